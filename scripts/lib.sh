@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Shared by every script here: paths, messages, progress, locking. Sourced, never run.
+# shellcheck shell=bash
+
+set -euo pipefail
+
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+BUILD=$ROOT/build
+DL=$BUILD/dl                    # verified downloads
+SRC=$BUILD/src                  # unpacked trees, each a git repository
+OBJ=$BUILD/obj                  # meson build folders
+LOG=$BUILD/log                  # one log a step
+STAMP=$BUILD/stamp              # what was done, by the hash of what it was done from
+# shellcheck source=scripts/versions
+. "$ROOT/scripts/versions"
+
+# A private Python or compiler in front of PATH must not change what is built: the packages installed below serve /usr/bin/python3.
+export PATH=/usr/lib/ccache:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
+export LC_ALL=C.UTF-8
+export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}
+PRIVATE_MESON=$BUILD/meson
+if [ -x "$PRIVATE_MESON/usr/bin/meson" ]; then
+    export PATH=$PRIVATE_MESON/usr/bin:$PATH
+    export PYTHONPATH=$PRIVATE_MESON/usr/lib/python3/dist-packages
+fi
+
+say() { printf '==> %s\n' "$*"; }
+note() { printf '    %s\n' "$*"; }
+# die MESSAGE REMEDY: one line, exit 1.
+die() { printf 'run: error: %s%s\n' "$1" "${2:+ -- $2}" >&2; exit 1; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "'$1' needs root and there is no sudo" "run as root, or install sudo and add yourself to it"
+    fi
+}
+
+# last_progress LOGFILE: the last ninja counter, or the last line.
+last_progress() {
+    local line
+    line=$(tail -c 2000 "$1" 2>/dev/null | tr '\r' '\n' | grep -oE '^\[[0-9]+/[0-9]+\]' | tail -n 1 || true)
+    [ -n "$line" ] || line=$(tail -n 1 "$1" 2>/dev/null | cut -c1-60 || true)
+    printf '%s' "$line"
+}
+
+# step ID DESCRIPTION COMMAND…: runs COMMAND with its output in log/ID.log, showing that it lives; on failure shows the log's end.
+step() {
+    local id=$1 what=$2 start=$SECONDS pid rc=0 every=15 last=0
+    shift 2
+    mkdir -p "$LOG"
+    local log=$LOG/$id.log
+    [ -t 1 ] && every=1
+    say "$what"
+    "$@" >"$log" 2>&1 &
+    pid=$!
+    # shellcheck disable=SC2064
+    trap "pkill -TERM -P $pid 2>/dev/null; kill $pid 2>/dev/null; exit 130" INT TERM
+    while kill -0 "$pid" 2>/dev/null; do
+        sleep 0.3
+        if [ $((SECONDS - start - last)) -ge $every ]; then
+            last=$((SECONDS - start))
+            if [ -t 1 ]; then
+                printf '\r\033[K    %3ds %s' "$last" "$(last_progress "$log")"
+            else
+                note "$(printf '%3ds %s' "$last" "$(last_progress "$log")")"
+            fi
+        fi
+    done
+    wait "$pid" || rc=$?
+    trap - INT TERM
+    [ -t 1 ] && printf '\r\033[K'
+    if [ $rc -ne 0 ]; then
+        grep -nE 'error:|Error|ERROR|FAILED|fatal:|No space left' "$log" | head -n 12 | cut -c1-300 >&2 || true
+        tail -n 15 "$log" | cut -c1-300 >&2
+        if grep -q 'No space left on device' "$log"; then
+            die "$what: the disk that holds build/ is full" "free some space (a full build takes 5 GiB) and run again"
+        fi
+        die "$what failed (exit $rc)" "the whole output is in build/log/$id.log"
+    fi
+    return 0
+}
+
+# done_already NAME KEY / mark_done NAME KEY: a step is skipped when KEY, the hash of all it depends on, is what it was.
+done_already() { [ -f "$STAMP/$1" ] && [ "$(cat "$STAMP/$1")" = "$2" ]; }
+mark_done() { mkdir -p "$STAMP"; printf '%s\n' "$2" >"$STAMP/$1.new"; mv "$STAMP/$1.new" "$STAMP/$1"; }
+
+# One builder at a time; a second waits and says so.
+lock_build() {
+    mkdir -p "$BUILD"
+    exec 9>"$BUILD/.lock"
+    if ! flock -n 9; then
+        say "another ./run is building here; waiting for it"
+        flock 9
+    fi
+}
+unlock_build() { exec 9>&-; }
+
+need_disk() {
+    local mib
+    mkdir -p "$BUILD"
+    mib=$(df -Pm "$BUILD" | awk 'NR==2 {print $4}')
+    [ "$mib" -ge "$1" ] || die "only $mib MiB free where build/ is, $1 MiB needed" "free some space and run again"
+}
+
+jobs() { nproc; }
