@@ -107,3 +107,34 @@ need_disk() {
 }
 
 jobs() { nproc; }
+
+# prepare PART…: packages, sources, patched trees and binaries of qemu, libvirt, tools and guest. What is up to date is left alone.
+prepare() {
+    local part
+    "$ROOT/scripts/packages"
+    lock_build
+    for part; do
+        case $part in
+            qemu|libvirt)
+                "$ROOT/scripts/fetch"
+                "$ROOT/scripts/tree" "$part"
+                "$ROOT/scripts/build-$part"
+                ;;
+            tools) "$ROOT/scripts/build-tools" ;;
+            guest) "$ROOT/scripts/guest-image" ;;
+        esac
+    done
+    unlock_build
+}
+
+# have_built PART…: prepare only where a binary is missing, so that the everyday commands start at once.
+have_built() {
+    local part
+    for part; do
+        case $part in
+            qemu) [ -x "$OBJ/qemu/qemu-system-x86_64" ] ;;
+            libvirt) [ -x "$OBJ/libvirt/tools/virsh" ] ;;
+            guest) [ -f "$BUILD/guest/initrd" ] ;;
+        esac || prepare "$part"
+    done
+}
