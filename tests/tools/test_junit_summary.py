@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""The program that counts: what is not there has failed."""
+import pathlib
+import subprocess
+
+import pytest
+
+TOOL = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "junit-summary"
+
+XML = """<testsuites><testsuite name="s">
+<testcase name="good" classname="a"/>
+<testcase name="bad" classname="a"><failure message="1 is not 2"/></testcase>
+<testcase name="broken" classname="a"><error message="crash"/></testcase>
+<testcase name="left" classname="a"><skipped message="no such device"/></testcase>
+</testsuite></testsuites>"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "not-run").write_text("")
+    return tmp_path
+
+
+def total(folder, *suites):
+    return subprocess.run([TOOL, "--total", folder, *suites], text=True, capture_output=True, check=False)
+
+
+def test_counts_and_names(folder):
+    (folder / "s.xml").write_text(XML)
+    done = total(folder, "s")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "1 passed, 2 failed, 1 skipped"
+    assert "a bad: 1 is not 2" in done.stdout
+
+
+def test_all_passed_is_success(folder):
+    (folder / "s.xml").write_text('<testsuite><testcase name="good"/></testsuite>')
+    done = total(folder, "s")
+    assert done.returncode == 0
+    assert done.stdout == "1 passed, 0 failed, 0 skipped\n"
+
+
+@pytest.mark.parametrize("content", [None, "<testsuite/>"])
+def test_a_suite_that_left_nothing_has_failed(folder, content):
+    if content:
+        (folder / "s.xml").write_text(content)
+    done = total(folder, "s")
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[-1] == "0 passed, 1 failed, 0 skipped"
+
+
+def test_what_was_not_run_is_skipped_with_its_reason(folder):
+    (folder / "s.xml").write_text('<testsuite><testcase name="good"/></testsuite>')
+    (folder / "not-run").write_text("s\tother\tneeds a moon\nt\tthird\telsewhere\n")
+    one = subprocess.run([TOOL, "--one", folder, "s"], text=True, capture_output=True, check=True)
+    assert "1 passed, 0 failed, 1 skipped" in one.stdout
+    assert "skipped: other: needs a moon" in one.stdout

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Unpacking, patching and linking, on a source package of three files."""
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PATCH = """From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001
+From: A Developer <dev@localhost>
+Date: Mon, 2 Nov 2026 10:00:00 +0000
+Subject: [PATCH] {subject}
+
+---
+diff --git a/{file} b/{file}
+--- a/{file}
++++ b/{file}
+@@ -1 +1 @@
+-{old}
++{new}
+"""
+
+
+class Checkout:
+    """A copy of our scripts beside a tiny 'qemu' package."""
+
+    def __init__(self, top):
+        self.top = top
+        self.tree = top / "build/src/qemu"
+        shutil.copytree(ROOT / "scripts", top / "scripts")
+        (top / "qemu/patches").mkdir(parents=True)
+        (top / "qemu/replaces.list").write_text("# ours replace these\nhw/old.c\n")
+        (top / "qemu/hw").mkdir()
+        (top / "qemu/hw/ours.c").write_text("int ours;\n")
+        downloads = top / "build/dl"
+        downloads.mkdir(parents=True)
+        (downloads / "qemu.version").write_text("10.0.99-1\n")
+        source = top / "upstream/qemu-10"
+        (source / "hw").mkdir(parents=True)
+        for name in ("a.c", "b.c", "hw/old.c"):
+            (source / name).write_text(f"{pathlib.Path(name).stem}\n")
+        debian = top / "upstream/debian/patches"
+        debian.mkdir(parents=True)
+        (debian / "series").write_text("")
+        self.tar(downloads / "qemu.orig.tar.xz", "qemu-10")
+        self.tar(downloads / "qemu.debian.tar.xz", "debian")
+
+    def tar(self, archive, folder):
+        subprocess.run(["tar", "-cJf", archive, "-C", self.top / "upstream", folder], check=True)
+
+    def patch(self, name, file, old, new):
+        (self.top / "qemu/patches" / name).write_text(PATCH.format(subject=name, file=file, old=old, new=new))
+
+    def make(self):
+        return subprocess.run([self.top / "scripts/tree", "qemu"], text=True, capture_output=True, check=False)
+
+    def git(self, *words):
+        return subprocess.run(["git", "-C", self.tree, *words], text=True, capture_output=True, check=True).stdout
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    made = Checkout(tmp_path)
+    made.patch("0001-a.patch", "a.c", "a", "A")
+    made.patch("0002-b.patch", "b.c", "b", "B")
+    first = made.make()
+    assert first.returncode == 0, first.stderr
+    return made
+
+
+def test_unpacks_patches_and_links(checkout):
+    assert (checkout.tree / "a.c").read_text() == "A\n"
+    assert (checkout.tree / "b.c").read_text() == "B\n"
+    assert not (checkout.tree / "hw/old.c").exists()
+    assert (checkout.tree / "hw/ours.c").resolve() == (checkout.top / "qemu/hw/ours.c").resolve()
+    assert checkout.git("log", "--format=%s").splitlines()[:2] == ["0002-b.patch", "0001-a.patch"]
+    assert checkout.git("status", "--short") == ""
+
+
+def test_a_second_run_touches_nothing(checkout):
+    before = {p: p.stat().st_mtime_ns for p in checkout.tree.glob("*.c")}
+    done = checkout.make()
+    assert (done.returncode, done.stdout) == (0, "")
+    assert {p: p.stat().st_mtime_ns for p in checkout.tree.glob("*.c")} == before
+
+
+def test_a_changed_patch_leaves_the_files_of_the_others_alone(checkout):
+    before = (checkout.tree / "a.c").stat().st_mtime_ns
+    checkout.patch("0002-b.patch", "b.c", "b", "BB")
+    assert checkout.make().returncode == 0
+    assert (checkout.tree / "b.c").read_text() == "BB\n"
+    assert (checkout.tree / "a.c").stat().st_mtime_ns == before
+
+
+def test_a_patch_that_is_gone_is_taken_back(checkout):
+    (checkout.top / "qemu/patches/0002-b.patch").unlink()
+    assert checkout.make().returncode == 0
+    assert (checkout.tree / "b.c").read_text() == "b\n"
+
+
+def test_a_patch_that_does_not_apply_is_named_and_a_mended_one_goes_on(checkout):
+    checkout.patch("0003-c.patch", "b.c", "something else", "C")
+    done = checkout.make()
+    assert done.returncode == 1
+    assert "patch 0003-c.patch does not apply to qemu 10.0.99-1" in done.stderr
+    checkout.patch("0003-c.patch", "b.c", "B", "C")
+    assert checkout.make().returncode == 0
+    assert (checkout.tree / "b.c").read_text() == "C\n"
+
+
+def test_edits_in_the_tree_are_never_thrown_away(checkout):
+    (checkout.tree / "a.c").write_text("mine\n")
+    assert checkout.make().returncode == 0, "the patches did not change: the edit is simply built"
+    checkout.patch("0002-b.patch", "b.c", "b", "BB")
+    done = checkout.make()
+    assert done.returncode == 1
+    assert "has edits of its own" in done.stderr
+    assert (checkout.tree / "a.c").read_text() == "mine\n"
+
+
+def test_the_link_of_a_removed_file_goes_too(checkout):
+    (checkout.top / "qemu/hw/ours.c").unlink()
+    assert checkout.make().returncode == 0
+    assert not (checkout.tree / "hw/ours.c").is_symlink()
+
+
+def test_patches_writes_back_what_was_committed(checkout):
+    (checkout.tree / "a.c").write_text("mine\n")
+    refused = subprocess.run([checkout.top / "scripts/cmd-patches"], text=True, capture_output=True, check=False)
+    assert refused.returncode == 1
+    assert "not committed" in refused.stderr
+    checkout.git("commit", "-qam", "a: mine")
+    subprocess.run([checkout.top / "scripts/cmd-patches"], check=True, capture_output=True)
+    names = sorted(p.name for p in (checkout.top / "qemu/patches").iterdir())
+    assert names[-1] == "0003-a-mine.patch" and len(names) == 3
+    assert checkout.make().stdout == "", "what was exported is not applied again"
+
+
+def test_clean_refuses_to_lose_an_edit(checkout):
+    (checkout.tree / "a.c").write_text("mine\n")
+    (checkout.top / "scripts/daemon").unlink(missing_ok=True)
+    done = subprocess.run([checkout.top / "scripts/cmd-clean"], text=True, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert "has edits of its own" in done.stderr
+    assert checkout.tree.exists()
