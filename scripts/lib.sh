@@ -108,6 +108,21 @@ need_disk() {
 
 jobs() { nproc; }
 
+# run_dir: where the private daemon keeps everything. That is build/run, unless the names of the sockets below it would pass the
+# 107 bytes that Linux allows; then it is a short folder of the same user, which scripts/daemon creates and ./run clean removes.
+run_dir() {
+    local length hash
+    length=$(printf %s "$BUILD" | LC_ALL=C wc -c)
+    hash=$(printf %s "$BUILD" | sha256sum | cut -c1-10)
+    if [ "$length" -le 33 ]; then
+        printf '%s\n' "$BUILD/run"
+    elif [ "$(id -u)" = 0 ]; then
+        printf '%s\n' "/run/hvb-$hash"
+    else
+        printf '%s\n' "/tmp/hvb-$(id -u)-$hash"
+    fi
+}
+
 # prepare PART…: packages, sources, patched trees and binaries of qemu, libvirt, tools and guest. What is up to date is left alone.
 prepare() {
     local part
