@@ -147,4 +147,15 @@ daemon_stop() {
     daemon_end
 }
 
+# What programs that are not shell scripts need to know, as NAME=VALUE lines.
+daemon_print_env() {
+    local name
+    for name in LIBVIRT_DIR_OVERRIDE LD_LIBRARY_PATH PATH LIBVIRT_DEFAULT_URI XDG_RUNTIME_DIR XDG_CONFIG_HOME XDG_CACHE_HOME \
+        XDG_DATA_HOME XDG_STATE_HOME; do
+        [ -z "${!name:-}" ] || printf '%s=%s\n' "$name" "${!name}"
+    done
+    printf 'HVB_%s=%s\n' RUN "$RUN" STATE "$DAEMON_STATE" GUEST_RUN "$GUEST_RUN" VIRSH "$OBJ/libvirt/tools/virsh" \
+        EMULATOR "$OBJ/qemu/qemu-system-x86_64" KERNEL "$BUILD/guest/kernel" INITRD "$BUILD/guest/initrd"
+}
+
 daemon_env
