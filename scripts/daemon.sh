@@ -11,7 +11,7 @@ GUEST_RUN=$RUN/guest             # agent sockets and console logs
 
 # What a client and the daemon have to agree on.
 daemon_env() {
-    export LIBVIRT_DIR_OVERRIDE=1
+    export LIBVIRT_DIR_OVERRIDE=1 LIBVIRT_AUTOSTART=0
     export LD_LIBRARY_PATH=$OBJ/libvirt/src
     export PATH=$OBJ/libvirt/tools:$OBJ/qemu:$PATH
     [ ! -d "$OBJ/tools" ] || export PATH=$PATH:$OBJ/tools
@@ -139,8 +139,9 @@ daemon_stop() {
     local pid name
     [ -d "$RUN" ] || return 0
     if daemon_pid >/dev/null; then
-        timeout 20 virsh -q list --name 2>/dev/null | while read -r name; do
-            [ -z "$name" ] || timeout 20 virsh -q destroy "$name" >/dev/null 2>&1 || true
+        # A daemon that does not answer keeps nothing: the processes are ended below.
+        for name in $(timeout 20 virsh -q list --name 2>/dev/null || true); do
+            timeout 20 virsh -q destroy "$name" >/dev/null 2>&1 || true
         done
     fi
     for pid in $(guest_pids); do end_process "$pid" 5; done
@@ -150,7 +151,7 @@ daemon_stop() {
 # What programs that are not shell scripts need to know, as NAME=VALUE lines.
 daemon_print_env() {
     local name
-    for name in LIBVIRT_DIR_OVERRIDE LD_LIBRARY_PATH PATH LIBVIRT_DEFAULT_URI XDG_RUNTIME_DIR XDG_CONFIG_HOME XDG_CACHE_HOME \
+    for name in LIBVIRT_DIR_OVERRIDE LIBVIRT_AUTOSTART LD_LIBRARY_PATH PATH LIBVIRT_DEFAULT_URI XDG_RUNTIME_DIR XDG_CONFIG_HOME XDG_CACHE_HOME \
         XDG_DATA_HOME XDG_STATE_HOME; do
         [ -z "${!name:-}" ] || printf '%s=%s\n' "$name" "${!name}"
     done
