@@ -168,24 +168,34 @@ def clean_up(story, daemon_was_running):
         subprocess.run([os.path.join(hvb.HERE, "daemon"), "stop"], check=False)
 
 
-def main():
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGHUP, stop)
-    story, was_running, start = None, daemon_runs(), time.monotonic()
+def tell_safely():
+    """Runs the story and cleans up after it; returns what went wrong, or None."""
+    story, was_running = None, daemon_runs()
     try:
         hvb.setup()
         story = Story()
         story.guest.remove()    # what a killed demo may have left
         story.tell_all()
-    except KeyboardInterrupt:
-        print("\nrun: stopped", file=sys.stderr)
-        return 130
     except (Broken, hvb.Timeout, hvb.VirshError, guest_exec.GuestError, subprocess.SubprocessError, OSError) as err:
-        print(f"\nrun: error: step {story.number if story else 0} of the demo did not hold: {err}", file=sys.stderr)
-        return 1
+        return f"step {story.number if story else 0} of the demo did not hold: {err}"
     finally:
         clean_up(story, was_running)
-    print(f"==> all of it held, in {time.monotonic() - start:.0f} s. Try it yourself: README.md, 'By hand'")
+    return None
+
+
+def main():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    start = time.monotonic()
+    try:
+        failure = tell_safely()
+    except KeyboardInterrupt:
+        print("run: stopped", file=sys.stderr)
+        return 130
+    if failure:
+        print(f"run: error: {failure}", file=sys.stderr)
+        return 1
+    print(f"==> all of it held, in {time.monotonic() - start:.0f} s. README.md says how to go on by hand.")
     return 0
 
 
