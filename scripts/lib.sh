@@ -18,6 +18,8 @@ STAMP=$BUILD/stamp              # what was done, by the hash of what it was done
 export PATH=/usr/lib/ccache:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL=C.UTF-8
 export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}
+# A clone elsewhere finds in the cache what this one compiled.
+export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=true CCACHE_SLOPPINESS=time_macros,include_file_mtime,include_file_ctime
 PRIVATE_MESON=$BUILD/meson
 if [ -x "$PRIVATE_MESON/usr/bin/meson" ]; then
     export PATH=$PRIVATE_MESON/usr/bin:$PATH
