@@ -21,7 +21,7 @@ void haprot_pre_plug(MemHaprot *stick, MachineState *ms, Error **errp)
     error_setg(errp, TYPE_MEM_HAPROT " is not supported in this build");
 }
 
-void haprot_plug(MemHaprot *stick, MachineState *ms)
+void haprot_plug(MemHaprot *stick, MachineState *ms, Error **errp)
 {
 }
 

@@ -62,10 +62,24 @@ static const char *haprot_name(const MemHaprot *stick)
 
 /* Hotplug */
 
-/* A backend has one user, is writable and consists of whole 2 MiB units. */
+bool haprot_check_region(const char *name, MemoryRegion *mr, Error **errp)
+{
+    if (memory_region_is_rom(mr)) {
+        error_setg(errp, "memory backend '%s' is read-only; a writable one is"
+                   " needed", name);
+        return false;
+    }
+    if (!QEMU_IS_ALIGNED(memory_region_size(mr), HAPROT_ALIGNMENT)) {
+        error_setg(errp, "memory backend '%s' has size 0x%" PRIx64
+                   "; a multiple of 2 MiB is needed",
+                   name, memory_region_size(mr));
+        return false;
+    }
+    return true;
+}
+
 static bool haprot_check_backend(const MemHaprot *stick, Error **errp)
 {
-    MemoryRegion *mr;
     const char *name;
 
     if (!stick->memdev) {
@@ -73,26 +87,12 @@ static bool haprot_check_backend(const MemHaprot *stick, Error **errp)
                    " backend");
         return false;
     }
-
     name = object_get_canonical_path_component(OBJECT(stick->memdev));
     if (host_memory_backend_is_mapped(stick->memdev)) {
         error_setg(errp, "memory backend '%s' is already in use", name);
         return false;
     }
-
-    mr = haprot_memory_region(stick);
-    if (memory_region_is_rom(mr)) {
-        error_setg(errp, "memory backend '%s' is read-only; "
-                   TYPE_MEM_HAPROT " needs a writable one", name);
-        return false;
-    }
-    if (!QEMU_IS_ALIGNED(memory_region_size(mr), HAPROT_ALIGNMENT)) {
-        error_setg(errp, "memory backend '%s' has size 0x%" PRIx64
-                   "; " TYPE_MEM_HAPROT " needs a multiple of 2 MiB",
-                   name, memory_region_size(mr));
-        return false;
-    }
-    return true;
+    return haprot_check_region(name, haprot_memory_region(stick), errp);
 }
 
 void haprot_pre_plug(MemHaprot *stick, MachineState *ms, Error **errp)
@@ -109,19 +109,30 @@ void haprot_pre_plug(MemHaprot *stick, MachineState *ms, Error **errp)
         return;
     }
     memory_device_pre_plug(MEMORY_DEVICE(stick), ms, errp);
-    if (*errp) {
-        return;
-    }
-    stick->placed = protocol->pre_plug(protocol, stick, errp);
+    stick->placed = !*errp;
 }
 
-void haprot_plug(MemHaprot *stick, MachineState *ms)
+static void haprot_map(MemHaprot *stick, MachineState *ms)
 {
     memory_device_plug(MEMORY_DEVICE(stick), ms);
     vmstate_register_ram(haprot_memory_region(stick), DEVICE(stick));
+}
+
+static void haprot_unmap(MemHaprot *stick, MachineState *ms)
+{
+    vmstate_unregister_ram(haprot_memory_region(stick), DEVICE(stick));
+    memory_device_unplug(MEMORY_DEVICE(stick), ms);
+}
+
+void haprot_plug(MemHaprot *stick, MachineState *ms, Error **errp)
+{
+    haprot_map(stick, ms);
+    if (!protocol->plug(protocol, stick, errp)) {
+        haprot_unmap(stick, ms);
+        return;
+    }
     trace_haprot_plug(haprot_name(stick), stick->addr, haprot_size(stick),
                       HaprotInsert_str(stick->insert));
-    protocol->plug(protocol, stick);
 }
 
 /*
@@ -147,8 +158,7 @@ void haprot_unplug(MemHaprot *stick, MachineState *ms)
 {
     trace_haprot_unplug(haprot_name(stick), stick->addr, haprot_size(stick));
     protocol->unplug(protocol, stick);
-    memory_device_unplug(MEMORY_DEVICE(stick), ms);
-    vmstate_unregister_ram(haprot_memory_region(stick), DEVICE(stick));
+    haprot_unmap(stick, ms);
     qdev_unrealize(DEVICE(stick));
 }
 

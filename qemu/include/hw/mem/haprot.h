@@ -35,6 +35,7 @@ struct MemHaprot {
     uint64_t addr;              /* 0 until plugged, unless set by the user */
     HaprotInsert insert;
     bool placed;                /* a machine has agreed to map it */
+    unsigned handle;            /* the protocol handler's name for it */
 };
 
 MemoryRegion *haprot_memory_region(const MemHaprot *stick);
@@ -54,13 +55,10 @@ struct HaprotProtocol {
     const char *name;
 
     /*
-     * @stick will be plugged; its address is known and it is not mapped yet.
-     * The handler may refuse it by setting @errp, and shall remember nothing.
+     * @stick is mapped.  The handler may offer it to the guest from now on,
+     * or refuse it by setting @errp.
      */
-    bool (*pre_plug)(HaprotProtocol *proto, MemHaprot *stick, Error **errp);
-
-    /* @stick is mapped.  The handler may offer it to the guest from now on. */
-    void (*plug)(HaprotProtocol *proto, MemHaprot *stick);
+    bool (*plug)(HaprotProtocol *proto, MemHaprot *stick, Error **errp);
 
     /*
      * May @stick be removed?  False with @errp set while the guest holds any
@@ -76,6 +74,12 @@ struct HaprotProtocol {
 };
 
 /*
+ * Can memory backend @name with region @mr be offered to a guest?  It has to
+ * be writable and consist of whole units of HAPROT_ALIGNMENT.
+ */
+bool haprot_check_region(const char *name, MemoryRegion *mr, Error **errp);
+
+/*
  * Join the registry.  There is room for one handler; a second is an error.
  */
 bool haprot_register_protocol(HaprotProtocol *proto, Error **errp);
@@ -85,7 +89,7 @@ void haprot_unregister_protocol(HaprotProtocol *proto);
  * For machines, which call these from their hotplug handler.
  */
 void haprot_pre_plug(MemHaprot *stick, MachineState *ms, Error **errp);
-void haprot_plug(MemHaprot *stick, MachineState *ms);
+void haprot_plug(MemHaprot *stick, MachineState *ms, Error **errp);
 void haprot_unplug_request(MemHaprot *stick, HotplugHandler *hotplug,
                            Error **errp);
 void haprot_unplug(MemHaprot *stick, MachineState *ms);
