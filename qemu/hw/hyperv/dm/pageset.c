@@ -218,7 +218,7 @@ static void runs_splice(Container *c, uint32_t at, uint32_t old,
     uint32_t len = c->n_runs - old + n;
 
     if (len > c->room) {
-        c->room = MAX(4, len + len / 2);
+        c->room = MIN(MAX(4, len + len / 2), MAX_RUNS);
         c->runs = g_renew(Run, c->runs, c->room);
     }
     memmove(c->runs + at + n, c->runs + at + old,
