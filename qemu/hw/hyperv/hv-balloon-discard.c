@@ -13,9 +13,6 @@
 #include "migration/misc.h"
 #include "trace.h"
 
-/* Runs kept before they are given back, so that a flood takes no memory. */
-#define MAX_PENDING 4096
-
 /*
  * Pages that someone else relies on (VFIO has pinned them, postcopy will
  * bring them, a background snapshot will save them) stay where they are:
@@ -99,11 +96,14 @@ static uint64_t discard_section(HvBalloon *balloon,
     return DIV_ROUND_UP(end, DM_PAGE_SIZE);
 }
 
-static void discard_run(DmRange run, void *opaque)
+void hv_balloon_discard(HvBalloon *balloon, DmRange range)
 {
-    uint64_t next = run.first;
-    uint64_t end = run.first + run.count;
+    uint64_t next = range.first;
+    uint64_t end = range.first + range.count;
 
+    if (discards_inhibited()) {
+        return;
+    }
     while (next < end) {
         MemoryRegionSection s =
             memory_region_find(get_system_memory(), next << DM_PAGE_SHIFT,
@@ -112,33 +112,7 @@ static void discard_run(DmRange run, void *opaque)
         if (!s.mr) {
             return;
         }
-        next = discard_section(opaque, &s);
+        next = discard_section(balloon, &s);
         memory_region_unref(s.mr);
-    }
-}
-
-void hv_balloon_discard_flush(HvBalloon *balloon)
-{
-    if (discards_inhibited()) {
-        dm_discards_clear(balloon->discards);
-        return;
-    }
-    dm_discards_flush(balloon->discards, discard_run, balloon);
-}
-
-void hv_balloon_discard(HvBalloon *balloon, uint64_t first, uint64_t count)
-{
-    dm_discards_add(balloon->discards, (DmRange) { first, count });
-    if (dm_discards_pending(balloon->discards) >= MAX_PENDING) {
-        hv_balloon_discard_flush(balloon);
-    }
-}
-
-void hv_balloon_discard_stick(HvBalloon *balloon, unsigned number)
-{
-    DmStickInfo info;
-
-    if (dm_engine_query_stick(balloon->engine, number, &info)) {
-        hv_balloon_discard(balloon, info.range.first, info.range.count);
     }
 }

@@ -62,7 +62,6 @@ struct HvBalloon {
     GHashTable *sticks;         /* number -> MemHaprot */
     unsigned next_stick;
 
-    DmDiscards *discards;       /* released, memory not yet given back */
     uint64_t discarded;         /* bytes given back to the host */
 
     HvBalloonReport report;
@@ -89,12 +88,8 @@ MemHaprot *hv_balloon_stick(HvBalloon *balloon, unsigned number);
 
 /* hv-balloon-discard.c: released memory goes back to the host */
 
-/* The guest does not have these pages. They are kept until the next flush. */
-void hv_balloon_discard(HvBalloon *balloon, uint64_t first, uint64_t count);
-/* A stick became unused: none of it is worth keeping, whatever it held. */
-void hv_balloon_discard_stick(HvBalloon *balloon, unsigned number);
-/* To be called before anything is sent that may give pages to the guest. */
-void hv_balloon_discard_flush(HvBalloon *balloon);
+/* The guest does not have the pages of @range, in the engine's books too. */
+void hv_balloon_discard(HvBalloon *balloon, DmRange range);
 
 /* hv-balloon-qmp.c: events, queries, guest-stats */
 

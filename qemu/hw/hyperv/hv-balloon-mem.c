@@ -130,7 +130,6 @@ static void sticks_unplug(HaprotProtocol *proto, MemHaprot *stick)
 {
     HvBalloon *balloon = container_of(proto, HvBalloon, haprot);
 
-    hv_balloon_discard_flush(balloon);
     dm_engine_unplug(balloon->engine, stick->handle);
     g_hash_table_remove(balloon->sticks, GUINT_TO_POINTER(stick->handle));
     hv_balloon_kick(balloon);
@@ -287,7 +286,6 @@ void hv_balloon_mem_class_init(ObjectClass *oc)
 static void mem_free(HvBalloon *balloon)
 {
     g_clear_pointer(&balloon->sticks, g_hash_table_destroy);
-    g_clear_pointer(&balloon->discards, dm_discards_free);
     g_clear_pointer(&balloon->engine, dm_engine_free);
 }
 
@@ -297,7 +295,6 @@ bool hv_balloon_mem_realize(HvBalloon *balloon, const DmEngineOps *ops,
     if (!engine_make(balloon, ops, errp)) {
         return false;
     }
-    balloon->discards = dm_discards_new();
     sticks_init(balloon);
     if (!builtin_realize(balloon, errp)) {
         goto free;

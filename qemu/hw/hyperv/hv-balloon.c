@@ -72,7 +72,6 @@ static void run_engine(void *opaque)
     HvBalloon *balloon = opaque;
     bool more = dm_engine_run(balloon->engine, hv_balloon_now());
 
-    hv_balloon_discard_flush(balloon);
     tell_connected(balloon);
     if (more) {
         hv_balloon_kick(balloon);
@@ -92,8 +91,6 @@ static bool op_send(void *opaque, const void *msg, size_t len)
     HvBalloon *balloon = opaque;
     ssize_t ret;
 
-    /* nothing that waits to be discarded may be given to the guest before */
-    hv_balloon_discard_flush(balloon);
     if (!balloon->chan || balloon->send_failed ||
         vmbus_channel_reserve(balloon->chan, 0, len)) {
         return false;
@@ -110,15 +107,12 @@ static bool op_send(void *opaque, const void *msg, size_t len)
 
 static void op_discard(void *opaque, uint64_t first, uint64_t count)
 {
-    hv_balloon_discard(opaque, first, count);
+    hv_balloon_discard(opaque, (DmRange) { first, count });
 }
 
 static void op_stick_state(void *opaque, unsigned stick, DmStickState state)
 {
     trace_hv_balloon_stick(stick, dm_stick_state_name(state));
-    if (state == DM_STICK_UNUSED) {
-        hv_balloon_discard_stick(opaque, stick);
-    }
     hv_balloon_stick_event(opaque, stick, state);
 }
 
@@ -301,7 +295,6 @@ static void system_reset_exit(Object *obj, ResetType type)
     }
     trace_hv_balloon_system_reset();
     forget_guest(balloon);
-    dm_discards_clear(balloon->discards);
     dm_engine_system_reset(balloon->engine, hv_balloon_now());
     hv_balloon_kick(balloon);
 }
