@@ -17,6 +17,7 @@
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "system/balloon.h"
+#include "system/hw_accel.h"
 #include "system/reset.h"
 #include "trace.h"
 
