@@ -392,7 +392,10 @@ static bool continue_chunk(const DmRegions *r, uint64_t page, uint64_t end,
 static bool start_region(const DmRegions *r, uint64_t page, uint64_t chunk,
                          uint64_t align, uint64_t want, DmHotAdd *add)
 {
-    uint64_t end = MIN(round_up(page + want, align), space_end(r, page));
+    /* A region, whole chunks, must fit a range on the wire. */
+    uint64_t most = chunk + round_down(DM_MAX_RANGE_PAGES, align);
+    uint64_t end = MIN(MIN(round_up(page + want, align), most),
+                       space_end(r, page));
     uint64_t limit = round_up(end, align), at = chunk;
 
     while (at < limit && !touched(r, at, at + align) &&
@@ -430,10 +433,7 @@ bool dm_regions_pick_hot_add(const DmRegions *r, uint64_t want,
 {
     unsigned i;
 
-    /* A region, rounded up at both ends, must fit a range on the wire. */
-    limit = MIN(MAX(round_down(limit, align), align),
-                round_down(DM_MAX_RANGE_PAGES - align, align));
-    want = MIN(want, limit);
+    want = MIN(want, MAX(round_down(limit, align), align));
     for (i = 0; i < r->sticks->len; i++) {
         DmRange range = stick_at(r, i)->range;
         uint64_t at = range.first, first, count;
