@@ -949,12 +949,12 @@ void dm_engine_unplug(DmEngine *e, unsigned stick)
 /* ---- life, queries ---- */
 
 DmEngine *dm_engine_new(const DmRange *boot, unsigned n_boot,
-                        DmProfile profile, const DmEngineOps *ops,
+                        uint64_t boot_pages, DmProfile profile, const DmEngineOps *ops,
                         void *opaque)
 {
     DmEngine *e = g_new0(DmEngine, 1);
 
-    dm_regions_init(&e->regions, boot, n_boot);
+    dm_regions_init(&e->regions, boot, n_boot, boot_pages);
     e->ops = *ops;
     e->opaque = opaque;
     e->profile = profile;
@@ -1026,6 +1026,11 @@ void dm_engine_query(const DmEngine *e, DmEngineInfo *info)
         .ungranted = dm_regions_ungranted(r),
         .counters = e->counters,
     };
+}
+
+bool dm_engine_is_released(const DmEngine *e, uint64_t first, uint64_t count)
+{
+    return dm_regions_is_released(&e->regions, (DmRange) { first, count });
 }
 
 bool dm_engine_query_stick(const DmEngine *e, unsigned stick,

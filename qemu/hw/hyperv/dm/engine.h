@@ -6,7 +6,7 @@
  * Pure C + GLib: no QEMU header, no clock, no thread. The caller passes the
  * time (ms of a monotonic clock) into every entry point, serialises the
  * calls, and is called back through DmEngineOps, only from within an entry
- * point. A callback must not call into the engine.
+ * point. A callback may query the engine and must not change it.
  *
  * Sizes and addresses are in 4 KiB pages throughout. Whatever comes through
  * dm_engine_receive() is untrusted; everything else is the caller's and may
@@ -115,9 +115,12 @@ typedef struct DmEngineOps {
     void (*trace)(void *opaque, const char *text);
 } DmEngineOps;
 
-/* The windows of boot memory, ascending, and the profile to go by. */
+/*
+ * The windows of boot memory that the guest may release from, ascending; the
+ * size of all boot memory, holes for ROM included; the profile to go by.
+ */
 DmEngine *dm_engine_new(const DmRange *boot, unsigned n_boot,
-                        DmProfile profile, const DmEngineOps *ops,
+                        uint64_t boot_pages, DmProfile profile, const DmEngineOps *ops,
                         void *opaque);
 void dm_engine_free(DmEngine *engine);
 
@@ -164,6 +167,9 @@ void dm_engine_unplug(DmEngine *engine, unsigned stick);
 void dm_engine_system_reset(DmEngine *engine, uint64_t now);
 
 void dm_engine_query(const DmEngine *engine, DmEngineInfo *info);
+/* Does the guest have none of these pages? For callbacks too. */
+bool dm_engine_is_released(const DmEngine *engine, uint64_t first,
+                           uint64_t count);
 bool dm_engine_query_stick(const DmEngine *engine, unsigned stick,
                            DmStickInfo *info);
 const char *dm_state_name(DmState state);

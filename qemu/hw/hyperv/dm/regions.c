@@ -29,16 +29,17 @@ static uint64_t round_up(uint64_t value, uint64_t align)
     return round_down(value + align - 1, align);
 }
 
-void dm_regions_init(DmRegions *r, const DmRange *boot, unsigned n)
+void dm_regions_init(DmRegions *r, const DmRange *boot, unsigned n,
+                     uint64_t boot_pages)
 {
     unsigned i;
 
     r->boot = g_array_new(FALSE, FALSE, sizeof(DmRange));
     r->sticks = g_array_new(FALSE, FALSE, sizeof(DmStick));
-    r->boot_pages = r->stick_pages = 0;
+    r->boot_pages = boot_pages;
+    r->stick_pages = 0;
     for (i = 0; i < n; i++) {
         g_array_append_val(r->boot, boot[i]);
-        r->boot_pages += boot[i].count;
     }
     r->added = dm_pageset_new();
     r->released = dm_pageset_new();
@@ -87,6 +88,25 @@ uint64_t dm_regions_capacity(const DmRegions *r)
 uint64_t dm_regions_ungranted(const DmRegions *r)
 {
     return r->stick_pages - dm_pageset_count(r->added);
+}
+
+/*
+ * Released pages are, and of a stick also those that the guest was never
+ * given, or has no more since a reset. Pages in doubt are not.
+ */
+bool dm_regions_is_released(const DmRegions *r, DmRange range)
+{
+    uint64_t gone = count_in(r->released, range);
+    unsigned i;
+
+    for (i = 0; i < r->sticks->len; i++) {
+        DmRange part = intersect(stick_at(r, i)->range, range);
+
+        if (part.count) {
+            gone += part.count - count_in(r->added, part);
+        }
+    }
+    return gone == range.count;
 }
 
 /* ---- sticks ---- */

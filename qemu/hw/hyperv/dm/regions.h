@@ -45,7 +45,9 @@ typedef struct DmReleased {
     uint64_t dropped;           /* not a page that the guest has */
 } DmReleased;
 
-void dm_regions_init(DmRegions *regions, const DmRange *boot, unsigned n);
+/* @boot_pages: at least what the windows @boot hold. */
+void dm_regions_init(DmRegions *regions, const DmRange *boot, unsigned n,
+                     uint64_t boot_pages);
 void dm_regions_clear(DmRegions *regions);
 
 /* boot + added - released - in doubt. */
@@ -53,6 +55,9 @@ uint64_t dm_regions_actual(const DmRegions *regions);
 uint64_t dm_regions_capacity(const DmRegions *regions);
 /* Plugged, but never given to this guest. */
 uint64_t dm_regions_ungranted(const DmRegions *regions);
+
+/* Is every page of @range memory that the guest does not have? */
+bool dm_regions_is_released(const DmRegions *regions, DmRange range);
 
 DmStick *dm_regions_stick(const DmRegions *regions, unsigned id);
 bool dm_regions_plug(DmRegions *regions, unsigned id, DmRange range,
