@@ -48,21 +48,21 @@ subSat(guint64 a, guint64 b)
 
 
 static guint64
-granuleOf(const qemuHVBalloonPlanInput *in)
+granuleOf(const qemuHvBalloonPlanInput *in)
 {
     return MAX(in->granule, QEMU_HVBALLOON_STICK_GRANULE);
 }
 
 
 static guint64
-alignmentOf(const qemuHVBalloonPlanInput *in)
+alignmentOf(const qemuHvBalloonPlanInput *in)
 {
     return MAX(in->alignment, granuleOf(in));
 }
 
 
 static guint64
-sticksSize(const qemuHVBalloonPlanInput *in)
+sticksSize(const qemuHvBalloonPlanInput *in)
 {
     guint64 sum = 0;
     size_t i;
@@ -75,7 +75,7 @@ sticksSize(const qemuHVBalloonPlanInput *in)
 
 
 guint64
-qemuHVBalloonPlanTotal(const qemuHVBalloonPlanInput *in)
+qemuHvBalloonPlanTotal(const qemuHvBalloonPlanInput *in)
 {
     return addSat(in->boot, sticksSize(in));
 }
@@ -83,21 +83,21 @@ qemuHVBalloonPlanTotal(const qemuHVBalloonPlanInput *in)
 
 /* Sticks lie side by side, so what counts is their sum, not each one. */
 static guint64
-reachableWith(const qemuHVBalloonPlanInput *in, guint64 sticks)
+reachableWith(const qemuHvBalloonPlanInput *in, guint64 sticks)
 {
     return addSat(in->boot, roundDown(sticks, alignmentOf(in)));
 }
 
 
 guint64
-qemuHVBalloonPlanReachable(const qemuHVBalloonPlanInput *in)
+qemuHvBalloonPlanReachable(const qemuHvBalloonPlanInput *in)
 {
     return reachableWith(in, sticksSize(in));
 }
 
 
 void
-qemuHVBalloonPlanFree(qemuHVBalloonPlan *plan)
+qemuHvBalloonPlanFree(qemuHvBalloonPlan *plan)
 {
     size_t i;
 
@@ -114,17 +114,17 @@ qemuHVBalloonPlanFree(qemuHVBalloonPlan *plan)
 
 
 static void G_GNUC_PRINTF(5, 6)
-planAdd(qemuHVBalloonPlan *plan,
-        qemuHVBalloonStepType type,
+planAdd(qemuHvBalloonPlan *plan,
+        qemuHvBalloonStepType type,
         guint64 size,
         const char *alias,
         const char *reason,
         ...)
 {
-    qemuHVBalloonStep *step;
+    qemuHvBalloonStep *step;
     va_list args;
 
-    plan->steps = g_renew(qemuHVBalloonStep, plan->steps, plan->nsteps + 1);
+    plan->steps = g_renew(qemuHvBalloonStep, plan->steps, plan->nsteps + 1);
     step = &plan->steps[plan->nsteps++];
     step->type = type;
     step->size = size;
@@ -150,7 +150,7 @@ refuse(char **refusal, const char *fmt, ...)
 
 /* What the ceiling leaves for sticks beyond @sticks. */
 static guint64
-leftFor(const qemuHVBalloonPlanInput *in, guint64 sticks)
+leftFor(const qemuHvBalloonPlanInput *in, guint64 sticks)
 {
     guint64 left = subSat(in->maxMemory, addSat(in->boot, sticks));
 
@@ -159,10 +159,10 @@ leftFor(const qemuHVBalloonPlanInput *in, guint64 sticks)
 
 
 static guint64
-stickSize(const qemuHVBalloonPlanInput *in, guint64 missing)
+stickSize(const qemuHvBalloonPlanInput *in, guint64 missing)
 {
     guint64 sticks = sticksSize(in);
-    guint64 share = qemuHVBalloonPlanTotal(in) / QEMU_HVBALLOON_GROWTH;
+    guint64 share = qemuHvBalloonPlanTotal(in) / QEMU_HVBALLOON_GROWTH;
     guint64 size = in->costly ? missing : MAX(missing, share);
     guint64 left = leftFor(in, sticks);
 
@@ -179,8 +179,8 @@ stickSize(const qemuHVBalloonPlanInput *in, guint64 missing)
 
 
 static bool
-planPlug(qemuHVBalloonPlan *plan,
-         const qemuHVBalloonPlanInput *in,
+planPlug(qemuHvBalloonPlan *plan,
+         const qemuHvBalloonPlanInput *in,
          guint64 missing,
          const char *why,
          char **refusal)
@@ -190,7 +190,7 @@ planPlug(qemuHVBalloonPlan *plan,
     if (size == 0)
         return refuse(refusal,
                       "maxMemory " KIB " leaves no room for a stick of at least " KIB " above the present " KIB,
-                      in->maxMemory, granuleOf(in), qemuHVBalloonPlanTotal(in));
+                      in->maxMemory, granuleOf(in), qemuHvBalloonPlanTotal(in));
 
     if (in->freeSlots == 0)
         return refuse(refusal,
@@ -204,7 +204,7 @@ planPlug(qemuHVBalloonPlan *plan,
 
     planAdd(plan, QEMU_HVBALLOON_STEP_PLUG, size, NULL,
             KIB " are missing %s; boot memory and sticks are " KIB "%s",
-            missing, why, qemuHVBalloonPlanTotal(in),
+            missing, why, qemuHvBalloonPlanTotal(in),
             in->costly ? ", the backing takes host memory at once" : "");
     return true;
 }
@@ -213,8 +213,8 @@ planPlug(qemuHVBalloonPlan *plan,
 /* There is enough, but not in units that the guest can be given. One more
  * stick helps if it fits; else the guest gets what its alignment allows. */
 static void
-planPlugForAlignment(qemuHVBalloonPlan *plan,
-                     const qemuHVBalloonPlanInput *in,
+planPlugForAlignment(qemuHvBalloonPlan *plan,
+                     const qemuHvBalloonPlanInput *in,
                      guint64 missing)
 {
     guint64 sticks = sticksSize(in);
@@ -226,7 +226,7 @@ planPlugForAlignment(qemuHVBalloonPlan *plan,
 
 
 static guint64
-plannedSize(const qemuHVBalloonPlan *plan)
+plannedSize(const qemuHvBalloonPlan *plan)
 {
     if (plan->nsteps > 0 && plan->steps[0].type == QEMU_HVBALLOON_STEP_PLUG)
         return plan->steps[0].size;
@@ -235,33 +235,33 @@ plannedSize(const qemuHVBalloonPlan *plan)
 
 
 static void
-planBalloon(qemuHVBalloonPlan *plan, guint64 target, const char *why)
+planBalloon(qemuHvBalloonPlan *plan, guint64 target, const char *why)
 {
     planAdd(plan, QEMU_HVBALLOON_STEP_BALLOON, target, NULL, "%s", why);
 }
 
 
 static bool
-stickRemovable(const qemuHVBalloonPlanStick *stick)
+stickRemovable(const qemuHvBalloonPlanStick *stick)
 {
     return stick->byDriver && stick->state != QEMU_HVBALLOON_STICK_INUSE;
 }
 
 
 /* The largest stick that can go and leave enough; NULL if none. */
-static const qemuHVBalloonPlanStick *
-pickUnneeded(const qemuHVBalloonPlanInput *in,
+static const qemuHvBalloonPlanStick *
+pickUnneeded(const qemuHvBalloonPlanInput *in,
              const bool *gone,
              guint64 sticks,
              guint64 target,
              guint64 keep,
              size_t *index)
 {
-    const qemuHVBalloonPlanStick *best = NULL;
+    const qemuHvBalloonPlanStick *best = NULL;
     size_t i;
 
     for (i = 0; i < in->nsticks; i++) {
-        const qemuHVBalloonPlanStick *stick = &in->sticks[i];
+        const qemuHvBalloonPlanStick *stick = &in->sticks[i];
         guint64 rest = subSat(sticks, stick->size);
 
         if (gone[i] || !stickRemovable(stick) ||
@@ -281,14 +281,14 @@ pickUnneeded(const qemuHVBalloonPlanInput *in,
 
 
 static void
-planUnplugs(qemuHVBalloonPlan *plan,
-            const qemuHVBalloonPlanInput *in,
+planUnplugs(qemuHvBalloonPlan *plan,
+            const qemuHvBalloonPlanInput *in,
             guint64 target,
             guint64 keep)
 {
     g_autofree bool *gone = g_new0(bool, in->nsticks + 1);
     guint64 sticks = addSat(sticksSize(in), plannedSize(plan));
-    const qemuHVBalloonPlanStick *stick;
+    const qemuHvBalloonPlanStick *stick;
     size_t i = 0;
 
     while ((stick = pickUnneeded(in, gone, sticks, target, keep, &i))) {
@@ -302,7 +302,7 @@ planUnplugs(qemuHVBalloonPlan *plan,
 
 
 static bool
-checkTarget(const qemuHVBalloonPlanInput *in, guint64 target, char **refusal)
+checkTarget(const qemuHvBalloonPlanInput *in, guint64 target, char **refusal)
 {
     if (target == 0)
         return refuse(refusal, "memory cannot be 0");
@@ -312,13 +312,13 @@ checkTarget(const qemuHVBalloonPlanInput *in, guint64 target, char **refusal)
                       "memory " KIB " is below the <minimum> of the balloon, " KIB,
                       target, in->minimum);
 
-    if (target <= qemuHVBalloonPlanTotal(in))
+    if (target <= qemuHvBalloonPlanTotal(in))
         return true;
 
     if (in->maxMemory == 0)
         return refuse(refusal,
                       "memory " KIB " is above the present " KIB " and there is no <maxMemory> to grow to",
-                      target, qemuHVBalloonPlanTotal(in));
+                      target, qemuHvBalloonPlanTotal(in));
 
     if (target > in->maxMemory)
         return refuse(refusal, "memory " KIB " is above <maxMemory> " KIB,
@@ -328,14 +328,14 @@ checkTarget(const qemuHVBalloonPlanInput *in, guint64 target, char **refusal)
 }
 
 
-qemuHVBalloonPlan *
-qemuHVBalloonPlanSetTarget(const qemuHVBalloonPlanInput *in,
+qemuHvBalloonPlan *
+qemuHvBalloonPlanSetTarget(const qemuHvBalloonPlanInput *in,
                            guint64 target,
                            char **refusal)
 {
-    g_autoptr(qemuHVBalloonPlan) plan = g_new0(qemuHVBalloonPlan, 1);
-    guint64 total = qemuHVBalloonPlanTotal(in);
-    guint64 reachable = qemuHVBalloonPlanReachable(in);
+    g_autoptr(qemuHvBalloonPlan) plan = g_new0(qemuHvBalloonPlan, 1);
+    guint64 total = qemuHvBalloonPlanTotal(in);
+    guint64 reachable = qemuHvBalloonPlanReachable(in);
 
     if (!checkTarget(in, target, refusal))
         return NULL;
@@ -356,14 +356,14 @@ qemuHVBalloonPlanSetTarget(const qemuHVBalloonPlanInput *in,
 
 
 static bool
-checkTotal(const qemuHVBalloonPlanInput *in, guint64 total, char **refusal)
+checkTotal(const qemuHvBalloonPlanInput *in, guint64 total, char **refusal)
 {
     if (total < in->boot)
         return refuse(refusal,
                       "maximum memory " KIB " is below the memory the guest booted with, " KIB,
                       total, in->boot);
 
-    if (total > qemuHVBalloonPlanTotal(in) && total > in->maxMemory)
+    if (total > qemuHvBalloonPlanTotal(in) && total > in->maxMemory)
         return refuse(refusal, "maximum memory " KIB " is above <maxMemory> " KIB,
                       total, in->maxMemory);
 
@@ -371,21 +371,21 @@ checkTotal(const qemuHVBalloonPlanInput *in, guint64 total, char **refusal)
 }
 
 
-qemuHVBalloonPlan *
-qemuHVBalloonPlanSetTotal(const qemuHVBalloonPlanInput *in,
+qemuHvBalloonPlan *
+qemuHvBalloonPlanSetTotal(const qemuHvBalloonPlanInput *in,
                           guint64 total,
                           guint64 target,
                           char **refusal)
 {
-    g_autoptr(qemuHVBalloonPlan) plan = g_new0(qemuHVBalloonPlan, 1);
-    guint64 present = qemuHVBalloonPlanTotal(in);
+    g_autoptr(qemuHvBalloonPlan) plan = g_new0(qemuHvBalloonPlan, 1);
+    guint64 present = qemuHvBalloonPlanTotal(in);
 
     if (!checkTotal(in, total, refusal))
         return NULL;
 
     if (total > present) {
         /* The size is the caller's wish here: no share on top. */
-        qemuHVBalloonPlanInput exact = *in;
+        qemuHvBalloonPlanInput exact = *in;
 
         exact.costly = true;
         exact.alignment = granuleOf(in);
@@ -399,12 +399,12 @@ qemuHVBalloonPlanSetTotal(const qemuHVBalloonPlanInput *in,
 }
 
 
-qemuHVBalloonPlan *
-qemuHVBalloonPlanReconcile(const qemuHVBalloonPlanInput *in,
+qemuHvBalloonPlan *
+qemuHvBalloonPlanReconcile(const qemuHvBalloonPlanInput *in,
                            guint64 target)
 {
-    qemuHVBalloonPlan *plan = g_new0(qemuHVBalloonPlan, 1);
-    guint64 total = qemuHVBalloonPlanTotal(in);
+    qemuHvBalloonPlan *plan = g_new0(qemuHvBalloonPlan, 1);
+    guint64 total = qemuHvBalloonPlanTotal(in);
 
     if (target == 0)
         return plan;
@@ -420,18 +420,18 @@ qemuHVBalloonPlanReconcile(const qemuHVBalloonPlanInput *in,
 
 
 bool
-qemuHVBalloonPlanConfig(const qemuHVBalloonPlanInput *in,
+qemuHvBalloonPlanConfig(const qemuHvBalloonPlanInput *in,
                         guint64 target,
                         guint64 *stick,
                         char **refusal)
 {
-    guint64 others = qemuHVBalloonPlanTotal(in);
-    qemuHVBalloonPlanStick own = { .size = *stick };
-    qemuHVBalloonPlanInput all = *in;
-    g_autofree qemuHVBalloonPlanStick *sticks = NULL;
+    guint64 others = qemuHvBalloonPlanTotal(in);
+    qemuHvBalloonPlanStick own = { .size = *stick };
+    qemuHvBalloonPlanInput all = *in;
+    g_autofree qemuHvBalloonPlanStick *sticks = NULL;
     guint64 size;
 
-    sticks = g_new0(qemuHVBalloonPlanStick, in->nsticks + 1);
+    sticks = g_new0(qemuHvBalloonPlanStick, in->nsticks + 1);
     if (in->nsticks)
         memcpy(sticks, in->sticks, in->nsticks * sizeof(*sticks));
     sticks[in->nsticks] = own;

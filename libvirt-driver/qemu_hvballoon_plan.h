@@ -28,18 +28,18 @@ typedef enum {
     QEMU_HVBALLOON_STICK_IDLE,      /* the guest never got any of it */
     QEMU_HVBALLOON_STICK_INUSE,     /* the guest has, or may have, some of it */
     QEMU_HVBALLOON_STICK_UNUSED,    /* the guest gave all of it back */
-} qemuHVBalloonStickState;
+} qemuHvBalloonStickState;
 
-typedef struct _qemuHVBalloonPlanStick qemuHVBalloonPlanStick;
-struct _qemuHVBalloonPlanStick {
+typedef struct _qemuHvBalloonPlanStick qemuHvBalloonPlanStick;
+struct _qemuHvBalloonPlanStick {
     const char *alias;
     guint64 size;
-    qemuHVBalloonStickState state;
+    qemuHvBalloonStickState state;
     bool byDriver;                  /* else it is the user's: never removed */
 };
 
-typedef struct _qemuHVBalloonPlanInput qemuHVBalloonPlanInput;
-struct _qemuHVBalloonPlanInput {
+typedef struct _qemuHvBalloonPlanInput qemuHvBalloonPlanInput;
+struct _qemuHvBalloonPlanInput {
     guint64 boot;                   /* memory the guest booted with */
     guint64 maxMemory;              /* ceiling; 0: none, no stick can be added */
     guint64 minimum;                /* no target below this; 0: none */
@@ -49,7 +49,7 @@ struct _qemuHVBalloonPlanInput {
     guint64 freeSlots;              /* sticks that can still be plugged */
     guint64 freeSpace;              /* largest free address range */
     bool costly;                    /* backing takes host memory at once */
-    const qemuHVBalloonPlanStick *sticks;
+    const qemuHvBalloonPlanStick *sticks;
     size_t nsticks;
 };
 
@@ -57,11 +57,11 @@ typedef enum {
     QEMU_HVBALLOON_STEP_PLUG,       /* one more on-demand stick of @size */
     QEMU_HVBALLOON_STEP_BALLOON,    /* tell the device that @size is wanted */
     QEMU_HVBALLOON_STEP_UNPLUG,     /* remove the stick @alias of @size */
-} qemuHVBalloonStepType;
+} qemuHvBalloonStepType;
 
-typedef struct _qemuHVBalloonStep qemuHVBalloonStep;
-struct _qemuHVBalloonStep {
-    qemuHVBalloonStepType type;
+typedef struct _qemuHvBalloonStep qemuHvBalloonStep;
+struct _qemuHvBalloonStep {
+    qemuHvBalloonStepType type;
     guint64 size;
     char *alias;
     char *reason;                   /* English, for the log */
@@ -69,37 +69,37 @@ struct _qemuHVBalloonStep {
 
 /* Steps in the order in which they have to be done: at most one PLUG, then at
  * most one BALLOON, then any UNPLUGs. */
-typedef struct _qemuHVBalloonPlan qemuHVBalloonPlan;
-struct _qemuHVBalloonPlan {
-    qemuHVBalloonStep *steps;
+typedef struct _qemuHvBalloonPlan qemuHvBalloonPlan;
+struct _qemuHvBalloonPlan {
+    qemuHvBalloonStep *steps;
     size_t nsteps;
 };
 
-void qemuHVBalloonPlanFree(qemuHVBalloonPlan *plan);
+void qemuHvBalloonPlanFree(qemuHvBalloonPlan *plan);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(qemuHVBalloonPlan, qemuHVBalloonPlanFree);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(qemuHvBalloonPlan, qemuHvBalloonPlanFree);
 
 /* Boot memory and all sticks. */
-guint64 qemuHVBalloonPlanTotal(const qemuHVBalloonPlanInput *in);
+guint64 qemuHvBalloonPlanTotal(const qemuHvBalloonPlanInput *in);
 
 /* The most that the guest can have of it: sticks count in whole units of the
  * guest's alignment. */
-guint64 qemuHVBalloonPlanReachable(const qemuHVBalloonPlanInput *in);
+guint64 qemuHvBalloonPlanReachable(const qemuHvBalloonPlanInput *in);
 
 /* The functions below return NULL and set @refusal (to be freed) to a text
  * that names the value and the limit, if it cannot be done. */
 
 /* The guest shall have @target. */
-qemuHVBalloonPlan *
-qemuHVBalloonPlanSetTarget(const qemuHVBalloonPlanInput *in,
+qemuHvBalloonPlan *
+qemuHvBalloonPlanSetTarget(const qemuHvBalloonPlanInput *in,
                            guint64 target,
                            char **refusal);
 
 /* Boot memory and sticks shall be @total, without giving more to the guest,
  * which has been asked to have @target. More is plugged; of what is too much
  * only what the guest does not use goes, so the total may stay above. */
-qemuHVBalloonPlan *
-qemuHVBalloonPlanSetTotal(const qemuHVBalloonPlanInput *in,
+qemuHvBalloonPlan *
+qemuHvBalloonPlanSetTotal(const qemuHvBalloonPlanInput *in,
                           guint64 total,
                           guint64 target,
                           char **refusal);
@@ -107,15 +107,15 @@ qemuHVBalloonPlanSetTotal(const qemuHVBalloonPlanInput *in,
 /* Something changed, @target is still what is wanted (0: nothing was asked
  * for yet): removes what is not needed any more and says the target again, as
  * far as there is memory for it. Never refuses, never plugs. */
-qemuHVBalloonPlan *
-qemuHVBalloonPlanReconcile(const qemuHVBalloonPlanInput *in,
+qemuHvBalloonPlan *
+qemuHvBalloonPlanReconcile(const qemuHvBalloonPlanInput *in,
                            guint64 target);
 
 /* The machine is not running and shall start with @target, through a single
  * stick of the driver's that now has @stick (0: is not there) and is not among
  * in->sticks. On success @stick is its new size (0: remove it). */
 bool
-qemuHVBalloonPlanConfig(const qemuHVBalloonPlanInput *in,
+qemuHvBalloonPlanConfig(const qemuHvBalloonPlanInput *in,
                         guint64 target,
                         guint64 *stick,
                         char **refusal);

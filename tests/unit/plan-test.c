@@ -14,8 +14,8 @@
 
 /* A machine that does what a plan says. */
 typedef struct {
-    qemuHVBalloonPlanInput in;
-    qemuHVBalloonPlanStick sticks[MAX_STICKS];
+    qemuHvBalloonPlanInput in;
+    qemuHvBalloonPlanStick sticks[MAX_STICKS];
     guint64 target;
 } Machine;
 
@@ -34,9 +34,9 @@ machineInit(Machine *m, guint64 boot, guint64 maxMemory)
 static const char *const names[] = { "ua-haprot0", "ua-haprot1", "ua-haprot2", "ua-haprot3" };
 
 static void
-machineAdd(Machine *m, guint64 size, qemuHVBalloonStickState state, bool byDriver)
+machineAdd(Machine *m, guint64 size, qemuHvBalloonStickState state, bool byDriver)
 {
-    qemuHVBalloonPlanStick stick = {
+    qemuHvBalloonPlanStick stick = {
         .alias = names[m->in.nsticks % G_N_ELEMENTS(names)],
         .size = size, .state = state, .byDriver = byDriver,
     };
@@ -46,7 +46,7 @@ machineAdd(Machine *m, guint64 size, qemuHVBalloonStickState state, bool byDrive
 }
 
 static void
-machineRemove(Machine *m, const qemuHVBalloonStep *step)
+machineRemove(Machine *m, const qemuHvBalloonStep *step)
 {
     size_t i;
 
@@ -63,13 +63,13 @@ machineRemove(Machine *m, const qemuHVBalloonStep *step)
 }
 
 static size_t
-machineApply(Machine *m, const qemuHVBalloonPlan *plan)
+machineApply(Machine *m, const qemuHvBalloonPlan *plan)
 {
     size_t plugs = 0;
     size_t i;
 
     for (i = 0; i < plan->nsteps; i++) {
-        const qemuHVBalloonStep *step = &plan->steps[i];
+        const qemuHvBalloonStep *step = &plan->steps[i];
 
         g_assert_nonnull(step->reason);
         switch (step->type) {
@@ -98,7 +98,7 @@ static size_t
 setTarget(Machine *m, guint64 target)
 {
     g_autofree char *refusal = NULL;
-    g_autoptr(qemuHVBalloonPlan) plan = qemuHVBalloonPlanSetTarget(&m->in, target, &refusal);
+    g_autoptr(qemuHvBalloonPlan) plan = qemuHvBalloonPlanSetTarget(&m->in, target, &refusal);
 
     g_assert_cmpstr(refusal, ==, NULL);
     g_assert_nonnull(plan);
@@ -109,7 +109,7 @@ static void
 assertRefused(Machine *m, guint64 target, const char *word)
 {
     g_autofree char *refusal = NULL;
-    g_autoptr(qemuHVBalloonPlan) plan = qemuHVBalloonPlanSetTarget(&m->in, target, &refusal);
+    g_autoptr(qemuHvBalloonPlan) plan = qemuHvBalloonPlanSetTarget(&m->in, target, &refusal);
 
     g_assert_null(plan);
     g_assert_nonnull(refusal);
@@ -173,11 +173,11 @@ testOddStickIsCompleted(void)
     /* 200 MiB are there, the guest can take 128 of them */
     machineInit(&m, 1 * GIB, 8 * GIB);
     machineAdd(&m, 200 * MIB, QEMU_HVBALLOON_STICK_INUSE, true);
-    g_assert_cmpuint(qemuHVBalloonPlanReachable(&m.in), ==, 1 * GIB + 128 * MIB);
+    g_assert_cmpuint(qemuHvBalloonPlanReachable(&m.in), ==, 1 * GIB + 128 * MIB);
     m.in.costly = true;
     g_assert_cmpuint(setTarget(&m, 1 * GIB + 190 * MIB), ==, 1);
     g_assert_cmpuint(m.sticks[1].size, ==, 184 * MIB);
-    g_assert_cmpuint(qemuHVBalloonPlanReachable(&m.in), ==, 1 * GIB + 384 * MIB);
+    g_assert_cmpuint(qemuHvBalloonPlanReachable(&m.in), ==, 1 * GIB + 384 * MIB);
 }
 
 static void
@@ -295,7 +295,7 @@ testShrinkRemovesUnneeded(void)
     machineAdd(&m, 1 * GIB, QEMU_HVBALLOON_STICK_INUSE, true);
     setTarget(&m, 2 * GIB + 1);
     g_assert_cmpuint(m.in.nsticks, ==, 2);
-    g_assert_cmpuint(qemuHVBalloonPlanTotal(&m.in), ==, 3 * GIB);
+    g_assert_cmpuint(qemuHvBalloonPlanTotal(&m.in), ==, 3 * GIB);
     setTarget(&m, 2 * GIB);
     g_assert_cmpuint(m.in.nsticks, ==, 1);
     g_assert_cmpint(m.sticks[0].state, ==, QEMU_HVBALLOON_STICK_INUSE);
@@ -320,47 +320,47 @@ static void
 testSetTotal(void)
 {
     g_autofree char *refusal = NULL;
-    g_autoptr(qemuHVBalloonPlan) up = NULL;
-    g_autoptr(qemuHVBalloonPlan) same = NULL;
-    g_autoptr(qemuHVBalloonPlan) down = NULL;
+    g_autoptr(qemuHvBalloonPlan) up = NULL;
+    g_autoptr(qemuHvBalloonPlan) same = NULL;
+    g_autoptr(qemuHvBalloonPlan) down = NULL;
     Machine m;
 
     machineInit(&m, 1 * GIB, 8 * GIB);
-    up = qemuHVBalloonPlanSetTotal(&m.in, 1 * GIB + 10 * MIB, 1 * GIB, &refusal);
+    up = qemuHvBalloonPlanSetTotal(&m.in, 1 * GIB + 10 * MIB, 1 * GIB, &refusal);
     g_assert_nonnull(up);
     machineApply(&m, up);
-    g_assert_cmpuint(qemuHVBalloonPlanTotal(&m.in), ==, 1 * GIB + 10 * MIB);
+    g_assert_cmpuint(qemuHvBalloonPlanTotal(&m.in), ==, 1 * GIB + 10 * MIB);
     g_assert_cmpuint(m.target, ==, 0);
 
-    same = qemuHVBalloonPlanSetTotal(&m.in, 1 * GIB + 10 * MIB, 1 * GIB, &refusal);
+    same = qemuHvBalloonPlanSetTotal(&m.in, 1 * GIB + 10 * MIB, 1 * GIB, &refusal);
     g_assert_cmpuint(same->nsteps, ==, 0);
 
-    down = qemuHVBalloonPlanSetTotal(&m.in, 1 * GIB, 1 * GIB, &refusal);
+    down = qemuHvBalloonPlanSetTotal(&m.in, 1 * GIB, 1 * GIB, &refusal);
     machineApply(&m, down);
     g_assert_cmpuint(m.in.nsticks, ==, 0);
 
-    g_assert_null(qemuHVBalloonPlanSetTotal(&m.in, 1 * GIB - 1, 1 * GIB, &refusal));
+    g_assert_null(qemuHvBalloonPlanSetTotal(&m.in, 1 * GIB - 1, 1 * GIB, &refusal));
     g_assert_nonnull(strstr(refusal, "booted with"));
     g_clear_pointer(&refusal, g_free);
-    g_assert_null(qemuHVBalloonPlanSetTotal(&m.in, 8 * GIB + 1, 1 * GIB, &refusal));
+    g_assert_null(qemuHvBalloonPlanSetTotal(&m.in, 8 * GIB + 1, 1 * GIB, &refusal));
     g_assert_nonnull(strstr(refusal, "<maxMemory>"));
 }
 
 static void
 testReconcile(void)
 {
-    g_autoptr(qemuHVBalloonPlan) plan = NULL;
-    g_autoptr(qemuHVBalloonPlan) nothing = NULL;
+    g_autoptr(qemuHvBalloonPlan) plan = NULL;
+    g_autoptr(qemuHvBalloonPlan) nothing = NULL;
     Machine m;
 
     machineInit(&m, 1 * GIB, 8 * GIB);
     machineAdd(&m, 1 * GIB, QEMU_HVBALLOON_STICK_UNUSED, true);
     machineAdd(&m, 1 * GIB, QEMU_HVBALLOON_STICK_UNUSED, true);
 
-    nothing = qemuHVBalloonPlanReconcile(&m.in, 0);
+    nothing = qemuHvBalloonPlanReconcile(&m.in, 0);
     g_assert_cmpuint(nothing->nsteps, ==, 0);
 
-    plan = qemuHVBalloonPlanReconcile(&m.in, 2 * GIB);
+    plan = qemuHvBalloonPlanReconcile(&m.in, 2 * GIB);
     g_assert_cmpuint(plan->nsteps, ==, 2);
     g_assert_cmpint(plan->steps[0].type, ==, QEMU_HVBALLOON_STEP_BALLOON);
     g_assert_cmpint(plan->steps[1].type, ==, QEMU_HVBALLOON_STEP_UNPLUG);
@@ -372,12 +372,12 @@ testReconcile(void)
 static void
 testReconcileClamps(void)
 {
-    g_autoptr(qemuHVBalloonPlan) plan = NULL;
+    g_autoptr(qemuHvBalloonPlan) plan = NULL;
     Machine m;
 
     /* a stick is gone that the target counted on */
     machineInit(&m, 1 * GIB, 8 * GIB);
-    plan = qemuHVBalloonPlanReconcile(&m.in, 2 * GIB);
+    plan = qemuHvBalloonPlanReconcile(&m.in, 2 * GIB);
     machineApply(&m, plan);
     g_assert_cmpuint(m.target, ==, 1 * GIB);
 }
@@ -387,7 +387,7 @@ planConfig(Machine *m, guint64 stick, guint64 target)
 {
     g_autofree char *refusal = NULL;
 
-    if (!qemuHVBalloonPlanConfig(&m->in, target, &stick, &refusal)) {
+    if (!qemuHvBalloonPlanConfig(&m->in, target, &stick, &refusal)) {
         g_assert_nonnull(refusal);
         return G_MAXUINT64;
     }
@@ -432,7 +432,7 @@ testLogarithmicSticks(void)
             m.sticks[i].state = QEMU_HVBALLOON_STICK_INUSE;
     }
 
-    g_assert_cmpuint(qemuHVBalloonPlanTotal(&m.in), ==, 1 * TIB);
+    g_assert_cmpuint(qemuHvBalloonPlanTotal(&m.in), ==, 1 * TIB);
     g_assert_cmpuint(m.in.nsticks, <=, 64);
     g_test_message("%zu sticks from 1 GiB to 1 TiB in 64 MiB steps", m.in.nsticks);
 }
@@ -469,7 +469,7 @@ randomLife(Machine *m, GRand *r)
             m->sticks[i].state = g_rand_int_range(r, 0, 3);
     }
     if (g_rand_int_range(r, 0, 8) == 0 && m->in.nsticks < MAX_STICKS / 2) {
-        guint64 left = m->in.maxMemory - MIN(m->in.maxMemory, qemuHVBalloonPlanTotal(&m->in));
+        guint64 left = m->in.maxMemory - MIN(m->in.maxMemory, qemuHvBalloonPlanTotal(&m->in));
         guint64 size = randomSize(r, left) & ~(2 * MIB - 1);
 
         if (size)
@@ -502,7 +502,7 @@ countInuse(const Machine *m)
 }
 
 static bool
-hasType(const qemuHVBalloonPlan *plan, qemuHVBalloonStepType type)
+hasType(const qemuHvBalloonPlan *plan, qemuHvBalloonStepType type)
 {
     size_t i;
 
@@ -517,8 +517,8 @@ static void
 checkAtRest(Machine *m, guint64 target)
 {
     g_autofree char *refusal = NULL;
-    g_autoptr(qemuHVBalloonPlan) again = qemuHVBalloonPlanSetTarget(&m->in, target, &refusal);
-    g_autoptr(qemuHVBalloonPlan) rest = qemuHVBalloonPlanReconcile(&m->in, m->target);
+    g_autoptr(qemuHvBalloonPlan) again = qemuHvBalloonPlanSetTarget(&m->in, target, &refusal);
+    g_autoptr(qemuHvBalloonPlan) rest = qemuHvBalloonPlanReconcile(&m->in, m->target);
 
     if (again) {
         g_assert_cmpuint(again->nsteps, ==, 1);
@@ -537,11 +537,11 @@ oneRequest(Machine *m, GRand *r)
 {
     guint64 granule = MAX(m->in.granule, QEMU_HVBALLOON_STICK_GRANULE);
     guint64 target = randomSize(r, m->in.maxMemory + m->in.maxMemory / 8);
-    guint64 before = qemuHVBalloonPlanTotal(&m->in);
+    guint64 before = qemuHvBalloonPlanTotal(&m->in);
     size_t user = countUser(m);
     size_t inuse = countInuse(m);
     g_autofree char *refusal = NULL;
-    g_autoptr(qemuHVBalloonPlan) plan = qemuHVBalloonPlanSetTarget(&m->in, target, &refusal);
+    g_autoptr(qemuHvBalloonPlan) plan = qemuHvBalloonPlanSetTarget(&m->in, target, &refusal);
     guint64 total;
 
     g_assert_true(!plan == !!refusal);
@@ -552,7 +552,7 @@ oneRequest(Machine *m, GRand *r)
     }
 
     machineApply(m, plan);
-    total = qemuHVBalloonPlanTotal(&m->in);
+    total = qemuHvBalloonPlanTotal(&m->in);
     g_assert_cmpuint(total, <=, MAX(before, m->in.maxMemory));
     g_assert_cmpuint(m->target, <=, total);
     g_assert_cmpuint(m->target, <=, target);
@@ -563,7 +563,7 @@ oneRequest(Machine *m, GRand *r)
     if (total < before)
         g_assert_cmpuint(total, >=, m->in.keepTotal);
     /* reachable, unless the ceiling leaves no whole stick more */
-    if (qemuHVBalloonPlanReachable(&m->in) < m->target)
+    if (qemuHvBalloonPlanReachable(&m->in) < m->target)
         g_assert_cmpuint(m->in.maxMemory - total, <, MAX(m->in.alignment, granule));
     checkAtRest(m, target);
 }
@@ -601,7 +601,7 @@ testConfigProperties(void)
         randomMachine(m, r);
         stick = randomSize(r, m->in.maxMemory - m->in.boot);
         target = randomSize(r, m->in.maxMemory);
-        if (!qemuHVBalloonPlanConfig(&m->in, target, &stick, &refusal)) {
+        if (!qemuHvBalloonPlanConfig(&m->in, target, &stick, &refusal)) {
             g_assert_nonnull(refusal);
             continue;
         }
