@@ -79,6 +79,278 @@ qemuHvBalloonStickIsDriverOwned(const virDomainMemoryDef *mem)
 }
 
 
+/* What the guest's VMBus driver cannot do without. */
+static const virDomainHyperv qemuHvBalloonEnlightenments[] = {
+    VIR_DOMAIN_HYPERV_VPINDEX,
+    VIR_DOMAIN_HYPERV_SYNIC,
+};
+
+
+/**
+ * qemuHvBalloonPostParse:
+ * @def: domain definition
+ *
+ * Fills in what a hyperv balloon needs from the rest of the domain and the
+ * user left open: without vpindex and synic there is no VMBus, and a guest
+ * that hibernates comes back with a wrong idea of its memory. What the user
+ * said explicitly is left for qemuHvBalloonValidate().
+ */
+void
+qemuHvBalloonPostParse(virDomainDef *def)
+{
+    size_t i;
+
+    if (!virDomainDefHasHypervMemballoon(def) || !ARCH_IS_X86(def->os.arch))
+        return;
+
+    if (def->pm.s4 == VIR_TRISTATE_BOOL_ABSENT)
+        def->pm.s4 = VIR_TRISTATE_BOOL_NO;
+
+    /* Brings all that the host supports. */
+    if (def->features[VIR_DOMAIN_FEATURE_HYPERV] == VIR_DOMAIN_HYPERV_MODE_PASSTHROUGH)
+        return;
+
+    def->features[VIR_DOMAIN_FEATURE_HYPERV] = VIR_DOMAIN_HYPERV_MODE_CUSTOM;
+
+    for (i = 0; i < G_N_ELEMENTS(qemuHvBalloonEnlightenments); i++) {
+        virDomainHyperv feature = qemuHvBalloonEnlightenments[i];
+
+        if (def->hyperv_features[feature] == VIR_TRISTATE_SWITCH_ABSENT)
+            def->hyperv_features[feature] = VIR_TRISTATE_SWITCH_ON;
+    }
+}
+
+
+/**
+ * qemuHvBalloonStickPostParse:
+ * @mem: stick, maybe part of @def
+ * @def: domain definition
+ * @parseFlags: bitwise or of virDomainDefParseFlags
+ *
+ * Names the guest NUMA node a stick belongs to, if there are any, and gives
+ * a new stick without alias one that lasts.
+ */
+void
+qemuHvBalloonStickPostParse(virDomainMemoryDef *mem,
+                            const virDomainDef *def,
+                            unsigned int parseFlags)
+{
+    size_t ncells = virDomainNumaGetNodeCount(def->numa);
+
+    if (mem->targetNode == -1 && ncells > 0)
+        mem->targetNode = ncells - 1;
+
+    /* The description of an existing stick, to be detached, is not named. */
+    if (!mem->info.alias &&
+        parseFlags & VIR_DOMAIN_DEF_PARSE_ABI_UPDATE)
+        mem->info.alias = qemuHvBalloonFreeAlias(def, NULL,
+                                                 QEMU_HVBALLOON_USER_ALIAS);
+}
+
+
+static int
+qemuHvBalloonValidateMachine(const virDomainDef *def)
+{
+    if (def->os.arch != VIR_ARCH_X86_64) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("memory balloon model 'hyperv' needs architecture 'x86_64', not '%1$s'"),
+                       virArchToString(def->os.arch));
+        return -1;
+    }
+
+    if (!qemuDomainIsQ35(def) && !qemuDomainIsI440FX(def)) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("memory balloon model 'hyperv' needs machine type 'q35' or 'pc', not '%1$s'"),
+                       def->os.machine);
+        return -1;
+    }
+
+    /* The guest finds VMBus in the DSDT. */
+    if (def->features[VIR_DOMAIN_FEATURE_ACPI] != VIR_TRISTATE_SWITCH_ON) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "%s",
+                       _("memory balloon model 'hyperv' needs ACPI: add <acpi/> to <features>"));
+        return -1;
+    }
+
+    if (def->pm.s4 == VIR_TRISTATE_BOOL_YES) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "%s",
+                       _("memory balloon model 'hyperv' cannot follow a guest through hibernation: set <suspend-to-disk enabled='no'/> in <pm> or remove it"));
+        return -1;
+    }
+
+    return 0;
+}
+
+
+static int
+qemuHvBalloonValidateEnlightenments(const virDomainDef *def)
+{
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(qemuHvBalloonEnlightenments); i++) {
+        virDomainHyperv feature = qemuHvBalloonEnlightenments[i];
+        const char *name = virDomainHypervTypeToString(feature);
+
+        if (def->hyperv_features[feature] == VIR_TRISTATE_SWITCH_OFF) {
+            virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                           _("memory balloon model 'hyperv' needs the hyperv feature '%1$s': set <%1$s state='on'/> or remove it"),
+                           name);
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+qemuHvBalloonValidateMemory(const virDomainDef *def)
+{
+    const virDomainMemballoonDef *balloon = def->memballoon;
+    unsigned long long total = virDomainDefGetMemoryTotal(def);
+    size_t i;
+
+    if (balloon->minimum > total) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("<minimum> of the memory balloon is %1$llu KiB, more than the %2$llu KiB of <memory>: lower <minimum> or raise <memory>"),
+                       balloon->minimum, total);
+        return -1;
+    }
+
+    if (balloon->minimum > def->mem.cur_balloon) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("<currentMemory> is %1$llu KiB, less than the <minimum> of the memory balloon of %2$llu KiB: lower <minimum> or raise <currentMemory>"),
+                       def->mem.cur_balloon, balloon->minimum);
+        return -1;
+    }
+
+    for (i = 0; i < def->nmems; i++) {
+        if (def->mems[i]->model != VIR_DOMAIN_MEMORY_MODEL_HAPROT) {
+            virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                           _("memory device model '%1$s' cannot be used beside memory balloon model 'hyperv': use model 'haprot', or another balloon"),
+                           virDomainMemoryModelTypeToString(def->mems[i]->model));
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+/**
+ * qemuHvBalloonValidate:
+ * @def: domain definition
+ * @qemuCaps: capabilities of the QEMU binary
+ *
+ * Checks the domain around a hyperv balloon.
+ *
+ * Returns 0 if there is none or all is well, -1 with an error otherwise.
+ */
+int
+qemuHvBalloonValidate(const virDomainDef *def,
+                      virQEMUCaps *qemuCaps)
+{
+    if (!virDomainDefHasHypervMemballoon(def))
+        return 0;
+
+    if (qemuHvBalloonValidateMachine(def) < 0 ||
+        qemuHvBalloonValidateEnlightenments(def) < 0 ||
+        qemuHvBalloonValidateMemory(def) < 0)
+        return -1;
+
+    if (!virQEMUCapsGet(qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT)) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("memory balloon model 'hyperv' needs a QEMU with the 'mem-haprot' device, which '%1$s' does not have: install one and name it in <emulator>"),
+                       def->emulator);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+/**
+ * qemuHvBalloonValidateDevice:
+ * @balloon: memory balloon of model 'hyperv'
+ *
+ * Refuses what belongs to virtio balloons only.
+ */
+int
+qemuHvBalloonValidateDevice(const virDomainMemballoonDef *balloon)
+{
+    const char *unsupported = NULL;
+
+    if (balloon->autodeflate != VIR_TRISTATE_SWITCH_ABSENT)
+        unsupported = "autodeflate=";
+    else if (balloon->free_page_reporting != VIR_TRISTATE_SWITCH_ABSENT)
+        unsupported = "freePageReporting=";
+    else if (balloon->virtio)
+        unsupported = "<driver>";
+    else if (balloon->info.type != VIR_DOMAIN_DEVICE_ADDRESS_TYPE_NONE)
+        unsupported = "<address>";
+    else if (balloon->period)
+        unsupported = "<stats>";
+
+    if (unsupported) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("memory balloon model 'hyperv' does not support '%1$s': remove it"),
+                       unsupported);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+/**
+ * qemuHvBalloonValidateStick:
+ * @mem: stick
+ * @def: domain definition it is or will be part of
+ */
+int
+qemuHvBalloonValidateStick(const virDomainMemoryDef *mem,
+                           const virDomainDef *def)
+{
+    size_t ncells = virDomainNumaGetNodeCount(def->numa);
+
+    if (mem->targetNode >= 0 && (size_t) mem->targetNode != ncells - 1) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("memory device model 'haprot' always belongs to the last guest NUMA node: set <node>%1$zu</node> or remove <node>%2$d</node>"),
+                       ncells - 1, mem->targetNode);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+virJSONValue *
+qemuHvBalloonBuildBusProps(void)
+{
+    g_autoptr(virJSONValue) props = NULL;
+
+    if (virJSONValueObjectAdd(&props, "s:driver", "vmbus-bridge", NULL) < 0)
+        return NULL;
+
+    return g_steal_pointer(&props);
+}
+
+
+virJSONValue *
+qemuHvBalloonBuildProps(const virDomainMemballoonDef *balloon)
+{
+    g_autoptr(virJSONValue) props = NULL;
+
+    if (virJSONValueObjectAdd(&props,
+                              "s:driver", "hv-balloon",
+                              "s:id", balloon->info.alias,
+                              NULL) < 0)
+        return NULL;
+
+    return g_steal_pointer(&props);
+}
+
+
 /**
  * qemuHvBalloonBuildStickProps:
  * @mem: stick with its alias and insert mode set

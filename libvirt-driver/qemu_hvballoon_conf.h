@@ -26,5 +26,30 @@ qemuHvBalloonFreeAlias(const virDomainDef *def,
 bool
 qemuHvBalloonStickIsDriverOwned(const virDomainMemoryDef *mem);
 
+void
+qemuHvBalloonPostParse(virDomainDef *def);
+
+void
+qemuHvBalloonStickPostParse(virDomainMemoryDef *mem,
+                            const virDomainDef *def,
+                            unsigned int parseFlags);
+
+int
+qemuHvBalloonValidate(const virDomainDef *def,
+                      virQEMUCaps *qemuCaps);
+
+int
+qemuHvBalloonValidateDevice(const virDomainMemballoonDef *balloon);
+
+int
+qemuHvBalloonValidateStick(const virDomainMemoryDef *mem,
+                           const virDomainDef *def);
+
+virJSONValue *
+qemuHvBalloonBuildBusProps(void);
+
+virJSONValue *
+qemuHvBalloonBuildProps(const virDomainMemballoonDef *balloon);
+
 virJSONValue *
 qemuHvBalloonBuildStickProps(const virDomainMemoryDef *mem);
