@@ -170,7 +170,7 @@ qemuHvBalloonIsCostly(virQEMUDriver *driver,
         def->mem.allocation == VIR_DOMAIN_MEMORY_ALLOCATION_IMMEDIATE ||
         priv->memPrealloc ||
         def->mem.locked ||
-        virDomainDefHasVFIOHostdev(def);
+        qemuDomainNeedsVFIO(def);
 }
 
 
@@ -897,7 +897,9 @@ qemuHvBalloonSetConfigStick(virDomainDef *def,
     }
 
     if (stick) {
-        virDomainMemoryDefFree(virDomainMemoryRemove(def, virDomainMemoryFindByDef(def, stick)));
+        int idx = virDomainMemoryFindByDef(def, stick);
+
+        virDomainMemoryDefFree(virDomainMemoryRemove(def, idx));
         return 0;
     }
 
