@@ -86,29 +86,58 @@ static const virDomainHyperv qemuHvBalloonEnlightenments[] = {
 };
 
 
+/* Models that have an address or a slot, and whose size this balloon could
+ * not account for. */
+static int
+qemuHvBalloonCheckMemoryDevices(const virDomainDef *def)
+{
+    size_t i;
+
+    for (i = 0; i < def->nmems; i++) {
+        if (def->mems[i]->model != VIR_DOMAIN_MEMORY_MODEL_HAPROT) {
+            virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                           _("memory device model '%1$s' cannot be used beside memory balloon model 'hyperv': use model 'haprot', or another balloon"),
+                           virDomainMemoryModelTypeToString(def->mems[i]->model));
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
 /**
  * qemuHvBalloonPostParse:
  * @def: domain definition
+ * @parseFlags: bitwise or of virDomainDefParseFlags
  *
  * Fills in what a hyperv balloon needs from the rest of the domain and the
  * user left open: without vpindex and synic there is no VMBus, and a guest
  * that hibernates comes back with a wrong idea of its memory. What the user
  * said explicitly is left for qemuHvBalloonValidate().
+ *
+ * Returns 0 on success. A new definition with memory devices of another model
+ * gets its error here, before it gets one that names a slot or an address.
  */
-void
-qemuHvBalloonPostParse(virDomainDef *def)
+int
+qemuHvBalloonPostParse(virDomainDef *def,
+                       unsigned int parseFlags)
 {
     size_t i;
 
     if (!virDomainDefHasHypervMemballoon(def) || !ARCH_IS_X86(def->os.arch))
-        return;
+        return 0;
+
+    if (parseFlags & VIR_DOMAIN_DEF_PARSE_ABI_UPDATE &&
+        qemuHvBalloonCheckMemoryDevices(def) < 0)
+        return -1;
 
     if (def->pm.s4 == VIR_TRISTATE_BOOL_ABSENT)
         def->pm.s4 = VIR_TRISTATE_BOOL_NO;
 
     /* Brings all that the host supports. */
     if (def->features[VIR_DOMAIN_FEATURE_HYPERV] == VIR_DOMAIN_HYPERV_MODE_PASSTHROUGH)
-        return;
+        return 0;
 
     def->features[VIR_DOMAIN_FEATURE_HYPERV] = VIR_DOMAIN_HYPERV_MODE_CUSTOM;
 
@@ -118,6 +147,8 @@ qemuHvBalloonPostParse(virDomainDef *def)
         if (def->hyperv_features[feature] == VIR_TRISTATE_SWITCH_ABSENT)
             def->hyperv_features[feature] = VIR_TRISTATE_SWITCH_ON;
     }
+
+    return 0;
 }
 
 
@@ -208,7 +239,6 @@ qemuHvBalloonValidateMemory(const virDomainDef *def)
 {
     const virDomainMemballoonDef *balloon = def->memballoon;
     unsigned long long total = virDomainDefGetMemoryTotal(def);
-    size_t i;
 
     if (balloon->minimum > total) {
         virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
@@ -222,15 +252,6 @@ qemuHvBalloonValidateMemory(const virDomainDef *def)
                        _("<currentMemory> is %1$llu KiB, less than the <minimum> of the memory balloon of %2$llu KiB: lower <minimum> or raise <currentMemory>"),
                        def->mem.cur_balloon, balloon->minimum);
         return -1;
-    }
-
-    for (i = 0; i < def->nmems; i++) {
-        if (def->mems[i]->model != VIR_DOMAIN_MEMORY_MODEL_HAPROT) {
-            virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
-                           _("memory device model '%1$s' cannot be used beside memory balloon model 'hyperv': use model 'haprot', or another balloon"),
-                           virDomainMemoryModelTypeToString(def->mems[i]->model));
-            return -1;
-        }
     }
 
     return 0;
@@ -255,7 +276,8 @@ qemuHvBalloonValidate(const virDomainDef *def,
 
     if (qemuHvBalloonValidateMachine(def) < 0 ||
         qemuHvBalloonValidateEnlightenments(def) < 0 ||
-        qemuHvBalloonValidateMemory(def) < 0)
+        qemuHvBalloonValidateMemory(def) < 0 ||
+        qemuHvBalloonCheckMemoryDevices(def) < 0)
         return -1;
 
     if (!virQEMUCapsGet(qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT)) {

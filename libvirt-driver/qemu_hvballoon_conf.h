@@ -26,8 +26,9 @@ qemuHvBalloonFreeAlias(const virDomainDef *def,
 bool
 qemuHvBalloonStickIsDriverOwned(const virDomainMemoryDef *mem);
 
-void
-qemuHvBalloonPostParse(virDomainDef *def);
+int
+qemuHvBalloonPostParse(virDomainDef *def,
+                       unsigned int parseFlags);
 
 void
 qemuHvBalloonStickPostParse(virDomainMemoryDef *mem,
