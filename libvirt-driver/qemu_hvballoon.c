@@ -273,7 +273,8 @@ qemuHvBalloonInputConfig(qemuHvBalloonPlanInput *in,
  */
 
 static virDomainMemoryDef *
-qemuHvBalloonStickNew(const char *alias,
+qemuHvBalloonStickNew(const virDomainDef *def,
+                      const char *alias,
                       unsigned long long size)
 {
     virDomainMemoryDef *mem = virDomainMemoryDefNew(VIR_DOMAIN_MEMORY_MODEL_HAPROT);
@@ -281,6 +282,7 @@ qemuHvBalloonStickNew(const char *alias,
     mem->size = size;
     mem->target.haprot.insert = VIR_DOMAIN_MEMORY_INSERT_MODE_ON_DEMAND;
     mem->info.alias = g_strdup(alias);
+    qemuHvBalloonStickPostParse(mem, def, 0);
 
     return mem;
 }
@@ -295,7 +297,7 @@ qemuHvBalloonPlug(virQEMUDriver *driver,
     g_autofree char *alias = qemuHvBalloonFreeAlias(vm->def, vm->newDef,
                                                     QEMU_HVBALLOON_DRIVER_ALIAS);
 
-    return qemuDomainAttachMemory(driver, vm, qemuHvBalloonStickNew(alias, size));
+    return qemuDomainAttachMemory(driver, vm, qemuHvBalloonStickNew(vm->def, alias, size));
 }
 
 
@@ -387,6 +389,8 @@ qemuHvBalloonDropVanished(virQEMUDriver *driver,
         /* It may still be in use for a moment: then DEVICE_DELETED comes. */
         if (qemuDomainRemoveDevice(driver, vm, &dev) < 0)
             virResetLastError();
+        else
+            g_hash_table_remove(view->backends, backend);
         return;
     }
 
@@ -497,7 +501,7 @@ qemuHvBalloonDescribe(virQEMUDriver *driver,
     if (STRNEQ(backend, stick->memdev))
         return NULL;
 
-    mem = qemuHvBalloonStickNew(stick->id, stick->size);
+    mem = qemuHvBalloonStickNew(vm->def, stick->id, stick->size);
     mem->target.haprot.address = stick->address;
     if (!stick->onDemand)
         mem->target.haprot.insert = VIR_DOMAIN_MEMORY_INSERT_MODE_NOW;
@@ -906,7 +910,7 @@ qemuHvBalloonSetConfigStick(virDomainDef *def,
     if (size == 0)
         return 0;
 
-    new = qemuHvBalloonStickNew(QEMU_HVBALLOON_DRIVER_ALIAS "0", size);
+    new = qemuHvBalloonStickNew(def, QEMU_HVBALLOON_DRIVER_ALIAS "0", size);
     if (virDomainMemoryInsert(def, new) < 0)
         return -1;
     new = NULL;
