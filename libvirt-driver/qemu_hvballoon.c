@@ -573,7 +573,6 @@ qemuHvBalloonSync(virQEMUDriver *driver,
     qemuHvBalloonDropAllVanished(driver, vm, view);
     qemuHvBalloonAdoptAll(driver, vm, view);
     qemuHvBalloonDropOrphans(vm, view);
-    vm->def->mem.cur_balloon = view->info->actual;
 
     if (virDomainObjCheckActive(vm) < 0)
         return NULL;
@@ -768,7 +767,7 @@ qemuHvBalloonSettleForLess(virDomainObj *vm,
 
     virErrorPreserveLast(&orig);
 
-    if (virDomainObjIsActive(vm)) {
+    if (virDomainObjIsActive(vm) && target > 0) {
         vm->def->memballoon->requested = MIN(target, total);
         if (qemuHvBalloonSendTarget(vm, vm->def->memballoon->requested) < 0)
             VIR_WARN("domain '%s' cannot have %llu KiB either: %s",
@@ -878,8 +877,12 @@ qemuHvBalloonSetTotalLive(virQEMUDriver *driver,
     if (!(plan = qemuHvBalloonPlanSetTotal(&in, total, target, &refusal)))
         return qemuHvBalloonRefused(refusal);
 
+    if (qemuHvBalloonRunPlan(driver, vm, plan, target) < 0)
+        return -1;
+
     priv->hvBalloonKeepTotal = total;
-    return qemuHvBalloonRunPlan(driver, vm, plan, target);
+    qemuDomainSaveStatus(vm);
+    return 0;
 }
 
 

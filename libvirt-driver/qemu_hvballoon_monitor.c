@@ -59,7 +59,9 @@ qemuMonitorHvBalloonGetKiB(virJSONValue *obj,
 {
     unsigned long long bytes;
 
-    if (virJSONValueObjectGetNumberUlong(obj, key, &bytes) < 0) {
+    /* QEMU's own sizes are signed somewhere: more is a negative number */
+    if (virJSONValueObjectGetNumberUlong(obj, key, &bytes) < 0 ||
+        bytes > LLONG_MAX) {
         virReportError(VIR_ERR_INTERNAL_ERROR,
                        _("%1$s reply lacks a valid '%2$s'"), command, key);
         return -1;

@@ -640,6 +640,131 @@ testHvBalloon(const void *opaque)
 }
 
 
+/*
+ * What QEMU says, alone
+ */
+
+static int
+testParse(const char *command,
+          const char *reply,
+          int (*parse)(qemuMonitor *mon, void **data),
+          void **data)
+{
+    const testExchange script[] = { { command, NULL, reply }, { } };
+    g_autoptr(qemuMonitorTest) mon = qemuMonitorTestNewSimple(driver.xmlopt);
+
+    if (!mon)
+        return -1;
+
+    testAddScript(mon, script);
+    return parse(qemuMonitorTestGetMonitor(mon), data);
+}
+
+
+static int
+testGetSticks(qemuMonitor *mon, void **data)
+{
+    return qemuMonitorGetHvBalloonSticks(mon, (GPtrArray **)data);
+}
+
+
+static int
+testGetInfo(qemuMonitor *mon, void **data)
+{
+    return qemuMonitorGetHvBalloonInfo(mon, (qemuMonitorHvBalloonInfo **)data);
+}
+
+
+static int
+testParseSticks(const void *opaque G_GNUC_UNUSED)
+{
+    g_autoptr(GPtrArray) sticks = NULL;
+    const qemuMonitorHvBalloonStick *first;
+    const qemuMonitorHvBalloonStick *second;
+
+    if (testParse("query-haprot",
+                  "{\"return\": [" STICK("0", BASE, TWO, "unused", ONE, ONE) ","
+                  " {\"qom-path\": \"/machine/unattached/device[3]\", \"memdev\": \"plain\","
+                  "  \"addr\": " BASE2 ", \"size\": " ONE ", \"insert\": \"now\","
+                  "  \"state\": \"of-tomorrow\", \"added\": 0, \"released\": 0}]}",
+                  testGetSticks, (void **)&sticks) < 0 ||
+        sticks->len != 2)
+        return -1;
+
+    first = g_ptr_array_index(sticks, 0);
+    second = g_ptr_array_index(sticks, 1);
+
+    if (STRNEQ_NULLABLE(first->id, "ua-haprot0") ||
+        STRNEQ(first->memdev, "memua-haprot0") ||
+        first->address != 4294967296ULL ||
+        first->size != 2 * GIB ||
+        first->added != 1 * GIB || first->released != 1 * GIB ||
+        !first->onDemand || first->state != QEMU_HVBALLOON_STICK_UNUSED)
+        return -1;
+
+    /* nothing of an unknown state is ever removed */
+    if (second->id || second->onDemand ||
+        STRNEQ(second->memdev, "plain") ||
+        second->state != QEMU_HVBALLOON_STICK_INUSE)
+        return -1;
+
+    return 0;
+}
+
+
+static int
+testParseBadSticks(const void *opaque G_GNUC_UNUSED)
+{
+    const char *const bad[] = {
+        "{\"return\": [{}]}",
+        "{\"return\": [3]}",
+        "{\"return\": {}}",
+        "{\"return\": [" STICK("0", BASE, "0", "idle", "0", "0") "]}",
+        "{\"return\": [" STICK("0", BASE, "-1", "idle", "0", "0") "]}",
+        "{\"return\": [" STICK("0", BASE, ONE, "idle", TWO, "0") "]}",
+        "{\"return\": [" STICK("0", BASE, ONE, "idle", "0", ONE) "]}",
+        "{\"return\": [" STICK("0", "\"x\"", ONE, "idle", "0", "0") "]}",
+        FAIL("no"),
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GPtrArray) sticks = NULL;
+
+        if (testParse("query-haprot", bad[i], testGetSticks, (void **)&sticks) == 0) {
+            fprintf(stderr, "accepted: %s\n", bad[i]);
+            return -1;
+        }
+    }
+
+    virResetLastError();
+    return 0;
+}
+
+
+static int
+testParseInfo(const void *opaque G_GNUC_UNUSED)
+{
+    g_autoptr(qemuMonitorHvBalloonInfo) info = NULL;
+    g_autoptr(qemuMonitorHvBalloonInfo) none = NULL;
+
+    if (testParse("query-hv-balloon", INFO(TWO, ONE), testGetInfo, (void **)&info) < 0)
+        return -1;
+
+    if (!info->connected || info->alignment != 131072 ||
+        info->target != 2 * GIB || info->actual != 1 * GIB ||
+        STRNEQ(info->state, "idle") || info->lastError)
+        return -1;
+
+    if (testParse("query-hv-balloon", "{\"return\": {\"connected\": true}}",
+                  testGetInfo, (void **)&none) == 0)
+        return -1;
+
+    virResetLastError();
+    return 0;
+}
+
+
 static int
 mymain(void)
 {
@@ -660,6 +785,11 @@ mymain(void)
                                      capsCache, schemaCache, NULL)) ||
         qemuTestCapsCacheInsert(driver.qemuCapsCache, caps) < 0)
         return EXIT_FAILURE;
+
+    if (virTestRun("query-haprot", testParseSticks, NULL) < 0 ||
+        virTestRun("query-haprot, bad replies", testParseBadSticks, NULL) < 0 ||
+        virTestRun("query-hv-balloon", testParseInfo, NULL) < 0)
+        ret = -1;
 
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
         testData data = { .test = &cases[i], .caps = caps };
