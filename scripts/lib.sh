@@ -18,6 +18,8 @@ STAMP=$BUILD/stamp              # what was done, by the hash of what it was done
 export PATH=/usr/lib/ccache:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
 export LC_ALL=C.UTF-8
 export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}
+# A clone elsewhere finds in the cache what this one compiled.
+export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=true CCACHE_SLOPPINESS=time_macros,include_file_mtime,include_file_ctime
 PRIVATE_MESON=$BUILD/meson
 if [ -x "$PRIVATE_MESON/usr/bin/meson" ]; then
     export PATH=$PRIVATE_MESON/usr/bin:$PATH
@@ -107,6 +109,21 @@ need_disk() {
 }
 
 jobs() { nproc; }
+
+# run_dir: where the private daemon keeps everything. That is build/run, unless the names of the sockets below it would pass the
+# 107 bytes that Linux allows; then it is a short folder of the same user, which scripts/daemon creates and ./run clean removes.
+run_dir() {
+    local length hash
+    length=$(printf %s "$BUILD" | LC_ALL=C wc -c)
+    hash=$(printf %s "$BUILD" | sha256sum | cut -c1-10)
+    if [ "$length" -le 33 ]; then
+        printf '%s\n' "$BUILD/run"
+    elif [ "$(id -u)" = 0 ]; then
+        printf '%s\n' "/run/hvb-$hash"
+    else
+        printf '%s\n' "/tmp/hvb-$(id -u)-$hash"
+    fi
+}
 
 # prepare PART…: packages, sources, patched trees and binaries of qemu, libvirt, tools and guest. What is up to date is left alone.
 prepare() {

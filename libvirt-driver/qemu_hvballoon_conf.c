@@ -1,0 +1,402 @@
+/*
+ * qemu_hvballoon_conf.c: the hyperv memory balloon and its sticks in the
+ *                        domain definition and on QEMU's command line
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <config.h>
+
+#include "qemu_hvballoon_conf.h"
+
+#include "virerror.h"
+#include "virlog.h"
+
+#define VIR_FROM_THIS VIR_FROM_QEMU
+
+VIR_LOG_INIT("qemu.qemu_hvballoon_conf");
+
+
+static bool
+qemuHvBalloonAliasIsUsed(const virDomainDef *def,
+                         const char *alias)
+{
+    size_t i;
+
+    for (i = 0; def && i < def->nmems; i++) {
+        if (STREQ_NULLABLE(def->mems[i]->info.alias, alias))
+            return true;
+    }
+
+    return false;
+}
+
+
+/**
+ * qemuHvBalloonFreeAlias:
+ * @def: domain definition
+ * @other: another definition of the same domain (live, persistent) or NULL
+ * @prefix: QEMU_HVBALLOON_DRIVER_ALIAS or QEMU_HVBALLOON_USER_ALIAS
+ *
+ * Returns the alias made of @prefix and the lowest number that no memory
+ * device of either definition uses. Never fails.
+ */
+char *
+qemuHvBalloonFreeAlias(const virDomainDef *def,
+                       const virDomainDef *other,
+                       const char *prefix)
+{
+    size_t i;
+
+    for (i = 0; ; i++) {
+        g_autofree char *alias = g_strdup_printf("%s%zu", prefix, i);
+
+        if (!qemuHvBalloonAliasIsUsed(def, alias) &&
+            !qemuHvBalloonAliasIsUsed(other, alias))
+            return g_steal_pointer(&alias);
+    }
+}
+
+
+/**
+ * qemuHvBalloonStickIsDriverOwned:
+ * @mem: memory device
+ *
+ * Returns true if @mem is a stick the driver made, which therefore may be
+ * removed without being asked.
+ */
+bool
+qemuHvBalloonStickIsDriverOwned(const virDomainMemoryDef *mem)
+{
+    const char *number;
+
+    if (mem->model != VIR_DOMAIN_MEMORY_MODEL_HAPROT ||
+        !mem->info.alias ||
+        !(number = STRSKIP(mem->info.alias, QEMU_HVBALLOON_DRIVER_ALIAS)))
+        return false;
+
+    return *number && strspn(number, "0123456789") == strlen(number);
+}
+
+
+/* What the guest's VMBus driver cannot do without. */
+static const virDomainHyperv qemuHvBalloonEnlightenments[] = {
+    VIR_DOMAIN_HYPERV_VPINDEX,
+    VIR_DOMAIN_HYPERV_SYNIC,
+};
+
+
+/* Models that have an address or a slot, and whose size this balloon could
+ * not account for. */
+static int
+qemuHvBalloonCheckMemoryDevices(const virDomainDef *def)
+{
+    size_t i;
+
+    for (i = 0; i < def->nmems; i++) {
+        if (def->mems[i]->model != VIR_DOMAIN_MEMORY_MODEL_HAPROT) {
+            virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                           _("memory device model '%1$s' cannot be used beside memory balloon model 'hyperv': use model 'haprot', or another balloon"),
+                           virDomainMemoryModelTypeToString(def->mems[i]->model));
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+/**
+ * qemuHvBalloonPostParse:
+ * @def: domain definition
+ * @parseFlags: bitwise or of virDomainDefParseFlags
+ *
+ * Fills in what a hyperv balloon needs from the rest of the domain and the
+ * user left open: without vpindex and synic there is no VMBus, and a guest
+ * that hibernates comes back with a wrong idea of its memory. What the user
+ * said explicitly is left for qemuHvBalloonValidate().
+ *
+ * Returns 0 on success. A new definition with memory devices of another model
+ * gets its error here, before it gets one that names a slot or an address.
+ */
+int
+qemuHvBalloonPostParse(virDomainDef *def,
+                       unsigned int parseFlags)
+{
+    size_t i;
+
+    if (!virDomainDefHasHypervMemballoon(def) || !ARCH_IS_X86(def->os.arch))
+        return 0;
+
+    if (parseFlags & VIR_DOMAIN_DEF_PARSE_ABI_UPDATE &&
+        qemuHvBalloonCheckMemoryDevices(def) < 0)
+        return -1;
+
+    if (def->pm.s4 == VIR_TRISTATE_BOOL_ABSENT)
+        def->pm.s4 = VIR_TRISTATE_BOOL_NO;
+
+    /* Brings all that the host supports. */
+    if (def->features[VIR_DOMAIN_FEATURE_HYPERV] == VIR_DOMAIN_HYPERV_MODE_PASSTHROUGH)
+        return 0;
+
+    def->features[VIR_DOMAIN_FEATURE_HYPERV] = VIR_DOMAIN_HYPERV_MODE_CUSTOM;
+
+    for (i = 0; i < G_N_ELEMENTS(qemuHvBalloonEnlightenments); i++) {
+        virDomainHyperv feature = qemuHvBalloonEnlightenments[i];
+
+        if (def->hyperv_features[feature] == VIR_TRISTATE_SWITCH_ABSENT)
+            def->hyperv_features[feature] = VIR_TRISTATE_SWITCH_ON;
+    }
+
+    return 0;
+}
+
+
+/**
+ * qemuHvBalloonStickPostParse:
+ * @mem: stick, maybe part of @def
+ * @def: domain definition
+ * @parseFlags: bitwise or of virDomainDefParseFlags
+ *
+ * Names the guest NUMA node a stick belongs to, if there are any, and gives
+ * a new stick without alias one that lasts.
+ */
+void
+qemuHvBalloonStickPostParse(virDomainMemoryDef *mem,
+                            const virDomainDef *def,
+                            unsigned int parseFlags)
+{
+    size_t ncells = virDomainNumaGetNodeCount(def->numa);
+
+    if (mem->targetNode == -1 && ncells > 0)
+        mem->targetNode = ncells - 1;
+
+    /* The description of an existing stick, to be detached, is not named. */
+    if (!mem->info.alias &&
+        parseFlags & VIR_DOMAIN_DEF_PARSE_ABI_UPDATE)
+        mem->info.alias = qemuHvBalloonFreeAlias(def, NULL,
+                                                 QEMU_HVBALLOON_USER_ALIAS);
+}
+
+
+static int
+qemuHvBalloonValidateMachine(const virDomainDef *def)
+{
+    if (def->os.arch != VIR_ARCH_X86_64) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("memory balloon model 'hyperv' needs architecture 'x86_64', not '%1$s'"),
+                       virArchToString(def->os.arch));
+        return -1;
+    }
+
+    if (!qemuDomainIsQ35(def) && !qemuDomainIsI440FX(def)) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("memory balloon model 'hyperv' needs machine type 'q35' or 'pc', not '%1$s'"),
+                       def->os.machine);
+        return -1;
+    }
+
+    /* The guest finds VMBus in the DSDT. */
+    if (def->features[VIR_DOMAIN_FEATURE_ACPI] != VIR_TRISTATE_SWITCH_ON) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "%s",
+                       _("memory balloon model 'hyperv' needs ACPI: add <acpi/> to <features>"));
+        return -1;
+    }
+
+    if (def->pm.s4 == VIR_TRISTATE_BOOL_YES) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "%s",
+                       _("memory balloon model 'hyperv' cannot follow a guest through hibernation: set <suspend-to-disk enabled='no'/> in <pm> or remove it"));
+        return -1;
+    }
+
+    return 0;
+}
+
+
+static int
+qemuHvBalloonValidateEnlightenments(const virDomainDef *def)
+{
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(qemuHvBalloonEnlightenments); i++) {
+        virDomainHyperv feature = qemuHvBalloonEnlightenments[i];
+        const char *name = virDomainHypervTypeToString(feature);
+
+        if (def->hyperv_features[feature] == VIR_TRISTATE_SWITCH_OFF) {
+            virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                           _("memory balloon model 'hyperv' needs the hyperv feature '%1$s': set <%1$s state='on'/> or remove it"),
+                           name);
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+qemuHvBalloonValidateMemory(const virDomainDef *def)
+{
+    const virDomainMemballoonDef *balloon = def->memballoon;
+    unsigned long long total = virDomainDefGetMemoryTotal(def);
+
+    if (balloon->minimum > total) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("<minimum> of the memory balloon is %1$llu KiB, more than the %2$llu KiB of <memory>: lower <minimum> or raise <memory>"),
+                       balloon->minimum, total);
+        return -1;
+    }
+
+    if (balloon->minimum > def->mem.cur_balloon) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("<currentMemory> is %1$llu KiB, less than the <minimum> of the memory balloon of %2$llu KiB: lower <minimum> or raise <currentMemory>"),
+                       def->mem.cur_balloon, balloon->minimum);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+/**
+ * qemuHvBalloonValidate:
+ * @def: domain definition
+ * @qemuCaps: capabilities of the QEMU binary
+ *
+ * Checks the domain around a hyperv balloon.
+ *
+ * Returns 0 if there is none or all is well, -1 with an error otherwise.
+ */
+int
+qemuHvBalloonValidate(const virDomainDef *def,
+                      virQEMUCaps *qemuCaps)
+{
+    if (!virDomainDefHasHypervMemballoon(def))
+        return 0;
+
+    if (qemuHvBalloonValidateMachine(def) < 0 ||
+        qemuHvBalloonValidateEnlightenments(def) < 0 ||
+        qemuHvBalloonValidateMemory(def) < 0 ||
+        qemuHvBalloonCheckMemoryDevices(def) < 0)
+        return -1;
+
+    if (!virQEMUCapsGet(qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT)) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("memory balloon model 'hyperv' needs a QEMU with the 'mem-haprot' device, which '%1$s' does not have: install one and name it in <emulator>"),
+                       def->emulator);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+/**
+ * qemuHvBalloonValidateDevice:
+ * @balloon: memory balloon of model 'hyperv'
+ *
+ * Refuses what belongs to virtio balloons only.
+ */
+int
+qemuHvBalloonValidateDevice(const virDomainMemballoonDef *balloon)
+{
+    const char *unsupported = NULL;
+
+    if (balloon->autodeflate != VIR_TRISTATE_SWITCH_ABSENT)
+        unsupported = "autodeflate=";
+    else if (balloon->free_page_reporting != VIR_TRISTATE_SWITCH_ABSENT)
+        unsupported = "freePageReporting=";
+    else if (balloon->virtio)
+        unsupported = "<driver>";
+    else if (balloon->info.type != VIR_DOMAIN_DEVICE_ADDRESS_TYPE_NONE)
+        unsupported = "<address>";
+    else if (balloon->period)
+        unsupported = "<stats>";
+
+    if (unsupported) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("memory balloon model 'hyperv' does not support '%1$s': remove it"),
+                       unsupported);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+/**
+ * qemuHvBalloonValidateStick:
+ * @mem: stick
+ * @def: domain definition it is or will be part of
+ */
+int
+qemuHvBalloonValidateStick(const virDomainMemoryDef *mem,
+                           const virDomainDef *def)
+{
+    size_t ncells = virDomainNumaGetNodeCount(def->numa);
+
+    if (mem->targetNode >= 0 && (size_t) mem->targetNode != ncells - 1) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("memory device model 'haprot' always belongs to the last guest NUMA node: set <node>%1$zu</node> or remove <node>%2$d</node>"),
+                       ncells - 1, mem->targetNode);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+virJSONValue *
+qemuHvBalloonBuildBusProps(void)
+{
+    g_autoptr(virJSONValue) props = NULL;
+
+    if (virJSONValueObjectAdd(&props, "s:driver", "vmbus-bridge", NULL) < 0)
+        return NULL;
+
+    return g_steal_pointer(&props);
+}
+
+
+virJSONValue *
+qemuHvBalloonBuildProps(const virDomainMemballoonDef *balloon)
+{
+    g_autoptr(virJSONValue) props = NULL;
+
+    if (virJSONValueObjectAdd(&props,
+                              "s:driver", "hv-balloon",
+                              "s:id", balloon->info.alias,
+                              NULL) < 0)
+        return NULL;
+
+    return g_steal_pointer(&props);
+}
+
+
+/**
+ * qemuHvBalloonBuildStickProps:
+ * @mem: stick with its alias and insert mode set
+ *
+ * Returns the properties of its '-device', used for device_add as well.
+ */
+virJSONValue *
+qemuHvBalloonBuildStickProps(const virDomainMemoryDef *mem)
+{
+    g_autoptr(virJSONValue) props = NULL;
+    g_autofree char *memdev = g_strdup_printf("mem%s", mem->info.alias);
+    const char *insert = NULL;
+
+    if (mem->target.haprot.insert != VIR_DOMAIN_MEMORY_INSERT_MODE_DEFAULT)
+        insert = virDomainMemoryInsertModeTypeToString(mem->target.haprot.insert);
+
+    if (virJSONValueObjectAdd(&props,
+                              "s:driver", "mem-haprot",
+                              "s:memdev", memdev,
+                              "P:addr", mem->target.haprot.address,
+                              "S:insert", insert,
+                              "s:id", mem->info.alias,
+                              NULL) < 0)
+        return NULL;
+
+    return g_steal_pointer(&props);
+}

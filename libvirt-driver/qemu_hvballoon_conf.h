@@ -1,0 +1,56 @@
+/*
+ * qemu_hvballoon_conf.h: the hyperv memory balloon and its sticks in the
+ *                        domain definition and on QEMU's command line
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "qemu_capabilities.h"
+#include "qemu_conf.h"
+#include "qemu_domain.h"
+#include "vircommand.h"
+#include "virjson.h"
+
+/* Sticks that the driver plugs and removes on its own. */
+#define QEMU_HVBALLOON_DRIVER_ALIAS "ua-haprot"
+/* Sticks that came from the user's XML without a name. */
+#define QEMU_HVBALLOON_USER_ALIAS "ua-stick"
+
+char *
+qemuHvBalloonFreeAlias(const virDomainDef *def,
+                       const virDomainDef *other,
+                       const char *prefix);
+
+bool
+qemuHvBalloonStickIsDriverOwned(const virDomainMemoryDef *mem);
+
+int
+qemuHvBalloonPostParse(virDomainDef *def,
+                       unsigned int parseFlags);
+
+void
+qemuHvBalloonStickPostParse(virDomainMemoryDef *mem,
+                            const virDomainDef *def,
+                            unsigned int parseFlags);
+
+int
+qemuHvBalloonValidate(const virDomainDef *def,
+                      virQEMUCaps *qemuCaps);
+
+int
+qemuHvBalloonValidateDevice(const virDomainMemballoonDef *balloon);
+
+int
+qemuHvBalloonValidateStick(const virDomainMemoryDef *mem,
+                           const virDomainDef *def);
+
+virJSONValue *
+qemuHvBalloonBuildBusProps(void);
+
+virJSONValue *
+qemuHvBalloonBuildProps(const virDomainMemballoonDef *balloon);
+
+virJSONValue *
+qemuHvBalloonBuildStickProps(const virDomainMemoryDef *mem);

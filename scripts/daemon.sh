@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The private libvirt daemon: a virtqemud from the build folder with all its files below run_dir. Sourced after lib.sh.
+# As root it is qemu:///system, as an ordinary user qemu:///session; the machine's own libvirt is never touched.
+# shellcheck shell=bash
+
+RUN=$(run_dir)
+DAEMON=$OBJ/libvirt/src/virtqemud
+DAEMON_PID=$RUN/virtqemud.pid
+DAEMON_LOG=$RUN/virtqemud.log
+GUEST_RUN=$RUN/guest             # agent sockets and console logs
+
+# What a client and the daemon have to agree on.
+daemon_env() {
+    export LIBVIRT_DIR_OVERRIDE=1 LIBVIRT_AUTOSTART=0
+    export LD_LIBRARY_PATH=$OBJ/libvirt/src
+    export PATH=$OBJ/libvirt/tools:$OBJ/qemu:$PATH
+    [ ! -d "$OBJ/tools" ] || export PATH=$PATH:$OBJ/tools
+    if [ "$(id -u)" = 0 ]; then
+        export LIBVIRT_DEFAULT_URI=qemu:///system
+        DAEMON_ETC=$RUN/etc/libvirt
+        DAEMON_STATE=$RUN/var/run/libvirt/qemu
+    else
+        export LIBVIRT_DEFAULT_URI=qemu:///session
+        export XDG_RUNTIME_DIR=$RUN/rt XDG_CONFIG_HOME=$RUN/config XDG_CACHE_HOME=$RUN/cache XDG_DATA_HOME=$RUN/data XDG_STATE_HOME=$RUN/state
+        DAEMON_ETC=$XDG_CONFIG_HOME/libvirt
+        DAEMON_STATE=$XDG_RUNTIME_DIR/libvirt/qemu/run
+    fi
+    export DAEMON_ETC DAEMON_STATE
+}
+
+# is_program PID FILE: is this process an instance of that program? It may have been built anew since.
+is_program() {
+    local exe
+    exe=$(readlink "/proc/$1/exe" 2>/dev/null) || return 1
+    [ "${exe% (deleted)}" = "$(readlink -f "$2")" ]
+}
+
+daemon_pid() {
+    local pid
+    pid=$(cat "$DAEMON_PID" 2>/dev/null) || return 1
+    is_program "$pid" "$DAEMON" && printf '%s\n' "$pid"
+}
+
+# guest_pids: the QEMU processes that this daemon started, whether or not it still runs.
+guest_pids() {
+    local file pid
+    for file in "$DAEMON_STATE"/*.pid; do
+        pid=$(cat "$file" 2>/dev/null) || continue
+        if is_program "$pid" "$OBJ/qemu/qemu-system-x86_64"; then printf '%s\n' "$pid"; fi
+    done
+}
+
+# A folder in /tmp or /run must be ours alone before anything is put there.
+make_run_dir() {
+    mkdir -p "$BUILD"
+    mkdir -m 700 "$RUN" 2>/dev/null || { [ -d "$RUN" ] && [ ! -L "$RUN" ] && [ -O "$RUN" ]; } ||
+        die "$RUN cannot be made, or belongs to somebody else" "remove it, or move this checkout to a shorter path"
+    chmod 700 "$RUN"
+    mkdir -p "$DAEMON_ETC" "$GUEST_RUN"
+    [ -z "${XDG_RUNTIME_DIR:-}" ] || [ "$(id -u)" = 0 ] || mkdir -p -m 700 "$XDG_RUNTIME_DIR"
+}
+
+write_config() {
+    cat >"$DAEMON_ETC/qemu.conf" <<CONF
+security_driver = "none"
+cgroup_controllers = [ ]
+namespaces = [ ]
+stdio_handler = "file"
+CONF
+    cat >"$DAEMON_ETC/virtqemud.conf" <<CONF
+log_outputs = "2:file:$DAEMON_LOG"
+CONF
+}
+
+# It runs older code than what was built since. Its guests survive a restart.
+daemon_stale() {
+    local file
+    for file in "$DAEMON" "$OBJ"/libvirt/src/libvirt.so.0.* "$OBJ/libvirt/src/libvirt_driver_qemu.so"; do
+        [ ! "$file" -nt "$DAEMON_PID" ] || return 0
+    done
+    return 1
+}
+
+daemon_launch() {
+    make_run_dir
+    write_config
+    # Nothing of the caller's stays open in it: neither the terminal nor the build lock.
+    setsid "$DAEMON" --config "$DAEMON_ETC/virtqemud.conf" --pid-file "$RUN/own.pid" --timeout 0 \
+        </dev/null >"$RUN/virtqemud.out" 2>&1 8>&- 9>&- &
+    printf '%s\n' $! >"$DAEMON_PID"
+}
+
+daemon_wait() {
+    local pid=$1 i
+    for ((i = 0; i < 300; i++)); do
+        ! timeout 10 virsh -q uri >/dev/null 2>&1 || return 0
+        kill -0 "$pid" 2>/dev/null || break
+        sleep 0.1
+    done
+    tail -n 5 "$RUN/virtqemud.out" "$DAEMON_LOG" >&2 2>/dev/null || true
+    die "the private libvirt daemon did not start" "its log is $DAEMON_LOG"
+}
+
+# daemon_start: it runs and answers when this returns. Those who come together start one.
+daemon_start() {
+    make_run_dir
+    (
+        flock 8
+        if daemon_pid >/dev/null; then
+            daemon_stale || exit 0
+            note "the private libvirt daemon is older than what is built: restarting it"
+            daemon_end
+        fi
+        daemon_launch
+        daemon_wait "$(cat "$DAEMON_PID")"
+    ) 8>"$RUN/daemon.lock" || exit 1
+}
+
+# end_process PID SECONDS: asks, waits, then makes sure.
+end_process() {
+    local i
+    kill "$1" 2>/dev/null || return 0
+    for ((i = 0; i < $2 * 20; i++)); do
+        kill -0 "$1" 2>/dev/null || return 0
+        sleep 0.05
+    done
+    kill -KILL "$1" 2>/dev/null || true
+}
+
+# daemon_end: the daemon alone; guests go on.
+daemon_end() {
+    local pid
+    if pid=$(daemon_pid); then end_process "$pid" 10; fi
+    rm -f "$DAEMON_PID" "$RUN/own.pid"
+}
+
+# daemon_stop: guests and daemon.
+daemon_stop() {
+    local pid name
+    [ -d "$RUN" ] || return 0
+    if daemon_pid >/dev/null; then
+        # A daemon that does not answer keeps nothing: the processes are ended below.
+        for name in $(timeout 20 virsh -q list --name 2>/dev/null || true); do
+            timeout 20 virsh -q destroy "$name" >/dev/null 2>&1 || true
+        done
+    fi
+    for pid in $(guest_pids); do end_process "$pid" 5; done
+    daemon_end
+}
+
+# What programs that are not shell scripts need to know, as NAME=VALUE lines.
+daemon_print_env() {
+    local name
+    for name in LIBVIRT_DIR_OVERRIDE LIBVIRT_AUTOSTART LD_LIBRARY_PATH PATH LIBVIRT_DEFAULT_URI XDG_RUNTIME_DIR XDG_CONFIG_HOME XDG_CACHE_HOME \
+        XDG_DATA_HOME XDG_STATE_HOME; do
+        [ -z "${!name:-}" ] || printf '%s=%s\n' "$name" "${!name}"
+    done
+    printf 'HVB_%s=%s\n' RUN "$RUN" STATE "$DAEMON_STATE" GUEST_RUN "$GUEST_RUN" VIRSH "$OBJ/libvirt/tools/virsh" \
+        EMULATOR "$OBJ/qemu/qemu-system-x86_64" KERNEL "$BUILD/guest/kernel" INITRD "$BUILD/guest/initrd"
+}
+
+daemon_env

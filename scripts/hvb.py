@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Test guests on the private libvirt daemon, for the demo and the integration suite.
+
+Sizes are KiB throughout, as in libvirt. A Guest asks four witnesses: the guest itself (/proc/meminfo), libvirt (dumpxml, dominfo),
+QEMU (query-balloon and ours) and the host (the memory of the QEMU process).
+"""
+
+import collections
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import guest_exec  # noqa: E402
+import guest_xml  # noqa: E402
+
+MIB = 1024
+GIB = 1024 * MIB
+NEAR = 2 * MIB              # a settled size is this near to what was asked
+BOOT_LIMIT = 90             # seconds until a guest must answer, on a busy machine
+MOVING = ("handshake", "waiting", "ballooning", "returning", "adding")      # states of query-hv-balloon that end by themselves
+UNITS = {"b": 1, "bytes": 1, "KiB": 1024, "MiB": 1024 ** 2, "GiB": 1024 ** 3}
+
+Stick = collections.namedtuple("Stick", "alias size insert")
+
+
+class VirshError(Exception):
+    """virsh said no; the text is what it said."""
+
+
+class Timeout(Exception):
+    """Something did not happen in time; the text says what was seen last."""
+
+
+def setup():
+    """Starts the private daemon where it does not run, and takes over its environment."""
+    subprocess.run([os.path.join(HERE, "daemon"), "start"], check=True)
+    text = subprocess.run([os.path.join(HERE, "daemon"), "env"], check=True, capture_output=True, text=True).stdout
+    os.environ.update(line.split("=", 1) for line in text.splitlines())
+
+
+@contextlib.contextmanager
+def daemon_use(exclusive=False):
+    """Held by whoever talks to the daemon; exclusively by who restarts it under other people's guests."""
+    with open(os.path.join(os.environ["HVB_RUN"], "use.lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+        yield
+
+
+def virsh(*args, timeout=60):
+    """The output of a virsh command. Raises VirshError."""
+    with daemon_use():
+        got = subprocess.run([os.environ["HVB_VIRSH"], "-q", *map(str, args)], capture_output=True, text=True, check=False,
+                             stdin=subprocess.DEVNULL, timeout=timeout)
+    if got.returncode:
+        raise VirshError(got.stderr.strip())
+    return got.stdout
+
+
+def restart_daemon(away=0):
+    """Ends the daemon alone, and starts it again AWAY seconds later; guests go on."""
+    daemon = os.path.join(HERE, "daemon")
+    with daemon_use(exclusive=True):
+        subprocess.run([daemon, "end"], check=True)
+        time.sleep(away)
+        subprocess.run([daemon, "start"], check=True, stdout=subprocess.DEVNULL)
+
+
+def size(element):
+    """A size element of domain XML in KiB."""
+    return int(element.text) * UNITS[element.get("unit", "KiB")] // 1024
+
+
+def wait_until(what, seconds, probe, every=0.25):
+    """The first true value of PROBE, which is asked EVERY so often. Raises Timeout with WHAT, a text or a function."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = probe()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise Timeout(f"not within {seconds:g} s: {what() if callable(what) else what}")
+        time.sleep(every)
+
+
+class Domain:
+    """What libvirt's live XML says."""
+
+    def __init__(self, text):
+        self.root = ET.fromstring(text)
+        self.max = size(self.root.find("maxMemory"))
+        self.memory = size(self.root.find("memory"))
+        self.current = size(self.root.find("currentMemory"))
+        self.sticks = [Stick(getattr(m.find("alias"), "attrib", {}).get("name"), size(m.find("target/size")),
+                             m.find("target").get("insert"))
+                       for m in self.root.iterfind("devices/memory[@model='haprot']")]
+        requested = self.root.find("devices/memballoon/requested")
+        self.requested = None if requested is None else size(requested)
+        self.boot = self.memory - sum(s.size for s in self.sticks)
+
+    def __str__(self):
+        sticks = ", ".join(f"{s.alias} {mib(s.size)}" for s in self.sticks) or "none"
+        return f"memory {mib(self.memory)}, currentMemory {mib(self.current)}, sticks: {sticks}"
+
+
+def mib(kib):
+    """A size to read."""
+    return f"{kib / MIB:.0f} MiB"
+
+
+class Guest:
+    """One test guest. Options are those of guest_xml.domain_xml (memory, maximum, vcpus, machine, accel, cmdline)."""
+
+    def __init__(self, name, **options):
+        self.name = name
+        paths = {key: os.environ["HVB_" + variable] for key, variable in
+                 (("kernel", "KERNEL"), ("initrd", "INITRD"), ("emulator", "EMULATOR"), ("run", "GUEST_RUN"))}
+        self.xml = guest_xml.domain_xml(paths, name=name, **options)
+        self.agent = os.path.join(paths["run"], name + ".agent")
+        self.console = os.path.join(paths["run"], name + ".console.log")
+        self.hidden = None      # KiB between what QEMU says and MemTotal, a constant of one boot
+
+    # Its life
+
+    def define(self):
+        """A persistent domain."""
+        with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
+            file.write(self.xml)
+            file.flush()
+            virsh("define", file.name)
+
+    def start(self):
+        """Starts it; wait_up() waits for it."""
+        virsh("start", self.name)
+
+    def wait_up(self, seconds=BOOT_LIMIT):
+        """Returns when the guest's user space answers, with the constant of this boot noted."""
+        self.exec("true", seconds)
+        self.hidden = self.actual() - self.memtotal()
+
+    def remove(self):
+        """Leaves nothing of it, whatever state it is in."""
+        with contextlib.suppress(VirshError, subprocess.TimeoutExpired):
+            virsh("destroy", self.name)
+        with contextlib.suppress(VirshError, subprocess.TimeoutExpired):
+            virsh("undefine", self.name)
+        for path in (self.agent, self.agent + ".lock"):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+
+    def reboot(self, seconds=BOOT_LIMIT):
+        """The guest's own reboot; returns when it is up again."""
+        before = self.boot_id()
+        self.exec("reboot")
+        self.wait_boot_after(before, seconds)
+
+    def boot_id(self):
+        """Another one each boot."""
+        return self.exec("cat /proc/sys/kernel/random/boot_id")
+
+    def wait_boot_after(self, before, seconds=BOOT_LIMIT):
+        """Returns when the guest has booted anew since it had the boot id BEFORE."""
+        def booted():
+            with contextlib.suppress(guest_exec.GuestError):
+                return self.boot_id() != before
+            return False
+
+        wait_until(f"{self.name} boots again", seconds, booted)
+
+    def pid(self):
+        """The QEMU process."""
+        with open(os.path.join(os.environ["HVB_STATE"], self.name + ".pid"), encoding="ascii") as file:
+            return int(file.read())
+
+    def kill(self):
+        """What the kernel's OOM killer would do; returns when libvirt has noticed."""
+        os.kill(self.pid(), signal.SIGKILL)
+        wait_until("libvirt sees that QEMU is gone", 20, lambda: self.state() == "shut off")
+
+    def state(self):
+        """As domstate prints it."""
+        return virsh("domstate", self.name).strip()
+
+    # The witnesses
+
+    def exec(self, command, timeout=60):
+        """The output of a shell command in the guest; it has to succeed."""
+        got = guest_exec.run(self.agent, command, timeout)
+        if got.status:
+            raise guest_exec.GuestError(f"{self.name}: {command}: status {got.status}: {got.err.decode(errors='replace').strip()}")
+        return got.out.decode(errors="replace").strip()
+
+    def memtotal(self):
+        """What the guest's kernel counts as its own."""
+        return int(self.exec("sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"))
+
+    def domain(self):
+        """libvirt's live XML."""
+        return Domain(virsh("dumpxml", self.name))
+
+    def dominfo(self):
+        """dominfo's (Max memory, Used memory)."""
+        lines = dict(line.split(":", 1) for line in virsh("dominfo", self.name).splitlines() if ":" in line)
+        return tuple(int(lines[key].split()[0]) for key in ("Max memory", "Used memory"))
+
+    def qmp(self, command, **arguments):
+        """What a QMP command returns."""
+        request = {"execute": command, "arguments": {key.replace("_", "-"): value for key, value in arguments.items()}}
+        answer = json.loads(virsh("qemu-monitor-command", self.name, json.dumps(request)))
+        if "error" in answer:
+            raise VirshError(answer["error"]["desc"])
+        return answer["return"]
+
+    def actual(self):
+        """query-balloon."""
+        return self.qmp("query-balloon")["actual"] // 1024
+
+    def balloon(self):
+        """query-hv-balloon."""
+        return self.qmp("query-hv-balloon")
+
+    def rss(self):
+        """What the QEMU process holds of the host's memory."""
+        with open(f"/proc/{self.pid()}/status", encoding="ascii") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
+
+    def translation_buffer(self):
+        """What of it is TCG's translated code at most: the size of its buffer (zero under KVM)."""
+        text = virsh("qemu-monitor-command", self.name, "--hmp", "info jit")
+        for line in text.splitlines():
+            if line.startswith("gen code size"):
+                return int(line.split()[-1].split("/")[-1]) // 1024
+        return 0
+
+    # Asking and waiting
+
+    def setmem(self, kib, *flags):
+        """virsh setmem, live unless FLAGS say otherwise."""
+        virsh("setmem", self.name, kib, *(flags or ("--live",)))
+
+    def at(self, target):
+        """Have QEMU and libvirt come to rest there?"""
+        return (self.resting() and abs(self.actual() - target) <= NEAR and abs(self.domain().current - target) <= NEAR)
+
+    def resting(self):
+        """Is nothing going on between device and guest?"""
+        return self.balloon()["state"] not in MOVING
+
+    def seen(self):
+        """What QEMU and libvirt say, for messages."""
+        balloon = self.balloon()
+        why = f" ({balloon['last-error']})" if balloon.get("last-error") else ""
+        return f"QEMU says {mib(self.actual())}, state {balloon['state']}{why}; dumpxml says {self.domain()}"
+
+    def wait_at(self, target, seconds=60):
+        """Returns when both say that the guest has TARGET."""
+        wait_until(lambda: f"{self.name} has {mib(target)}; {self.seen()}", seconds, lambda: self.at(target))
+
+    def touch(self, kib):
+        """Has the guest write to that much memory and give it back to its own kernel."""
+        self.exec(f"dd if=/dev/zero of=/tmp/touch bs=1M count={kib // MIB} 2>/dev/null; rm -f /tmp/touch", 120)

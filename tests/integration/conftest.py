@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Fixtures of the integration suite: guests on the private daemon, removed after use."""
+
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
+import hvb  # noqa: E402
+
+
+def pytest_xdist_auto_num_workers(config):  # pylint: disable=unused-argument
+    """A guest or two a worker: about a processor and 3 GiB of free memory each."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        free = next(int(line.split()[1]) for line in file if line.startswith("MemAvailable:"))
+    return max(1, min(4, len(os.sched_getaffinity(0)), free // (3 * hvb.GIB)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def daemon():
+    """The private daemon runs while there are tests, and afterwards: other workers may need it."""
+    hvb.setup()
+
+
+@pytest.fixture(scope="module")
+def make_guest(request):
+    """make_guest(name, **options): a started guest, waited for unless up=False; removed after the file's last test."""
+    guests = []
+
+    def make(name, up=True, **options):
+        guest = hvb.Guest("hvbt-" + name, **options)
+        guest.remove()
+        guests.append(guest)
+        guest.define()
+        guest.start()
+        if up:
+            guest.wait_up()
+            # What the device does by itself after the guest's driver has come is part of booting.
+            hvb.wait_until(guest.seen, 30, guest.resting)
+        return guest
+
+    yield make
+    failed = request.session.testsfailed
+    for guest in guests:
+        if failed:
+            show(guest)
+        guest.remove()
+
+
+def show(guest):
+    """The end of a guest's console, for whoever has to find out what happened."""
+    try:
+        with open(guest.console, encoding="utf-8", errors="replace") as file:
+            print(f"--- {guest.console}\n" + "".join(file.readlines()[-15:]))
+    except OSError:
+        pass

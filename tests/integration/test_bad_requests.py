@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What cannot be done is refused by name, or visibly not done; nothing is lost by asking."""
+
+import pytest
+from checks import at_rest, go
+
+import hvb
+from hvb import GIB, MIB
+
+
+@pytest.fixture(scope="module", name="guest")
+def a_guest(make_guest):
+    """1 GiB that may become 2."""
+    return make_guest("bad", memory=GIB, maximum=2 * GIB)
+
+
+def test_more_than_maxmemory_is_refused(guest):
+    with pytest.raises(hvb.VirshError, match=r"(?i)maxMemory") as refusal:
+        guest.setmem(2 * GIB + 1)
+    assert str(2 * GIB) in str(refusal.value), "the message does not say what the limit is"
+    assert guest.domain().current == GIB
+    at_rest(guest)
+
+
+def test_maxmemory_itself_is_not(guest):
+    go(guest, 2 * GIB)
+
+
+def test_zero_is_refused(guest):
+    before = guest.actual()
+    with pytest.raises(hvb.VirshError, match="."):
+        guest.setmem(0)
+    assert guest.actual() == before
+    at_rest(guest)
+
+
+def test_less_than_the_guest_can_spare_ends_above_it(guest):
+    guest.setmem(64 * MIB)
+    hvb.wait_until(guest.seen, 90, lambda: guest.balloon()["state"] == "floor")
+    at_rest(guest)
+    assert guest.actual() > 64 * MIB
+    assert guest.balloon()["last-error"]
+    go(guest, GIB)
+
+
+def test_setmem_before_the_guest_is_up(make_guest):
+    guest = make_guest("early", up=False, memory=GIB, maximum=4 * GIB)
+    guest.setmem(2 * GIB)
+    assert guest.domain().current == guest.actual() == GIB, "it has it already, before it is up"
+    guest.exec("true", hvb.BOOT_LIMIT)
+    guest.wait_at(2 * GIB)
+    guest.setmem(GIB)
+    guest.wait_at(GIB)
+    guest.hidden = guest.actual() - guest.memtotal()
+    assert guest.hidden < GIB // 4
+    at_rest(guest)
+    guest.remove()
+
+
+def test_guest_without_driver(make_guest):
+    guest = make_guest("nodriver", memory=GIB, maximum=4 * GIB, vcpus=1, cmdline="hvb.nomodule")
+    assert guest.balloon()["connected"] is False
+    before = guest.memtotal()
+    guest.setmem(2 * GIB)
+    # There is nothing to wait for: it must still be so after some time in which another guest would have grown.
+    guest.exec("sleep 3")
+    assert guest.balloon()["state"] == "disconnected"
+    assert (guest.actual(), guest.memtotal()) == (GIB, before)
+    at_rest(guest)
+    guest.setmem(700 * MIB)
+    guest.exec("sleep 3")
+    assert (guest.actual(), guest.memtotal()) == (GIB, before)
+    at_rest(guest)
+    guest.remove()
+
+
+def test_guest_that_onlines_nothing(make_guest):
+    guest = make_guest("offline", memory=GIB, maximum=4 * GIB, cmdline="memhp_default_state=offline")
+    before = guest.memtotal()
+    guest.setmem(1500 * MIB)
+    hvb.wait_until(guest.seen, 120, lambda: guest.balloon()["state"] == "not-onlined")
+    assert "online" in guest.balloon()["last-error"]
+    assert guest.memtotal() <= before
+    at_rest(guest, memtotal=False)
+    # It can still be asked for what it has.
+    guest.setmem(800 * MIB)
+    hvb.wait_until(guest.seen, 60, lambda: guest.memtotal() <= before - 150 * MIB)
+    at_rest(guest, memtotal=False)
+    guest.remove()
