@@ -1,0 +1,1082 @@
+/*
+ * Dynamic Memory engine: what to say to the guest, and what it owns
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "engine.h"
+
+#include <string.h>
+
+#include "regions.h"
+
+#define SECONDS(n) ((uint64_t)(n) * 1000)
+#define MIB_PAGES(n) ((uint64_t)(n) << (20 - DM_PAGE_SHIFT))
+#define NEVER UINT64_MAX
+
+/* Old Linux kernels warn about requests that are not whole 2 MiB. */
+#define BALLOON_UNIT MIB_PAGES(2)
+/* The most that Windows gives in one request; a whole number of units. */
+#define MAX_BALLOON_PAGES 585728
+#define MAX_HOT_ADD_PAGES MIB_PAGES(2048)
+/* Windows wants to be left alone for a while after it has booted. */
+#define WINDOWS_QUIET SECONDS(50)
+
+#define BALLOON_DEADLINE SECONDS(30)
+#define RETURN_DEADLINE SECONDS(30)
+#define HOT_ADD_DEADLINE SECONDS(10)
+#define HOT_ADD_DEADLINE_BLOCK SECONDS(5)
+#define BLOCK_PAGES MIB_PAGES(128)
+/* Linux waits 5 s a block for its memory to be onlined, then says it was. */
+#define NOT_ONLINED_BLOCK 4500
+
+#define RETRY_MIN SECONDS(5)
+#define RETRY_MAX SECONDS(60)
+/* Responses in a row that release nothing and announce more. */
+#define MAX_IDLE_RESPONSES 16
+
+/* What one dm_engine_run() discards at most. */
+#define DISCARD_RUNS 256
+#define DISCARD_PAGES MIB_PAGES(1024)
+
+#define WARN_INTERVAL SECONDS(10)
+
+/* hv_guest_os_id bits 63:48: open source, OS type Linux; or Microsoft. */
+#define OS_LINUX 0x8100
+#define OS_MICROSOFT 0x0001
+
+typedef enum Stage {
+    STAGE_CLOSED,
+    STAGE_VERSION,
+    STAGE_CAPABILITIES,
+    STAGE_READY,
+} Stage;
+
+typedef enum TxnKind {
+    TXN_NONE,
+    TXN_BALLOON,
+    TXN_RETURN,
+    TXN_HOT_ADD,
+} TxnKind;
+
+/* The one request that is outstanding. */
+typedef struct Txn {
+    TxnKind kind;
+    bool sent;                  /* the guest may have seen it */
+    bool late;
+    uint64_t started;           /* ms */
+    uint64_t deadline;          /* ms */
+    uint64_t asked;             /* pages */
+    uint64_t got;               /* pages, of a balloon request */
+    unsigned idle_responses;
+    DmHotAdd add;
+    unsigned n_ranges;
+    DmRange ranges[DM_MAX_SEND_RANGES];
+} Txn;
+
+struct DmEngine {
+    DmRegions regions;
+    DmEngineOps ops;
+    void *opaque;
+    DmProfile profile;
+
+    Stage stage;
+    uint32_t version;
+    uint32_t trans_id;
+    uint64_t guest_os_id;
+    bool had_caps;              /* caps are of this kernel, since its boot */
+    DmCapabilities caps;
+    bool met;                   /* a driver connected since the reset */
+    uint64_t quiet_until;       /* ms */
+
+    uint8_t out[DM_MAX_SEND];
+    size_t out_len;             /* bytes that wait for room */
+    Txn txn;
+
+    uint64_t target;
+    DmPageSet *discard;         /* of released, and of reset sticks */
+
+    /* Why the target is not pursued, beyond what the stage says. */
+    DmState obstacle;           /* DM_STATE_IDLE: nothing */
+    char *last_error;
+    uint64_t retry_at;          /* ms; NEVER: not before something changes */
+    uint64_t retry_delay;
+    bool probed;                /* this guest onlined what it was given */
+
+    bool settled;
+    uint64_t reported;          /* the actual last told */
+    uint64_t next_warning;
+    DmCounters counters;
+};
+
+/* ---- telling ---- */
+
+static void G_GNUC_PRINTF(2, 3) trace(DmEngine *e, const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list args;
+
+    if (!e->ops.trace) {
+        return;
+    }
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    e->ops.trace(e->opaque, text);
+}
+
+/* What a guest does wrong may come a million times: one line in a while. */
+static void warn(DmEngine *e, uint64_t now, const char *text)
+{
+    trace(e, "warning: %s", text);
+    if (now >= e->next_warning) {
+        e->next_warning = now + WARN_INTERVAL;
+        e->ops.warn(e->opaque, text);
+    }
+}
+
+static void G_GNUC_PRINTF(2, 3) set_error(DmEngine *e, const char *format, ...)
+{
+    va_list args;
+
+    g_free(e->last_error);
+    va_start(args, format);
+    e->last_error = g_strdup_vprintf(format, args);
+    va_end(args);
+    trace(e, "error: %s", e->last_error);
+}
+
+static void clear_obstacle(DmEngine *e)
+{
+    e->obstacle = DM_STATE_IDLE;
+    e->retry_at = NEVER;
+    e->retry_delay = RETRY_MIN;
+    g_clear_pointer(&e->last_error, g_free);
+}
+
+/* Something stands in the way that may be gone later. */
+static void obstacle_for_now(DmEngine *e, DmState state, uint64_t now)
+{
+    e->obstacle = state;
+    e->retry_at = now + e->retry_delay;
+    e->retry_delay = MIN(2 * e->retry_delay, RETRY_MAX);
+}
+
+/* Only a new target, a reconnect or a reset can change this. */
+static void obstacle_for_good(DmEngine *e, DmState state)
+{
+    e->obstacle = state;
+    e->retry_at = NEVER;
+}
+
+static bool frozen(const DmEngine *e)
+{
+    return e->obstacle == DM_STATE_NEW_KERNEL ||
+           e->obstacle == DM_STATE_FROZEN;
+}
+
+static void tell_sticks(DmEngine *e)
+{
+    unsigned i;
+
+    for (i = 0; i < e->regions.sticks->len; i++) {
+        DmStick *stick = &g_array_index(e->regions.sticks, DmStick, i);
+        DmStickState state = dm_regions_stick_state(&e->regions, stick);
+
+        if (state != stick->state) {
+            stick->state = state;
+            trace(e, "stick %u: %s", stick->id, dm_stick_state_name(state));
+            e->ops.stick_state(e->opaque, stick->id, state);
+        }
+    }
+}
+
+static void tell_actual(DmEngine *e)
+{
+    uint64_t actual = dm_regions_actual(&e->regions);
+
+    if (actual != e->reported) {
+        e->reported = actual;
+        e->ops.actual_changed(e->opaque, actual);
+    }
+}
+
+/* ---- sending ---- */
+
+static bool flush(DmEngine *e)
+{
+    if (e->out_len) {
+        if (!e->ops.send(e->opaque, e->out, e->out_len)) {
+            return false;
+        }
+        e->out_len = 0;
+        e->txn.sent = e->txn.kind != TXN_NONE;
+        e->counters.messages_sent++;
+    }
+    return true;
+}
+
+static void post(DmEngine *e, size_t len)
+{
+    e->out_len = len;
+    flush(e);
+}
+
+/* Something outstanding touches this range: its fate is not known yet. */
+static bool txn_touches(const DmEngine *e, DmRange range)
+{
+    DmRange add = e->txn.add.range;
+    unsigned i;
+
+    if (e->txn.kind == TXN_HOT_ADD) {
+        return add.first < range.first + range.count &&
+               range.first < add.first + add.count;
+    }
+    for (i = 0; e->txn.kind == TXN_RETURN && i < e->txn.n_ranges; i++) {
+        if (e->txn.ranges[i].first - range.first < range.count) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void txn_begin(DmEngine *e, TxnKind kind, uint64_t now,
+                      uint64_t deadline, uint64_t asked)
+{
+    e->txn.kind = kind;
+    e->txn.sent = e->txn.late = false;
+    e->txn.started = now;
+    e->txn.deadline = now + deadline;
+    e->txn.asked = asked;
+    e->txn.got = 0;
+    e->txn.idle_responses = 0;
+    e->settled = false;
+    e->trans_id++;
+}
+
+static void txn_end(DmEngine *e)
+{
+    e->txn.kind = TXN_NONE;
+    e->txn.late = false;
+    tell_sticks(e);
+}
+
+/* The channel is gone: what was on its way is in doubt. */
+static void txn_abandon(DmEngine *e)
+{
+    unsigned i;
+
+    if (e->txn.sent && e->txn.kind == TXN_HOT_ADD) {
+        dm_regions_add_doubt(&e->regions, e->txn.add.range);
+    }
+    for (i = 0; e->txn.sent && e->txn.kind == TXN_RETURN &&
+                i < e->txn.n_ranges; i++) {
+        dm_regions_return_doubt(&e->regions, e->txn.ranges[i]);
+    }
+    e->out_len = 0;
+    txn_end(e);
+}
+
+static void start_balloon(DmEngine *e, uint64_t pages, uint64_t now)
+{
+    pages = MIN(pages, MAX_BALLOON_PAGES) / BALLOON_UNIT * BALLOON_UNIT;
+    txn_begin(e, TXN_BALLOON, now, BALLOON_DEADLINE, pages);
+    trace(e, "balloon: %" G_GUINT64_FORMAT " pages asked", pages);
+    post(e, dm_wire_put_balloon_request(e->out, e->trans_id, pages));
+}
+
+/* One range a message is all that is known to work with Windows. */
+static bool one_range_only(const DmEngine *e)
+{
+    return e->profile == DM_PROFILE_WINDOWS ||
+           (e->profile == DM_PROFILE_AUTO &&
+            e->guest_os_id >> 48 != OS_LINUX);
+}
+
+static bool start_return(DmEngine *e, uint64_t pages, uint64_t now)
+{
+    unsigned i, max = one_range_only(e) ? 1 : DM_MAX_SEND_RANGES;
+    uint64_t asked = 0;
+
+    e->txn.n_ranges = dm_regions_pick_return(&e->regions, pages,
+                                             e->txn.ranges, max);
+    for (i = 0; i < e->txn.n_ranges; i++) {
+        asked += e->txn.ranges[i].count;
+    }
+    if (!asked) {
+        return false;
+    }
+    txn_begin(e, TXN_RETURN, now, RETURN_DEADLINE, asked);
+    trace(e, "unballoon: %" G_GUINT64_FORMAT " pages in %u ranges", asked,
+          e->txn.n_ranges);
+    post(e, dm_wire_put_unballoon_request(e->out, e->trans_id, e->txn.ranges,
+                                          e->txn.n_ranges));
+    return true;
+}
+
+static uint64_t alignment(const DmEngine *e)
+{
+    return MIB_PAGES(1) << e->caps.alignment;
+}
+
+static uint64_t blocks(uint64_t pages)
+{
+    return (pages + BLOCK_PAGES - 1) / BLOCK_PAGES;
+}
+
+static bool start_hot_add(DmEngine *e, uint64_t pages, uint64_t now)
+{
+    /* Until this guest has shown that it onlines what it gets, give it as
+     * little as possible. */
+    uint64_t limit = e->probed ? MAX_HOT_ADD_PAGES : 1;
+    DmHotAdd *add = &e->txn.add;
+
+    if (!dm_regions_pick_hot_add(&e->regions, pages, alignment(e), limit,
+                                 add)) {
+        return false;
+    }
+    txn_begin(e, TXN_HOT_ADD, now, HOT_ADD_DEADLINE +
+              HOT_ADD_DEADLINE_BLOCK * blocks(add->range.count),
+              add->range.count);
+    trace(e, "hot-add: %" G_GUINT64_FORMAT " pages at 0x%" G_GINT64_MODIFIER
+          "x%s", add->range.count, add->range.first,
+          add->region.count ? "" : ", continuing a region");
+    post(e, dm_wire_put_hot_add_request(e->out, e->trans_id, &add->range,
+                                        add->region.count ? &add->region
+                                                          : NULL));
+    return true;
+}
+
+/* ---- deciding ---- */
+
+static void grow(DmEngine *e, uint64_t missing, uint64_t now)
+{
+    if (e->caps.balloon && start_return(e, missing, now)) {
+        return;
+    }
+    if (!dm_regions_ungranted(&e->regions)) {
+        return;                 /* the target is above what there is */
+    }
+    if (!e->caps.hot_add) {
+        set_error(e, "the guest's driver cannot add memory");
+        obstacle_for_good(e, DM_STATE_REFUSED);
+    } else if (!start_hot_add(e, missing, now)) {
+        set_error(e, "%" G_GUINT64_FORMAT " MiB of the plugged memory cannot "
+                  "be given to this guest, which takes it in pieces of %"
+                  G_GUINT64_FORMAT " MiB",
+                  dm_regions_ungranted(&e->regions) / MIB_PAGES(1),
+                  alignment(e) / MIB_PAGES(1));
+        obstacle_for_good(e, DM_STATE_REFUSED);
+    }
+}
+
+static void shrink(DmEngine *e, uint64_t surplus, uint64_t now)
+{
+    if (e->caps.balloon) {
+        start_balloon(e, surplus, now);
+    } else {
+        set_error(e, "the guest's driver cannot release memory");
+        obstacle_for_good(e, DM_STATE_REFUSED);
+    }
+}
+
+static bool may_act(DmEngine *e, uint64_t now)
+{
+    if (e->stage != STAGE_READY || e->txn.kind != TXN_NONE || e->out_len ||
+        dm_pageset_count(e->discard) || now < e->quiet_until) {
+        return false;
+    }
+    if (e->obstacle == DM_STATE_IDLE) {
+        return true;
+    }
+    if (now < e->retry_at) {
+        return false;
+    }
+    e->obstacle = DM_STATE_IDLE;
+    e->retry_at = NEVER;
+    return true;
+}
+
+/* Sends what brings the guest nearer to its target, if anything can. */
+static void start(DmEngine *e, uint64_t now)
+{
+    uint64_t actual = dm_regions_actual(&e->regions);
+    uint64_t target = MIN(e->target, dm_regions_capacity(&e->regions));
+
+    if (!may_act(e, now)) {
+        return;
+    }
+    if (target > actual) {
+        grow(e, target - actual, now);
+    } else if (actual - target >= BALLOON_UNIT) {
+        shrink(e, actual - target, now);
+    }
+    if (e->txn.kind == TXN_NONE && e->obstacle == DM_STATE_IDLE) {
+        clear_obstacle(e);      /* where it should be */
+        if (target < e->target) {
+            set_error(e, "the target is %" G_GUINT64_FORMAT " MiB above what "
+                      "is plugged", (e->target - target) / MIB_PAGES(1));
+        }
+    }
+}
+
+static void notice_deadline(DmEngine *e, uint64_t now)
+{
+    static const char *const what[] = {
+        [TXN_BALLOON] = "release memory",
+        [TXN_RETURN] = "take released memory back",
+        [TXN_HOT_ADD] = "add memory",
+    };
+
+    if (e->txn.kind == TXN_NONE || e->txn.late || now < e->txn.deadline) {
+        return;
+    }
+    e->txn.late = true;
+    e->counters.late++;
+    set_error(e, "the guest has not answered a request to %s for %"
+              G_GUINT64_FORMAT " s", what[e->txn.kind],
+              (now - e->txn.started) / 1000);
+}
+
+/* Returns true if there is more to discard. */
+static bool discard_some(DmEngine *e)
+{
+    uint64_t pages = 0, first, count;
+    unsigned runs;
+
+    for (runs = 0; runs < DISCARD_RUNS && pages < DISCARD_PAGES; runs++) {
+        if (!dm_pageset_next(e->discard, 0, DM_MAX_PFN, &first, &count)) {
+            return false;
+        }
+        count = MIN(count, DISCARD_PAGES - pages);
+        dm_pageset_remove(e->discard, first, count);
+        e->ops.discard(e->opaque, first, count);
+        pages += count;
+    }
+    return dm_pageset_count(e->discard) > 0;
+}
+
+static void notice_settled(DmEngine *e)
+{
+    if (e->txn.kind == TXN_NONE && !e->settled) {
+        e->settled = true;
+        tell_actual(e);
+    }
+}
+
+bool dm_engine_run(DmEngine *e, uint64_t now)
+{
+    bool more = discard_some(e);
+
+    flush(e);
+    notice_deadline(e, now);
+    if (!more) {
+        start(e, now);
+        notice_settled(e);
+    }
+    return more;
+}
+
+uint64_t dm_engine_deadline(const DmEngine *e)
+{
+    uint64_t due = NEVER;
+
+    if (e->txn.kind != TXN_NONE && !e->txn.late) {
+        due = e->txn.deadline;
+    }
+    if (e->stage == STAGE_READY && e->txn.kind == TXN_NONE) {
+        due = MIN(due, e->retry_at);
+        if (e->obstacle == DM_STATE_IDLE && !e->settled) {
+            due = MIN(due, e->quiet_until);
+        }
+    }
+    return due;
+}
+
+/* ---- handshake ---- */
+
+static void version_request(DmEngine *e, const uint8_t *msg,
+                            const DmHeader *header, uint64_t now)
+{
+    uint32_t version;
+    bool last, known;
+
+    if (!dm_wire_version_request(msg, header->size, &version, &last)) {
+        e->counters.malformed++;
+        return;
+    }
+    if (e->stage != STAGE_VERSION && e->stage != STAGE_CAPABILITIES) {
+        e->counters.unexpected++;
+        warn(e, now, "the guest asks for a protocol version in the middle "
+             "of a session");
+        return;
+    }
+    known = version == DM_VERSION_2_0 || version == DM_VERSION_1_0 ||
+            version == DM_VERSION_0_3;
+    trace(e, "version %u.%u%s: %s", version >> 16, version & 0xffff,
+          last ? " (its last offer)" : "", known ? "accepted" : "refused");
+    e->version = known ? version : 0;
+    e->stage = known ? STAGE_CAPABILITIES : STAGE_VERSION;
+    post(e, dm_wire_put_version_response(e->out, header->trans_id, known));
+}
+
+static bool same_caps(const DmCapabilities *a, const DmCapabilities *b)
+{
+    return a->balloon == b->balloon && a->hot_add == b->hot_add &&
+           a->alignment == b->alignment;
+}
+
+static void capabilities(DmEngine *e, const uint8_t *msg,
+                         const DmHeader *header, uint64_t now)
+{
+    DmCapabilities caps;
+
+    if (!dm_wire_capabilities(msg, header->size, &caps)) {
+        e->counters.malformed++;
+        return;
+    }
+    if (e->stage != STAGE_CAPABILITIES) {
+        e->counters.unexpected++;
+        warn(e, now, "the guest reports its capabilities out of turn");
+        return;
+    }
+    trace(e, "capabilities: balloon %d, hot-add %d, alignment %"
+          G_GUINT64_FORMAT " MiB", caps.balloon, caps.hot_add,
+          UINT64_C(1) << caps.alignment);
+    if (e->had_caps && !same_caps(&e->caps, &caps) &&
+        e->obstacle != DM_STATE_NEW_KERNEL) {
+        /* Regions were declared in the old alignment. */
+        set_error(e, "the guest's driver came back with other capabilities; "
+                  "a restart of the guest clears this");
+        obstacle_for_good(e, DM_STATE_FROZEN);
+    }
+    e->caps = caps;
+    e->had_caps = true;
+    e->stage = STAGE_READY;
+    e->settled = false;
+    post(e, dm_wire_put_capabilities_response(e->out, header->trans_id,
+                                              true));
+}
+
+/* ---- what the guest reports ---- */
+
+static void status_report(DmEngine *e, const uint8_t *msg,
+                          const DmHeader *header)
+{
+    DmStatus status;
+
+    if (!dm_wire_status(msg, header->size, &status)) {
+        e->counters.malformed++;
+    } else if (e->stage != STAGE_READY) {
+        e->counters.unexpected++;
+    } else {
+        e->ops.status(e->opaque, &status);
+    }
+}
+
+/* An answer to nothing that is outstanding: counted, and that is all. */
+static bool unexpected(DmEngine *e, TxnKind kind, uint64_t now)
+{
+    if (e->stage == STAGE_READY && e->txn.kind == kind && e->txn.sent) {
+        return false;
+    }
+    e->counters.unexpected++;
+    warn(e, now, "the guest answers a request that was not made");
+    return true;
+}
+
+/* Accounts one range, up to what was asked for. */
+static void take_range(DmEngine *e, DmRange range, uint64_t now)
+{
+    uint64_t room = e->txn.asked - e->txn.got;
+    DmReleased result;
+
+    if (range.count > room) {
+        e->counters.surplus_pages += range.count - room;
+        warn(e, now, "the guest releases more than it was asked for");
+        range.count = room;
+    }
+    if (!range.count) {
+        return;
+    }
+    result = dm_regions_release(&e->regions, range, e->discard);
+    e->txn.got += result.fresh;
+    e->counters.duplicate_pages += result.duplicate;
+    if (result.dropped) {
+        e->counters.dropped_ranges++;
+        warn(e, now, "the guest releases pages that it does not have");
+    }
+}
+
+static void balloon_done(DmEngine *e, uint64_t now)
+{
+    uint64_t missing = e->txn.asked - e->txn.got;
+
+    trace(e, "balloon: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+          " pages released", e->txn.got, e->txn.asked);
+    txn_end(e);
+    if (missing < BALLOON_UNIT) {
+        e->retry_delay = RETRY_MIN;
+        return;
+    }
+    set_error(e, "the guest releases no more: it kept %" G_GUINT64_FORMAT
+              " MiB of %" G_GUINT64_FORMAT " MiB asked for",
+              missing / MIB_PAGES(1), e->txn.asked / MIB_PAGES(1));
+    obstacle_for_now(e, DM_STATE_FLOOR, now);
+}
+
+static void balloon_response(DmEngine *e, const uint8_t *msg,
+                             const DmHeader *header, uint64_t now)
+{
+    uint64_t before = e->txn.got;
+    DmBalloonResponse response;
+    uint32_t i;
+
+    if (!dm_wire_balloon_response(msg, header->size, &response)) {
+        e->counters.malformed++;
+        warn(e, now, "a balloon response of the wrong size");
+        return;
+    }
+    if (unexpected(e, TXN_BALLOON, now)) {
+        return;
+    }
+    for (i = 0; i < response.ranges; i++) {
+        take_range(e, dm_wire_range(msg, i), now);
+    }
+    tell_sticks(e);
+    e->txn.late = false;
+    e->txn.deadline = now + BALLOON_DEADLINE;
+    e->txn.idle_responses = e->txn.got > before ? 0
+                                                : e->txn.idle_responses + 1;
+    if (!response.more) {
+        balloon_done(e, now);
+    } else if (e->txn.idle_responses >= MAX_IDLE_RESPONSES) {
+        warn(e, now, "the guest announces memory and releases none");
+        balloon_done(e, now);
+        obstacle_for_now(e, DM_STATE_FLOOR, now);
+    }
+}
+
+static void return_response(DmEngine *e, uint64_t now)
+{
+    unsigned i;
+
+    if (unexpected(e, TXN_RETURN, now)) {
+        return;
+    }
+    for (i = 0; i < e->txn.n_ranges; i++) {
+        dm_regions_returned(&e->regions, e->txn.ranges[i]);
+    }
+    trace(e, "unballoon: %" G_GUINT64_FORMAT " pages taken back",
+          e->txn.asked);
+    txn_end(e);
+}
+
+/* A guest that was given memory and answered too slowly to have onlined
+ * it: Linux says that it did either way. */
+static void judge_onlining(DmEngine *e, uint64_t now)
+{
+    uint64_t pages = e->txn.add.range.count;
+
+    if (now - e->txn.started < NOT_ONLINED_BLOCK * blocks(pages)) {
+        e->probed = true;
+        return;
+    }
+    set_error(e, "the guest took %" G_GUINT64_FORMAT " MiB and seems not to "
+              "online it: start its kernel with memhp_default_state=online",
+              pages / MIB_PAGES(1));
+    obstacle_for_good(e, DM_STATE_NOT_ONLINED);
+}
+
+static void hot_add_refused(DmEngine *e, uint32_t result, uint64_t now)
+{
+    e->counters.refused++;
+    if (result) {
+        set_error(e, "the guest refuses memory at 0x%" G_GINT64_MODIFIER "x",
+                  e->txn.add.range.first << DM_PAGE_SHIFT);
+        dm_regions_refused(&e->regions, e->txn.add.range);
+    } else {
+        set_error(e, "the guest could not add memory at 0x%"
+                  G_GINT64_MODIFIER "x; it will be asked again",
+                  e->txn.add.range.first << DM_PAGE_SHIFT);
+    }
+    obstacle_for_now(e, DM_STATE_REFUSED, now);
+}
+
+/* It took the first pages and not the rest: the rest is a barrier. */
+static void hot_add_taken(DmEngine *e, uint64_t pages, uint64_t now)
+{
+    DmRange add = e->txn.add.range;
+
+    dm_regions_added(&e->regions, (DmRange) { add.first, pages });
+    if (pages < add.count) {
+        e->counters.refused++;
+        dm_regions_refused(&e->regions, (DmRange) { add.first + pages,
+                                                    add.count - pages });
+    }
+    judge_onlining(e, now);
+}
+
+static void hot_add_response(DmEngine *e, const uint8_t *msg,
+                             const DmHeader *header, uint64_t now)
+{
+    DmHotAddResponse response;
+
+    if (!dm_wire_hot_add_response(msg, header->size, &response)) {
+        e->counters.malformed++;
+        warn(e, now, "a hot-add response of the wrong size");
+        return;
+    }
+    if (unexpected(e, TXN_HOT_ADD, now)) {
+        return;
+    }
+    trace(e, "hot-add: %u pages taken, result %u", response.pages,
+          response.result);
+    if (response.pages > e->txn.asked) {
+        warn(e, now, "the guest takes more memory than it was offered");
+        response.pages = e->txn.asked;
+    }
+    if (response.pages) {
+        hot_add_taken(e, response.pages, now);
+    } else {
+        hot_add_refused(e, response.result, now);
+    }
+    txn_end(e);
+}
+
+static void dispatch(DmEngine *e, const uint8_t *msg, const DmHeader *header,
+                     uint64_t now)
+{
+    switch (header->type) {
+    case DM_MSG_VERSION_REQUEST:
+        version_request(e, msg, header, now);
+        break;
+    case DM_MSG_CAPABILITIES:
+        capabilities(e, msg, header, now);
+        break;
+    case DM_MSG_STATUS:
+        status_report(e, msg, header);
+        break;
+    case DM_MSG_BALLOON_RESPONSE:
+        balloon_response(e, msg, header, now);
+        break;
+    case DM_MSG_UNBALLOON_RESPONSE:
+        return_response(e, now);
+        break;
+    case DM_MSG_HOT_ADD_RESPONSE:
+        hot_add_response(e, msg, header, now);
+        break;
+    default:
+        e->counters.unexpected++;
+        warn(e, now, "a message of a type that no guest sends");
+    }
+}
+
+void dm_engine_receive(DmEngine *e, const void *msg, size_t len, uint64_t now)
+{
+    DmHeader header;
+
+    e->counters.messages_received++;
+    if (e->stage == STAGE_CLOSED) {
+        e->counters.unexpected++;
+    } else if (!dm_wire_header(msg, len, &header)) {
+        e->counters.malformed++;
+        warn(e, now, "a message whose header and length do not fit");
+    } else {
+        trace(e, "received: type %u, %u bytes, id %u", header.type,
+              header.size, header.trans_id);
+        dispatch(e, msg, &header, now);
+    }
+}
+
+void dm_engine_writable(DmEngine *e, uint64_t now)
+{
+    (void)now;
+    flush(e);
+}
+
+/* ---- the channel, the machine ---- */
+
+static DmGuest guest_kind(const DmEngine *e)
+{
+    switch (e->guest_os_id >> 48) {
+    case 0:
+        return DM_GUEST_NONE;
+    case OS_LINUX:
+        return DM_GUEST_LINUX;
+    case OS_MICROSOFT:
+        return DM_GUEST_WINDOWS;
+    default:
+        return DM_GUEST_OTHER;
+    }
+}
+
+static void new_kernel(DmEngine *e)
+{
+    dm_regions_boot_is_owned(&e->regions, e->discard);
+    e->had_caps = false;
+    set_error(e, "another kernel was started without a reset (kexec): memory "
+              "is neither added nor returned before the guest is restarted");
+    obstacle_for_good(e, DM_STATE_NEW_KERNEL);
+    tell_sticks(e);
+}
+
+void dm_engine_channel_open(DmEngine *e, uint64_t guest_os_id,
+                            bool is_new_kernel, uint64_t now)
+{
+    if (e->stage != STAGE_CLOSED) {
+        dm_engine_channel_close(e, now);
+    }
+    trace(e, "channel open, guest OS id 0x%" G_GINT64_MODIFIER "x",
+          guest_os_id);
+    e->guest_os_id = guest_os_id;
+    e->stage = STAGE_VERSION;
+    e->settled = false;
+    if (e->met) {
+        e->counters.reconnects++;
+    } else {
+        e->met = true;
+        e->quiet_until = now + (one_range_only(e) ? WINDOWS_QUIET : 0);
+    }
+    if (is_new_kernel) {
+        new_kernel(e);
+    } else if (!frozen(e)) {
+        clear_obstacle(e);
+    }
+}
+
+void dm_engine_channel_close(DmEngine *e, uint64_t now)
+{
+    (void)now;
+    if (e->stage == STAGE_CLOSED) {
+        return;
+    }
+    trace(e, "channel closed");
+    txn_abandon(e);
+    e->stage = STAGE_CLOSED;
+    e->version = 0;
+}
+
+void dm_engine_system_reset(DmEngine *e, uint64_t now)
+{
+    trace(e, "system reset");
+    /* A reset answers every question: nothing stays in doubt. */
+    e->txn.kind = TXN_NONE;
+    dm_engine_channel_close(e, now);
+    e->counters.resets++;
+    e->guest_os_id = 0;
+    e->had_caps = false;
+    e->met = false;
+    e->quiet_until = 0;
+    e->probed = false;
+    clear_obstacle(e);
+    dm_regions_reset(&e->regions, e->discard);
+    e->settled = false;
+    tell_sticks(e);
+    tell_actual(e);
+}
+
+bool dm_engine_set_target(DmEngine *e, uint64_t pages, uint64_t now,
+                          GError **error)
+{
+    if (!pages) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+                    "a target of 0 is not possible: the guest keeps what it "
+                    "needs, so ask for 1 to get as low as it goes");
+        return false;
+    }
+    trace(e, "target: %" G_GUINT64_FORMAT " pages", pages);
+    e->target = pages;
+    e->settled = false;
+    if (!frozen(e)) {
+        clear_obstacle(e);
+    }
+    (void)now;
+    return true;
+}
+
+/* ---- sticks ---- */
+
+bool dm_engine_plug(DmEngine *e, unsigned stick, DmRange range,
+                    bool on_demand, GError **error)
+{
+    DmStick *plugged;
+
+    if (!dm_regions_plug(&e->regions, stick, range, on_demand, error)) {
+        return false;
+    }
+    plugged = dm_regions_stick(&e->regions, stick);
+    plugged->state = dm_regions_stick_state(&e->regions, plugged);
+    if (!on_demand) {
+        e->target += range.count;
+    }
+    e->settled = false;
+    if (!frozen(e)) {
+        clear_obstacle(e);
+    }
+    return true;
+}
+
+bool dm_engine_may_unplug(const DmEngine *e, unsigned stick, GError **error)
+{
+    const DmStick *s = dm_regions_stick(&e->regions, stick);
+
+    if (txn_touches(e, s->range)) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+                    "the guest is just being given a part of it");
+        return false;
+    }
+    if (dm_regions_stick_state(&e->regions, s) == DM_STICK_INUSE) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+                    "the guest uses it: lower the target and wait for "
+                    "HV_BALLOON_HAPROT_UNUSED, or restart the guest");
+        return false;
+    }
+    return true;
+}
+
+void dm_engine_unplug(DmEngine *e, unsigned stick)
+{
+    DmStick *s = dm_regions_stick(&e->regions, stick);
+
+    g_assert(dm_engine_may_unplug(e, stick, NULL));
+    dm_pageset_remove(e->discard, s->range.first, s->range.count);
+    dm_regions_unplug(&e->regions, stick);
+    e->target = MIN(e->target, dm_regions_capacity(&e->regions));
+    e->settled = false;
+}
+
+/* ---- life, queries ---- */
+
+DmEngine *dm_engine_new(const DmRange *boot, unsigned n_boot,
+                        uint64_t boot_pages, DmProfile profile, const DmEngineOps *ops,
+                        void *opaque)
+{
+    DmEngine *e = g_new0(DmEngine, 1);
+
+    dm_regions_init(&e->regions, boot, n_boot, boot_pages);
+    e->ops = *ops;
+    e->opaque = opaque;
+    e->profile = profile;
+    e->discard = dm_pageset_new();
+    e->target = e->reported = e->regions.boot_pages;
+    e->settled = true;
+    clear_obstacle(e);
+    return e;
+}
+
+void dm_engine_free(DmEngine *e)
+{
+    if (e) {
+        dm_regions_clear(&e->regions);
+        dm_pageset_free(e->discard);
+        g_free(e->last_error);
+        g_free(e);
+    }
+}
+
+static DmState txn_state(const DmEngine *e)
+{
+    static const DmState states[] = {
+        [TXN_BALLOON] = DM_STATE_BALLOONING,
+        [TXN_RETURN] = DM_STATE_RETURNING,
+        [TXN_HOT_ADD] = DM_STATE_ADDING,
+    };
+
+    return e->txn.late ? DM_STATE_LATE : states[e->txn.kind];
+}
+
+static DmState current_state(const DmEngine *e)
+{
+    if (e->stage == STAGE_CLOSED) {
+        return DM_STATE_DISCONNECTED;
+    }
+    if (e->stage != STAGE_READY) {
+        return DM_STATE_HANDSHAKE;
+    }
+    if (e->txn.kind != TXN_NONE) {
+        return txn_state(e);
+    }
+    if (e->obstacle != DM_STATE_IDLE) {
+        return e->obstacle;
+    }
+    return e->settled ? DM_STATE_IDLE : DM_STATE_WAITING;
+}
+
+void dm_engine_query(const DmEngine *e, DmEngineInfo *info)
+{
+    const DmRegions *r = &e->regions;
+
+    *info = (DmEngineInfo) {
+        .connected = e->stage == STAGE_READY,
+        .version = e->version,
+        .guest = guest_kind(e),
+        .can_balloon = e->had_caps && e->caps.balloon,
+        .can_hot_add = e->had_caps && e->caps.hot_add,
+        .alignment = e->had_caps ? alignment(e) : 0,
+        .state = current_state(e),
+        .last_error = e->last_error,
+        .target = e->target,
+        .actual = dm_regions_actual(r),
+        .boot = r->boot_pages,
+        .capacity = dm_regions_capacity(r),
+        .released = dm_pageset_count(r->released),
+        .in_doubt = dm_pageset_count(r->in_doubt),
+        .ghosts = dm_pageset_count(r->ghosts),
+        .ungranted = dm_regions_ungranted(r),
+        .counters = e->counters,
+    };
+}
+
+bool dm_engine_is_released(const DmEngine *e, uint64_t first, uint64_t count)
+{
+    return dm_regions_is_released(&e->regions, (DmRange) { first, count });
+}
+
+bool dm_engine_query_stick(const DmEngine *e, unsigned stick,
+                           DmStickInfo *info)
+{
+    const DmRegions *r = &e->regions;
+    const DmStick *s = dm_regions_stick(r, stick);
+
+    if (!s) {
+        return false;
+    }
+    *info = (DmStickInfo) {
+        .state = dm_regions_stick_state(r, s),
+        .range = s->range,
+        .on_demand = s->on_demand,
+        .added = dm_pageset_count_in(r->added, s->range.first,
+                                     s->range.count),
+        .released = dm_pageset_count_in(r->released, s->range.first,
+                                        s->range.count),
+    };
+    return true;
+}
+
+const char *dm_state_name(DmState state)
+{
+    static const char *const names[] = {
+        "disconnected", "handshake", "waiting", "idle", "ballooning",
+        "returning", "adding", "refused", "floor", "not-onlined", "late",
+        "new-kernel", "frozen",
+    };
+
+    return names[state];
+}
+
+const char *dm_guest_name(DmGuest guest)
+{
+    static const char *const names[] = {
+        "none", "linux", "windows", "other",
+    };
+
+    return names[guest];
+}
+
+const char *dm_stick_state_name(DmStickState state)
+{
+    static const char *const names[] = { "idle", "inuse", "unused" };
+
+    return names[state];
+}

@@ -1,0 +1,179 @@
+/*
+ * Dynamic Memory engine: what to say to the guest, and what it owns
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Pure C + GLib: no QEMU header, no clock, no thread. The caller passes the
+ * time (ms of a monotonic clock) into every entry point, serialises the
+ * calls, and is called back through DmEngineOps, only from within an entry
+ * point. A callback may query the engine and must not change it.
+ *
+ * Sizes and addresses are in 4 KiB pages throughout. Whatever comes through
+ * dm_engine_receive() is untrusted; everything else is the caller's and may
+ * be asserted on.
+ */
+
+#ifndef DM_ENGINE_H
+#define DM_ENGINE_H
+
+#include <glib.h>
+
+#include "wire.h"
+
+typedef struct DmEngine DmEngine;
+
+typedef enum DmProfile {
+    DM_PROFILE_AUTO,            /* linux if the guest OS id says so */
+    DM_PROFILE_WINDOWS,
+    DM_PROFILE_LINUX,
+} DmProfile;
+
+typedef enum DmGuest {
+    DM_GUEST_NONE,
+    DM_GUEST_LINUX,
+    DM_GUEST_WINDOWS,
+    DM_GUEST_OTHER,
+} DmGuest;
+
+typedef enum DmStickState {
+    DM_STICK_IDLE,              /* plugged; the guest never had a page of it */
+    DM_STICK_INUSE,
+    DM_STICK_UNUSED,            /* all released, or the system was reset */
+} DmStickState;
+
+typedef enum DmState {
+    DM_STATE_DISCONNECTED,
+    DM_STATE_HANDSHAKE,
+    DM_STATE_WAITING,           /* connected; it is too early to ask */
+    DM_STATE_IDLE,
+    DM_STATE_BALLOONING,
+    DM_STATE_RETURNING,
+    DM_STATE_ADDING,
+    DM_STATE_REFUSED,           /* the guest refused a hot-add */
+    DM_STATE_FLOOR,             /* the guest gives no more */
+    DM_STATE_NOT_ONLINED,       /* it took memory and does not online it */
+    DM_STATE_LATE,              /* a reply is overdue */
+    DM_STATE_NEW_KERNEL,        /* kexec: nothing is done before a reset */
+    DM_STATE_FROZEN,            /* a reconnect with other capabilities */
+} DmState;
+
+/* Counts since the engine was made; names as in query-hv-balloon. */
+typedef struct DmCounters {
+    uint64_t messages_sent;
+    uint64_t messages_received;
+    uint64_t malformed;         /* size or shape wrong */
+    uint64_t unexpected;        /* nothing outstanding that it answers */
+    uint64_t dropped_ranges;    /* outside what the guest owns */
+    uint64_t duplicate_pages;   /* released twice */
+    uint64_t surplus_pages;     /* released beyond what was asked */
+    uint64_t late;              /* deadlines missed */
+    uint64_t refused;           /* hot-adds refused or cut short */
+    uint64_t reconnects;
+    uint64_t resets;
+} DmCounters;
+
+typedef struct DmEngineInfo {
+    bool connected;             /* handshake done, channel open */
+    uint32_t version;           /* 0 before a handshake */
+    DmGuest guest;
+    bool can_balloon;
+    bool can_hot_add;
+    uint64_t alignment;         /* pages; 0 before a handshake */
+    DmState state;
+    const char *last_error;     /* NULL if none; valid until the next call */
+    uint64_t target;
+    uint64_t actual;            /* boot + added - released - in doubt */
+    uint64_t boot;
+    uint64_t capacity;          /* boot + all sticks */
+    uint64_t released;
+    uint64_t in_doubt;
+    uint64_t ghosts;
+    uint64_t ungranted;         /* plugged, never given to this guest */
+    DmCounters counters;
+} DmEngineInfo;
+
+typedef struct DmStickInfo {
+    DmStickState state;
+    DmRange range;
+    bool on_demand;
+    uint64_t added;             /* pages that the guest was given */
+    uint64_t released;          /* of those: pages that it does not have */
+} DmStickInfo;
+
+typedef struct DmEngineOps {
+    /* Queue a message; false: no room now, try at dm_engine_writable(). */
+    bool (*send)(void *opaque, const void *msg, size_t len);
+    /* The guest does not have these pages: their memory can go. */
+    void (*discard)(void *opaque, uint64_t first, uint64_t count);
+    void (*stick_state)(void *opaque, unsigned stick, DmStickState state);
+    /* actual settled at a new value, or a reset changed it. */
+    void (*actual_changed)(void *opaque, uint64_t actual);
+    void (*status)(void *opaque, const DmStatus *status);
+    /* Rate limited: something that an operator may want to know. */
+    void (*warn)(void *opaque, const char *text);
+    /* Every message and state change, for trace events. May be NULL. */
+    void (*trace)(void *opaque, const char *text);
+} DmEngineOps;
+
+/*
+ * The windows of boot memory that the guest may release from, ascending; the
+ * size of all boot memory, holes for ROM included; the profile to go by.
+ */
+DmEngine *dm_engine_new(const DmRange *boot, unsigned n_boot,
+                        uint64_t boot_pages, DmProfile profile, const DmEngineOps *ops,
+                        void *opaque);
+void dm_engine_free(DmEngine *engine);
+
+/* The channel to the guest's driver opened: @guest_os_id is the MSR's value
+ * now; @new_kernel: it was cleared or rewritten since the last time without
+ * a system reset between. */
+void dm_engine_channel_open(DmEngine *engine, uint64_t guest_os_id,
+                            bool new_kernel, uint64_t now);
+void dm_engine_channel_close(DmEngine *engine, uint64_t now);
+
+/* One message of the guest. */
+void dm_engine_receive(DmEngine *engine, const void *msg, size_t len,
+                       uint64_t now);
+/* There may be room again to send. */
+void dm_engine_writable(DmEngine *engine, uint64_t now);
+
+/*
+ * Does what is due: sends the next request, notices a deadline, discards.
+ * To be called after every other entry point (from a bottom half, say) and
+ * when dm_engine_deadline() has come. True: there is more to do at once; the
+ * work of one call is bounded.
+ */
+bool dm_engine_run(DmEngine *engine, uint64_t now);
+/* When dm_engine_run() is wanted without anything happening; UINT64_MAX:
+ * never. */
+uint64_t dm_engine_deadline(const DmEngine *engine);
+
+/* Zero is an error, and so is nothing else: what cannot be met shows as
+ * state. */
+bool dm_engine_set_target(DmEngine *engine, uint64_t pages, uint64_t now,
+                          GError **error);
+
+/* A stick at @range; its number is the caller's. @on_demand false: the
+ * target grows by its size. */
+bool dm_engine_plug(DmEngine *engine, unsigned stick, DmRange range,
+                    bool on_demand, GError **error);
+/* May this stick go? The error says why not. */
+bool dm_engine_may_unplug(const DmEngine *engine, unsigned stick,
+                          GError **error);
+/* Only after dm_engine_may_unplug() said yes. */
+void dm_engine_unplug(DmEngine *engine, unsigned stick);
+
+/* The machine was reset: the guest has its boot memory and nothing else. */
+void dm_engine_system_reset(DmEngine *engine, uint64_t now);
+
+void dm_engine_query(const DmEngine *engine, DmEngineInfo *info);
+/* Does the guest have none of these pages? For callbacks too. */
+bool dm_engine_is_released(const DmEngine *engine, uint64_t first,
+                           uint64_t count);
+bool dm_engine_query_stick(const DmEngine *engine, unsigned stick,
+                           DmStickInfo *info);
+const char *dm_state_name(DmState state);
+const char *dm_guest_name(DmGuest guest);
+const char *dm_stick_state_name(DmStickState state);
+
+#endif

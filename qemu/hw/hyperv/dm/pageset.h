@@ -1,0 +1,49 @@
+/*
+ * Sets of guest pages
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Pure C + GLib. A set is a directory of containers of 64 Ki pages, each of
+ * which is empty, full, a short list of runs, or a bitmap: a few bytes a
+ * container at best, one bit a page at worst, whatever pattern a guest
+ * chooses. Numbers and counts are in pages; page numbers below 2^40.
+ */
+
+#ifndef DM_PAGESET_H
+#define DM_PAGESET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct DmPageSet DmPageSet;
+
+DmPageSet *dm_pageset_new(void);
+void dm_pageset_free(DmPageSet *set);
+void dm_pageset_clear(DmPageSet *set);
+
+/* Number of pages in the set, and of those of [first, first + count). */
+uint64_t dm_pageset_count(const DmPageSet *set);
+uint64_t dm_pageset_count_in(const DmPageSet *set, uint64_t first,
+                             uint64_t count);
+bool dm_pageset_contains(const DmPageSet *set, uint64_t page);
+
+/* Return how many pages were not (add) or were (remove) in the set before. */
+uint64_t dm_pageset_add(DmPageSet *set, uint64_t first, uint64_t count);
+uint64_t dm_pageset_remove(DmPageSet *set, uint64_t first, uint64_t count);
+
+/*
+ * The first run of pages in the set within [from, end): false if there is
+ * none. Runs are maximal within that window.
+ */
+bool dm_pageset_next(const DmPageSet *set, uint64_t from, uint64_t end,
+                     uint64_t *first, uint64_t *count);
+
+/* The first run of pages *not* in the set within [from, end). */
+bool dm_pageset_next_gap(const DmPageSet *set, uint64_t from, uint64_t end,
+                         uint64_t *first, uint64_t *count);
+
+/* Bytes that the set holds, its own structure included. */
+size_t dm_pageset_bytes(const DmPageSet *set);
+
+#endif

@@ -1,0 +1,528 @@
+/*
+ * Who has which page: boot memory, sticks, ghosts
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "regions.h"
+
+static uint64_t range_end(DmRange range)
+{
+    return range.first + range.count;
+}
+
+static DmRange intersect(DmRange a, DmRange b)
+{
+    uint64_t first = MAX(a.first, b.first);
+    uint64_t end = MIN(range_end(a), range_end(b));
+
+    return (DmRange) { first, end > first ? end - first : 0 };
+}
+
+static uint64_t round_down(uint64_t value, uint64_t align)
+{
+    return value / align * align;
+}
+
+static uint64_t round_up(uint64_t value, uint64_t align)
+{
+    return round_down(value + align - 1, align);
+}
+
+void dm_regions_init(DmRegions *r, const DmRange *boot, unsigned n,
+                     uint64_t boot_pages)
+{
+    unsigned i;
+
+    r->boot = g_array_new(FALSE, FALSE, sizeof(DmRange));
+    r->sticks = g_array_new(FALSE, FALSE, sizeof(DmStick));
+    r->boot_pages = boot_pages;
+    r->stick_pages = 0;
+    for (i = 0; i < n; i++) {
+        g_array_append_val(r->boot, boot[i]);
+    }
+    r->added = dm_pageset_new();
+    r->released = dm_pageset_new();
+    r->in_doubt = dm_pageset_new();
+    r->ghosts = dm_pageset_new();
+    r->unusable = dm_pageset_new();
+}
+
+void dm_regions_clear(DmRegions *r)
+{
+    g_array_free(r->boot, TRUE);
+    g_array_free(r->sticks, TRUE);
+    dm_pageset_free(r->added);
+    dm_pageset_free(r->released);
+    dm_pageset_free(r->in_doubt);
+    dm_pageset_free(r->ghosts);
+    dm_pageset_free(r->unusable);
+}
+
+static DmRange boot_at(const DmRegions *r, unsigned i)
+{
+    return g_array_index(r->boot, DmRange, i);
+}
+
+static DmStick *stick_at(const DmRegions *r, unsigned i)
+{
+    return &g_array_index(r->sticks, DmStick, i);
+}
+
+static uint64_t count_in(const DmPageSet *set, DmRange range)
+{
+    return dm_pageset_count_in(set, range.first, range.count);
+}
+
+uint64_t dm_regions_actual(const DmRegions *r)
+{
+    return r->boot_pages + dm_pageset_count(r->added) -
+           dm_pageset_count(r->released) - dm_pageset_count(r->in_doubt);
+}
+
+uint64_t dm_regions_capacity(const DmRegions *r)
+{
+    return r->boot_pages + r->stick_pages;
+}
+
+uint64_t dm_regions_ungranted(const DmRegions *r)
+{
+    return r->stick_pages - dm_pageset_count(r->added);
+}
+
+/*
+ * Released pages are, and of a stick also those that the guest was never
+ * given, or has no more since a reset. Pages in doubt are not.
+ */
+bool dm_regions_is_released(const DmRegions *r, DmRange range)
+{
+    uint64_t gone = count_in(r->released, range);
+    unsigned i;
+
+    for (i = 0; i < r->sticks->len; i++) {
+        DmRange part = intersect(stick_at(r, i)->range, range);
+
+        if (part.count) {
+            gone += part.count - count_in(r->added, part);
+        }
+    }
+    return gone == range.count;
+}
+
+/* ---- sticks ---- */
+
+static int stick_index(const DmRegions *r, unsigned id)
+{
+    unsigned i;
+
+    for (i = 0; i < r->sticks->len; i++) {
+        if (stick_at(r, i)->id == id) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+DmStick *dm_regions_stick(const DmRegions *r, unsigned id)
+{
+    int i = stick_index(r, id);
+
+    return i < 0 ? NULL : stick_at(r, i);
+}
+
+DmStickState dm_regions_stick_state(const DmRegions *r, const DmStick *stick)
+{
+    uint64_t added = count_in(r->added, stick->range);
+
+    if (added == 0) {
+        return stick->used ? DM_STICK_UNUSED : DM_STICK_IDLE;
+    }
+    return count_in(r->released, stick->range) == added ?
+           DM_STICK_UNUSED : DM_STICK_INUSE;
+}
+
+static bool overlaps_memory(const DmRegions *r, DmRange range)
+{
+    unsigned i;
+
+    for (i = 0; i < r->boot->len; i++) {
+        if (intersect(boot_at(r, i), range).count) {
+            return true;
+        }
+    }
+    for (i = 0; i < r->sticks->len; i++) {
+        if (intersect(stick_at(r, i)->range, range).count) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Moves the pages of @from within @range into @to. */
+static void move_pages(DmPageSet *from, DmPageSet *to, DmRange range)
+{
+    uint64_t first, count, at = range.first;
+
+    while (dm_pageset_next(from, at, range_end(range), &first, &count)) {
+        dm_pageset_add(to, first, count);
+        at = first + count;
+    }
+    dm_pageset_remove(from, range.first, range.count);
+}
+
+bool dm_regions_plug(DmRegions *r, unsigned id, DmRange range, bool on_demand,
+                     GError **error)
+{
+    DmStick stick = { .id = id, .range = range, .on_demand = on_demand };
+    uint64_t first, count, at = range.first;
+    unsigned i = 0;
+
+    if (!range.count || range_end(range) > DM_MAX_PFN) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+                    "a stick of %" G_GUINT64_FORMAT " KiB at 0x%"
+                    G_GINT64_MODIFIER "x is outside what the protocol can "
+                    "name", range.count * 4, range.first << DM_PAGE_SHIFT);
+        return false;
+    }
+    if (overlaps_memory(r, range)) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+                    "the stick at 0x%" G_GINT64_MODIFIER "x overlaps other "
+                    "memory", range.first << DM_PAGE_SHIFT);
+        return false;
+    }
+    /* The guest still believes in ghosts: they need no hot-add, just a
+     * return. */
+    while (dm_pageset_next(r->ghosts, at, range_end(range), &first, &count)) {
+        dm_pageset_add(r->added, first, count);
+        dm_pageset_add(r->released, first, count);
+        at = first + count;
+    }
+    dm_pageset_remove(r->ghosts, range.first, range.count);
+    while (i < r->sticks->len && stick_at(r, i)->range.first < range.first) {
+        i++;
+    }
+    g_array_insert_val(r->sticks, i, stick);
+    r->stick_pages += range.count;
+    return true;
+}
+
+void dm_regions_unplug(DmRegions *r, unsigned id)
+{
+    int i = stick_index(r, id);
+    DmRange range = stick_at(r, i)->range;
+
+    move_pages(r->released, r->ghosts, range);
+    dm_pageset_remove(r->added, range.first, range.count);
+    dm_pageset_remove(r->in_doubt, range.first, range.count);
+    dm_pageset_remove(r->unusable, range.first, range.count);
+    r->stick_pages -= range.count;
+    g_array_remove_index(r->sticks, i);
+}
+
+/* ---- releasing ---- */
+
+/* Releases what is neither released nor in doubt of @part, all of which the
+ * guest was given. */
+static uint64_t release_owned(DmRegions *r, DmRange part, DmPageSet *discard)
+{
+    uint64_t at = part.first, end = range_end(part), first, count, fresh = 0;
+
+    while (dm_pageset_next_gap(r->in_doubt, at, end, &first, &count)) {
+        uint64_t free_first, free_count, from = first;
+
+        at = first + count;
+        while (dm_pageset_next_gap(r->released, from, at, &free_first,
+                                   &free_count)) {
+            dm_pageset_add(r->released, free_first, free_count);
+            if (discard) {
+                dm_pageset_add(discard, free_first, free_count);
+            }
+            fresh += free_count;
+            from = free_first + free_count;
+        }
+    }
+    return fresh;
+}
+
+static void release_part(DmRegions *r, DmRange part, DmPageSet *discard,
+                         DmReleased *result)
+{
+    uint64_t fresh = release_owned(r, part, discard);
+
+    result->fresh += fresh;
+    result->duplicate += part.count - fresh;
+}
+
+DmReleased dm_regions_release(DmRegions *r, DmRange range, DmPageSet *discard)
+{
+    DmReleased result = { 0 };
+    uint64_t first, count, at;
+    unsigned i;
+
+    for (i = 0; i < r->boot->len; i++) {
+        release_part(r, intersect(boot_at(r, i), range), discard, &result);
+    }
+    /* Only pages of sticks are in added, so no stick need be looked up. */
+    for (at = range.first;
+         dm_pageset_next(r->added, at, range_end(range), &first, &count);
+         at = first + count) {
+        release_part(r, (DmRange) { first, count }, discard, &result);
+    }
+    result.dropped = range.count - result.fresh - result.duplicate;
+    return result;
+}
+
+/* ---- returning ---- */
+
+typedef struct Pick {
+    const DmRegions *regions;
+    uint64_t want;
+    DmRange *ranges;
+    unsigned n;
+    unsigned max;
+} Pick;
+
+static void pick_from(Pick *pick, DmRange window)
+{
+    uint64_t at = window.first, end = range_end(window), first, count;
+
+    while (pick->want && pick->n < pick->max &&
+           dm_pageset_next(pick->regions->released, at, end, &first,
+                           &count)) {
+        count = MIN(MIN(count, pick->want), DM_MAX_RANGE_PAGES);
+        pick->ranges[pick->n++] = (DmRange) { first, count };
+        pick->want -= count;
+        at = first + count;
+    }
+}
+
+static void pick_from_sticks(Pick *pick, DmStickState state)
+{
+    unsigned i;
+
+    for (i = 0; i < pick->regions->sticks->len; i++) {
+        const DmStick *stick = stick_at(pick->regions, i);
+
+        if (dm_regions_stick_state(pick->regions, stick) == state) {
+            pick_from(pick, stick->range);
+        }
+    }
+}
+
+unsigned dm_regions_pick_return(const DmRegions *r, uint64_t want,
+                                DmRange *ranges, unsigned max)
+{
+    Pick pick = { r, want, ranges, 0, max };
+    unsigned i;
+
+    for (i = 0; i < r->boot->len; i++) {
+        pick_from(&pick, boot_at(r, i));
+    }
+    pick_from_sticks(&pick, DM_STICK_INUSE);
+    pick_from_sticks(&pick, DM_STICK_UNUSED);
+    return pick.n;
+}
+
+void dm_regions_returned(DmRegions *r, DmRange range)
+{
+    dm_pageset_remove(r->released, range.first, range.count);
+}
+
+void dm_regions_return_doubt(DmRegions *r, DmRange range)
+{
+    dm_pageset_remove(r->released, range.first, range.count);
+    dm_pageset_add(r->in_doubt, range.first, range.count);
+}
+
+/* ---- hot-add ---- */
+
+/* Given to the guest at some time since the reset, or refused by it: a
+ * region that covers such a page is not to be declared again. */
+static bool next_touched(const DmRegions *r, uint64_t from, uint64_t end,
+                         uint64_t *first, uint64_t *count)
+{
+    const DmPageSet *sets[] = { r->added, r->ghosts, r->unusable };
+    bool found = false;
+    unsigned i;
+
+    for (i = 0; i < G_N_ELEMENTS(sets); i++) {
+        uint64_t f, n;
+
+        if (dm_pageset_next(sets[i], from, end, &f, &n) &&
+            (!found || f < *first)) {
+            *first = f;
+            *count = n;
+            found = true;
+        }
+    }
+    return found;
+}
+
+static bool touched(const DmRegions *r, uint64_t from, uint64_t end)
+{
+    uint64_t first, count;
+
+    return next_touched(r, from, end, &first, &count);
+}
+
+static bool boot_within(const DmRegions *r, uint64_t from, uint64_t end)
+{
+    unsigned i;
+
+    for (i = 0; i < r->boot->len; i++) {
+        if (intersect(boot_at(r, i), (DmRange) { from, end - from }).count) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where the run of adjacent sticks that holds @page ends; @page if none. */
+static uint64_t space_end(const DmRegions *r, uint64_t page)
+{
+    unsigned i;
+
+    for (i = 0; i < r->sticks->len; i++) {
+        DmRange range = stick_at(r, i)->range;
+
+        if (range.first <= page && page < range_end(range)) {
+            page = range_end(range);
+        }
+    }
+    return page;
+}
+
+/*
+ * The rest of a chunk of which the guest already has a part: Linux continues
+ * there if nothing above @page was given yet.
+ */
+static bool continue_chunk(const DmRegions *r, uint64_t page, uint64_t end,
+                           DmHotAdd *add)
+{
+    if (touched(r, page, end)) {
+        return false;
+    }
+    end = MIN(end, space_end(r, page));
+    *add = (DmHotAdd) { .range = { page, end - page } };
+    return true;
+}
+
+/* A new region of whole chunks from @chunk on; false if the first one holds
+ * anything that is not to be declared again. */
+static bool start_region(const DmRegions *r, uint64_t page, uint64_t chunk,
+                         uint64_t align, uint64_t want, DmHotAdd *add)
+{
+    /* A region, whole chunks, must fit a range on the wire. */
+    uint64_t most = chunk + round_down(DM_MAX_RANGE_PAGES, align);
+    uint64_t end = MIN(MIN(round_up(page + want, align), most),
+                       space_end(r, page));
+    uint64_t limit = round_up(end, align), at = chunk;
+
+    while (at < limit && !touched(r, at, at + align) &&
+           !boot_within(r, at, at + align)) {
+        at += align;
+    }
+    if (at == chunk) {
+        return false;
+    }
+    end = MIN(end, at);
+    add->range = (DmRange) { page, end - page };
+    add->region = (DmRange) { chunk, round_up(end, align) - chunk };
+    return true;
+}
+
+/* Tries at @page, else says in @skip where to look next. */
+static bool try_hot_add(const DmRegions *r, uint64_t page, uint64_t align,
+                        uint64_t want, DmHotAdd *add, uint64_t *skip)
+{
+    uint64_t chunk = round_down(page, align), end = chunk + align;
+
+    if (touched(r, chunk, page)) {
+        uint64_t first, count;
+
+        *skip = next_touched(r, page, end, &first, &count) ?
+                first + count : end;
+        return continue_chunk(r, page, end, add);
+    }
+    *skip = end;
+    return start_region(r, page, chunk, align, want, add);
+}
+
+bool dm_regions_pick_hot_add(const DmRegions *r, uint64_t want,
+                             uint64_t align, uint64_t limit, DmHotAdd *add)
+{
+    unsigned i;
+
+    want = MIN(want, MAX(round_down(limit, align), align));
+    for (i = 0; i < r->sticks->len; i++) {
+        DmRange range = stick_at(r, i)->range;
+        uint64_t at = range.first, first, count;
+
+        while (at < range_end(range)) {
+            if (next_touched(r, at, at + 1, &first, &count)) {
+                /* Skip the whole run that starts here. */
+                next_touched(r, at, range_end(range), &first, &count);
+                at = first + count;
+            } else if (try_hot_add(r, at, align, want, add, &at)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+void dm_regions_added(DmRegions *r, DmRange range)
+{
+    unsigned i;
+
+    dm_pageset_add(r->added, range.first, range.count);
+    for (i = 0; i < r->sticks->len; i++) {
+        DmStick *stick = stick_at(r, i);
+
+        if (intersect(stick->range, range).count) {
+            stick->used = true;
+        }
+    }
+}
+
+void dm_regions_add_doubt(DmRegions *r, DmRange range)
+{
+    dm_regions_added(r, range);
+    dm_pageset_add(r->in_doubt, range.first, range.count);
+}
+
+void dm_regions_refused(DmRegions *r, DmRange range)
+{
+    dm_pageset_add(r->unusable, range.first, range.count);
+}
+
+/* ---- other kernels ---- */
+
+void dm_regions_boot_is_owned(DmRegions *r, DmPageSet *discard)
+{
+    unsigned i;
+
+    for (i = 0; i < r->boot->len; i++) {
+        DmRange boot = boot_at(r, i);
+
+        dm_pageset_remove(r->released, boot.first, boot.count);
+        dm_pageset_remove(r->in_doubt, boot.first, boot.count);
+        dm_pageset_remove(discard, boot.first, boot.count);
+    }
+}
+
+void dm_regions_reset(DmRegions *r, DmPageSet *discard)
+{
+    uint64_t first, count, at = 0;
+
+    dm_pageset_clear(discard);
+    while (dm_pageset_next(r->added, at, DM_MAX_PFN, &first, &count)) {
+        dm_pageset_add(discard, first, count);
+        at = first + count;
+    }
+    dm_pageset_clear(r->added);
+    dm_pageset_clear(r->released);
+    dm_pageset_clear(r->in_doubt);
+    dm_pageset_clear(r->ghosts);
+    dm_pageset_clear(r->unusable);
+}

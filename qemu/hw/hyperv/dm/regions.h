@@ -1,0 +1,111 @@
+/*
+ * Who has which page: boot memory, sticks, ghosts
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Pure C + GLib. The books of the engine, without any protocol: which pages
+ * the machine has, which of them the guest was given, which it released.
+ * All numbers are pages.
+ *
+ * A page of boot memory is the guest's from the start. A page of a stick is
+ * its own once added. Either may be released (the guest does not have it and
+ * knows so) or in doubt (nobody can tell); never both.
+ */
+
+#ifndef DM_REGIONS_H
+#define DM_REGIONS_H
+
+#include "engine.h"
+#include "pageset.h"
+
+typedef struct DmStick {
+    unsigned id;
+    DmRange range;
+    bool on_demand;
+    bool used;                  /* the guest had a page of it at some time */
+    DmStickState state;         /* as last told to the owner */
+} DmStick;
+
+typedef struct DmRegions {
+    GArray *boot;               /* DmRange, ascending */
+    GArray *sticks;             /* DmStick, ascending by address */
+    uint64_t boot_pages;
+    uint64_t stick_pages;
+    DmPageSet *added;           /* of plugged sticks */
+    DmPageSet *released;        /* of boot memory and of added */
+    DmPageSet *in_doubt;        /* of boot memory and of added */
+    DmPageSet *ghosts;          /* released, and their stick is gone */
+    DmPageSet *unusable;        /* of sticks: refused until a reset */
+} DmRegions;
+
+/* What became of a range that a guest says it released. */
+typedef struct DmReleased {
+    uint64_t fresh;
+    uint64_t duplicate;         /* it was released, or in doubt, before */
+    uint64_t dropped;           /* not a page that the guest has */
+} DmReleased;
+
+/* @boot_pages: at least what the windows @boot hold. */
+void dm_regions_init(DmRegions *regions, const DmRange *boot, unsigned n,
+                     uint64_t boot_pages);
+void dm_regions_clear(DmRegions *regions);
+
+/* boot + added - released - in doubt. */
+uint64_t dm_regions_actual(const DmRegions *regions);
+uint64_t dm_regions_capacity(const DmRegions *regions);
+/* Plugged, but never given to this guest. */
+uint64_t dm_regions_ungranted(const DmRegions *regions);
+
+/* Is every page of @range memory that the guest does not have? */
+bool dm_regions_is_released(const DmRegions *regions, DmRange range);
+
+DmStick *dm_regions_stick(const DmRegions *regions, unsigned id);
+bool dm_regions_plug(DmRegions *regions, unsigned id, DmRange range,
+                     bool on_demand, GError **error);
+/* The stick's released pages become ghosts. */
+void dm_regions_unplug(DmRegions *regions, unsigned id);
+DmStickState dm_regions_stick_state(const DmRegions *regions,
+                                    const DmStick *stick);
+
+/*
+ * The guest says it released @range. Pages that it had go into released and,
+ * if @discard is given, into that set too.
+ */
+DmReleased dm_regions_release(DmRegions *regions, DmRange range,
+                              DmPageSet *discard);
+
+/*
+ * Chooses up to @want released pages to give back, as up to @max ranges:
+ * boot memory first, then sticks in part released, then whole ones, so that
+ * sticks stay removable. Returns how many ranges.
+ */
+unsigned dm_regions_pick_return(const DmRegions *regions, uint64_t want,
+                                DmRange *ranges, unsigned max);
+void dm_regions_returned(DmRegions *regions, DmRange range);
+
+typedef struct DmHotAdd {
+    DmRange range;
+    DmRange region;             /* count 0: continues one the guest knows */
+} DmHotAdd;
+
+/*
+ * Chooses the next range to add: about @want pages, rounded up to @align, at
+ * most @limit (but at least @align). False if nothing is left that a guest
+ * with this alignment can be given.
+ */
+bool dm_regions_pick_hot_add(const DmRegions *regions, uint64_t want,
+                             uint64_t align, uint64_t limit, DmHotAdd *add);
+void dm_regions_added(DmRegions *regions, DmRange range);
+
+/* Added or returned, perhaps: nobody can tell. Not offered again. */
+void dm_regions_add_doubt(DmRegions *regions, DmRange range);
+void dm_regions_return_doubt(DmRegions *regions, DmRange range);
+void dm_regions_refused(DmRegions *regions, DmRange range);
+
+/* A new kernel owns all boot memory, whatever the old one released. */
+void dm_regions_boot_is_owned(DmRegions *regions, DmPageSet *discard);
+/* The guest has its boot memory and nothing else. What it had of sticks goes
+ * into @discard. */
+void dm_regions_reset(DmRegions *regions, DmPageSet *discard);
+
+#endif

@@ -1,0 +1,118 @@
+/*
+ * Hyper-V Dynamic Memory (hv-balloon): released memory goes back to the host
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "exec/address-spaces.h"
+#include "exec/cpu-common.h"
+#include "exec/memory.h"
+#include "exec/ramblock.h"
+#include "hv-balloon-internal.h"
+#include "migration/misc.h"
+#include "trace.h"
+
+/*
+ * Pages that someone else relies on (VFIO has pinned them, postcopy will
+ * bring them, a background snapshot will save them) stay where they are:
+ * they are accounted as released all the same.
+ */
+static bool discards_inhibited(void)
+{
+    return ram_block_discard_is_disabled() ||
+           migration_in_incoming_postcopy() || migration_in_bg_snapshot();
+}
+
+/* A window on guest memory, in which block offsets follow page numbers. */
+typedef struct DiscardWindow {
+    const DmEngine *engine;
+    uint64_t pfn;               /* a guest page and ... */
+    uint64_t page;              /* ... where it is in its block */
+} DiscardWindow;
+
+static bool window_released(DmRange range, void *opaque)
+{
+    const DiscardWindow *w = opaque;
+
+    /* what lies before page 0 of the guest is not the guest's */
+    if (range.first + w->pfn < w->page) {
+        return false;
+    }
+    return dm_engine_is_released(w->engine, range.first + w->pfn - w->page,
+                                 range.count);
+}
+
+/* Give back what @range, inside one block, allows to. Failing is harmless. */
+static void discard_in_block(HvBalloon *balloon, RAMBlock *rb,
+                             const DiscardWindow *window, uint64_t count)
+{
+    uint64_t unit = MAX(qemu_ram_pagesize(rb), DM_PAGE_SIZE) / DM_PAGE_SIZE;
+    DmRange units;
+
+    if (!dm_discard_units((DmRange) { window->page, count }, unit,
+                          window_released, (void *)window, &units)) {
+        return;
+    }
+    trace_hv_balloon_discard(qemu_ram_get_idstr(rb),
+                             units.first << DM_PAGE_SHIFT,
+                             units.count << DM_PAGE_SHIFT);
+    if (!ram_block_discard_range(rb, units.first << DM_PAGE_SHIFT,
+                                 units.count << DM_PAGE_SHIFT)) {
+        balloon->discarded += units.count << DM_PAGE_SHIFT;
+    }
+}
+
+/*
+ * The guest's own view decides what is memory: ROM, devices and closed SMRAM
+ * that overlay it are not the guest's to discard.
+ */
+static bool section_is_guest_memory(const MemoryRegionSection *s)
+{
+    return memory_region_is_ram(s->mr) && !memory_region_is_rom(s->mr) &&
+           !memory_region_is_romd(s->mr) && s->mr->ram_block;
+}
+
+/* Discard the whole pages of section @s, and return where it ends. */
+static uint64_t discard_section(HvBalloon *balloon,
+                                const MemoryRegionSection *s)
+{
+    hwaddr start = s->offset_within_address_space;
+    hwaddr end = start + int128_get64(s->size);
+    uint64_t first = DIV_ROUND_UP(start, DM_PAGE_SIZE);
+    hwaddr lead = (first << DM_PAGE_SHIFT) - start;
+    hwaddr offset = s->offset_within_region + lead;
+
+    if (section_is_guest_memory(s) && first < end >> DM_PAGE_SHIFT &&
+        QEMU_IS_ALIGNED(offset, DM_PAGE_SIZE)) {
+        DiscardWindow window = {
+            .engine = balloon->engine,
+            .pfn = first,
+            .page = offset >> DM_PAGE_SHIFT,
+        };
+        discard_in_block(balloon, s->mr->ram_block, &window,
+                         (end >> DM_PAGE_SHIFT) - first);
+    }
+    return DIV_ROUND_UP(end, DM_PAGE_SIZE);
+}
+
+void hv_balloon_discard(HvBalloon *balloon, DmRange range)
+{
+    uint64_t next = range.first;
+    uint64_t end = range.first + range.count;
+
+    if (discards_inhibited()) {
+        return;
+    }
+    while (next < end) {
+        MemoryRegionSection s =
+            memory_region_find(get_system_memory(), next << DM_PAGE_SHIFT,
+                               (end - next) << DM_PAGE_SHIFT);
+
+        if (!s.mr) {
+            return;
+        }
+        next = discard_section(balloon, &s);
+        memory_region_unref(s.mr);
+    }
+}

@@ -1,0 +1,319 @@
+/*
+ * Hyper-V Dynamic Memory (hv-balloon): boot memory, sticks, memory device
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "hv-balloon-internal.h"
+#include "hw/i386/x86.h"
+#include "hw/mem/memory-device.h"
+#include "migration/vmstate.h"
+#include "qapi/error.h"
+#include "qemu/units.h"
+#include "trace.h"
+
+/* Boot memory */
+
+/* Legacy video memory and ROMs: not the guest's to release. */
+#define LEGACY_HOLE_START (640 * KiB)
+#define LEGACY_HOLE_END (1 * MiB)
+
+static unsigned add_window(DmRange *windows, unsigned n, uint64_t start,
+                           uint64_t end)
+{
+    if (start < end) {
+        windows[n++] = (DmRange) {
+            start >> DM_PAGE_SHIFT, (end - start) >> DM_PAGE_SHIFT
+        };
+    }
+    return n;
+}
+
+/* What the guest may release of its boot memory: at most three windows. */
+static unsigned boot_windows(const X86MachineState *x86ms, DmRange *windows)
+{
+    uint64_t below = x86ms->below_4g_mem_size;
+    uint64_t above = x86ms->above_4g_mem_start;
+    unsigned n = 0;
+
+    n = add_window(windows, n, 0, MIN(below, LEGACY_HOLE_START));
+    n = add_window(windows, n, LEGACY_HOLE_END, below);
+    if (x86ms->above_4g_mem_size) {
+        n = add_window(windows, n, above, above + x86ms->above_4g_mem_size);
+    }
+    return n;
+}
+
+static DmProfile engine_profile(HvBalloonProfile profile)
+{
+    switch (profile) {
+    case HV_BALLOON_PROFILE_WINDOWS:
+        return DM_PROFILE_WINDOWS;
+    case HV_BALLOON_PROFILE_LINUX:
+        return DM_PROFILE_LINUX;
+    default:
+        return DM_PROFILE_AUTO;
+    }
+}
+
+static bool engine_make(HvBalloon *balloon, const DmEngineOps *ops,
+                        Error **errp)
+{
+    MachineState *ms = MACHINE(qdev_get_machine());
+    DmRange windows[3];
+    unsigned n;
+
+    if (!object_dynamic_cast(OBJECT(ms), TYPE_X86_MACHINE)) {
+        error_setg(errp, TYPE_HV_BALLOON " does not know the memory map of"
+                   " machine type %s", MACHINE_GET_CLASS(ms)->name);
+        return false;
+    }
+    n = boot_windows(X86_MACHINE(ms), windows);
+    balloon->engine = dm_engine_new(windows, n, ms->ram_size >> DM_PAGE_SHIFT,
+                                    engine_profile(balloon->profile), ops,
+                                    balloon);
+    return true;
+}
+
+/* Sticks */
+
+static DmRange page_range(uint64_t addr, uint64_t size)
+{
+    return (DmRange) { addr >> DM_PAGE_SHIFT, size >> DM_PAGE_SHIFT };
+}
+
+static bool propagate_gerror(GError *gerr, Error **errp)
+{
+    if (!gerr) {
+        return true;
+    }
+    error_setg(errp, "%s", gerr->message);
+    g_error_free(gerr);
+    return false;
+}
+
+MemHaprot *hv_balloon_stick(HvBalloon *balloon, unsigned number)
+{
+    return g_hash_table_lookup(balloon->sticks, GUINT_TO_POINTER(number));
+}
+
+static bool sticks_plug(HaprotProtocol *proto, MemHaprot *stick, Error **errp)
+{
+    HvBalloon *balloon = container_of(proto, HvBalloon, haprot);
+    bool on_demand = stick->insert == HAPROT_INSERT_ON_DEMAND;
+    GError *gerr = NULL;
+
+    if (!dm_engine_plug(balloon->engine, balloon->next_stick,
+                        page_range(stick->addr, haprot_size(stick)),
+                        on_demand, &gerr)) {
+        return propagate_gerror(gerr, errp);
+    }
+    stick->handle = balloon->next_stick++;
+    g_hash_table_insert(balloon->sticks, GUINT_TO_POINTER(stick->handle),
+                        stick);
+    hv_balloon_kick(balloon);
+    return true;
+}
+
+static bool sticks_may_unplug(HaprotProtocol *proto, MemHaprot *stick,
+                              Error **errp)
+{
+    HvBalloon *balloon = container_of(proto, HvBalloon, haprot);
+    GError *gerr = NULL;
+
+    return dm_engine_may_unplug(balloon->engine, stick->handle, &gerr) ||
+           propagate_gerror(gerr, errp);
+}
+
+static void sticks_unplug(HaprotProtocol *proto, MemHaprot *stick)
+{
+    HvBalloon *balloon = container_of(proto, HvBalloon, haprot);
+
+    dm_engine_unplug(balloon->engine, stick->handle);
+    g_hash_table_remove(balloon->sticks, GUINT_TO_POINTER(stick->handle));
+    hv_balloon_kick(balloon);
+}
+
+static HaprotState stick_state(DmStickState state)
+{
+    switch (state) {
+    case DM_STICK_INUSE:
+        return HAPROT_STATE_INUSE;
+    case DM_STICK_UNUSED:
+        return HAPROT_STATE_UNUSED;
+    default:
+        return HAPROT_STATE_IDLE;
+    }
+}
+
+static void sticks_query(HaprotProtocol *proto, MemHaprot *stick,
+                         HaprotInfo *info)
+{
+    HvBalloon *balloon = container_of(proto, HvBalloon, haprot);
+    DmStickInfo si;
+
+    if (dm_engine_query_stick(balloon->engine, stick->handle, &si)) {
+        info->state = stick_state(si.state);
+        info->added = si.added << DM_PAGE_SHIFT;
+        info->released = si.released << DM_PAGE_SHIFT;
+    }
+}
+
+static void sticks_init(HvBalloon *balloon)
+{
+    balloon->sticks = g_hash_table_new(NULL, NULL);
+    balloon->next_stick = HV_BALLOON_BUILTIN_STICK + 1;
+    balloon->haprot = (HaprotProtocol) {
+        .name = TYPE_HV_BALLOON,
+        .plug = sticks_plug,
+        .may_unplug = sticks_may_unplug,
+        .unplug = sticks_unplug,
+        .query = sticks_query,
+    };
+}
+
+/* memdev=: a stick that is part of the device, and stays */
+
+static bool builtin_check(const HvBalloon *balloon, Error **errp)
+{
+    const char *name =
+        object_get_canonical_path_component(OBJECT(balloon->memdev));
+
+    if (host_memory_backend_is_mapped(balloon->memdev)) {
+        error_setg(errp, "memory backend '%s' is already in use", name);
+        return false;
+    }
+    return haprot_check_region(name,
+        host_memory_backend_get_memory(balloon->memdev), errp);
+}
+
+/* The machine has agreed on the address and maps it after this. */
+static bool builtin_realize(HvBalloon *balloon, Error **errp)
+{
+    GError *gerr = NULL;
+    MemoryRegion *mr;
+
+    if (!balloon->memdev) {
+        if (balloon->addr) {
+            error_setg(errp, "addr= is the address of memdev=, which is not"
+                       " set");
+            return false;
+        }
+        return true;
+    }
+    if (!builtin_check(balloon, errp)) {
+        return false;
+    }
+    mr = host_memory_backend_get_memory(balloon->memdev);
+    if (!dm_engine_plug(balloon->engine, HV_BALLOON_BUILTIN_STICK,
+                        page_range(balloon->addr, memory_region_size(mr)),
+                        true, &gerr)) {
+        return propagate_gerror(gerr, errp);
+    }
+    host_memory_backend_set_mapped(balloon->memdev, true);
+    vmstate_register_ram(mr, DEVICE(balloon));
+    return true;
+}
+
+static void builtin_unrealize(HvBalloon *balloon)
+{
+    if (balloon->memdev) {
+        vmstate_unregister_ram(host_memory_backend_get_memory(balloon->memdev),
+                               DEVICE(balloon));
+        host_memory_backend_set_mapped(balloon->memdev, false);
+    }
+}
+
+/* MemoryDevice: the memory of memdev=, or none */
+
+static uint64_t md_get_addr(const MemoryDeviceState *md)
+{
+    return HV_BALLOON(md)->addr;
+}
+
+static void md_set_addr(MemoryDeviceState *md, uint64_t addr, Error **errp)
+{
+    HV_BALLOON(md)->addr = addr;
+}
+
+static MemoryRegion *md_get_memory_region(MemoryDeviceState *md, Error **errp)
+{
+    HvBalloon *balloon = HV_BALLOON(md);
+
+    return balloon->memdev ? host_memory_backend_get_memory(balloon->memdev)
+                           : NULL;
+}
+
+static uint64_t md_get_min_alignment(const MemoryDeviceState *md)
+{
+    return MAX(HAPROT_ALIGNMENT,
+               host_memory_backend_pagesize(HV_BALLOON(md)->memdev));
+}
+
+static void md_fill_device_info(const MemoryDeviceState *md,
+                                MemoryDeviceInfo *info)
+{
+    HvBalloon *balloon = HV_BALLOON(md);
+    HvBalloonDeviceInfo *hi = g_new0(HvBalloonDeviceInfo, 1);
+
+    hi->id = g_strdup(DEVICE(balloon)->id);
+    if (balloon->memdev) {
+        hi->has_memaddr = true;
+        hi->memaddr = balloon->addr;
+        hi->max_size = memory_region_size(
+            host_memory_backend_get_memory(balloon->memdev));
+        hi->memdev = object_get_canonical_path(OBJECT(balloon->memdev));
+    }
+    info->type = MEMORY_DEVICE_INFO_KIND_HV_BALLOON;
+    info->u.hv_balloon.data = hi;
+}
+
+void hv_balloon_mem_class_init(ObjectClass *oc)
+{
+    MemoryDeviceClass *mdc = MEMORY_DEVICE_CLASS(oc);
+
+    mdc->get_addr = md_get_addr;
+    mdc->set_addr = md_set_addr;
+    mdc->get_plugged_size = memory_device_get_region_size;
+    mdc->get_memory_region = md_get_memory_region;
+    mdc->get_min_alignment = md_get_min_alignment;
+    mdc->fill_device_info = md_fill_device_info;
+}
+
+/* All of it */
+
+static void mem_free(HvBalloon *balloon)
+{
+    g_clear_pointer(&balloon->sticks, g_hash_table_destroy);
+    g_clear_pointer(&balloon->engine, dm_engine_free);
+}
+
+bool hv_balloon_mem_realize(HvBalloon *balloon, const DmEngineOps *ops,
+                            Error **errp)
+{
+    if (!engine_make(balloon, ops, errp)) {
+        return false;
+    }
+    sticks_init(balloon);
+    if (!builtin_realize(balloon, errp)) {
+        goto free;
+    }
+    if (!haprot_register_protocol(&balloon->haprot, errp)) {
+        goto unplug;
+    }
+    return true;
+
+unplug:
+    builtin_unrealize(balloon);
+free:
+    mem_free(balloon);
+    return false;
+}
+
+void hv_balloon_mem_unrealize(HvBalloon *balloon)
+{
+    haprot_unregister_protocol(&balloon->haprot);
+    builtin_unrealize(balloon);
+    mem_free(balloon);
+}

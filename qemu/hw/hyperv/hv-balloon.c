@@ -1,0 +1,474 @@
+/*
+ * Hyper-V Dynamic Memory (hv-balloon): the VMBus device
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "cpu.h"
+#include "hv-balloon-internal.h"
+#include "hw/boards.h"
+#include "hw/mem/memory-device.h"
+#include "hw/qdev-properties.h"
+#include "hw/resettable.h"
+#include "migration/blocker.h"
+#include "qapi/error.h"
+#include "qapi/qapi-events-machine.h"
+#include "qemu/error-report.h"
+#include "qemu/main-loop.h"
+#include "system/balloon.h"
+#include "system/hw_accel.h"
+#include "system/reset.h"
+#include "trace.h"
+
+#define HV_BALLOON_GUID "525074DC-8985-46e2-8057-A307DC18A502"
+
+/* Messages taken from the ring before other work of the main loop. */
+#define MESSAGE_BUDGET 32
+
+HvBalloon *hv_balloon_find(void)
+{
+    Object *obj = object_resolve_path_type("", TYPE_HV_BALLOON, NULL);
+
+    return obj && DEVICE(obj)->realized ? HV_BALLOON(obj) : NULL;
+}
+
+/*
+ * Guest time, which stands still while the guest cannot answer: no deadline
+ * passes while the machine is paused.
+ */
+uint64_t hv_balloon_now(void)
+{
+    return qemu_clock_get_ms(QEMU_CLOCK_VIRTUAL);
+}
+
+/* Running the engine */
+
+void hv_balloon_kick(HvBalloon *balloon)
+{
+    qemu_bh_schedule(balloon->bh);
+}
+
+static void arm_timer(HvBalloon *balloon)
+{
+    uint64_t deadline = dm_engine_deadline(balloon->engine);
+
+    if (deadline == UINT64_MAX) {
+        timer_del(balloon->timer);
+    } else {
+        timer_mod(balloon->timer, MIN(deadline, INT64_MAX / SCALE_MS));
+    }
+}
+
+static void tell_connected(HvBalloon *balloon)
+{
+    DmEngineInfo info;
+
+    dm_engine_query(balloon->engine, &info);
+    qemu_balloon_set_connected(balloon, info.connected);
+}
+
+static void run_engine(void *opaque)
+{
+    HvBalloon *balloon = opaque;
+    bool more = dm_engine_run(balloon->engine, hv_balloon_now());
+
+    tell_connected(balloon);
+    if (more) {
+        hv_balloon_kick(balloon);
+    }
+    arm_timer(balloon);
+}
+
+/* What the engine asks for */
+
+/*
+ * Without room, the ring's other side will signal when there is. A ring that
+ * cannot be written at all (it lies in memory that is gone) is left alone
+ * until the channel is opened anew: the engine's deadlines make it visible.
+ */
+static bool op_send(void *opaque, const void *msg, size_t len)
+{
+    HvBalloon *balloon = opaque;
+    ssize_t ret;
+
+    if (!balloon->chan || balloon->send_failed ||
+        vmbus_channel_reserve(balloon->chan, 0, len)) {
+        return false;
+    }
+    ret = vmbus_channel_send(balloon->chan, VMBUS_PACKET_DATA_INBAND, NULL, 0,
+                             (void *)msg, len, false, 0);
+    if (ret < 0) {
+        balloon->send_failed = true;
+        warn_report_once(TYPE_HV_BALLOON ": the guest's ring cannot be"
+                         " written: %s", strerror(-ret));
+    }
+    return ret >= 0;
+}
+
+static void op_discard(void *opaque, uint64_t first, uint64_t count)
+{
+    hv_balloon_discard(opaque, (DmRange) { first, count });
+}
+
+static void op_stick_state(void *opaque, unsigned stick, DmStickState state)
+{
+    trace_hv_balloon_stick(stick, dm_stick_state_name(state));
+    hv_balloon_stick_event(opaque, stick, state);
+}
+
+static void op_actual_changed(void *opaque, uint64_t actual)
+{
+    trace_hv_balloon_actual(actual << DM_PAGE_SHIFT);
+    qapi_event_send_balloon_change(actual << DM_PAGE_SHIFT);
+}
+
+static void op_status(void *opaque, const DmStatus *status)
+{
+    hv_balloon_report_received(opaque, status);
+}
+
+static void op_warn(void *opaque, const char *text)
+{
+    warn_report(TYPE_HV_BALLOON ": %s", text);
+}
+
+static void op_trace(void *opaque, const char *text)
+{
+    trace_hv_balloon_engine(text);
+}
+
+static const DmEngineOps engine_ops = {
+    .send = op_send,
+    .discard = op_discard,
+    .stick_state = op_stick_state,
+    .actual_changed = op_actual_changed,
+    .status = op_status,
+    .warn = op_warn,
+    .trace = op_trace,
+};
+
+/* VMBus */
+
+static void take_packet(HvBalloon *balloon, const VMBusChanReq *req)
+{
+    trace_hv_balloon_packet(req->pkt_type, req->msglen);
+    if (req->pkt_type == VMBUS_PACKET_DATA_INBAND) {
+        dm_engine_receive(balloon->engine, req->msg, req->msglen,
+                          hv_balloon_now());
+    }
+}
+
+/* Take up to the budget of packets; true if there may be more. */
+static bool take_packets(HvBalloon *balloon, VMBusChannel *chan)
+{
+    for (int i = 0; i < MESSAGE_BUDGET; i++) {
+        VMBusChanReq *req = vmbus_channel_recv_peek(chan, sizeof(*req));
+
+        if (!req) {
+            return false;
+        }
+        take_packet(balloon, req);
+        vmbus_free_req(req);
+        vmbus_channel_recv_pop(chan);
+    }
+    return true;
+}
+
+static void chan_notify(VMBusChannel *chan)
+{
+    HvBalloon *balloon = HV_BALLOON(vmbus_channel_device(chan));
+    bool more;
+
+    dm_engine_writable(balloon->engine, hv_balloon_now());
+    hv_balloon_kick(balloon);
+    if (vmbus_channel_recv_start(chan)) {
+        return;
+    }
+    more = take_packets(balloon, chan);
+    vmbus_channel_recv_done(chan);
+    if (more) {
+        vmbus_channel_notify_host(chan);
+    }
+}
+
+/*
+ * Has another kernel been started since the channel was last open, without a
+ * system reset? It has if it announced itself again in another way. The same
+ * kernel may also have been started twice (kexec): that one negotiates the
+ * whole VMBus again, which a driver that is only loaded again does not do.
+ * When in doubt it is new: to take a page for released that a new kernel owns
+ * would let it be handed out twice.
+ */
+static bool kernel_is_new(HvBalloon *balloon)
+{
+    CPUX86State *env = cpu_env(first_cpu);
+    bool is_new = balloon->was_open &&
+                  (balloon->bus_was_reset ||
+                   balloon->guest_os_id != env->msr_hv_guest_os_id ||
+                   balloon->hypercall_page != env->msr_hv_hypercall);
+
+    balloon->was_open = true;
+    balloon->bus_was_reset = false;
+    balloon->guest_os_id = env->msr_hv_guest_os_id;
+    balloon->hypercall_page = env->msr_hv_hypercall;
+    return is_new;
+}
+
+static int open_channel(VMBusChannel *chan)
+{
+    HvBalloon *balloon = HV_BALLOON(vmbus_channel_device(chan));
+    bool is_new;
+
+    cpu_synchronize_state(first_cpu);
+    is_new = kernel_is_new(balloon);
+    trace_hv_balloon_open(balloon->guest_os_id, is_new);
+    balloon->chan = chan;
+    balloon->send_failed = false;
+    dm_engine_channel_open(balloon->engine, balloon->guest_os_id, is_new,
+                           hv_balloon_now());
+    hv_balloon_kick(balloon);
+    return 0;
+}
+
+static void close_channel(VMBusChannel *chan)
+{
+    HvBalloon *balloon = HV_BALLOON(vmbus_channel_device(chan));
+
+    trace_hv_balloon_close();
+    balloon->chan = NULL;
+    dm_engine_channel_close(balloon->engine, hv_balloon_now());
+    hv_balloon_kick(balloon);
+}
+
+/*
+ * The bus is reset when a guest negotiates it, too: this is not a system
+ * reset, and no page changes hands.
+ */
+static void vmdev_reset(VMBusDevice *vdev)
+{
+    HV_BALLOON(vdev)->bus_was_reset = true;
+}
+
+/* System reset */
+
+struct HvBalloonSystemReset {
+    Object parent_obj;
+    ResettableState reset_state;
+    HvBalloon *balloon;
+};
+
+OBJECT_DEFINE_SIMPLE_TYPE_WITH_INTERFACES(HvBalloonSystemReset,
+                                          hv_balloon_system_reset,
+                                          HV_BALLOON_SYSTEM_RESET, OBJECT,
+                                          { TYPE_RESETTABLE_INTERFACE }, { })
+
+static void hv_balloon_system_reset_init(Object *obj)
+{
+}
+
+static void hv_balloon_system_reset_finalize(Object *obj)
+{
+}
+
+static ResettableState *system_reset_state(Object *obj)
+{
+    return &HV_BALLOON_SYSTEM_RESET(obj)->reset_state;
+}
+
+static void forget_guest(HvBalloon *balloon)
+{
+    balloon->was_open = false;
+    balloon->bus_was_reset = false;
+    hv_balloon_report_reset(balloon);
+}
+
+/*
+ * Last of all, when the VMBus has closed the channel. A guest that wakes from
+ * suspend to RAM keeps its memory, and a snapshot brings its own.
+ */
+static void system_reset_exit(Object *obj, ResetType type)
+{
+    HvBalloon *balloon = HV_BALLOON_SYSTEM_RESET(obj)->balloon;
+
+    if (type == RESET_TYPE_WAKEUP || type == RESET_TYPE_SNAPSHOT_LOAD) {
+        return;
+    }
+    trace_hv_balloon_system_reset();
+    forget_guest(balloon);
+    dm_engine_system_reset(balloon->engine, hv_balloon_now());
+    hv_balloon_kick(balloon);
+}
+
+static void hv_balloon_system_reset_class_init(ObjectClass *oc, void *data)
+{
+    ResettableClass *rc = RESETTABLE_CLASS(oc);
+
+    rc->get_state = system_reset_state;
+    rc->phases.exit = system_reset_exit;
+}
+
+static void system_reset_start(HvBalloon *balloon)
+{
+    Object *obj = object_new(TYPE_HV_BALLOON_SYSTEM_RESET);
+
+    balloon->system_reset = HV_BALLOON_SYSTEM_RESET(obj);
+    balloon->system_reset->balloon = balloon;
+    qemu_register_resettable(obj);
+}
+
+static void system_reset_stop(HvBalloon *balloon)
+{
+    Object *obj = OBJECT(balloon->system_reset);
+
+    qemu_unregister_resettable(obj);
+    object_unref(obj);
+}
+
+/* The balloon commands */
+
+static void to_target(void *opaque, ram_addr_t target)
+{
+    HvBalloon *balloon = opaque;
+    /* a target below one page is as small as it gets */
+    uint64_t pages = MAX(target >> DM_PAGE_SHIFT, 1);
+
+    /* only 0 is refused, and that was refused before */
+    dm_engine_set_target(balloon->engine, pages, hv_balloon_now(), NULL);
+    hv_balloon_kick(balloon);
+}
+
+static void query_balloon(void *opaque, BalloonInfo *info)
+{
+    HvBalloon *balloon = opaque;
+    DmEngineInfo e;
+
+    dm_engine_query(balloon->engine, &e);
+    info->actual = e.actual << DM_PAGE_SHIFT;
+}
+
+/* The device */
+
+static bool join_balloons(HvBalloon *balloon, Error **errp)
+{
+    if (qemu_add_balloon_handler(to_target, query_balloon, balloon)) {
+        error_setg(errp, "there is already an " TYPE_HV_BALLOON " device");
+        return false;
+    }
+    return true;
+}
+
+static bool block_migration(HvBalloon *balloon, Error **errp)
+{
+    error_setg(&balloon->migration_blocker, TYPE_HV_BALLOON " does not"
+               " migrate: which pages the guest has released would be lost");
+    return migrate_add_blocker(&balloon->migration_blocker, errp) == 0;
+}
+
+static void vmdev_realize(VMBusDevice *vdev, Error **errp)
+{
+    HvBalloon *balloon = HV_BALLOON(vdev);
+
+    if (!join_balloons(balloon, errp)) {
+        return;
+    }
+    if (!block_migration(balloon, errp)) {
+        goto leave;
+    }
+    if (!hv_balloon_mem_realize(balloon, &engine_ops, errp)) {
+        goto unblock;
+    }
+    balloon->bh = qemu_bh_new_guarded(run_engine, balloon,
+                                      &DEVICE(vdev)->mem_reentrancy_guard);
+    balloon->timer = timer_new_ms(QEMU_CLOCK_VIRTUAL, run_engine, balloon);
+    system_reset_start(balloon);
+    return;
+
+unblock:
+    migrate_del_blocker(&balloon->migration_blocker);
+leave:
+    qemu_remove_balloon_handler(balloon);
+}
+
+static void vmdev_unrealize(VMBusDevice *vdev)
+{
+    HvBalloon *balloon = HV_BALLOON(vdev);
+
+    system_reset_stop(balloon);
+    timer_free(balloon->timer);
+    qemu_bh_delete(balloon->bh);
+    hv_balloon_mem_unrealize(balloon);
+    migrate_del_blocker(&balloon->migration_blocker);
+    qemu_remove_balloon_handler(balloon);
+}
+
+static int get_profile(Object *obj, Error **errp)
+{
+    return HV_BALLOON(obj)->profile;
+}
+
+static void set_profile(Object *obj, int value, Error **errp)
+{
+    if (DEVICE(obj)->realized) {
+        error_setg(errp, "'guest-profile' of " TYPE_HV_BALLOON " is fixed");
+        return;
+    }
+    HV_BALLOON(obj)->profile = value;
+}
+
+static const Property hv_balloon_props[] = {
+    DEFINE_PROP_BOOL("status-report", HvBalloon, status_report, false),
+    DEFINE_PROP_LINK("memdev", HvBalloon, memdev, TYPE_MEMORY_BACKEND,
+                     HostMemoryBackend *),
+    DEFINE_PROP_UINT64("addr", HvBalloon, addr, 0),
+};
+
+static void hv_balloon_init(Object *obj)
+{
+    /* the same in every machine, so that a guest finds its device again */
+    qemu_uuid_parse(HV_BALLOON_GUID, &VMBUS_DEVICE(obj)->instanceid);
+    hv_balloon_qmp_init(obj);
+}
+
+static void hv_balloon_class_init(ObjectClass *oc, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+    VMBusDeviceClass *vdc = VMBUS_DEVICE_CLASS(oc);
+
+    dc->desc = "Hyper-V Dynamic Memory";
+    device_class_set_props(dc, hv_balloon_props);
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+    object_class_property_add_enum(oc, "guest-profile", "HvBalloonProfile",
+                                   &HvBalloonProfile_lookup,
+                                   get_profile, set_profile);
+    object_class_property_set_description(oc, "guest-profile",
+        "auto, windows or linux: whose timing and message shapes to use");
+
+    qemu_uuid_parse(HV_BALLOON_GUID, &vdc->classid);
+    vdc->vmdev_realize = vmdev_realize;
+    vdc->vmdev_unrealize = vmdev_unrealize;
+    vdc->vmdev_reset = vmdev_reset;
+    vdc->open_channel = open_channel;
+    vdc->close_channel = close_channel;
+    vdc->chan_notify_cb = chan_notify;
+    hv_balloon_mem_class_init(oc);
+}
+
+static const TypeInfo hv_balloon_type_info = {
+    .name = TYPE_HV_BALLOON,
+    .parent = TYPE_VMBUS_DEVICE,
+    .instance_size = sizeof(HvBalloon),
+    .instance_init = hv_balloon_init,
+    .class_init = hv_balloon_class_init,
+    .interfaces = (InterfaceInfo[]) {
+        { TYPE_MEMORY_DEVICE },
+        { }
+    },
+};
+
+static void hv_balloon_register_types(void)
+{
+    type_register_static(&hv_balloon_type_info);
+}
+
+type_init(hv_balloon_register_types)

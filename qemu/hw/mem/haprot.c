@@ -1,0 +1,344 @@
+/*
+ * Memory sticks for memory hot-add protocols (mem-haprot)
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "qapi/error.h"
+#include "qapi/qapi-commands-hv-balloon.h"
+#include "hw/boards.h"
+#include "hw/mem/haprot.h"
+#include "hw/mem/memory-device.h"
+#include "hw/qdev-properties.h"
+#include "migration/vmstate.h"
+#include "trace.h"
+
+static HaprotProtocol *protocol;
+
+/* The registry */
+
+bool haprot_register_protocol(HaprotProtocol *proto, Error **errp)
+{
+    if (protocol) {
+        error_setg(errp, "memory hot-add is already handled by %s",
+                   protocol->name);
+        return false;
+    }
+    protocol = proto;
+    return true;
+}
+
+void haprot_unregister_protocol(HaprotProtocol *proto)
+{
+    if (protocol == proto) {
+        protocol = NULL;
+    }
+}
+
+/* A stick's own facts */
+
+MemoryRegion *haprot_memory_region(const MemHaprot *stick)
+{
+    return host_memory_backend_get_memory(stick->memdev);
+}
+
+uint64_t haprot_size(const MemHaprot *stick)
+{
+    return memory_region_size(haprot_memory_region(stick));
+}
+
+char *haprot_qom_path(const MemHaprot *stick)
+{
+    return object_get_canonical_path(OBJECT(stick));
+}
+
+static const char *haprot_name(const MemHaprot *stick)
+{
+    const char *id = DEVICE(stick)->id;
+
+    return id ? id : "(unnamed)";
+}
+
+/* Hotplug */
+
+bool haprot_check_region(const char *name, MemoryRegion *mr, Error **errp)
+{
+    if (memory_region_is_rom(mr)) {
+        error_setg(errp, "memory backend '%s' is read-only; a writable one is"
+                   " needed", name);
+        return false;
+    }
+    if (!QEMU_IS_ALIGNED(memory_region_size(mr), HAPROT_ALIGNMENT)) {
+        error_setg(errp, "memory backend '%s' has size 0x%" PRIx64
+                   "; a multiple of 2 MiB is needed",
+                   name, memory_region_size(mr));
+        return false;
+    }
+    return true;
+}
+
+static bool haprot_check_backend(const MemHaprot *stick, Error **errp)
+{
+    const char *name;
+
+    if (!stick->memdev) {
+        error_setg(errp, TYPE_MEM_HAPROT " needs memdev=, the id of a memory"
+                   " backend");
+        return false;
+    }
+    name = object_get_canonical_path_component(OBJECT(stick->memdev));
+    if (host_memory_backend_is_mapped(stick->memdev)) {
+        error_setg(errp, "memory backend '%s' is already in use", name);
+        return false;
+    }
+    return haprot_check_region(name, haprot_memory_region(stick), errp);
+}
+
+void haprot_pre_plug(MemHaprot *stick, MachineState *ms, Error **errp)
+{
+    ERRP_GUARD();
+
+    if (!protocol) {
+        error_setg(errp, "no device here offers memory to the guest: add an"
+                   " hv-balloon before " TYPE_MEM_HAPROT " '%s'",
+                   haprot_name(stick));
+        return;
+    }
+    if (!haprot_check_backend(stick, errp)) {
+        return;
+    }
+    memory_device_pre_plug(MEMORY_DEVICE(stick), ms, errp);
+    stick->placed = !*errp;
+}
+
+static void haprot_map(MemHaprot *stick, MachineState *ms)
+{
+    memory_device_plug(MEMORY_DEVICE(stick), ms);
+    vmstate_register_ram(haprot_memory_region(stick), DEVICE(stick));
+}
+
+static void haprot_unmap(MemHaprot *stick, MachineState *ms)
+{
+    vmstate_unregister_ram(haprot_memory_region(stick), DEVICE(stick));
+    memory_device_unplug(MEMORY_DEVICE(stick), ms);
+}
+
+void haprot_plug(MemHaprot *stick, MachineState *ms, Error **errp)
+{
+    haprot_map(stick, ms);
+    if (!protocol->plug(protocol, stick, errp)) {
+        haprot_unmap(stick, ms);
+        return;
+    }
+    trace_haprot_plug(haprot_name(stick), stick->addr, haprot_size(stick),
+                      HaprotInsert_str(stick->insert));
+}
+
+/*
+ * A refusal is synchronous, and so is success: nobody but the handler has to
+ * agree, and it knows already.
+ */
+void haprot_unplug_request(MemHaprot *stick, HotplugHandler *hotplug,
+                           Error **errp)
+{
+    ERRP_GUARD();
+
+    if (!protocol->may_unplug(protocol, stick, errp)) {
+        trace_haprot_unplug_refused(haprot_name(stick));
+        return;
+    }
+    hotplug_handler_unplug(hotplug, DEVICE(stick), errp);
+    if (!*errp) {
+        object_unparent(OBJECT(stick));
+    }
+}
+
+void haprot_unplug(MemHaprot *stick, MachineState *ms)
+{
+    trace_haprot_unplug(haprot_name(stick), stick->addr, haprot_size(stick));
+    protocol->unplug(protocol, stick);
+    haprot_unmap(stick, ms);
+    qdev_unrealize(DEVICE(stick));
+}
+
+/* MemoryDevice */
+
+static uint64_t haprot_md_get_addr(const MemoryDeviceState *md)
+{
+    return MEM_HAPROT(md)->addr;
+}
+
+static void haprot_md_set_addr(MemoryDeviceState *md, uint64_t addr,
+                               Error **errp)
+{
+    MEM_HAPROT(md)->addr = addr;
+}
+
+static MemoryRegion *haprot_md_get_memory_region(MemoryDeviceState *md,
+                                                 Error **errp)
+{
+    MemHaprot *stick = MEM_HAPROT(md);
+
+    if (!stick->memdev) {
+        error_setg(errp, "'memdev' property must be set");
+        return NULL;
+    }
+    return haprot_memory_region(stick);
+}
+
+static uint64_t haprot_md_get_min_alignment(const MemoryDeviceState *md)
+{
+    MemHaprot *stick = MEM_HAPROT(md);
+
+    return MAX(HAPROT_ALIGNMENT, host_memory_backend_pagesize(stick->memdev));
+}
+
+static void haprot_md_fill_device_info(const MemoryDeviceState *md,
+                                       MemoryDeviceInfo *info)
+{
+    MemHaprot *stick = MEM_HAPROT(md);
+    MemHaprotDeviceInfo *hi = g_new0(MemHaprotDeviceInfo, 1);
+
+    hi->id = g_strdup(DEVICE(stick)->id);
+    hi->memaddr = stick->addr;
+    hi->size = haprot_size(stick);
+    hi->memdev = object_get_canonical_path(OBJECT(stick->memdev));
+
+    info->type = MEMORY_DEVICE_INFO_KIND_MEM_HAPROT;
+    info->u.mem_haprot.data = hi;
+}
+
+/* query-haprot */
+
+static HaprotInfo *haprot_info(MemHaprot *stick)
+{
+    HaprotInfo *info = g_new0(HaprotInfo, 1);
+
+    info->id = g_strdup(DEVICE(stick)->id);
+    info->qom_path = haprot_qom_path(stick);
+    info->memdev = object_get_canonical_path(OBJECT(stick->memdev));
+    info->addr = stick->addr;
+    info->size = haprot_size(stick);
+    info->insert = stick->insert;
+    protocol->query(protocol, stick, info);
+    return info;
+}
+
+static int haprot_collect(Object *obj, void *opaque)
+{
+    GSList **sticks = opaque;
+
+    if (object_dynamic_cast(obj, TYPE_MEM_HAPROT) && DEVICE(obj)->realized) {
+        *sticks = g_slist_prepend(*sticks, obj);
+    }
+    return 0;
+}
+
+/* Highest address first, as the list is then built from its tail. */
+static gint haprot_compare(gconstpointer a, gconstpointer b)
+{
+    const MemHaprot *x = a;
+    const MemHaprot *y = b;
+
+    return x->addr < y->addr ? 1 : -1;
+}
+
+HaprotInfoList *qmp_query_haprot(Error **errp)
+{
+    HaprotInfoList *list = NULL;
+    GSList *sticks = NULL;
+    GSList *item;
+
+    object_child_foreach_recursive(qdev_get_machine(), haprot_collect,
+                                   &sticks);
+    sticks = g_slist_sort(sticks, haprot_compare);
+    for (item = sticks; item; item = item->next) {
+        QAPI_LIST_PREPEND(list, haprot_info(item->data));
+    }
+    g_slist_free(sticks);
+    return list;
+}
+
+/* The device */
+
+static void haprot_realize(DeviceState *dev, Error **errp)
+{
+    MemHaprot *stick = MEM_HAPROT(dev);
+
+    if (!stick->placed) {
+        error_setg(errp, "this machine type has no place for " TYPE_MEM_HAPROT
+                   "; use q35 or pc");
+        return;
+    }
+    host_memory_backend_set_mapped(stick->memdev, true);
+}
+
+static void haprot_unrealize(DeviceState *dev)
+{
+    host_memory_backend_set_mapped(MEM_HAPROT(dev)->memdev, false);
+}
+
+static int haprot_get_insert(Object *obj, Error **errp)
+{
+    return MEM_HAPROT(obj)->insert;
+}
+
+static void haprot_set_insert(Object *obj, int value, Error **errp)
+{
+    if (DEVICE(obj)->realized) {
+        error_setg(errp, "'insert' of " TYPE_MEM_HAPROT " '%s' is fixed once"
+                   " it is plugged", haprot_name(MEM_HAPROT(obj)));
+        return;
+    }
+    MEM_HAPROT(obj)->insert = value;
+}
+
+static const Property haprot_props[] = {
+    DEFINE_PROP_LINK("memdev", MemHaprot, memdev, TYPE_MEMORY_BACKEND,
+                     HostMemoryBackend *),
+    DEFINE_PROP_UINT64("addr", MemHaprot, addr, 0),
+};
+
+static void haprot_class_init(ObjectClass *oc, void *data)
+{
+    DeviceClass *dc = DEVICE_CLASS(oc);
+    MemoryDeviceClass *mdc = MEMORY_DEVICE_CLASS(oc);
+
+    dc->desc = "memory for a hot-add protocol (hv-balloon)";
+    dc->realize = haprot_realize;
+    dc->unrealize = haprot_unrealize;
+    device_class_set_props(dc, haprot_props);
+    object_class_property_add_enum(oc, "insert", "HaprotInsert",
+                                   &HaprotInsert_lookup,
+                                   haprot_get_insert, haprot_set_insert);
+    object_class_property_set_description(oc, "insert",
+        "now: the target grows by the stick's size; on-demand: the guest gets"
+        " only what the target asks for");
+    set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+
+    mdc->get_addr = haprot_md_get_addr;
+    mdc->set_addr = haprot_md_set_addr;
+    mdc->get_plugged_size = memory_device_get_region_size;
+    mdc->get_memory_region = haprot_md_get_memory_region;
+    mdc->get_min_alignment = haprot_md_get_min_alignment;
+    mdc->fill_device_info = haprot_md_fill_device_info;
+}
+
+static const TypeInfo haprot_type_info = {
+    .name = TYPE_MEM_HAPROT,
+    .parent = TYPE_DEVICE,
+    .instance_size = sizeof(MemHaprot),
+    .class_init = haprot_class_init,
+    .interfaces = (InterfaceInfo[]) {
+        { TYPE_MEMORY_DEVICE },
+        { }
+    },
+};
+
+static void haprot_register_types(void)
+{
+    type_register_static(&haprot_type_info);
+}
+
+type_init(haprot_register_types)

@@ -1,0 +1,97 @@
+/*
+ * Memory sticks for memory hot-add protocols (mem-haprot)
+ *
+ * A mem-haprot device maps a memory backend into the device memory of the
+ * machine and tells nobody but a protocol handler: there is no ACPI and no
+ * slot.  The handler (the hv-balloon device) offers the memory to the guest
+ * in its own time and says whether the guest still holds any of it.
+ *
+ * Everything here is called with the big QEMU lock held.  Addresses and
+ * sizes are in bytes.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef HW_MEM_HAPROT_H
+#define HW_MEM_HAPROT_H
+
+#include "qemu/units.h"
+#include "exec/memory.h"
+#include "hw/qdev-core.h"
+#include "qapi/qapi-types-hv-balloon.h"
+#include "qom/object.h"
+#include "system/hostmem.h"
+
+#define TYPE_MEM_HAPROT "mem-haprot"
+OBJECT_DECLARE_SIMPLE_TYPE(MemHaprot, MEM_HAPROT)
+
+/* What a stick's address and size are multiples of. */
+#define HAPROT_ALIGNMENT (2 * MiB)
+
+struct MemHaprot {
+    DeviceState parent_obj;
+
+    HostMemoryBackend *memdev;
+    uint64_t addr;              /* 0 until plugged, unless set by the user */
+    HaprotInsert insert;
+    bool placed;                /* a machine has agreed to map it */
+    unsigned handle;            /* the protocol handler's name for it */
+};
+
+MemoryRegion *haprot_memory_region(const MemHaprot *stick);
+uint64_t haprot_size(const MemHaprot *stick);
+
+/*
+ * The QOM path of @stick.  Free with g_free().
+ */
+char *haprot_qom_path(const MemHaprot *stick);
+
+typedef struct HaprotProtocol HaprotProtocol;
+
+/*
+ * What a protocol handler does for sticks.  No member may be NULL.
+ */
+struct HaprotProtocol {
+    const char *name;
+
+    /*
+     * @stick is mapped.  The handler may offer it to the guest from now on,
+     * or refuse it by setting @errp.
+     */
+    bool (*plug)(HaprotProtocol *proto, MemHaprot *stick, Error **errp);
+
+    /*
+     * May @stick be removed?  False with @errp set while the guest holds any
+     * page of it.
+     */
+    bool (*may_unplug)(HaprotProtocol *proto, MemHaprot *stick, Error **errp);
+
+    /* @stick is about to be unmapped, after may_unplug() was true. */
+    void (*unplug)(HaprotProtocol *proto, MemHaprot *stick);
+
+    /* Fill in the state, added and released members of @info. */
+    void (*query)(HaprotProtocol *proto, MemHaprot *stick, HaprotInfo *info);
+};
+
+/*
+ * Can memory backend @name with region @mr be offered to a guest?  It has to
+ * be writable and consist of whole units of HAPROT_ALIGNMENT.
+ */
+bool haprot_check_region(const char *name, MemoryRegion *mr, Error **errp);
+
+/*
+ * Join the registry.  There is room for one handler; a second is an error.
+ */
+bool haprot_register_protocol(HaprotProtocol *proto, Error **errp);
+void haprot_unregister_protocol(HaprotProtocol *proto);
+
+/*
+ * For machines, which call these from their hotplug handler.
+ */
+void haprot_pre_plug(MemHaprot *stick, MachineState *ms, Error **errp);
+void haprot_plug(MemHaprot *stick, MachineState *ms, Error **errp);
+void haprot_unplug_request(MemHaprot *stick, HotplugHandler *hotplug,
+                           Error **errp);
+void haprot_unplug(MemHaprot *stick, MachineState *ms);
+
+#endif
