@@ -79,6 +79,43 @@ qemuHvBalloonStickIsDriverOwned(const virDomainMemoryDef *mem)
 }
 
 
+/**
+ * qemuHvBalloonConfigStickAdded:
+ * @def: persistent definition
+ * @mem: stick that is about to be part of @def
+ *
+ * Updates what the guest shall have, as plugging the stick would.
+ */
+void
+qemuHvBalloonConfigStickAdded(virDomainDef *def,
+                              const virDomainMemoryDef *mem)
+{
+    if (mem->target.haprot.insert != VIR_DOMAIN_MEMORY_INSERT_MODE_ON_DEMAND)
+        def->mem.cur_balloon += mem->size;
+}
+
+
+/**
+ * qemuHvBalloonConfigStickRemoved:
+ * @def: persistent definition
+ * @mem: stick that is no longer part of @def
+ *
+ * The opposite. A guest that had less than its memory before may have as much
+ * without the stick.
+ */
+void
+qemuHvBalloonConfigStickRemoved(virDomainDef *def,
+                                const virDomainMemoryDef *mem)
+{
+    if (mem->target.haprot.insert != VIR_DOMAIN_MEMORY_INSERT_MODE_ON_DEMAND &&
+        def->mem.cur_balloon > mem->size)
+        def->mem.cur_balloon -= mem->size;
+
+    def->mem.cur_balloon = MIN(def->mem.cur_balloon,
+                               virDomainDefGetMemoryTotal(def));
+}
+
+
 /* What the guest's VMBus driver cannot do without. */
 static const virDomainHyperv qemuHvBalloonEnlightenments[] = {
     VIR_DOMAIN_HYPERV_VPINDEX,

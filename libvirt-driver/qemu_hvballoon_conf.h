@@ -26,6 +26,14 @@ qemuHvBalloonFreeAlias(const virDomainDef *def,
 bool
 qemuHvBalloonStickIsDriverOwned(const virDomainMemoryDef *mem);
 
+void
+qemuHvBalloonConfigStickAdded(virDomainDef *def,
+                              const virDomainMemoryDef *mem);
+
+void
+qemuHvBalloonConfigStickRemoved(virDomainDef *def,
+                                const virDomainMemoryDef *mem);
+
 int
 qemuHvBalloonPostParse(virDomainDef *def,
                        unsigned int parseFlags);

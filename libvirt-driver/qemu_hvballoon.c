@@ -1,0 +1,1078 @@
+/*
+ * qemu_hvballoon.c: keeps the memory of a domain with a hyperv balloon at
+ *                   what was asked for
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <config.h>
+
+#include "qemu_hvballoon.h"
+#include "qemu_hvballoon_conf.h"
+#include "qemu_hvballoon_monitor.h"
+#include "qemu_hvballoon_plan.h"
+
+#include "domain_audit.h"
+#include "domain_event.h"
+#include "qemu_alias.h"
+#include "qemu_capabilities.h"
+#include "qemu_command.h"
+#include "qemu_hotplug.h"
+#include "qemu_process.h"
+#include "virerror.h"
+#include "virevent.h"
+#include "virfile.h"
+#include "virlog.h"
+
+#define VIR_FROM_THIS VIR_FROM_QEMU
+
+VIR_LOG_INIT("qemu.qemu_hvballoon");
+
+/* Another job has the domain: try again after this many milliseconds. */
+#define QEMU_HVBALLOON_RETRY_MS 1000
+
+#define QEMU_HVBALLOON_BACKEND_PREFIX "mem"
+
+
+/*
+ * What QEMU has
+ */
+
+typedef struct _qemuHvBalloonView qemuHvBalloonView;
+struct _qemuHvBalloonView {
+    GPtrArray *sticks;                  /* qemuMonitorHvBalloonStick */
+    GHashTable *backends;               /* name -> type */
+    qemuMonitorHvBalloonInfo *info;
+};
+
+
+static void
+qemuHvBalloonViewFree(qemuHvBalloonView *view)
+{
+    if (!view)
+        return;
+
+    g_clear_pointer(&view->sticks, g_ptr_array_unref);
+    g_clear_pointer(&view->backends, g_hash_table_unref);
+    qemuMonitorHvBalloonInfoFree(view->info);
+    g_free(view);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(qemuHvBalloonView, qemuHvBalloonViewFree);
+
+
+static qemuHvBalloonView *
+qemuHvBalloonLook(virDomainObj *vm)
+{
+    g_autoptr(qemuHvBalloonView) view = g_new0(qemuHvBalloonView, 1);
+    qemuMonitor *mon = qemuDomainGetMonitor(vm);
+    int rc;
+
+    qemuDomainObjEnterMonitor(vm);
+    if ((rc = qemuMonitorGetHvBalloonSticks(mon, &view->sticks)) == 0 &&
+        (rc = qemuMonitorGetMemoryBackends(mon, &view->backends)) == 0)
+        rc = qemuMonitorGetHvBalloonInfo(mon, &view->info);
+    qemuDomainObjExitMonitor(vm);
+
+    if (rc < 0 || virDomainObjCheckActive(vm) < 0)
+        return NULL;
+
+    return g_steal_pointer(&view);
+}
+
+
+static qemuMonitorHvBalloonStick *
+qemuHvBalloonViewFind(const qemuHvBalloonView *view,
+                      const char *alias)
+{
+    size_t i;
+
+    for (i = 0; alias && i < view->sticks->len; i++) {
+        qemuMonitorHvBalloonStick *stick = g_ptr_array_index(view->sticks, i);
+
+        if (STREQ_NULLABLE(stick->id, alias))
+            return stick;
+    }
+
+    return NULL;
+}
+
+
+static bool
+qemuHvBalloonViewUsesBackend(const qemuHvBalloonView *view,
+                             const char *backend)
+{
+    size_t i;
+
+    for (i = 0; i < view->sticks->len; i++) {
+        qemuMonitorHvBalloonStick *stick = g_ptr_array_index(view->sticks, i);
+
+        if (STREQ(stick->memdev, backend))
+            return true;
+    }
+
+    return false;
+}
+
+
+/*
+ * What the definition has
+ */
+
+static virDomainMemoryDef *
+qemuHvBalloonDefFind(const virDomainDef *def,
+                     const char *alias)
+{
+    size_t i;
+
+    for (i = 0; alias && i < def->nmems; i++) {
+        if (STREQ_NULLABLE(def->mems[i]->info.alias, alias))
+            return def->mems[i];
+    }
+
+    return NULL;
+}
+
+
+/* Huge pages the whole domain uses; 0 if none. In KiB. */
+static unsigned long long
+qemuHvBalloonHugepageSize(virQEMUDriver *driver,
+                          const virDomainDef *def)
+{
+    g_autoptr(virQEMUDriverConfig) cfg = virQEMUDriverGetConfig(driver);
+    virHugeTLBFS *fs;
+    size_t i;
+
+    for (i = 0; i < def->mem.nhugepages; i++) {
+        if (def->mem.hugepages[i].nodemask)
+            continue;
+
+        if (def->mem.hugepages[i].size)
+            return def->mem.hugepages[i].size;
+
+        fs = virFileGetDefaultHugepage(cfg->hugetlbfs, cfg->nhugetlbfs);
+        return fs ? fs->size : QEMU_HVBALLOON_STICK_GRANULE;
+    }
+
+    return 0;
+}
+
+
+/* Does a stick cost the host its whole size when it is plugged? */
+static bool
+qemuHvBalloonIsCostly(virQEMUDriver *driver,
+                      virDomainObj *vm,
+                      const virDomainDef *def)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    return qemuHvBalloonHugepageSize(driver, def) > QEMU_HVBALLOON_STICK_GRANULE / 512 ||
+        def->mem.allocation == VIR_DOMAIN_MEMORY_ALLOCATION_IMMEDIATE ||
+        priv->memPrealloc ||
+        def->mem.locked ||
+        qemuDomainNeedsVFIO(def);
+}
+
+
+static unsigned long long
+qemuHvBalloonRequested(const virDomainObj *vm)
+{
+    return vm->def->memballoon->requested;
+}
+
+
+/*
+ * What the planner wants to know
+ */
+
+static void
+qemuHvBalloonInputClear(qemuHvBalloonPlanInput *in)
+{
+    g_free((void *)in->sticks);
+    in->sticks = NULL;
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(qemuHvBalloonPlanInput, qemuHvBalloonInputClear);
+
+
+static void
+qemuHvBalloonInputInit(qemuHvBalloonPlanInput *in,
+                       virQEMUDriver *driver,
+                       virDomainObj *vm,
+                       const virDomainDef *def)
+{
+    in->boot = virDomainDefGetMemoryInitial(def);
+    in->maxMemory = def->mem.max_memory;
+    in->minimum = def->memballoon->minimum;
+    in->granule = qemuHvBalloonHugepageSize(driver, def);
+    in->alignment = QEMU_HVBALLOON_GUEST_ALIGNMENT;
+    in->freeSlots = QEMU_HVBALLOON_UNLIMITED;
+    in->freeSpace = QEMU_HVBALLOON_UNLIMITED;
+    in->costly = qemuHvBalloonIsCostly(driver, vm, def);
+}
+
+
+static void
+qemuHvBalloonInputLive(qemuHvBalloonPlanInput *in,
+                       virQEMUDriver *driver,
+                       virDomainObj *vm,
+                       const qemuHvBalloonView *view)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+    qemuHvBalloonPlanStick *sticks = g_new0(qemuHvBalloonPlanStick, view->sticks->len);
+    size_t i;
+
+    qemuHvBalloonInputInit(in, driver, vm, vm->def);
+    in->keepTotal = priv->hvBalloonKeepTotal;
+    if (view->info->alignment)
+        in->alignment = view->info->alignment;
+
+    for (i = 0; i < view->sticks->len; i++) {
+        const qemuMonitorHvBalloonStick *stick = g_ptr_array_index(view->sticks, i);
+        const virDomainMemoryDef *mem = qemuHvBalloonDefFind(vm->def, stick->id);
+
+        sticks[i].alias = stick->id;
+        sticks[i].size = stick->size;
+        sticks[i].state = stick->state;
+        sticks[i].byDriver = mem && qemuHvBalloonStickIsDriverOwned(mem);
+    }
+
+    in->sticks = sticks;
+    in->nsticks = view->sticks->len;
+}
+
+
+/* All sticks of @def other than @except. */
+static void
+qemuHvBalloonInputConfig(qemuHvBalloonPlanInput *in,
+                         virQEMUDriver *driver,
+                         virDomainObj *vm,
+                         const virDomainDef *def,
+                         const virDomainMemoryDef *except)
+{
+    qemuHvBalloonPlanStick *sticks = g_new0(qemuHvBalloonPlanStick, def->nmems + 1);
+    size_t i;
+
+    qemuHvBalloonInputInit(in, driver, vm, def);
+
+    for (i = 0; i < def->nmems; i++) {
+        if (def->mems[i] == except)
+            continue;
+
+        sticks[in->nsticks].alias = def->mems[i]->info.alias;
+        sticks[in->nsticks].size = def->mems[i]->size;
+        in->nsticks++;
+    }
+
+    in->sticks = sticks;
+}
+
+
+/*
+ * Steps
+ */
+
+static virDomainMemoryDef *
+qemuHvBalloonStickNew(const virDomainDef *def,
+                      const char *alias,
+                      unsigned long long size)
+{
+    virDomainMemoryDef *mem = virDomainMemoryDefNew(VIR_DOMAIN_MEMORY_MODEL_HAPROT);
+
+    mem->size = size;
+    mem->target.haprot.insert = VIR_DOMAIN_MEMORY_INSERT_MODE_ON_DEMAND;
+    mem->info.alias = g_strdup(alias);
+    qemuHvBalloonStickPostParse(mem, def, 0);
+
+    return mem;
+}
+
+
+static int
+qemuHvBalloonPlug(virQEMUDriver *driver,
+                  virDomainObj *vm,
+                  unsigned long long size)
+{
+    /* the name shall be free after the next start too */
+    g_autofree char *alias = qemuHvBalloonFreeAlias(vm->def, vm->newDef,
+                                                    QEMU_HVBALLOON_DRIVER_ALIAS);
+
+    return qemuDomainAttachMemory(driver, vm, qemuHvBalloonStickNew(vm->def, alias, size));
+}
+
+
+static int
+qemuHvBalloonSendTarget(virDomainObj *vm,
+                        unsigned long long target)
+{
+    int rc;
+
+    qemuDomainObjEnterMonitor(vm);
+    rc = qemuMonitorSetBalloon(qemuDomainGetMonitor(vm), target);
+    qemuDomainObjExitMonitor(vm);
+
+    if (rc < 0)
+        return -1;
+
+    if (rc == 0) {
+        virReportError(VIR_ERR_OPERATION_INVALID, "%s",
+                       _("QEMU has no active memory balloon"));
+        return -1;
+    }
+
+    return virDomainObjCheckActive(vm);
+}
+
+
+/* Best effort: a stick that stays is looked at again at the next occasion. */
+static void
+qemuHvBalloonUnplug(virQEMUDriver *driver,
+                    virDomainObj *vm,
+                    const char *alias)
+{
+    virDomainMemoryDef *mem = qemuHvBalloonDefFind(vm->def, alias);
+
+    if (!mem || qemuDomainDetachMemoryNoWait(driver, vm, mem) >= 0)
+        return;
+
+    VIR_WARN("domain '%s': stick '%s' stays: %s",
+             vm->def->name, alias, virGetLastErrorMessage());
+    virResetLastError();
+}
+
+
+static int
+qemuHvBalloonDoStep(virQEMUDriver *driver,
+                    virDomainObj *vm,
+                    const qemuHvBalloonStep *step)
+{
+    VIR_INFO("domain '%s': %s %llu KiB: %s", vm->def->name,
+             step->type == QEMU_HVBALLOON_STEP_PLUG ? "plug" :
+             step->type == QEMU_HVBALLOON_STEP_UNPLUG ? step->alias : "balloon",
+             (unsigned long long)step->size, step->reason);
+
+    switch (step->type) {
+    case QEMU_HVBALLOON_STEP_PLUG:
+        return qemuHvBalloonPlug(driver, vm, step->size);
+
+    case QEMU_HVBALLOON_STEP_BALLOON:
+        return qemuHvBalloonSendTarget(vm, step->size);
+
+    case QEMU_HVBALLOON_STEP_UNPLUG:
+        qemuHvBalloonUnplug(driver, vm, step->alias);
+        return virDomainObjCheckActive(vm);
+    }
+
+    return 0;
+}
+
+
+/*
+ * Definition and QEMU shall agree
+ */
+
+/* A stick of the definition that QEMU does not have. */
+static void
+qemuHvBalloonDropVanished(virQEMUDriver *driver,
+                          virDomainObj *vm,
+                          const qemuHvBalloonView *view,
+                          virDomainMemoryDef *mem)
+{
+    virDomainDeviceDef dev = { .type = VIR_DOMAIN_DEVICE_MEMORY, .data.memory = mem };
+    g_autofree char *backend = g_strdup_printf(QEMU_HVBALLOON_BACKEND_PREFIX "%s",
+                                               mem->info.alias);
+    g_autofree char *alias = g_strdup(mem->info.alias);
+
+    VIR_INFO("domain '%s': stick '%s' is gone", vm->def->name, alias);
+
+    if (g_hash_table_contains(view->backends, backend)) {
+        /* It may still be in use for a moment: then DEVICE_DELETED comes. */
+        if (qemuDomainRemoveDevice(driver, vm, &dev) < 0)
+            virResetLastError();
+        else
+            g_hash_table_remove(view->backends, backend);
+        return;
+    }
+
+    qemuDomainForgetMemoryDevice(driver, vm, mem);
+    virObjectEventStateQueue(driver->domainEventState,
+                             virDomainEventDeviceRemovedNewFromObj(vm, alias));
+}
+
+
+static void
+qemuHvBalloonDropAllVanished(virQEMUDriver *driver,
+                             virDomainObj *vm,
+                             const qemuHvBalloonView *view)
+{
+    size_t i;
+
+    for (i = vm->def->nmems; i > 0; i--) {
+        virDomainMemoryDef *mem = vm->def->mems[i - 1];
+
+        if (mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT &&
+            mem->info.alias &&
+            !qemuHvBalloonViewFind(view, mem->info.alias))
+            qemuHvBalloonDropVanished(driver, vm, view, mem);
+    }
+}
+
+
+/* A backend that this file made for a stick that does not exist. */
+static bool
+qemuHvBalloonIsOrphan(const virDomainObj *vm,
+                      const qemuHvBalloonView *view,
+                      const char *backend)
+{
+    const char *prefix = QEMU_HVBALLOON_BACKEND_PREFIX QEMU_HVBALLOON_DRIVER_ALIAS;
+    const char *number = STRSKIP(backend, prefix);
+
+    return number && *number &&
+        strspn(number, "0123456789") == strlen(number) &&
+        !qemuHvBalloonViewUsesBackend(view, backend) &&
+        !qemuHvBalloonDefFind(vm->def, backend + strlen(QEMU_HVBALLOON_BACKEND_PREFIX));
+}
+
+
+static void
+qemuHvBalloonDropOrphans(virDomainObj *vm,
+                         const qemuHvBalloonView *view)
+{
+    GHashTableIter iter;
+    void *backend;
+    int rc;
+
+    g_hash_table_iter_init(&iter, view->backends);
+    while (g_hash_table_iter_next(&iter, &backend, NULL)) {
+        if (!qemuHvBalloonIsOrphan(vm, view, backend))
+            continue;
+
+        VIR_INFO("domain '%s': backend '%s' has no stick", vm->def->name, (char *)backend);
+        qemuDomainObjEnterMonitor(vm);
+        rc = qemuMonitorDelObject(qemuDomainGetMonitor(vm), backend, false);
+        qemuDomainObjExitMonitor(vm);
+
+        if (rc < 0)
+            VIR_DEBUG("backend '%s' stays for now", (char *)backend);
+    }
+}
+
+
+/* Would the definition's own description of @mem give a backend of @type? */
+static bool
+qemuHvBalloonIsBackendType(virQEMUDriver *driver,
+                           virDomainObj *vm,
+                           const virDomainMemoryDef *mem,
+                           const char *backend,
+                           const char *type)
+{
+    g_autoptr(virQEMUDriverConfig) cfg = virQEMUDriverGetConfig(driver);
+    g_autoptr(virJSONValue) props = NULL;
+
+    if (qemuBuildMemoryBackendProps(&props, backend, cfg, vm->privateData,
+                                    vm->def, mem, true, false, NULL) < 0) {
+        virResetLastError();
+        return false;
+    }
+
+    return STREQ_NULLABLE(virJSONValueObjectGetString(props, "qom-type"), type);
+}
+
+
+/* A description of @stick, or NULL if the XML has none for it. */
+static virDomainMemoryDef *
+qemuHvBalloonDescribe(virQEMUDriver *driver,
+                      virDomainObj *vm,
+                      const qemuHvBalloonView *view,
+                      const qemuMonitorHvBalloonStick *stick)
+{
+    g_autoptr(virDomainMemoryDef) mem = NULL;
+    g_autofree char *backend = NULL;
+    const char *type = g_hash_table_lookup(view->backends, stick->memdev);
+
+    if (!stick->id || !type ||
+        !virDomainDeviceAliasIsUserAlias(stick->id) ||
+        stick->size % QEMU_HVBALLOON_STICK_GRANULE ||
+        stick->size > vm->def->mem.max_memory - MIN(vm->def->mem.max_memory,
+                                                    virDomainDefGetMemoryTotal(vm->def)))
+        return NULL;
+
+    backend = g_strdup_printf(QEMU_HVBALLOON_BACKEND_PREFIX "%s", stick->id);
+    if (STRNEQ(backend, stick->memdev))
+        return NULL;
+
+    mem = qemuHvBalloonStickNew(vm->def, stick->id, stick->size);
+    mem->target.haprot.address = stick->address;
+    if (!stick->onDemand)
+        mem->target.haprot.insert = VIR_DOMAIN_MEMORY_INSERT_MODE_NOW;
+
+    if (!qemuHvBalloonIsBackendType(driver, vm, mem, backend, type))
+        return NULL;
+
+    return g_steal_pointer(&mem);
+}
+
+
+static void
+qemuHvBalloonAdopt(virQEMUDriver *driver,
+                   virDomainObj *vm,
+                   const qemuHvBalloonView *view,
+                   const qemuMonitorHvBalloonStick *stick)
+{
+    unsigned long long oldmem = virDomainDefGetMemoryTotal(vm->def);
+    g_autoptr(virDomainMemoryDef) mem = qemuHvBalloonDescribe(driver, vm, view, stick);
+    virDomainMemoryDef *added = mem;
+
+    if (!mem || virDomainMemoryInsert(vm->def, mem) < 0) {
+        VIR_WARN("domain '%s': stick '%s' of %llu KiB is not described in the XML and is left alone",
+                 vm->def->name, NULLSTR(stick->id), stick->size);
+        return;
+    }
+    mem = NULL;
+
+    VIR_INFO("domain '%s': stick '%s' of %llu KiB adopted",
+             vm->def->name, stick->id, stick->size);
+    ignore_value(qemuDomainAdjustMaxMemLock(vm));
+    virDomainAuditMemory(vm, oldmem, virDomainDefGetMemoryTotal(vm->def), "update", true);
+    qemuHvBalloonStickPlugged(vm, added);
+    virObjectEventStateQueue(driver->domainEventState,
+                             virDomainEventDeviceAddedNewFromObj(vm, stick->id));
+}
+
+
+static void
+qemuHvBalloonAdoptAll(virQEMUDriver *driver,
+                      virDomainObj *vm,
+                      const qemuHvBalloonView *view)
+{
+    size_t i;
+
+    for (i = 0; i < view->sticks->len; i++) {
+        const qemuMonitorHvBalloonStick *stick = g_ptr_array_index(view->sticks, i);
+        virDomainMemoryDef *mem = qemuHvBalloonDefFind(vm->def, stick->id);
+
+        if (mem && mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT)
+            mem->target.haprot.address = stick->address;
+        else
+            qemuHvBalloonAdopt(driver, vm, view, stick);
+    }
+}
+
+
+/* Makes the definition say what QEMU has and returns that, or NULL with an
+ * error reported. */
+static qemuHvBalloonView *
+qemuHvBalloonSync(virQEMUDriver *driver,
+                  virDomainObj *vm)
+{
+    g_autoptr(qemuHvBalloonView) view = qemuHvBalloonLook(vm);
+
+    if (!view)
+        return NULL;
+
+    qemuHvBalloonDropAllVanished(driver, vm, view);
+    qemuHvBalloonAdoptAll(driver, vm, view);
+    qemuHvBalloonDropOrphans(vm, view);
+
+    if (virDomainObjCheckActive(vm) < 0)
+        return NULL;
+
+    return g_steal_pointer(&view);
+}
+
+
+static bool
+qemuHvBalloonIsManaged(virDomainObj *vm)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    return virDomainObjIsActive(vm) &&
+        virDomainDefHasHypervMemballoon(vm->def) &&
+        virQEMUCapsGet(priv->qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT);
+}
+
+
+static void
+qemuHvBalloonReconcileSteps(virQEMUDriver *driver,
+                            virDomainObj *vm,
+                            const qemuHvBalloonView *view)
+{
+    g_auto(qemuHvBalloonPlanInput) in = { 0 };
+    g_autoptr(qemuHvBalloonPlan) plan = NULL;
+    size_t i;
+
+    qemuHvBalloonInputLive(&in, driver, vm, view);
+    plan = qemuHvBalloonPlanReconcile(&in, qemuHvBalloonRequested(vm));
+
+    for (i = 0; i < plan->nsteps; i++) {
+        const qemuHvBalloonStep *step = &plan->steps[i];
+
+        /* repeating it would only make the device start over */
+        if (step->type == QEMU_HVBALLOON_STEP_BALLOON &&
+            step->size == view->info->target)
+            continue;
+
+        if (qemuHvBalloonDoStep(driver, vm, step) < 0)
+            return;
+    }
+}
+
+
+void
+qemuHvBalloonReconcile(virQEMUDriver *driver,
+                       virDomainObj *vm)
+{
+    g_autoptr(qemuHvBalloonView) view = NULL;
+    virErrorPtr orig;
+
+    if (!qemuHvBalloonIsManaged(vm))
+        return;
+
+    virErrorPreserveLast(&orig);
+
+    if ((view = qemuHvBalloonSync(driver, vm)))
+        qemuHvBalloonReconcileSteps(driver, vm, view);
+
+    if (virGetLastErrorCode() != VIR_ERR_OK)
+        VIR_WARN("reconciling the memory of domain '%s' failed: %s",
+                 vm->def->name, virGetLastErrorMessage());
+    virResetLastError();
+
+    if (virDomainObjIsActive(vm))
+        qemuDomainSaveStatus(vm);
+
+    virErrorRestore(&orig);
+}
+
+
+/*
+ * When to reconcile
+ */
+
+void
+qemuHvBalloonScheduleReconcile(virDomainObj *vm)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    /* Once is enough: what happened is only looked up when it is processed. */
+    if (priv->hvBalloonPending || !qemuHvBalloonIsManaged(vm))
+        return;
+
+    priv->hvBalloonPending = true;
+    qemuProcessEventSubmit(vm, QEMU_PROCESS_EVENT_HVBALLOON_CHANGE, 0, 0, NULL);
+}
+
+
+static void
+qemuHvBalloonRetry(int timer,
+                   void *opaque)
+{
+    virDomainObj *vm = opaque;
+    qemuDomainObjPrivate *priv;
+
+    virEventRemoveTimeout(timer);
+
+    virObjectLock(vm);
+    priv = vm->privateData;
+    priv->hvBalloonPending = false;
+    qemuHvBalloonScheduleReconcile(vm);
+    virObjectUnlock(vm);
+}
+
+
+/* The worker serves all domains: it shall not wait for the job that has this
+ * one, which may be a migration. */
+static void
+qemuHvBalloonRetryLater(virDomainObj *vm)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    if (virEventAddTimeout(QEMU_HVBALLOON_RETRY_MS, qemuHvBalloonRetry,
+                           virObjectRef(vm), virObjectUnref) >= 0)
+        return;
+
+    VIR_WARN("cannot set a timer, the memory of domain '%s' is looked at with the next event",
+             vm->def->name);
+    priv->hvBalloonPending = false;
+    virObjectUnref(vm);
+}
+
+
+void
+qemuHvBalloonProcessChange(virQEMUDriver *driver,
+                           virDomainObj *vm)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    if (!virDomainObjIsActive(vm)) {
+        priv->hvBalloonPending = false;
+        return;
+    }
+
+    if (virDomainObjBeginJobNowait(vm, VIR_JOB_MODIFY) < 0) {
+        qemuHvBalloonRetryLater(vm);
+        return;
+    }
+
+    /* Events from here on are about what we may not see below. */
+    priv->hvBalloonPending = false;
+    qemuHvBalloonReconcile(driver, vm);
+
+    virDomainObjEndJob(vm);
+}
+
+
+void
+qemuHvBalloonStarted(virDomainObj *vm)
+{
+    if (virDomainDefHasHypervMemballoon(vm->def))
+        vm->def->memballoon->requested = vm->def->mem.cur_balloon;
+}
+
+
+void
+qemuHvBalloonStickPlugged(virDomainObj *vm,
+                          const virDomainMemoryDef *mem)
+{
+    /* QEMU gives such a stick to the guest at once: the target grew */
+    if (mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT &&
+        mem->target.haprot.insert != VIR_DOMAIN_MEMORY_INSERT_MODE_ON_DEMAND &&
+        virDomainDefHasHypervMemballoon(vm->def))
+        vm->def->memballoon->requested += mem->size;
+}
+
+
+void
+qemuHvBalloonStickRemoved(virDomainObj *vm)
+{
+    virDomainMemballoonDef *balloon = vm->def->memballoon;
+
+    if (virDomainDefHasHypervMemballoon(vm->def))
+        balloon->requested = MIN(balloon->requested,
+                                 virDomainDefGetMemoryTotal(vm->def));
+}
+
+
+/*
+ * virDomainSetMemoryFlags, live
+ */
+
+/* Plugging failed: what exists is used nevertheless. Keeps the error. */
+static void
+qemuHvBalloonSettleForLess(virDomainObj *vm,
+                           unsigned long long target)
+{
+    unsigned long long total = virDomainDefGetMemoryTotal(vm->def);
+    virErrorPtr orig;
+
+    virErrorPreserveLast(&orig);
+
+    if (virDomainObjIsActive(vm) && target > 0) {
+        vm->def->memballoon->requested = MIN(target, total);
+        if (qemuHvBalloonSendTarget(vm, vm->def->memballoon->requested) < 0)
+            VIR_WARN("domain '%s' cannot have %llu KiB either: %s",
+                     vm->def->name, vm->def->memballoon->requested,
+                     virGetLastErrorMessage());
+        qemuDomainSaveStatus(vm);
+    }
+
+    virErrorRestore(&orig);
+}
+
+
+static void
+qemuHvBalloonReportStep(const qemuHvBalloonStep *step,
+                        unsigned long long target)
+{
+    g_autofree char *cause = g_strdup(virGetLastErrorMessage());
+
+    if (step->type == QEMU_HVBALLOON_STEP_PLUG)
+        virReportError(VIR_ERR_OPERATION_FAILED,
+                       _("adding a stick of %1$llu KiB for a memory of %2$llu KiB failed: %3$s"),
+                       (unsigned long long)step->size, target, cause);
+    else
+        virReportError(VIR_ERR_OPERATION_FAILED,
+                       _("asking the memory balloon for %1$llu KiB failed: %2$s"),
+                       (unsigned long long)step->size, cause);
+}
+
+
+/* @target: what the guest shall have, of which <requested> tells. */
+static int
+qemuHvBalloonRunPlan(virQEMUDriver *driver,
+                     virDomainObj *vm,
+                     const qemuHvBalloonPlan *plan,
+                     unsigned long long target)
+{
+    size_t i;
+
+    for (i = 0; i < plan->nsteps; i++) {
+        const qemuHvBalloonStep *step = &plan->steps[i];
+
+        /* Remembered before the device is told: should the daemon die in
+         * between, it is told at reconnect. */
+        if (step->type == QEMU_HVBALLOON_STEP_BALLOON) {
+            vm->def->memballoon->requested = step->size;
+            qemuDomainSaveStatus(vm);
+        }
+
+        if (qemuHvBalloonDoStep(driver, vm, step) < 0) {
+            qemuHvBalloonReportStep(step, target);
+            if (step->type == QEMU_HVBALLOON_STEP_PLUG)
+                qemuHvBalloonSettleForLess(vm, target);
+            return -1;
+        }
+    }
+
+    qemuDomainSaveStatus(vm);
+    return 0;
+}
+
+
+static int
+qemuHvBalloonRefused(const char *refusal)
+{
+    virReportError(VIR_ERR_INVALID_ARG, "%s", refusal);
+    return -1;
+}
+
+
+static int
+qemuHvBalloonSetTargetLive(virQEMUDriver *driver,
+                           virDomainObj *vm,
+                           unsigned long long target)
+{
+    g_autoptr(qemuHvBalloonView) view = NULL;
+    g_auto(qemuHvBalloonPlanInput) in = { 0 };
+    g_autoptr(qemuHvBalloonPlan) plan = NULL;
+    g_autofree char *refusal = NULL;
+
+    if (!(view = qemuHvBalloonSync(driver, vm)))
+        return -1;
+
+    qemuHvBalloonInputLive(&in, driver, vm, view);
+    if (!(plan = qemuHvBalloonPlanSetTarget(&in, target, &refusal)))
+        return qemuHvBalloonRefused(refusal);
+
+    return qemuHvBalloonRunPlan(driver, vm, plan, target);
+}
+
+
+static int
+qemuHvBalloonSetTotalLive(virQEMUDriver *driver,
+                          virDomainObj *vm,
+                          unsigned long long total)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+    unsigned long long target = qemuHvBalloonRequested(vm);
+    g_autoptr(qemuHvBalloonView) view = NULL;
+    g_auto(qemuHvBalloonPlanInput) in = { 0 };
+    g_autoptr(qemuHvBalloonPlan) plan = NULL;
+    g_autofree char *refusal = NULL;
+
+    if (!(view = qemuHvBalloonSync(driver, vm)))
+        return -1;
+
+    qemuHvBalloonInputLive(&in, driver, vm, view);
+    if (!(plan = qemuHvBalloonPlanSetTotal(&in, total, target, &refusal)))
+        return qemuHvBalloonRefused(refusal);
+
+    if (qemuHvBalloonRunPlan(driver, vm, plan, target) < 0)
+        return -1;
+
+    priv->hvBalloonKeepTotal = total;
+    qemuDomainSaveStatus(vm);
+    return 0;
+}
+
+
+/*
+ * virDomainSetMemoryFlags, persistent
+ */
+
+static int
+qemuHvBalloonSetConfigStick(virDomainDef *def,
+                            virDomainMemoryDef *stick,
+                            unsigned long long size)
+{
+    g_autoptr(virDomainMemoryDef) new = NULL;
+
+    if (stick && size > 0) {
+        virDomainDefSetMemoryTotal(def, virDomainDefGetMemoryTotal(def) - stick->size + size);
+        stick->size = size;
+        return 0;
+    }
+
+    if (stick) {
+        int idx = virDomainMemoryFindByDef(def, stick);
+
+        virDomainMemoryDefFree(virDomainMemoryRemove(def, idx));
+        return 0;
+    }
+
+    if (size == 0)
+        return 0;
+
+    new = qemuHvBalloonStickNew(def, QEMU_HVBALLOON_DRIVER_ALIAS "0", size);
+    if (virDomainMemoryInsert(def, new) < 0)
+        return -1;
+    new = NULL;
+    return 0;
+}
+
+
+static int
+qemuHvBalloonSetTargetConfig(virQEMUDriver *driver,
+                             virDomainObj *vm,
+                             virDomainDef *def,
+                             unsigned long long target)
+{
+    virDomainMemoryDef *stick = qemuHvBalloonDefFind(def, QEMU_HVBALLOON_DRIVER_ALIAS "0");
+    g_auto(qemuHvBalloonPlanInput) in = { 0 };
+    g_autofree char *refusal = NULL;
+    guint64 size = stick ? stick->size : 0;
+
+    qemuHvBalloonInputConfig(&in, driver, vm, def, stick);
+    if (!qemuHvBalloonPlanConfig(&in, target, &size, &refusal))
+        return qemuHvBalloonRefused(refusal);
+
+    if (qemuHvBalloonSetConfigStick(def, stick, size) < 0)
+        return -1;
+
+    def->mem.cur_balloon = target;
+    return 0;
+}
+
+
+/* libvirt's meaning: boot memory becomes what @total leaves beside sticks. */
+static int
+qemuHvBalloonSetTotalConfig(virDomainDef *def,
+                            unsigned long long total)
+{
+    unsigned long long sticks = virDomainDefGetMemoryTotal(def) -
+                                virDomainDefGetMemoryInitial(def);
+
+    if (virDomainNumaGetNodeCount(def->numa) > 0) {
+        virReportError(VIR_ERR_OPERATION_INVALID, "%s",
+                       _("initial memory size of a domain with NUMA nodes cannot be modified with this API"));
+        return -1;
+    }
+
+    if (def->mem.max_memory && def->mem.max_memory < total) {
+        virReportError(VIR_ERR_INVALID_ARG,
+                       _("maximum memory %1$llu KiB is above <maxMemory> %2$llu KiB"),
+                       total, (unsigned long long)def->mem.max_memory);
+        return -1;
+    }
+
+    if (total <= sticks) {
+        virReportError(VIR_ERR_INVALID_ARG,
+                       _("maximum memory %1$llu KiB leaves nothing to boot with beside sticks of %2$llu KiB"),
+                       total, sticks);
+        return -1;
+    }
+
+    virDomainDefSetMemoryTotal(def, total);
+    def->mem.cur_balloon = MIN(def->mem.cur_balloon, total);
+    return 0;
+}
+
+
+/*
+ * virDomainSetMemoryFlags
+ */
+
+bool
+qemuHvBalloonIsUsed(const virDomainDef *def,
+                    const virDomainDef *persistentDef)
+{
+    return (def && virDomainDefHasHypervMemballoon(def)) ||
+        (persistentDef && virDomainDefHasHypervMemballoon(persistentDef));
+}
+
+
+static int
+qemuHvBalloonCheckDefs(virDomainObj *vm,
+                       const virDomainDef *def,
+                       const virDomainDef *persistentDef)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    if (def && persistentDef &&
+        virDomainDefHasHypervMemballoon(def) != virDomainDefHasHypervMemballoon(persistentDef)) {
+        virReportError(VIR_ERR_OPERATION_INVALID, "%s",
+                       _("the running domain and its stored definition have different memory balloons; use --live and --config one after the other"));
+        return -1;
+    }
+
+    if (def && !virQEMUCapsGet(priv->qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT)) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "%s",
+                       _("changing the memory of a domain with a hyperv balloon needs a QEMU with device 'mem-haprot'"));
+        return -1;
+    }
+
+    return 0;
+}
+
+
+static int
+qemuHvBalloonSetConfig(virQEMUDriver *driver,
+                       virDomainObj *vm,
+                       virDomainDef *def,
+                       unsigned long long newmem,
+                       unsigned int flags)
+{
+    if (flags & VIR_DOMAIN_MEM_MAXIMUM)
+        return qemuHvBalloonSetTotalConfig(def, newmem);
+
+    return qemuHvBalloonSetTargetConfig(driver, vm, def, newmem);
+}
+
+
+static int
+qemuHvBalloonSetLive(virQEMUDriver *driver,
+                     virDomainObj *vm,
+                     unsigned long long newmem,
+                     unsigned int flags)
+{
+    if (flags & VIR_DOMAIN_MEM_MAXIMUM)
+        return qemuHvBalloonSetTotalLive(driver, vm, newmem);
+
+    return qemuHvBalloonSetTargetLive(driver, vm, newmem);
+}
+
+
+int
+qemuHvBalloonSetMemory(virQEMUDriver *driver,
+                       virDomainObj *vm,
+                       virDomainDef *def,
+                       virDomainDef *persistentDef,
+                       unsigned long long newmem,
+                       unsigned int flags)
+{
+    g_autoptr(virQEMUDriverConfig) cfg = virQEMUDriverGetConfig(driver);
+    qemuDomainObjPrivate *priv = vm->privateData;
+    g_autoptr(virDomainDef) copy = NULL;
+
+    if (qemuHvBalloonCheckDefs(vm, def, persistentDef) < 0)
+        return -1;
+
+    /* A copy, so that the stored one changes only after the running one did. */
+    if (persistentDef) {
+        if (!(copy = virDomainObjCopyPersistentDef(vm, driver->xmlopt, priv->qemuCaps)) ||
+            qemuHvBalloonSetConfig(driver, vm, copy, newmem, flags) < 0)
+            return -1;
+    }
+
+    if (def && qemuHvBalloonSetLive(driver, vm, newmem, flags) < 0)
+        return -1;
+
+    if (!copy)
+        return 0;
+
+    if (virDomainDefSave(copy, driver->xmlopt, cfg->configDir) < 0)
+        return -1;
+
+    virDomainObjAssignDef(vm, &copy, false, NULL);
+    return 0;
+}

@@ -1,0 +1,57 @@
+/*
+ * qemu_hvballoon.h: keeps the memory of a domain with a hyperv balloon at
+ *                   what was asked for
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "qemu_conf.h"
+#include "qemu_domain.h"
+
+/* virDomainSetMemoryFlags for a domain whose definitions at hand (@def: live,
+ * @persistentDef: stored, either may be NULL) have a hyperv balloon. The
+ * caller has a MODIFY job. Never waits for the guest. */
+int
+qemuHvBalloonSetMemory(virQEMUDriver *driver,
+                       virDomainObj *vm,
+                       virDomainDef *def,
+                       virDomainDef *persistentDef,
+                       unsigned long long newmem,
+                       unsigned int flags);
+
+/* Does any of the definitions that are not NULL have a hyperv balloon? */
+bool
+qemuHvBalloonIsUsed(const virDomainDef *def,
+                    const virDomainDef *persistentDef);
+
+/* What was asked of a domain that starts. */
+void
+qemuHvBalloonStarted(virDomainObj *vm);
+
+/* A stick was added to, or is no longer in, the live definition. */
+void
+qemuHvBalloonStickPlugged(virDomainObj *vm,
+                          const virDomainMemoryDef *mem);
+
+void
+qemuHvBalloonStickRemoved(virDomainObj *vm);
+
+/* Has the balloon reconciled soon by the worker. For event handlers: takes no
+ * job, only needs @vm locked. */
+void
+qemuHvBalloonScheduleReconcile(virDomainObj *vm);
+
+/* The worker's part of the above. */
+void
+qemuHvBalloonProcessChange(virQEMUDriver *driver,
+                           virDomainObj *vm);
+
+/* Makes definition and QEMU agree, removes what nobody needs and repeats what
+ * was asked for. The caller has a job that allows monitor commands. Never
+ * waits for the guest; what fails is logged and tried again at the next
+ * occasion. */
+void
+qemuHvBalloonReconcile(virQEMUDriver *driver,
+                       virDomainObj *vm);

@@ -1,0 +1,58 @@
+/*
+ * qemu_hvballoon_monitor.h: what QEMU says about the hyperv memory balloon
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "qemu_hvballoon_plan.h"
+#include "qemu_monitor.h"
+
+/* All sizes in KiB, addresses in bytes. */
+
+typedef struct _qemuMonitorHvBalloonStick qemuMonitorHvBalloonStick;
+struct _qemuMonitorHvBalloonStick {
+    char *id;                   /* NULL: plugged without a name */
+    char *memdev;               /* name of the backend object */
+    unsigned long long address;
+    unsigned long long size;
+    unsigned long long added;   /* of @size, ever given to the guest */
+    unsigned long long released; /* of @added, what the guest gave back */
+    bool onDemand;
+    qemuHvBalloonStickState state;
+};
+
+void
+qemuMonitorHvBalloonStickFree(qemuMonitorHvBalloonStick *stick);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(qemuMonitorHvBalloonStick, qemuMonitorHvBalloonStickFree);
+
+typedef struct _qemuMonitorHvBalloonInfo qemuMonitorHvBalloonInfo;
+struct _qemuMonitorHvBalloonInfo {
+    bool connected;             /* the guest's driver talks to us */
+    unsigned long long alignment; /* of hot-added memory; 0: not known yet */
+    unsigned long long target;
+    unsigned long long actual;
+    char *state;
+    char *lastError;            /* may be NULL */
+};
+
+void
+qemuMonitorHvBalloonInfoFree(qemuMonitorHvBalloonInfo *info);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(qemuMonitorHvBalloonInfo, qemuMonitorHvBalloonInfoFree);
+
+/* @sticks: array of qemuMonitorHvBalloonStick. */
+int
+qemuMonitorGetHvBalloonSticks(qemuMonitor *mon,
+                              GPtrArray **sticks);
+
+int
+qemuMonitorGetHvBalloonInfo(qemuMonitor *mon,
+                            qemuMonitorHvBalloonInfo **info);
+
+/* @backends: name -> type of each memory backend object. */
+int
+qemuMonitorGetMemoryBackends(qemuMonitor *mon,
+                             GHashTable **backends);

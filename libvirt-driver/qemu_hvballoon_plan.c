@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * qemu_hvballoon_plan.c: what to do so that a guest gets the memory asked for
+ */
+
+#include "qemu_hvballoon_plan.h"
+
+#include <string.h>
+
+/* A new stick is at least this part of what there is, so that the number of
+ * sticks grows with the logarithm of the size, however small the steps. */
+#define QEMU_HVBALLOON_GROWTH 8
+
+#define KIB "%" G_GUINT64_FORMAT " KiB"
+
+
+static guint64
+roundDown(guint64 value, guint64 unit)
+{
+    return unit ? value - value % unit : value;
+}
+
+
+/* Saturates at the largest multiple that can be expressed. */
+static guint64
+roundUp(guint64 value, guint64 unit)
+{
+    guint64 down = roundDown(value, unit);
+
+    if (down == value || down > G_MAXUINT64 - unit)
+        return down;
+    return down + unit;
+}
+
+
+static guint64
+addSat(guint64 a, guint64 b)
+{
+    return a > G_MAXUINT64 - b ? G_MAXUINT64 : a + b;
+}
+
+
+static guint64
+subSat(guint64 a, guint64 b)
+{
+    return a > b ? a - b : 0;
+}
+
+
+static guint64
+granuleOf(const qemuHvBalloonPlanInput *in)
+{
+    return MAX(in->granule, QEMU_HVBALLOON_STICK_GRANULE);
+}
+
+
+static guint64
+alignmentOf(const qemuHvBalloonPlanInput *in)
+{
+    return MAX(in->alignment, granuleOf(in));
+}
+
+
+static guint64
+sticksSize(const qemuHvBalloonPlanInput *in)
+{
+    guint64 sum = 0;
+    size_t i;
+
+    for (i = 0; i < in->nsticks; i++)
+        sum = addSat(sum, in->sticks[i].size);
+
+    return sum;
+}
+
+
+guint64
+qemuHvBalloonPlanTotal(const qemuHvBalloonPlanInput *in)
+{
+    return addSat(in->boot, sticksSize(in));
+}
+
+
+/* Sticks lie side by side, so what counts is their sum, not each one. */
+static guint64
+reachableWith(const qemuHvBalloonPlanInput *in, guint64 sticks)
+{
+    return addSat(in->boot, roundDown(sticks, alignmentOf(in)));
+}
+
+
+guint64
+qemuHvBalloonPlanReachable(const qemuHvBalloonPlanInput *in)
+{
+    return reachableWith(in, sticksSize(in));
+}
+
+
+void
+qemuHvBalloonPlanFree(qemuHvBalloonPlan *plan)
+{
+    size_t i;
+
+    if (!plan)
+        return;
+
+    for (i = 0; i < plan->nsteps; i++) {
+        g_free(plan->steps[i].alias);
+        g_free(plan->steps[i].reason);
+    }
+    g_free(plan->steps);
+    g_free(plan);
+}
+
+
+static void G_GNUC_PRINTF(5, 6)
+planAdd(qemuHvBalloonPlan *plan,
+        qemuHvBalloonStepType type,
+        guint64 size,
+        const char *alias,
+        const char *reason,
+        ...)
+{
+    qemuHvBalloonStep *step;
+    va_list args;
+
+    plan->steps = g_renew(qemuHvBalloonStep, plan->steps, plan->nsteps + 1);
+    step = &plan->steps[plan->nsteps++];
+    step->type = type;
+    step->size = size;
+    step->alias = g_strdup(alias);
+
+    va_start(args, reason);
+    step->reason = g_strdup_vprintf(reason, args);
+    va_end(args);
+}
+
+
+static bool G_GNUC_PRINTF(2, 3)
+refuse(char **refusal, const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    *refusal = g_strdup_vprintf(fmt, args);
+    va_end(args);
+    return false;
+}
+
+
+/* What the ceiling leaves for sticks beyond @sticks. */
+static guint64
+leftFor(const qemuHvBalloonPlanInput *in, guint64 sticks)
+{
+    guint64 left = subSat(in->maxMemory, addSat(in->boot, sticks));
+
+    return roundDown(left, granuleOf(in));
+}
+
+
+static guint64
+stickSize(const qemuHvBalloonPlanInput *in, guint64 missing)
+{
+    guint64 sticks = sticksSize(in);
+    guint64 share = qemuHvBalloonPlanTotal(in) / QEMU_HVBALLOON_GROWTH;
+    guint64 size = in->costly ? missing : MAX(missing, share);
+    guint64 left = leftFor(in, sticks);
+
+    /* Ends where the guest can use all of it, together with its neighbours. */
+    size = roundUp(addSat(sticks, size), alignmentOf(in)) - sticks;
+    size = roundUp(size, granuleOf(in));
+
+    /* A share is only a convenience: it yields to a crowded address space. */
+    if (size > in->freeSpace)
+        size = roundUp(missing, granuleOf(in));
+
+    return MIN(size, left);
+}
+
+
+static bool
+planPlug(qemuHvBalloonPlan *plan,
+         const qemuHvBalloonPlanInput *in,
+         guint64 missing,
+         const char *why,
+         char **refusal)
+{
+    guint64 size = stickSize(in, missing);
+
+    if (size == 0)
+        return refuse(refusal,
+                      "maxMemory " KIB " leaves no room for a stick of at least " KIB " above the present " KIB,
+                      in->maxMemory, granuleOf(in), qemuHvBalloonPlanTotal(in));
+
+    if (in->freeSlots == 0)
+        return refuse(refusal,
+                      "no memory slot is free for one more stick beside the present %zu",
+                      in->nsticks);
+
+    if (size > in->freeSpace)
+        return refuse(refusal,
+                      "the largest free range for memory devices is " KIB ", a stick of " KIB " is needed",
+                      in->freeSpace, size);
+
+    planAdd(plan, QEMU_HVBALLOON_STEP_PLUG, size, NULL,
+            KIB " are missing %s; boot memory and sticks are " KIB "%s",
+            missing, why, qemuHvBalloonPlanTotal(in),
+            in->costly ? ", the backing takes host memory at once" : "");
+    return true;
+}
+
+
+/* There is enough, but not in units that the guest can be given. One more
+ * stick helps if it fits; else the guest gets what its alignment allows. */
+static void
+planPlugForAlignment(qemuHvBalloonPlan *plan,
+                     const qemuHvBalloonPlanInput *in,
+                     guint64 missing)
+{
+    guint64 sticks = sticksSize(in);
+    g_autofree char *refusal = NULL;
+
+    if (reachableWith(in, addSat(sticks, stickSize(in, missing))) > reachableWith(in, sticks))
+        planPlug(plan, in, missing, "in units of the guest's alignment", &refusal);
+}
+
+
+static guint64
+plannedSize(const qemuHvBalloonPlan *plan)
+{
+    if (plan->nsteps > 0 && plan->steps[0].type == QEMU_HVBALLOON_STEP_PLUG)
+        return plan->steps[0].size;
+    return 0;
+}
+
+
+static void
+planBalloon(qemuHvBalloonPlan *plan, guint64 target, const char *why)
+{
+    planAdd(plan, QEMU_HVBALLOON_STEP_BALLOON, target, NULL, "%s", why);
+}
+
+
+static bool
+stickRemovable(const qemuHvBalloonPlanStick *stick)
+{
+    return stick->byDriver && stick->state != QEMU_HVBALLOON_STICK_INUSE;
+}
+
+
+/* The largest stick that can go and leave enough; NULL if none. */
+static const qemuHvBalloonPlanStick *
+pickUnneeded(const qemuHvBalloonPlanInput *in,
+             const bool *gone,
+             guint64 sticks,
+             guint64 target,
+             guint64 keep,
+             size_t *index)
+{
+    const qemuHvBalloonPlanStick *best = NULL;
+    size_t i;
+
+    for (i = 0; i < in->nsticks; i++) {
+        const qemuHvBalloonPlanStick *stick = &in->sticks[i];
+        guint64 rest = subSat(sticks, stick->size);
+
+        if (gone[i] || !stickRemovable(stick) ||
+            reachableWith(in, rest) < target ||
+            addSat(in->boot, rest) < keep)
+            continue;
+
+        /* ">=": of equal ones the newest, so that the first ones stay */
+        if (!best || stick->size >= best->size) {
+            best = stick;
+            *index = i;
+        }
+    }
+
+    return best;
+}
+
+
+static void
+planUnplugs(qemuHvBalloonPlan *plan,
+            const qemuHvBalloonPlanInput *in,
+            guint64 target,
+            guint64 keep)
+{
+    g_autofree bool *gone = g_new0(bool, in->nsticks + 1);
+    guint64 sticks = addSat(sticksSize(in), plannedSize(plan));
+    const qemuHvBalloonPlanStick *stick;
+    size_t i = 0;
+
+    while ((stick = pickUnneeded(in, gone, sticks, target, keep, &i))) {
+        gone[i] = true;
+        sticks -= stick->size;
+        planAdd(plan, QEMU_HVBALLOON_STEP_UNPLUG, stick->size, stick->alias,
+                "the guest uses none of it and " KIB " remain for a target of " KIB,
+                addSat(in->boot, sticks), target);
+    }
+}
+
+
+static bool
+checkTarget(const qemuHvBalloonPlanInput *in, guint64 target, char **refusal)
+{
+    if (target == 0)
+        return refuse(refusal, "memory cannot be 0");
+
+    if (target < in->minimum)
+        return refuse(refusal,
+                      "memory " KIB " is below the <minimum> of the balloon, " KIB,
+                      target, in->minimum);
+
+    if (target <= qemuHvBalloonPlanTotal(in))
+        return true;
+
+    if (in->maxMemory == 0)
+        return refuse(refusal,
+                      "memory " KIB " is above the present " KIB " and there is no <maxMemory> to grow to",
+                      target, qemuHvBalloonPlanTotal(in));
+
+    if (target > in->maxMemory)
+        return refuse(refusal, "memory " KIB " is above <maxMemory> " KIB,
+                      target, in->maxMemory);
+
+    return true;
+}
+
+
+qemuHvBalloonPlan *
+qemuHvBalloonPlanSetTarget(const qemuHvBalloonPlanInput *in,
+                           guint64 target,
+                           char **refusal)
+{
+    g_autoptr(qemuHvBalloonPlan) plan = g_new0(qemuHvBalloonPlan, 1);
+    guint64 total = qemuHvBalloonPlanTotal(in);
+    guint64 reachable = qemuHvBalloonPlanReachable(in);
+
+    if (!checkTarget(in, target, refusal))
+        return NULL;
+
+    if (target > total &&
+        !planPlug(plan, in, target - reachable, "to reach the target", refusal))
+        return NULL;
+
+    if (target <= total && target > reachable)
+        planPlugForAlignment(plan, in, target - reachable);
+
+    /* The ceiling need not be a multiple of what a stick is. */
+    planBalloon(plan, MIN(target, addSat(total, plannedSize(plan))), "asked for");
+    planUnplugs(plan, in, target, in->keepTotal);
+
+    return g_steal_pointer(&plan);
+}
+
+
+static bool
+checkTotal(const qemuHvBalloonPlanInput *in, guint64 total, char **refusal)
+{
+    if (total < in->boot)
+        return refuse(refusal,
+                      "maximum memory " KIB " is below the memory the guest booted with, " KIB,
+                      total, in->boot);
+
+    if (total > qemuHvBalloonPlanTotal(in) && total > in->maxMemory)
+        return refuse(refusal, "maximum memory " KIB " is above <maxMemory> " KIB,
+                      total, in->maxMemory);
+
+    return true;
+}
+
+
+qemuHvBalloonPlan *
+qemuHvBalloonPlanSetTotal(const qemuHvBalloonPlanInput *in,
+                          guint64 total,
+                          guint64 target,
+                          char **refusal)
+{
+    g_autoptr(qemuHvBalloonPlan) plan = g_new0(qemuHvBalloonPlan, 1);
+    guint64 present = qemuHvBalloonPlanTotal(in);
+
+    if (!checkTotal(in, total, refusal))
+        return NULL;
+
+    if (total > present) {
+        /* The size is the caller's wish here: no share on top. */
+        qemuHvBalloonPlanInput exact = *in;
+
+        exact.costly = true;
+        exact.alignment = granuleOf(in);
+        if (!planPlug(plan, &exact, total - present, "to reach the total", refusal))
+            return NULL;
+    } else {
+        planUnplugs(plan, in, target, total);
+    }
+
+    return g_steal_pointer(&plan);
+}
+
+
+qemuHvBalloonPlan *
+qemuHvBalloonPlanReconcile(const qemuHvBalloonPlanInput *in,
+                           guint64 target)
+{
+    qemuHvBalloonPlan *plan = g_new0(qemuHvBalloonPlan, 1);
+    guint64 total = qemuHvBalloonPlanTotal(in);
+
+    if (target == 0)
+        return plan;
+
+    if (target > total)
+        planBalloon(plan, total, "what is left of the target");
+    else
+        planBalloon(plan, target, "still wanted");
+
+    planUnplugs(plan, in, target, in->keepTotal);
+    return plan;
+}
+
+
+bool
+qemuHvBalloonPlanConfig(const qemuHvBalloonPlanInput *in,
+                        guint64 target,
+                        guint64 *stick,
+                        char **refusal)
+{
+    guint64 others = qemuHvBalloonPlanTotal(in);
+    qemuHvBalloonPlanStick own = { .size = *stick };
+    qemuHvBalloonPlanInput all = *in;
+    g_autofree qemuHvBalloonPlanStick *sticks = NULL;
+    guint64 size;
+
+    sticks = g_new0(qemuHvBalloonPlanStick, in->nsticks + 1);
+    if (in->nsticks)
+        memcpy(sticks, in->sticks, in->nsticks * sizeof(*sticks));
+    sticks[in->nsticks] = own;
+    all.sticks = sticks;
+    all.nsticks = in->nsticks + 1;
+
+    if (!checkTarget(&all, target, refusal))
+        return false;
+
+    size = roundUp(subSat(target, others), granuleOf(in));
+    if (size > *stick && size > leftFor(in, sticksSize(in)))
+        return refuse(refusal,
+                      "memory " KIB " needs a stick of " KIB ", <maxMemory> " KIB " leaves only " KIB,
+                      target, size, in->maxMemory, leftFor(in, sticksSize(in)));
+
+    *stick = size;
+    return true;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * qemu_hvballoon_plan.h: what to do so that a guest gets the memory asked for
+ *
+ * The planner looks at what a machine has and at what is wanted and answers
+ * with a few steps, or with a refusal. It does nothing itself and knows
+ * neither libvirt nor QEMU: C11 and GLib only.
+ *
+ * All sizes are in KiB.
+ */
+
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+
+/* Every stick is a multiple of this: the device cannot use less. */
+#define QEMU_HVBALLOON_STICK_GRANULE 2048ULL
+
+/* What a guest that has not said otherwise needs hot-added memory to be a
+ * multiple of: Linux's memory block, 128 MiB. */
+#define QEMU_HVBALLOON_GUEST_ALIGNMENT 131072ULL
+
+/* A limit that is not known. */
+#define QEMU_HVBALLOON_UNLIMITED G_MAXUINT64
+
+typedef enum {
+    QEMU_HVBALLOON_STICK_IDLE,      /* the guest never got any of it */
+    QEMU_HVBALLOON_STICK_INUSE,     /* the guest has, or may have, some of it */
+    QEMU_HVBALLOON_STICK_UNUSED,    /* the guest gave all of it back */
+} qemuHvBalloonStickState;
+
+typedef struct _qemuHvBalloonPlanStick qemuHvBalloonPlanStick;
+struct _qemuHvBalloonPlanStick {
+    const char *alias;
+    guint64 size;
+    qemuHvBalloonStickState state;
+    bool byDriver;                  /* else it is the user's: never removed */
+};
+
+typedef struct _qemuHvBalloonPlanInput qemuHvBalloonPlanInput;
+struct _qemuHvBalloonPlanInput {
+    guint64 boot;                   /* memory the guest booted with */
+    guint64 maxMemory;              /* ceiling; 0: none, no stick can be added */
+    guint64 minimum;                /* no target below this; 0: none */
+    guint64 keepTotal;              /* unplug nothing below this total */
+    guint64 granule;                /* of a new stick: backing's page, >= 2 MiB */
+    guint64 alignment;              /* of what the guest can be given */
+    guint64 freeSlots;              /* sticks that can still be plugged */
+    guint64 freeSpace;              /* largest free address range */
+    bool costly;                    /* backing takes host memory at once */
+    const qemuHvBalloonPlanStick *sticks;
+    size_t nsticks;
+};
+
+typedef enum {
+    QEMU_HVBALLOON_STEP_PLUG,       /* one more on-demand stick of @size */
+    QEMU_HVBALLOON_STEP_BALLOON,    /* tell the device that @size is wanted */
+    QEMU_HVBALLOON_STEP_UNPLUG,     /* remove the stick @alias of @size */
+} qemuHvBalloonStepType;
+
+typedef struct _qemuHvBalloonStep qemuHvBalloonStep;
+struct _qemuHvBalloonStep {
+    qemuHvBalloonStepType type;
+    guint64 size;
+    char *alias;
+    char *reason;                   /* English, for the log */
+};
+
+/* Steps in the order in which they have to be done: at most one PLUG, then at
+ * most one BALLOON, then any UNPLUGs. */
+typedef struct _qemuHvBalloonPlan qemuHvBalloonPlan;
+struct _qemuHvBalloonPlan {
+    qemuHvBalloonStep *steps;
+    size_t nsteps;
+};
+
+void qemuHvBalloonPlanFree(qemuHvBalloonPlan *plan);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(qemuHvBalloonPlan, qemuHvBalloonPlanFree);
+
+/* Boot memory and all sticks. */
+guint64 qemuHvBalloonPlanTotal(const qemuHvBalloonPlanInput *in);
+
+/* The most that the guest can have of it: sticks count in whole units of the
+ * guest's alignment. */
+guint64 qemuHvBalloonPlanReachable(const qemuHvBalloonPlanInput *in);
+
+/* The functions below return NULL and set @refusal (to be freed) to a text
+ * that names the value and the limit, if it cannot be done. */
+
+/* The guest shall have @target. */
+qemuHvBalloonPlan *
+qemuHvBalloonPlanSetTarget(const qemuHvBalloonPlanInput *in,
+                           guint64 target,
+                           char **refusal);
+
+/* Boot memory and sticks shall be @total, without giving more to the guest,
+ * which has been asked to have @target. More is plugged; of what is too much
+ * only what the guest does not use goes, so the total may stay above. */
+qemuHvBalloonPlan *
+qemuHvBalloonPlanSetTotal(const qemuHvBalloonPlanInput *in,
+                          guint64 total,
+                          guint64 target,
+                          char **refusal);
+
+/* Something changed, @target is still what is wanted (0: nothing was asked
+ * for yet): removes what is not needed any more and says the target again, as
+ * far as there is memory for it. Never refuses, never plugs. */
+qemuHvBalloonPlan *
+qemuHvBalloonPlanReconcile(const qemuHvBalloonPlanInput *in,
+                           guint64 target);
+
+/* The machine is not running and shall start with @target, through a single
+ * stick of the driver's that now has @stick (0: is not there) and is not among
+ * in->sticks. On success @stick is its new size (0: remove it). */
+bool
+qemuHvBalloonPlanConfig(const qemuHvBalloonPlanInput *in,
+                        guint64 target,
+                        guint64 *stick,
+                        char **refusal);

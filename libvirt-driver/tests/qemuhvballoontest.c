@@ -1,0 +1,810 @@
+/*
+ * qemuhvballoontest.c: the manager of the hyperv balloon against a scripted
+ *                      monitor
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <config.h>
+
+#include "qemu/qemu_alias.h"
+#include "qemu/qemu_conf.h"
+#include "qemu/qemu_hvballoon.h"
+#include "qemu/qemu_hvballoon_monitor.h"
+#include "qemumonitortestutils.h"
+#include "testutils.h"
+#include "testutilsqemu.h"
+#include "virhostdev.h"
+
+#define VIR_FROM_THIS VIR_FROM_NONE
+
+#define DOMAIN_ID 7
+#define GIB (1024ULL * 1024)
+
+static virQEMUDriver driver;
+
+typedef enum {
+    SET_LIVE,
+    SET_CONFIG,
+    SET_BOTH,
+    SETMAX_LIVE,
+    SETMAX_CONFIG,
+    RECONCILE,
+} testAction;
+
+typedef struct {
+    const char *command;            /* NULL ends a script */
+    const char *arguments;          /* in JSON; NULL: any */
+    const char *reply;
+} testExchange;
+
+/* A domain: 1 GiB, maxMemory 8 GiB, minimum 512 MiB; all sizes in KiB. */
+typedef struct {
+    const char *name;
+    testAction action;
+    unsigned long long size;
+    unsigned long long requested;   /* before */
+    unsigned long long sticks[4];   /* before, ua-haprotN, on demand */
+    unsigned long long keepTotal;   /* before */
+    const testExchange *script;
+    const char *error;              /* part of the message, NULL: succeeds */
+    unsigned long long total;       /* after, live */
+    unsigned long long wanted;      /* <requested> after */
+    unsigned long long configTotal; /* 0: not looked at */
+    unsigned long long configCurrent;
+} testCase;
+
+typedef struct {
+    const testCase *test;
+    virQEMUCaps *caps;
+} testData;
+
+static const char *domainXML =
+    "<domain type='kvm'>"
+    "  <name>guest</name>"
+    "  <uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid>"
+    "  <maxMemory unit='GiB'>8</maxMemory>"
+    "  <memory unit='GiB'>1</memory>"
+    "  <currentMemory unit='GiB'>1</currentMemory>"
+    "  <vcpu>1</vcpu>"
+    "  <os><type arch='x86_64' machine='pc-q35-10.0'>hvm</type></os>"
+    "  <features><acpi/></features>"
+    "  <devices>"
+    "    <emulator>/usr/bin/qemu-system-x86_64</emulator>"
+    "    <memballoon model='hyperv'><minimum unit='MiB'>512</minimum></memballoon>"
+    "  </devices>"
+    "</domain>";
+
+#define OK "{\"return\": {}}"
+#define NONE "{\"return\": []}"
+#define FAIL(msg) "{\"error\": {\"class\": \"GenericError\", \"desc\": \"" msg "\"}}"
+#define ACTUAL "{\"return\": {\"actual\": 1073741824}}"
+
+#define INFO(target, actual) \
+    "{\"return\": {\"connected\": true, \"guest\": \"linux\", \"can-balloon\": true," \
+    " \"can-hot-add\": true, \"alignment\": 134217728, \"state\": \"idle\"," \
+    " \"target\": " target ", \"actual\": " actual ", \"boot\": 1073741824," \
+    " \"capacity\": 1073741824, \"released\": 0, \"in-doubt\": 0, \"ghosts\": 0," \
+    " \"ungranted\": 0, \"counters\": {}}}"
+
+#define STICK_OF(n, memdev, addr, size, state, added, released) \
+    "{\"id\": \"ua-haprot" n "\", \"qom-path\": \"/machine/peripheral/ua-haprot" n "\"," \
+    " \"memdev\": \"" memdev "\", \"addr\": " addr ", \"size\": " size "," \
+    " \"insert\": \"on-demand\", \"state\": \"" state "\", \"added\": " added "," \
+    " \"released\": " released "}"
+#define STICK(n, addr, size, state, added, released) \
+    STICK_OF(n, "/objects/memua-haprot" n, addr, size, state, added, released)
+
+#define BACKEND(n) "{\"name\": \"memua-haprot" n "\", \"type\": \"child<memory-backend-ram>\"}"
+
+#define LOOK(sticks, backends, info) \
+    { "query-haprot", NULL, "{\"return\": [" sticks "]}" }, \
+    { "qom-list", "{\"path\":\"/objects\"}", "{\"return\": [{\"name\": \"type\", \"type\": \"string\"}" backends "]}" }, \
+    { "query-hv-balloon", NULL, info }
+
+#define BALLOON(bytes, reply) \
+    { "balloon", "{\"value\":" bytes "}", reply }
+
+#define OBJECT_ADD(n, bytes, reply) \
+    { "object-add", "{\"qom-type\":\"memory-backend-ram\",\"id\":\"memua-haprot" n "\"," \
+      "\"reserve\":false,\"size\":" bytes "}", reply }
+
+#define DEVICE_ADD(n, reply) \
+    { "device_add", "{\"driver\":\"mem-haprot\",\"memdev\":\"memua-haprot" n "\"," \
+      "\"insert\":\"on-demand\",\"id\":\"ua-haprot" n "\"}", reply }
+
+#define OBJECT_DEL(n, reply) \
+    { "object-del", "{\"id\":\"memua-haprot" n "\"}", reply }
+
+#define DEVICE_DEL(n, reply) \
+    { "device_del", "{\"id\":\"ua-haprot" n "\"}", reply }
+
+#define DELETED(n) \
+    "{\"timestamp\": {\"seconds\": 1374137171, \"microseconds\": 2659}," \
+    " \"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"ua-haprot" n "\"," \
+    " \"path\": \"/machine/peripheral/ua-haprot" n "\"}}\r\n"
+
+#define MEMDEVS(n, addr, size) \
+    { "query-memory-devices", NULL, \
+      "{\"return\": [{\"type\": \"mem-haprot\", \"data\": {\"id\": \"ua-haprot" n "\"," \
+      " \"memaddr\": " addr ", \"size\": " size ", \"memdev\": \"/objects/memua-haprot" n "\"}}]}" }
+
+#define ONE "1073741824"
+#define TWO "2147483648"
+#define THREE "3221225472"
+#define BASE "4294967296"
+#define BASE2 "5368709120"
+
+static const testCase cases[] = {
+    {
+        .name = "grow plugs one stick of what is missing",
+        .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
+        .script = (const testExchange[]) {
+            LOOK("", "", INFO(ONE, ONE)),
+            OBJECT_ADD("0", TWO, OK), DEVICE_ADD("0", OK),
+            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, TWO),
+            BALLOON(THREE, OK), { } },
+        .total = 3 * GIB, .wanted = 3 * GIB,
+    },
+    {
+        .name = "shrink only balloons",
+        .action = SET_LIVE, .size = 700 * 1024, .requested = 2 * GIB, .sticks = { 1 * GIB },
+        .script = (const testExchange[]) {
+            LOOK(STICK("0", BASE, ONE, "inuse", ONE, "0"), "," BACKEND("0"), INFO(TWO, TWO)),
+            BALLOON("734003200", OK), { } },
+        .total = 2 * GIB, .wanted = 700 * 1024,
+    },
+    {
+        .name = "shrink removes an idle stick",
+        .action = SET_LIVE, .size = 1 * GIB, .requested = 2 * GIB, .sticks = { 1 * GIB },
+        .script = (const testExchange[]) {
+            LOOK(STICK("0", BASE, ONE, "idle", "0", "0"), "," BACKEND("0"), INFO(TWO, ONE)),
+            BALLOON(ONE, OK), DEVICE_DEL("0", DELETED("0") OK), OBJECT_DEL("0", OK),
+            { "query-balloon", NULL, ACTUAL }, { } },
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "a stick that setmaxmem asked for is kept",
+        .action = SET_LIVE, .size = 1 * GIB, .requested = 2 * GIB, .sticks = { 1 * GIB },
+        .keepTotal = 2 * GIB,
+        .script = (const testExchange[]) {
+            LOOK(STICK("0", BASE, ONE, "idle", "0", "0"), "," BACKEND("0"), INFO(TWO, ONE)),
+            BALLOON(ONE, OK), { } },
+        .total = 2 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "above maxMemory",
+        .action = SET_LIVE, .size = 8 * GIB + 1, .requested = 1 * GIB,
+        .script = (const testExchange[]) { LOOK("", "", INFO(ONE, ONE)), { } },
+        .error = "above <maxMemory> 8388608 KiB",
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "below minimum",
+        .action = SET_LIVE, .size = 512 * 1024 - 1, .requested = 1 * GIB,
+        .script = (const testExchange[]) { LOOK("", "", INFO(ONE, ONE)), { } },
+        .error = "<minimum> of the balloon, 524288 KiB",
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "zero",
+        .action = SET_LIVE, .size = 0, .requested = 1 * GIB,
+        .script = (const testExchange[]) { LOOK("", "", INFO(ONE, ONE)), { } },
+        .error = "cannot be 0",
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "backend cannot be made: what exists is used",
+        .action = SET_LIVE, .size = 3 * GIB, .requested = 700 * 1024,
+        .script = (const testExchange[]) {
+            LOOK("", "", INFO("734003200", "734003200")),
+            OBJECT_ADD("0", TWO, FAIL("no memory today")), BALLOON(ONE, OK), { } },
+        .error = "adding a stick of 2097152 KiB",
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "stick cannot be plugged: its backend goes",
+        .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
+        .script = (const testExchange[]) {
+            LOOK("", "", INFO(ONE, ONE)),
+            OBJECT_ADD("0", TWO, OK), DEVICE_ADD("0", FAIL("no slot")), OBJECT_DEL("0", OK),
+            BALLOON(ONE, OK), { } },
+        .error = "no slot",
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "balloon fails after the plug: the stick stays",
+        .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
+        .script = (const testExchange[]) {
+            LOOK("", "", INFO(ONE, ONE)),
+            OBJECT_ADD("0", TWO, OK), DEVICE_ADD("0", OK),
+            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, TWO),
+            BALLOON(THREE, FAIL("busy")), { } },
+        .error = "asking the memory balloon for 3145728 KiB failed",
+        .total = 3 * GIB, .wanted = 3 * GIB,
+    },
+    {
+        .name = "setmem needs an answer to look at",
+        .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
+        .script = (const testExchange[]) { { "query-haprot", NULL, FAIL("out of order") }, { } },
+        .error = "out of order",
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "the lowest free name is taken",
+        .action = SET_LIVE, .size = 3 * GIB, .requested = 2 * GIB, .sticks = { 0, 1 * GIB },
+        .script = (const testExchange[]) {
+            LOOK(STICK("1", BASE, ONE, "inuse", ONE, "0"), "," BACKEND("1"), INFO(TWO, TWO)),
+            OBJECT_ADD("0", ONE, OK), DEVICE_ADD("0", OK),
+            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE2, ONE),
+            BALLOON(THREE, OK), { } },
+        .total = 3 * GIB, .wanted = 3 * GIB,
+    },
+    {
+        .name = "setmaxmem plugs without giving",
+        .action = SETMAX_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
+        .script = (const testExchange[]) {
+            LOOK("", "", INFO(ONE, ONE)),
+            OBJECT_ADD("0", TWO, OK), DEVICE_ADD("0", OK),
+            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, TWO), { } },
+        .total = 3 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "setmaxmem removes what is not used",
+        .action = SETMAX_LIVE, .size = 1 * GIB, .requested = 1 * GIB, .sticks = { 1 * GIB },
+        .keepTotal = 2 * GIB,
+        .script = (const testExchange[]) {
+            LOOK(STICK("0", BASE, ONE, "idle", "0", "0"), "," BACKEND("0"), INFO(ONE, ONE)),
+            DEVICE_DEL("0", DELETED("0") OK), OBJECT_DEL("0", OK),
+            { "query-balloon", NULL, ACTUAL }, { } },
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "setmaxmem leaves what is used",
+        .action = SETMAX_LIVE, .size = 1 * GIB, .requested = 2 * GIB, .sticks = { 1 * GIB },
+        .script = (const testExchange[]) {
+            LOOK(STICK("0", BASE, ONE, "inuse", ONE, "0"), "," BACKEND("0"), INFO(TWO, TWO)), { } },
+        .total = 2 * GIB, .wanted = 2 * GIB,
+    },
+    {
+        .name = "setmaxmem below boot memory",
+        .action = SETMAX_LIVE, .size = 1 * GIB - 1, .requested = 1 * GIB,
+        .script = (const testExchange[]) { LOOK("", "", INFO(ONE, ONE)), { } },
+        .error = "booted with",
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "reconcile at rest does nothing",
+        .action = RECONCILE, .requested = 2 * GIB, .sticks = { 1 * GIB },
+        .script = (const testExchange[]) {
+            LOOK(STICK("0", BASE, ONE, "inuse", ONE, "0"), "," BACKEND("0"), INFO(TWO, TWO)), { } },
+        .total = 2 * GIB, .wanted = 2 * GIB,
+    },
+    {
+        .name = "reconcile after a reset removes what is not needed",
+        .action = RECONCILE, .requested = 700 * 1024, .sticks = { 1 * GIB, 1 * GIB },
+        .script = (const testExchange[]) {
+            LOOK(STICK("0", BASE, ONE, "unused", "0", "0") ","
+                 STICK("1", BASE2, ONE, "unused", "0", "0"),
+                 "," BACKEND("0") "," BACKEND("1"), INFO("734003200", ONE)),
+            DEVICE_DEL("1", DELETED("1") OK), OBJECT_DEL("1", OK), { "query-balloon", NULL, ACTUAL },
+            DEVICE_DEL("0", DELETED("0") OK), OBJECT_DEL("0", OK), { "query-balloon", NULL, ACTUAL },
+            { } },
+        .total = 1 * GIB, .wanted = 700 * 1024,
+    },
+    {
+        .name = "reconcile keeps what the target needs",
+        .action = RECONCILE, .requested = 2 * GIB, .sticks = { 1 * GIB, 1 * GIB },
+        .script = (const testExchange[]) {
+            LOOK(STICK("0", BASE, ONE, "unused", "0", "0") ","
+                 STICK("1", BASE2, ONE, "unused", "0", "0"),
+                 "," BACKEND("0") "," BACKEND("1"), INFO(TWO, ONE)),
+            DEVICE_DEL("1", DELETED("1") OK), OBJECT_DEL("1", OK), { "query-balloon", NULL, ACTUAL },
+            { } },
+        .total = 2 * GIB, .wanted = 2 * GIB,
+    },
+    {
+        .name = "reconcile: without DEVICE_DELETED the stick stays described",
+        .action = RECONCILE, .requested = 1 * GIB, .sticks = { 1 * GIB },
+        .script = (const testExchange[]) {
+            LOOK(STICK("0", BASE, ONE, "unused", "0", "0"), "," BACKEND("0"), INFO(ONE, ONE)),
+            DEVICE_DEL("0", OK), { } },
+        .total = 2 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "reconcile: a refused removal is no error",
+        .action = RECONCILE, .requested = 1 * GIB, .sticks = { 1 * GIB },
+        .script = (const testExchange[]) {
+            LOOK(STICK("0", BASE, ONE, "unused", "0", "0"), "," BACKEND("0"), INFO(ONE, ONE)),
+            DEVICE_DEL("0", FAIL("in use by the guest")), { } },
+        .total = 2 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "reconcile says the target again",
+        .action = RECONCILE, .requested = 700 * 1024,
+        .script = (const testExchange[]) {
+            LOOK("", "", INFO(ONE, ONE)), BALLOON("734003200", OK), { } },
+        .total = 1 * GIB, .wanted = 700 * 1024,
+    },
+    {
+        .name = "reconcile removes an orphan backend",
+        .action = RECONCILE, .requested = 1 * GIB,
+        .script = (const testExchange[]) {
+            LOOK("", "," BACKEND("3") ",{\"name\": \"memfoo\", \"type\": \"child<memory-backend-ram>\"}",
+                 INFO(ONE, ONE)),
+            OBJECT_DEL("3", OK), { } },
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "reconcile adopts a stick",
+        .action = RECONCILE, .requested = 2 * GIB,
+        .script = (const testExchange[]) {
+            LOOK(STICK("0", BASE, ONE, "inuse", ONE, "0"), "," BACKEND("0"), INFO(TWO, TWO)), { } },
+        .total = 2 * GIB, .wanted = 2 * GIB,
+    },
+    {
+        .name = "reconcile leaves a stick that XML cannot describe",
+        .action = RECONCILE, .requested = 1 * GIB,
+        .script = (const testExchange[]) {
+            LOOK(STICK_OF("0", "/objects/other", BASE, ONE, "inuse", ONE, "0"),
+                 ",{\"name\": \"other\", \"type\": \"child<memory-backend-ram>\"}", INFO(ONE, TWO)),
+            { } },
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "reconcile forgets a stick that is gone",
+        .action = RECONCILE, .requested = 2 * GIB, .sticks = { 1 * GIB },
+        .script = (const testExchange[]) {
+            LOOK("", "", INFO(ONE, ONE)), { "query-balloon", NULL, ACTUAL }, { } },
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "reconcile forgets a stick and its backend",
+        .action = RECONCILE, .requested = 1 * GIB, .sticks = { 1 * GIB },
+        .script = (const testExchange[]) {
+            LOOK("", "," BACKEND("0"), INFO(ONE, ONE)),
+            OBJECT_DEL("0", OK), { "query-balloon", NULL, ACTUAL }, { } },
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "reconcile survives a reply that cannot be",
+        .action = RECONCILE, .requested = 1 * GIB,
+        .script = (const testExchange[]) {
+            { "query-haprot", NULL,
+              "{\"return\": [" STICK("0", BASE, ONE, "inuse", TWO, "0") "]}" }, { } },
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "reconcile survives a failing query",
+        .action = RECONCILE, .requested = 1 * GIB,
+        .script = (const testExchange[]) { { "query-haprot", NULL, FAIL("out of order") }, { } },
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "config: above <memory> adds ua-haprot0",
+        .action = SET_CONFIG, .size = 3 * GIB, .requested = 1 * GIB,
+        .total = 1 * GIB, .wanted = 1 * GIB, .configTotal = 3 * GIB, .configCurrent = 3 * GIB,
+    },
+    {
+        .name = "config: below <memory> sets currentMemory",
+        .action = SET_CONFIG, .size = 700 * 1024, .requested = 1 * GIB,
+        .total = 1 * GIB, .wanted = 1 * GIB, .configTotal = 1 * GIB, .configCurrent = 700 * 1024,
+    },
+    {
+        .name = "config: above maxMemory",
+        .action = SET_CONFIG, .size = 9 * GIB, .requested = 1 * GIB,
+        .error = "above <maxMemory>",
+        .total = 1 * GIB, .wanted = 1 * GIB, .configTotal = 1 * GIB, .configCurrent = 1 * GIB,
+    },
+    {
+        .name = "config: setmaxmem changes boot memory",
+        .action = SETMAX_CONFIG, .size = 2 * GIB, .requested = 1 * GIB,
+        .total = 1 * GIB, .wanted = 1 * GIB, .configTotal = 2 * GIB, .configCurrent = 1 * GIB,
+    },
+    {
+        .name = "both: the same shape in both",
+        .action = SET_BOTH, .size = 3 * GIB, .requested = 1 * GIB,
+        .script = (const testExchange[]) {
+            LOOK("", "", INFO(ONE, ONE)),
+            OBJECT_ADD("0", TWO, OK), DEVICE_ADD("0", OK),
+            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, TWO),
+            BALLOON(THREE, OK), { } },
+        .total = 3 * GIB, .wanted = 3 * GIB, .configTotal = 3 * GIB, .configCurrent = 3 * GIB,
+    },
+    {
+        .name = "both: config stays when live fails",
+        .action = SET_BOTH, .size = 3 * GIB, .requested = 1 * GIB,
+        .script = (const testExchange[]) {
+            LOOK("", "", INFO(ONE, ONE)),
+            OBJECT_ADD("0", TWO, FAIL("no memory today")), BALLOON(ONE, OK), { } },
+        .error = "no memory today",
+        .total = 1 * GIB, .wanted = 1 * GIB, .configTotal = 1 * GIB, .configCurrent = 1 * GIB,
+    },
+};
+
+
+static void
+testAddStick(virDomainDef *def,
+             size_t number,
+             unsigned long long size)
+{
+    virDomainMemoryDef *mem = virDomainMemoryDefNew(VIR_DOMAIN_MEMORY_MODEL_HAPROT);
+
+    mem->size = size;
+    mem->target.haprot.insert = VIR_DOMAIN_MEMORY_INSERT_MODE_ON_DEMAND;
+    mem->info.alias = g_strdup_printf("ua-haprot%zu", number);
+    ignore_value(virDomainMemoryInsert(def, mem));
+}
+
+
+static virDomainObj *
+testDomainNew(const testData *data)
+{
+    virDomainObj *vm = virDomainObjNew(driver.xmlopt);
+    qemuDomainObjPrivate *priv = vm->privateData;
+    size_t i;
+
+    priv->qemuCaps = virObjectRef(data->caps);
+    if (!(vm->def = virDomainDefParseString(domainXML, driver.xmlopt, NULL, 0)) ||
+        qemuDomainAssignAddresses(vm->def, priv->qemuCaps, &driver, vm, true) < 0 ||
+        qemuAssignDeviceAliases(vm->def) < 0 ||
+        qemuDomainSetPrivatePaths(&driver, vm) < 0)
+        goto error;
+
+    vm->persistent = true;
+    if (virDomainObjSetDefTransient(driver.xmlopt, vm, NULL) < 0)
+        goto error;
+
+    vm->def->id = DOMAIN_ID;
+    vm->def->memballoon->requested = data->test->requested;
+    priv->hvBalloonKeepTotal = data->test->keepTotal;
+    for (i = 0; i < G_N_ELEMENTS(data->test->sticks); i++) {
+        if (data->test->sticks[i])
+            testAddStick(vm->def, i, data->test->sticks[i]);
+    }
+    return vm;
+
+ error:
+    virDomainObjEndAPI(&vm);
+    return NULL;
+}
+
+
+/* The script in its order, commands with their arguments, nothing else. */
+static int
+testAnswer(qemuMonitorTest *mon,
+           qemuMonitorTestItem *item,
+           const char *message)
+{
+    const testExchange *step = qemuMonitorTestItemGetPrivateData(item);
+    g_autoptr(virJSONValue) json = virJSONValueFromString(message);
+    g_autofree char *arguments = NULL;
+    virJSONValue *args;
+
+    if (!json)
+        return -1;
+
+    if ((args = virJSONValueObjectGetObject(json, "arguments")))
+        arguments = virJSONValueToString(args, false);
+
+    if (STRNEQ_NULLABLE(virJSONValueObjectGetString(json, "execute"), step->command) ||
+        (step->arguments && STRNEQ_NULLABLE(step->arguments, arguments))) {
+        fprintf(stderr, "expected %s %s, got %s\n",
+                step->command, NULLSTR(step->arguments), message);
+        return qemuMonitorTestAddInvalidCommandResponse(mon, step->command, message);
+    }
+
+    return qemuMonitorTestAddResponse(mon, step->reply);
+}
+
+
+static void
+testAddScript(qemuMonitorTest *mon,
+              const testExchange *step)
+{
+    for (; step && step->command; step++)
+        qemuMonitorTestAddHandler(mon, step->command, testAnswer, (void *)step, NULL);
+}
+
+
+static int
+testAct(const testCase *test,
+        virDomainObj *vm)
+{
+    switch (test->action) {
+    case SET_LIVE:
+        return qemuHvBalloonSetMemory(&driver, vm, vm->def, NULL, test->size, 0);
+    case SET_CONFIG:
+        return qemuHvBalloonSetMemory(&driver, vm, NULL, vm->newDef, test->size, 0);
+    case SET_BOTH:
+        return qemuHvBalloonSetMemory(&driver, vm, vm->def, vm->newDef, test->size, 0);
+    case SETMAX_LIVE:
+        return qemuHvBalloonSetMemory(&driver, vm, vm->def, NULL, test->size,
+                                      VIR_DOMAIN_MEM_MAXIMUM);
+    case SETMAX_CONFIG:
+        return qemuHvBalloonSetMemory(&driver, vm, NULL, vm->newDef, test->size,
+                                      VIR_DOMAIN_MEM_MAXIMUM);
+    case RECONCILE:
+        qemuHvBalloonReconcile(&driver, vm);
+        return 0;
+    }
+    return -1;
+}
+
+
+static int
+testCheckError(const testCase *test,
+               int rc)
+{
+    const char *message = virGetLastErrorMessage();
+
+    if (!test->error) {
+        if (rc == 0 && virGetLastErrorCode() == VIR_ERR_OK)
+            return 0;
+        fprintf(stderr, "unexpected failure: %s\n", message);
+        return -1;
+    }
+
+    if (rc == 0 || !strstr(message, test->error)) {
+        fprintf(stderr, "expected an error with '%s', got %d and '%s'\n",
+                test->error, rc, message);
+        return -1;
+    }
+    virResetLastError();
+    return 0;
+}
+
+
+static int
+testCheckNumber(const char *what,
+                unsigned long long expected,
+                unsigned long long actual)
+{
+    if (expected == actual)
+        return 0;
+
+    fprintf(stderr, "%s: expected %llu KiB, got %llu KiB\n", what, expected, actual);
+    return -1;
+}
+
+
+/* The definition must be one that can be read again. */
+static int
+testCheckFormat(const virDomainObj *vm)
+{
+    g_autofree char *xml = virDomainDefFormat(vm->newDef, driver.xmlopt,
+                                              VIR_DOMAIN_DEF_FORMAT_INACTIVE);
+    g_autoptr(virDomainDef) again = NULL;
+
+    if (!xml ||
+        !(again = virDomainDefParseString(xml, driver.xmlopt, NULL,
+                                          VIR_DOMAIN_DEF_PARSE_INACTIVE)))
+        return -1;
+    return 0;
+}
+
+
+static int
+testCheckAfter(const testCase *test,
+               const virDomainObj *vm)
+{
+    if (testCheckNumber("total", test->total, virDomainDefGetMemoryTotal(vm->def)) < 0 ||
+        testCheckNumber("boot", 1 * GIB, virDomainDefGetMemoryInitial(vm->def)) < 0 ||
+        testCheckNumber("requested", test->wanted, vm->def->memballoon->requested) < 0)
+        return -1;
+
+    if (test->configTotal &&
+        (testCheckNumber("stored total", test->configTotal,
+                         virDomainDefGetMemoryTotal(vm->newDef)) < 0 ||
+         testCheckNumber("stored currentMemory", test->configCurrent,
+                         vm->newDef->mem.cur_balloon) < 0))
+        return -1;
+
+    return testCheckFormat(vm);
+}
+
+
+static int
+testHvBalloon(const void *opaque)
+{
+    const testData *data = opaque;
+    qemuDomainObjPrivate *priv;
+    g_autoptr(qemuMonitorTest) mon = NULL;
+    virDomainObj *vm = NULL;
+    int ret = -1;
+    int rc;
+
+    if (!(vm = testDomainNew(data)))
+        return -1;
+    priv = vm->privateData;
+
+    if (!(mon = qemuMonitorTestNew(driver.xmlopt, vm, NULL, NULL)))
+        goto cleanup;
+
+    testAddScript(mon, data->test->script);
+
+    priv->mon = qemuMonitorTestGetMonitor(mon);
+    virObjectUnlock(priv->mon);
+
+    rc = testAct(data->test, vm);
+    if (testCheckError(data->test, rc) == 0)
+        ret = testCheckAfter(data->test, vm);
+
+    virObjectLock(priv->mon);
+
+ cleanup:
+    priv->mon = NULL;
+    vm->def->id = -1;
+    virDomainObjEndAPI(&vm);
+    return ret;
+}
+
+
+/*
+ * What QEMU says, alone
+ */
+
+static int
+testParse(const char *command,
+          const char *reply,
+          int (*parse)(qemuMonitor *mon, void **data),
+          void **data)
+{
+    const testExchange script[] = { { command, NULL, reply }, { } };
+    g_autoptr(qemuMonitorTest) mon = qemuMonitorTestNewSimple(driver.xmlopt);
+
+    if (!mon)
+        return -1;
+
+    testAddScript(mon, script);
+    return parse(qemuMonitorTestGetMonitor(mon), data);
+}
+
+
+static int
+testGetSticks(qemuMonitor *mon, void **data)
+{
+    return qemuMonitorGetHvBalloonSticks(mon, (GPtrArray **)data);
+}
+
+
+static int
+testGetInfo(qemuMonitor *mon, void **data)
+{
+    return qemuMonitorGetHvBalloonInfo(mon, (qemuMonitorHvBalloonInfo **)data);
+}
+
+
+static int
+testParseSticks(const void *opaque G_GNUC_UNUSED)
+{
+    g_autoptr(GPtrArray) sticks = NULL;
+    const qemuMonitorHvBalloonStick *first;
+    const qemuMonitorHvBalloonStick *second;
+
+    if (testParse("query-haprot",
+                  "{\"return\": [" STICK("0", BASE, TWO, "unused", ONE, ONE) ","
+                  " {\"qom-path\": \"/machine/unattached/device[3]\", \"memdev\": \"plain\","
+                  "  \"addr\": " BASE2 ", \"size\": " ONE ", \"insert\": \"now\","
+                  "  \"state\": \"of-tomorrow\", \"added\": 0, \"released\": 0}]}",
+                  testGetSticks, (void **)&sticks) < 0 ||
+        sticks->len != 2)
+        return -1;
+
+    first = g_ptr_array_index(sticks, 0);
+    second = g_ptr_array_index(sticks, 1);
+
+    if (STRNEQ_NULLABLE(first->id, "ua-haprot0") ||
+        STRNEQ(first->memdev, "memua-haprot0") ||
+        first->address != 4294967296ULL ||
+        first->size != 2 * GIB ||
+        first->added != 1 * GIB || first->released != 1 * GIB ||
+        !first->onDemand || first->state != QEMU_HVBALLOON_STICK_UNUSED)
+        return -1;
+
+    /* nothing of an unknown state is ever removed */
+    if (second->id || second->onDemand ||
+        STRNEQ(second->memdev, "plain") ||
+        second->state != QEMU_HVBALLOON_STICK_INUSE)
+        return -1;
+
+    return 0;
+}
+
+
+static int
+testParseBadSticks(const void *opaque G_GNUC_UNUSED)
+{
+    const char *const bad[] = {
+        "{\"return\": [{}]}",
+        "{\"return\": [3]}",
+        "{\"return\": {}}",
+        "{\"return\": [" STICK("0", BASE, "0", "idle", "0", "0") "]}",
+        "{\"return\": [" STICK("0", BASE, "-1", "idle", "0", "0") "]}",
+        "{\"return\": [" STICK("0", BASE, ONE, "idle", TWO, "0") "]}",
+        "{\"return\": [" STICK("0", BASE, ONE, "idle", "0", ONE) "]}",
+        "{\"return\": [" STICK("0", "\"x\"", ONE, "idle", "0", "0") "]}",
+        FAIL("no"),
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GPtrArray) sticks = NULL;
+
+        if (testParse("query-haprot", bad[i], testGetSticks, (void **)&sticks) == 0) {
+            fprintf(stderr, "accepted: %s\n", bad[i]);
+            return -1;
+        }
+    }
+
+    virResetLastError();
+    return 0;
+}
+
+
+static int
+testParseInfo(const void *opaque G_GNUC_UNUSED)
+{
+    g_autoptr(qemuMonitorHvBalloonInfo) info = NULL;
+    g_autoptr(qemuMonitorHvBalloonInfo) none = NULL;
+
+    if (testParse("query-hv-balloon", INFO(TWO, ONE), testGetInfo, (void **)&info) < 0)
+        return -1;
+
+    if (!info->connected || info->alignment != 131072 ||
+        info->target != 2 * GIB || info->actual != 1 * GIB ||
+        STRNEQ(info->state, "idle") || info->lastError)
+        return -1;
+
+    if (testParse("query-hv-balloon", "{\"return\": {\"connected\": true}}",
+                  testGetInfo, (void **)&none) == 0)
+        return -1;
+
+    virResetLastError();
+    return 0;
+}
+
+
+static int
+mymain(void)
+{
+    g_autoptr(GHashTable) latest = testQemuGetLatestCaps();
+    g_autoptr(GHashTable) capsCache = virHashNew(virObjectUnref);
+    g_autoptr(GHashTable) schemaCache = virHashNew((GDestroyNotify) g_hash_table_unref);
+    g_autoptr(virQEMUCaps) caps = NULL;
+    int ret = 0;
+    size_t i;
+
+    if (qemuTestDriverInit(&driver) < 0)
+        return EXIT_FAILURE;
+
+    virEventRegisterDefaultImpl();
+    driver.hostdevMgr = virHostdevManagerGetDefault();
+
+    if (!(caps = testQemuGetRealCaps("x86_64", "10.0.0", "+hvballoon", latest,
+                                     capsCache, schemaCache, NULL)) ||
+        qemuTestCapsCacheInsert(driver.qemuCapsCache, caps) < 0)
+        return EXIT_FAILURE;
+
+    if (virTestRun("query-haprot", testParseSticks, NULL) < 0 ||
+        virTestRun("query-haprot, bad replies", testParseBadSticks, NULL) < 0 ||
+        virTestRun("query-hv-balloon", testParseInfo, NULL) < 0)
+        ret = -1;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        testData data = { .test = &cases[i], .caps = caps };
+
+        if (virTestRun(cases[i].name, testHvBalloon, &data) < 0)
+            ret = -1;
+    }
+
+    qemuTestDriverFree(&driver);
+    return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+VIR_TEST_MAIN_PRELOAD(mymain,
+                      VIR_TEST_MOCK("virhostdev"),
+                      VIR_TEST_MOCK("virpci"),
+                      VIR_TEST_MOCK("domaincaps"),
+                      VIR_TEST_MOCK("virprocess"),
+                      VIR_TEST_MOCK("qemuhotplug"));
