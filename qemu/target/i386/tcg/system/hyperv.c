@@ -382,8 +382,14 @@ static bool hv_set_sint(CPUX86State *env, int sint, uint64_t val)
     if (!hv_sint_valid(val)) {
         return false;
     }
-    qatomic_set__nocheck(&env->msr_hv_synic_sint[sint], val);
+    qatomic_set_u64(&env->msr_hv_synic_sint[sint], val);
     return true;
+}
+
+static void hv_end_of_message(CPUX86State *env)
+{
+    BQL_LOCK_GUARD();
+    hyperv_synic_eom(env_cpu(env));
 }
 
 static bool hv_synic_rdmsr(CPUX86State *env, uint32_t msr, uint64_t *val)
@@ -424,7 +430,7 @@ static bool hv_synic_wrmsr(CPUX86State *env, uint32_t msr, uint64_t val)
     case HV_X64_MSR_SIMP:
         return hv_set_synic_page(env, &env->msr_hv_synic_msg_page, val);
     case HV_X64_MSR_EOM:
-        hyperv_synic_eom(env_cpu(env));
+        hv_end_of_message(env);
         return true;
     case HV_X64_MSR_SINT0 ... HV_X64_MSR_SINT15:
         return hv_set_sint(env, msr - HV_X64_MSR_SINT0, val);
@@ -627,13 +633,20 @@ static uint16_t hv_dispatch(const X86CPU *cpu, const HvHypercall *call)
     }
 }
 
+/* Only a kernel that told who it is, and no guest of the guest. */
+static bool hv_may_call(const CPUX86State *env)
+{
+    return hv_partition()->msr_hv_guest_os_id &&
+        (env->cr[0] & CR0_PE_MASK) &&
+        !(env->hflags & (HF_CPL_MASK | HF_GUEST_MASK));
+}
+
 void helper_vmcall(CPUX86State *env)
 {
     X86CPU *cpu = env_archcpu(env);
     HvHypercall call;
 
-    if (!tcg_hyperv_enabled(cpu) || !hv_partition()->msr_hv_guest_os_id ||
-        !(env->cr[0] & CR0_PE_MASK) || (env->hflags & HF_CPL_MASK)) {
+    if (!tcg_hyperv_enabled(cpu) || !hv_may_call(env)) {
         raise_exception_ra(env, EXCP06_ILLOP, GETPC());
     }
     call = hv_fetch(env);
@@ -660,7 +673,7 @@ void tcg_hyperv_set_sint(CPUState *cs, uint32_t sint)
     uint64_t val;
 
     assert(sint < HV_SINT_COUNT);
-    val = qatomic_read__nocheck(&cpu->env.msr_hv_synic_sint[sint]);
+    val = qatomic_read_u64(&cpu->env.msr_hv_synic_sint[sint]);
     if ((val & (HV_SINT_MASKED | HV_SINT_POLLING)) ||
         (val & HV_SINT_VECTOR_MASK) < HV_SINT_FIRST_VALID_VECTOR) {
         return;
