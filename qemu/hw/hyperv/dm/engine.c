@@ -67,7 +67,8 @@ typedef struct Txn {
     uint64_t started;           /* ms */
     uint64_t deadline;          /* ms */
     uint64_t asked;             /* pages */
-    uint64_t got;               /* pages, of a balloon request */
+    uint64_t claimed;           /* pages that the guest says it released */
+    uint64_t got;               /* pages of those that it really had */
     unsigned idle_responses;
     DmHotAdd add;
     unsigned n_ranges;
@@ -103,6 +104,7 @@ struct DmEngine {
     uint64_t retry_delay;
     bool probed;                /* this guest onlined what it was given */
 
+    bool waiting;               /* for the end of the quiet time */
     bool settled;
     uint64_t reported;          /* the actual last told */
     uint64_t next_warning;
@@ -203,23 +205,30 @@ static void tell_actual(DmEngine *e)
 
 /* ---- sending ---- */
 
-static bool flush(DmEngine *e)
+/* The guest's time to answer starts when the request really leaves. */
+static void txn_sent(DmEngine *e, uint64_t now)
 {
-    if (e->out_len) {
-        if (!e->ops.send(e->opaque, e->out, e->out_len)) {
-            return false;
-        }
-        e->out_len = 0;
-        e->txn.sent = e->txn.kind != TXN_NONE;
-        e->counters.messages_sent++;
-    }
-    return true;
+    e->txn.sent = true;
+    e->txn.deadline += now - e->txn.started;
+    e->txn.started = now;
 }
 
-static void post(DmEngine *e, size_t len)
+static void flush(DmEngine *e, uint64_t now)
+{
+    if (!e->out_len || !e->ops.send(e->opaque, e->out, e->out_len)) {
+        return;
+    }
+    e->out_len = 0;
+    e->counters.messages_sent++;
+    if (e->txn.kind != TXN_NONE && !e->txn.sent) {
+        txn_sent(e, now);
+    }
+}
+
+static void post(DmEngine *e, size_t len, uint64_t now)
 {
     e->out_len = len;
-    flush(e);
+    flush(e, now);
 }
 
 /* Something outstanding touches this range: its fate is not known yet. */
@@ -248,7 +257,7 @@ static void txn_begin(DmEngine *e, TxnKind kind, uint64_t now,
     e->txn.started = now;
     e->txn.deadline = now + deadline;
     e->txn.asked = asked;
-    e->txn.got = 0;
+    e->txn.got = e->txn.claimed = 0;
     e->txn.idle_responses = 0;
     e->settled = false;
     e->trans_id++;
@@ -282,7 +291,7 @@ static void start_balloon(DmEngine *e, uint64_t pages, uint64_t now)
     pages = MIN(pages, MAX_BALLOON_PAGES) / BALLOON_UNIT * BALLOON_UNIT;
     txn_begin(e, TXN_BALLOON, now, BALLOON_DEADLINE, pages);
     trace(e, "balloon: %" G_GUINT64_FORMAT " pages asked", pages);
-    post(e, dm_wire_put_balloon_request(e->out, e->trans_id, pages));
+    post(e, dm_wire_put_balloon_request(e->out, e->trans_id, pages), now);
 }
 
 /* One range a message is all that is known to work with Windows. */
@@ -310,7 +319,7 @@ static bool start_return(DmEngine *e, uint64_t pages, uint64_t now)
     trace(e, "unballoon: %" G_GUINT64_FORMAT " pages in %u ranges", asked,
           e->txn.n_ranges);
     post(e, dm_wire_put_unballoon_request(e->out, e->trans_id, e->txn.ranges,
-                                          e->txn.n_ranges));
+                                          e->txn.n_ranges), now);
     return true;
 }
 
@@ -343,7 +352,7 @@ static bool start_hot_add(DmEngine *e, uint64_t pages, uint64_t now)
           add->region.count ? "" : ", continuing a region");
     post(e, dm_wire_put_hot_add_request(e->out, e->trans_id, &add->range,
                                         add->region.count ? &add->region
-                                                          : NULL));
+                                                          : NULL), now);
     return true;
 }
 
@@ -354,8 +363,8 @@ static void grow(DmEngine *e, uint64_t missing, uint64_t now)
     if (e->caps.balloon && start_return(e, missing, now)) {
         return;
     }
-    if (!dm_regions_ungranted(&e->regions)) {
-        return;                 /* the target is above what there is */
+    if (!dm_regions_ungranted(&e->regions) || missing < BALLOON_UNIT) {
+        return;                 /* there is no more, or it is near enough */
     }
     if (!e->caps.hot_add) {
         set_error(e, "the guest's driver cannot add memory");
@@ -382,8 +391,9 @@ static void shrink(DmEngine *e, uint64_t surplus, uint64_t now)
 
 static bool may_act(DmEngine *e, uint64_t now)
 {
+    e->waiting = e->stage == STAGE_READY && now < e->quiet_until;
     if (e->stage != STAGE_READY || e->txn.kind != TXN_NONE || e->out_len ||
-        dm_pageset_count(e->discard) || now < e->quiet_until) {
+        dm_pageset_count(e->discard) || e->waiting) {
         return false;
     }
     if (e->obstacle == DM_STATE_IDLE) {
@@ -395,6 +405,24 @@ static bool may_act(DmEngine *e, uint64_t now)
     e->obstacle = DM_STATE_IDLE;
     e->retry_at = NEVER;
     return true;
+}
+
+/* Nothing more can be done for the target: says so if that is not enough. */
+static void explain_ceiling(DmEngine *e)
+{
+    uint64_t capacity = dm_regions_capacity(&e->regions);
+    uint64_t actual = dm_regions_actual(&e->regions);
+
+    if (e->target > capacity) {
+        set_error(e, "the target is %" G_GUINT64_FORMAT " MiB above what is "
+                  "plugged", (e->target - capacity) / MIB_PAGES(1));
+    } else if (e->target >= actual + BALLOON_UNIT) {
+        set_error(e, "the target cannot be met: it is unknown whether the "
+                  "guest has %" G_GUINT64_FORMAT " MiB that were on their "
+                  "way when its driver disconnected; a restart of the guest "
+                  "clears this",
+                  dm_pageset_count(e->regions.in_doubt) / MIB_PAGES(1));
+    }
 }
 
 /* Sends what brings the guest nearer to its target, if anything can. */
@@ -412,11 +440,8 @@ static void start(DmEngine *e, uint64_t now)
         shrink(e, actual - target, now);
     }
     if (e->txn.kind == TXN_NONE && e->obstacle == DM_STATE_IDLE) {
-        clear_obstacle(e);      /* where it should be */
-        if (target < e->target) {
-            set_error(e, "the target is %" G_GUINT64_FORMAT " MiB above what "
-                      "is plugged", (e->target - target) / MIB_PAGES(1));
-        }
+        clear_obstacle(e);
+        explain_ceiling(e);
     }
 }
 
@@ -468,7 +493,7 @@ bool dm_engine_run(DmEngine *e, uint64_t now)
 {
     bool more = discard_some(e);
 
-    flush(e);
+    flush(e, now);
     notice_deadline(e, now);
     if (!more) {
         start(e, now);
@@ -486,7 +511,7 @@ uint64_t dm_engine_deadline(const DmEngine *e)
     }
     if (e->stage == STAGE_READY && e->txn.kind == TXN_NONE) {
         due = MIN(due, e->retry_at);
-        if (e->obstacle == DM_STATE_IDLE && !e->settled) {
+        if (e->waiting) {
             due = MIN(due, e->quiet_until);
         }
     }
@@ -517,7 +542,7 @@ static void version_request(DmEngine *e, const uint8_t *msg,
           last ? " (its last offer)" : "", known ? "accepted" : "refused");
     e->version = known ? version : 0;
     e->stage = known ? STAGE_CAPABILITIES : STAGE_VERSION;
-    post(e, dm_wire_put_version_response(e->out, header->trans_id, known));
+    post(e, dm_wire_put_version_response(e->out, header->trans_id, known), now);
 }
 
 static bool same_caps(const DmCapabilities *a, const DmCapabilities *b)
@@ -555,7 +580,7 @@ static void capabilities(DmEngine *e, const uint8_t *msg,
     e->stage = STAGE_READY;
     e->settled = false;
     post(e, dm_wire_put_capabilities_response(e->out, header->trans_id,
-                                              true));
+                                              true), now);
 }
 
 /* ---- what the guest reports ---- */
@@ -585,10 +610,14 @@ static bool unexpected(DmEngine *e, TxnKind kind, uint64_t now)
     return true;
 }
 
-/* Accounts one range, up to what was asked for. */
+/*
+ * Accounts one range. What counts towards the cap is what the guest claims,
+ * not what is true of it: so no request costs more work than it asked for
+ * pages, whatever comes back.
+ */
 static void take_range(DmEngine *e, DmRange range, uint64_t now)
 {
-    uint64_t room = e->txn.asked - e->txn.got;
+    uint64_t room = e->txn.asked - e->txn.claimed;
     DmReleased result;
 
     if (range.count > room) {
@@ -599,6 +628,7 @@ static void take_range(DmEngine *e, DmRange range, uint64_t now)
     if (!range.count) {
         return;
     }
+    e->txn.claimed += range.count;
     result = dm_regions_release(&e->regions, range, e->discard);
     e->txn.got += result.fresh;
     e->counters.duplicate_pages += result.duplicate;
@@ -690,17 +720,19 @@ static void judge_onlining(DmEngine *e, uint64_t now)
 
 static void hot_add_refused(DmEngine *e, uint32_t result, uint64_t now)
 {
+    uint64_t addr = e->txn.add.range.first << DM_PAGE_SHIFT;
+
     e->counters.refused++;
     if (result) {
-        set_error(e, "the guest refuses memory at 0x%" G_GINT64_MODIFIER "x",
-                  e->txn.add.range.first << DM_PAGE_SHIFT);
+        set_error(e, "the guest refuses memory at 0x%" G_GINT64_MODIFIER "x "
+                  "for good: only a restart of the guest clears this", addr);
         dm_regions_refused(&e->regions, e->txn.add.range);
+        obstacle_for_good(e, DM_STATE_REFUSED);
     } else {
         set_error(e, "the guest could not add memory at 0x%"
-                  G_GINT64_MODIFIER "x; it will be asked again",
-                  e->txn.add.range.first << DM_PAGE_SHIFT);
+                  G_GINT64_MODIFIER "x; it will be asked again", addr);
+        obstacle_for_now(e, DM_STATE_REFUSED, now);
     }
-    obstacle_for_now(e, DM_STATE_REFUSED, now);
 }
 
 /* It took the first pages and not the rest: the rest is a barrier. */
@@ -791,8 +823,7 @@ void dm_engine_receive(DmEngine *e, const void *msg, size_t len, uint64_t now)
 
 void dm_engine_writable(DmEngine *e, uint64_t now)
 {
-    (void)now;
-    flush(e);
+    flush(e, now);
 }
 
 /* ---- the channel, the machine ---- */
@@ -829,6 +860,7 @@ void dm_engine_channel_open(DmEngine *e, uint64_t guest_os_id,
     }
     trace(e, "channel open, guest OS id 0x%" G_GINT64_MODIFIER "x",
           guest_os_id);
+    is_new_kernel |= e->met && guest_os_id != e->guest_os_id;
     e->guest_os_id = guest_os_id;
     e->stage = STAGE_VERSION;
     e->settled = false;
@@ -854,6 +886,7 @@ void dm_engine_channel_close(DmEngine *e, uint64_t now)
     trace(e, "channel closed");
     txn_abandon(e);
     e->stage = STAGE_CLOSED;
+    e->waiting = false;
     e->version = 0;
 }
 
@@ -949,8 +982,8 @@ void dm_engine_unplug(DmEngine *e, unsigned stick)
 /* ---- life, queries ---- */
 
 DmEngine *dm_engine_new(const DmRange *boot, unsigned n_boot,
-                        uint64_t boot_pages, DmProfile profile, const DmEngineOps *ops,
-                        void *opaque)
+                        uint64_t boot_pages, DmProfile profile,
+                        const DmEngineOps *ops, void *opaque)
 {
     DmEngine *e = g_new0(DmEngine, 1);
 
@@ -1000,7 +1033,7 @@ static DmState current_state(const DmEngine *e)
     if (e->obstacle != DM_STATE_IDLE) {
         return e->obstacle;
     }
-    return e->settled ? DM_STATE_IDLE : DM_STATE_WAITING;
+    return e->waiting || !e->settled ? DM_STATE_WAITING : DM_STATE_IDLE;
 }
 
 void dm_engine_query(const DmEngine *e, DmEngineInfo *info)

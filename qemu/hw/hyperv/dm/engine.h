@@ -120,8 +120,8 @@ typedef struct DmEngineOps {
  * size of all boot memory, holes for ROM included; the profile to go by.
  */
 DmEngine *dm_engine_new(const DmRange *boot, unsigned n_boot,
-                        uint64_t boot_pages, DmProfile profile, const DmEngineOps *ops,
-                        void *opaque);
+                        uint64_t boot_pages, DmProfile profile,
+                        const DmEngineOps *ops, void *opaque);
 void dm_engine_free(DmEngine *engine);
 
 /* The channel to the guest's driver opened: @guest_os_id is the MSR's value

@@ -407,8 +407,12 @@ static bool continue_chunk(const DmRegions *r, uint64_t page, uint64_t end,
     return true;
 }
 
-/* A new region of whole chunks from @chunk on; false if the first one holds
- * anything that is not to be declared again. */
+/*
+ * A new region of whole chunks from @chunk on; false if the first one holds
+ * anything that is not to be declared again. A range that starts inside a
+ * chunk stays within it: Linux rounds the length up, not the end, and would
+ * leave the last pages of a longer one out.
+ */
 static bool start_region(const DmRegions *r, uint64_t page, uint64_t chunk,
                          uint64_t align, uint64_t want, DmHotAdd *add)
 {
@@ -416,8 +420,12 @@ static bool start_region(const DmRegions *r, uint64_t page, uint64_t chunk,
     uint64_t most = chunk + round_down(DM_MAX_RANGE_PAGES, align);
     uint64_t end = MIN(MIN(round_up(page + want, align), most),
                        space_end(r, page));
-    uint64_t limit = round_up(end, align), at = chunk;
+    uint64_t limit, at = chunk;
 
+    if (page > chunk) {
+        end = MIN(end, chunk + align);
+    }
+    limit = round_up(end, align);
     while (at < limit && !touched(r, at, at + align) &&
            !boot_within(r, at, at + align)) {
         at += align;

@@ -1,0 +1,701 @@
+/*
+ * A simulated guest over the pure engine
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#define _GNU_SOURCE             /* memrchr */
+#include "guest-sim.h"
+
+#include <string.h>
+
+#define MAX_RUNS_A_CALL 1000000
+
+static uint32_t get32(const uint8_t *p)
+{
+    return p[0] | p[1] << 8 | p[2] << 16 | (uint32_t)p[3] << 24;
+}
+
+static uint64_t get64(const uint8_t *p)
+{
+    return get32(p) | (uint64_t)get32(p + 4) << 32;
+}
+
+static void put64(uint8_t *p, uint64_t value)
+{
+    unsigned i;
+
+    for (i = 0; i < 8; i++) {
+        p[i] = value >> (8 * i);
+    }
+}
+
+static DmRange get_range(const uint8_t *p)
+{
+    uint64_t bits = get64(p);
+
+    return (DmRange) { bits & DM_MAX_PFN, bits >> 40 };
+}
+
+/* ---- the guest's books ---- */
+
+static bool in_books(const Sim *sim, uint64_t page)
+{
+    return page < sim->n_pages;
+}
+
+static void set_page(Sim *sim, uint64_t page, SimPage state)
+{
+    g_assert_true(in_books(sim, page));
+    sim->owned -= sim->pages[page] == SIM_OWNED;
+    sim->owned += state == SIM_OWNED;
+    sim->pages[page] = state;
+}
+
+/* The guest gets @range: of every page it must be in state @was. */
+static void get_pages(Sim *sim, DmRange range, SimPage was)
+{
+    uint64_t page;
+
+    for (page = range.first; page < range.first + range.count; page++) {
+        g_assert_true(in_books(sim, page));
+        g_assert_cmpint(sim->pages[page], ==, was);
+        set_page(sim, page, SIM_OWNED);
+    }
+}
+
+static void forget_pages(Sim *sim)
+{
+    unsigned i;
+
+    memset(sim->pages, SIM_NONE, sim->n_pages);
+    sim->owned = sim->lost = 0;
+    g_array_set_size(sim->regions, 0);
+    for (i = 0; i < sim->n_boot; i++) {
+        get_pages(sim, sim->boot[i], SIM_NONE);
+    }
+}
+
+/* ---- what the guest says ---- */
+
+static size_t header(Sim *sim, uint8_t *msg, DmMessageType type, size_t size)
+{
+    memset(msg, 0, size);
+    put64(msg, type | (uint64_t)size << 16 |
+               (uint64_t)++sim->counter << 32);
+    return size;
+}
+
+void sim_say(Sim *sim, const void *msg, size_t len)
+{
+    dm_engine_receive(sim->engine, msg, len, sim->now);
+    sim_check_accounts(sim);
+}
+
+void sim_version_request(Sim *sim, uint32_t version, bool last)
+{
+    uint8_t msg[16];
+    size_t size = header(sim, msg, DM_MSG_VERSION_REQUEST, 16);
+
+    put64(msg + 8, version | (uint64_t)last << 32);
+    sim_say(sim, msg, size);
+}
+
+void sim_capabilities(Sim *sim)
+{
+    uint8_t msg[32];
+    size_t size = header(sim, msg, DM_MSG_CAPABILITIES, 32);
+
+    put64(msg + 8, sim->can_balloon | sim->can_hot_add << 1 |
+                   sim->alignment << 2);
+    put64(msg + 24, UINT64_MAX);
+    sim_say(sim, msg, size);
+}
+
+void sim_status(Sim *sim, uint64_t available)
+{
+    uint8_t msg[48];
+    size_t size = header(sim, msg, DM_MSG_STATUS, 48);
+
+    put64(msg + 8, available);
+    sim_say(sim, msg, size);
+}
+
+void sim_hot_add_response(Sim *sim, uint32_t pages, uint32_t result)
+{
+    uint8_t msg[16];
+    size_t size = header(sim, msg, DM_MSG_HOT_ADD_RESPONSE, 16);
+
+    put64(msg + 8, pages | (uint64_t)result << 32);
+    sim_say(sim, msg, size);
+}
+
+void sim_unballoon_response(Sim *sim)
+{
+    uint8_t msg[8];
+
+    sim_say(sim, msg, header(sim, msg, DM_MSG_UNBALLOON_RESPONSE, 8));
+}
+
+static void claim_pages(Sim *sim, DmRange range)
+{
+    uint64_t page;
+
+    for (page = range.first;
+         page < range.first + range.count && in_books(sim, page); page++) {
+        if (sim->pages[page] == SIM_OWNED) {
+            set_page(sim, page, SIM_RELEASED);
+        }
+    }
+}
+
+void sim_claim(Sim *sim, const DmRange *ranges, unsigned n, bool more)
+{
+    uint8_t msg[DM_MAX_SEND];
+    size_t size = header(sim, msg, DM_MSG_BALLOON_RESPONSE, 16 + 8 * n);
+    unsigned i;
+
+    g_assert_cmpuint(size, <=, sizeof(msg));
+    put64(msg + 8, (uint64_t)(more | n << 1) << 32);
+    for (i = 0; i < n; i++) {
+        put64(msg + 16 + 8 * i, ranges[i].first | ranges[i].count << 40);
+        claim_pages(sim, ranges[i]);
+    }
+    sim_say(sim, msg, size);
+}
+
+/* ---- how the guest answers ---- */
+
+/* Where to look for pages to release: downward from the top, or anywhere. */
+static uint64_t look_from(const Sim *sim, uint64_t below)
+{
+    if (sim->scatter) {
+        return g_test_rand_int_range(0, sim->n_pages / 512) * 512 + 512;
+    }
+    return below;
+}
+
+/* The highest run below @below of up to @most owned pages in one block of
+ * 2 MiB. */
+static DmRange find_owned(const Sim *sim, uint64_t below, uint64_t most)
+{
+    const uint8_t *last = memrchr(sim->pages, SIM_OWNED, below);
+    uint64_t end, first;
+
+    if (!last) {
+        return (DmRange) { 0, 0 };
+    }
+    end = last - sim->pages + 1;
+    first = end - 1;
+    while (end - first < most && first % 512 != 0 &&
+           sim->pages[first - 1] == SIM_OWNED) {
+        first--;
+    }
+    return (DmRange) { first, end - first };
+}
+
+static DmRange next_run(Sim *sim, uint64_t *below, uint64_t most)
+{
+    DmRange run;
+
+    *below = look_from(sim, *below);
+    run = find_owned(sim, *below, MIN(most, sim->unit));
+    if (!run.count && sim->scatter) {
+        run = find_owned(sim, sim->n_pages, MIN(most, sim->unit));
+    }
+    *below = run.first;
+    return run;
+}
+
+static void guest_balloon(Sim *sim, uint64_t asked)
+{
+    uint64_t can = sim->owned > sim->floor ? sim->owned - sim->floor : 0;
+    uint64_t left = MIN(asked, can), below = sim->n_pages;
+    DmRange ranges[510];
+    unsigned n = 0;
+
+    while (left) {
+        DmRange run = next_run(sim, &below, left);
+
+        g_assert_cmpuint(run.count, >, 0);
+        if (n && sim->big_ranges &&
+            run.first + run.count == ranges[n - 1].first) {
+            ranges[n - 1].first = run.first;
+            ranges[n - 1].count += run.count;
+        } else {
+            ranges[n++] = run;
+        }
+        claim_pages(sim, run);
+        left -= run.count;
+        if (n == 510 && left) {
+            sim_claim(sim, ranges, n, true);
+            n = 0;
+        }
+    }
+    sim_claim(sim, ranges, n, false);
+}
+
+static void guest_unballoon(Sim *sim, const uint8_t *msg, size_t len)
+{
+    uint32_t n = get32(msg + 12), i;
+
+    g_assert_cmpuint(get32(msg + 8), ==, 0);
+    g_assert_cmpuint(len, ==, 16 + 8 * (size_t)n);
+    for (i = 0; i < n; i++) {
+        get_pages(sim, get_range(msg + 16 + 8 * i), SIM_RELEASED);
+    }
+    sim_unballoon_response(sim);
+}
+
+static SimRegion *region_of(Sim *sim, uint64_t page)
+{
+    unsigned i;
+
+    for (i = 0; i < sim->regions->len; i++) {
+        SimRegion *r = &g_array_index(sim->regions, SimRegion, i);
+
+        if (page >= r->start && page < r->end) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+/* The rules of Linux: no region twice, no page of it the guest's already. */
+static void declare_region(Sim *sim, DmRange range, DmRange region)
+{
+    uint64_t align = SIM_MIB << sim->alignment, page;
+    SimRegion new = { region.first, region.first + region.count,
+                      range.first };
+    SimRegion *old = region_of(sim, range.first);
+
+    g_assert_cmpuint(region.first % align, ==, 0);
+    g_assert_cmpuint(region.count % align, ==, 0);
+    g_assert_cmpuint(range.first, >=, region.first);
+    g_assert_cmpuint(range.first + range.count, <=,
+                     region.first + region.count);
+    if (range.first > region.first) {
+        g_assert_cmpuint(range.first + range.count, <=, region.first + align);
+    }
+    if (old) {                  /* only one that it could not add before */
+        g_assert_cmpuint(old->covered_end, ==, range.first);
+        return;
+    }
+    for (page = region.first; page < region.first + region.count; page++) {
+        g_assert_true(!in_books(sim, page) || sim->pages[page] == SIM_NONE);
+        g_assert_null(region_of(sim, page));
+        page += in_books(sim, page) ? 0 : align;
+    }
+    g_array_append_val(sim->regions, new);
+}
+
+static void guest_hot_add(Sim *sim, const uint8_t *msg, size_t len)
+{
+    DmRange range = get_range(msg + 8);
+    SimRegion *region;
+
+    g_assert_true(len == 16 || len == 24);
+    sim->last_add = range;
+    if (len == 24) {
+        declare_region(sim, range, get_range(msg + 16));
+    }
+    region = region_of(sim, range.first);
+    g_assert_nonnull(region);
+    g_assert_cmpuint(region->covered_end, <=, range.first);
+    g_assert_cmpuint(region->end, >=, range.first + range.count);
+    if (sim->refuse || sim->refuse_for_good) {
+        sim_hot_add_response(sim, 0, sim->refuse_for_good);
+        return;
+    }
+    if (sim->take_at_most) {
+        range.count = MIN(range.count, sim->take_at_most);
+    }
+    if (!sim->onlines) {
+        sim->now += 5000 * ((range.count + 32767) / 32768);
+    }
+    get_pages(sim, range, SIM_NONE);
+    region->covered_end = range.first + range.count;
+    sim_hot_add_response(sim, range.count, 1);
+}
+
+static void guest_handle(Sim *sim, const uint8_t *msg, size_t len)
+{
+    switch (msg[0]) {
+    case DM_MSG_BALLOON_REQUEST:
+        sim->last_balloon_asked = get32(msg + 8);
+        guest_balloon(sim, get32(msg + 8));
+        break;
+    case DM_MSG_UNBALLOON_REQUEST:
+        guest_unballoon(sim, msg, len);
+        break;
+    case DM_MSG_HOT_ADD_REQUEST:
+        guest_hot_add(sim, msg, len);
+        break;
+    case DM_MSG_VERSION_RESPONSE:
+        if (get64(msg + 8)) {
+            sim_capabilities(sim);
+        }
+        break;
+    case DM_MSG_CAPABILITIES_RESPONSE:
+        break;
+    default:
+        g_assert_not_reached();
+    }
+}
+
+/* ---- what the engine calls ---- */
+
+static bool op_send(void *opaque, const void *msg, size_t len)
+{
+    Sim *sim = opaque;
+    const uint8_t *m = msg;
+
+    g_assert_true(sim->connected);
+    g_assert_cmpuint(len, <=, DM_MAX_SEND);
+    g_assert_cmpuint(len, ==, m[2] | m[3] << 8);
+    if (sim->ring_full) {
+        return false;
+    }
+    sim->sent[m[0]]++;
+    if (m[0] == DM_MSG_UNBALLOON_REQUEST) {
+        sim->longest_unballoon = MAX(sim->longest_unballoon, get32(m + 12));
+    }
+    g_queue_push_tail(&sim->inbox, g_bytes_new(msg, len));
+    return true;
+}
+
+static void op_discard(void *opaque, uint64_t first, uint64_t count)
+{
+    Sim *sim = opaque;
+    uint64_t page;
+
+    g_assert_cmpuint(count, >, 0);
+    g_assert_true(dm_engine_is_released(sim->engine, first, count));
+    for (page = first; page < first + count; page++) {
+        g_assert_true(in_books(sim, page));
+        g_assert_cmpint(sim->pages[page], !=, SIM_OWNED);
+    }
+    sim->discarded += count;
+}
+
+static void op_stick_state(void *opaque, unsigned stick, DmStickState state)
+{
+    Sim *sim = opaque;
+
+    g_assert_true(sim->sticks[stick].plugged);
+    g_assert_cmpint(sim->sticks[stick].state, !=, state);
+    sim->sticks[stick].state = state;
+    sim->n_inuse += state == DM_STICK_INUSE;
+    sim->n_unused += state == DM_STICK_UNUSED;
+}
+
+static void op_actual_changed(void *opaque, uint64_t actual)
+{
+    Sim *sim = opaque;
+
+    sim->n_actual++;
+    sim->told_actual = actual;
+}
+
+static void op_status(void *opaque, const DmStatus *status)
+{
+    Sim *sim = opaque;
+
+    sim->n_status++;
+    sim->last_status = *status;
+}
+
+static void op_warn(void *opaque, const char *text)
+{
+    Sim *sim = opaque;
+
+    g_assert_true(g_utf8_validate(text, -1, NULL));
+    sim->n_warn++;
+}
+
+static void op_trace(void *opaque, const char *text)
+{
+    (void)opaque;
+    if (g_test_verbose()) {
+        g_test_message("%s", text);
+    }
+}
+
+static const DmEngineOps sim_ops = {
+    .send = op_send,
+    .discard = op_discard,
+    .stick_state = op_stick_state,
+    .actual_changed = op_actual_changed,
+    .status = op_status,
+    .warn = op_warn,
+    .trace = op_trace,
+};
+
+/* ---- the machine ---- */
+
+static void lay_out_boot(Sim *sim, uint64_t boot)
+{
+    uint64_t low = MIN(boot, 3 * SIM_GIB);
+
+    /* As a PC: no RAM from 640 KiB to 1 MiB. */
+    sim->boot[0] = (DmRange) { 0, 0xa0 };
+    sim->boot[1] = (DmRange) { 0x100, low - 0x100 };
+    sim->boot[2] = (DmRange) { SIM_4G, boot - low };
+    sim->n_boot = boot > low ? 3 : 2;
+    sim->boot_pages = boot;
+    sim->hole_pages = 0x60;
+}
+
+Sim *sim_new(uint64_t boot, DmProfile profile, uint64_t os_id)
+{
+    Sim *sim = g_new0(Sim, 1);
+
+    lay_out_boot(sim, boot);
+    sim->n_pages = 12 * SIM_GIB;
+    sim->pages = g_malloc0(sim->n_pages);
+    sim->regions = g_array_new(FALSE, FALSE, sizeof(SimRegion));
+    g_queue_init(&sim->inbox);
+    sim->os_id = os_id;
+    sim->can_balloon = sim->can_hot_add = sim->onlines = true;
+    sim->alignment = 7;
+    sim->unit = 512;
+    sim->now = 1000;
+    sim->engine = dm_engine_new(sim->boot, sim->n_boot, boot, profile,
+                                &sim_ops, sim);
+    forget_pages(sim);
+    return sim;
+}
+
+void sim_drop_inbox(Sim *sim)
+{
+    g_queue_clear_full(&sim->inbox, (GDestroyNotify)g_bytes_unref);
+}
+
+void sim_free(Sim *sim)
+{
+    dm_engine_free(sim->engine);
+    sim_drop_inbox(sim);
+    g_array_free(sim->regions, TRUE);
+    g_free(sim->pages);
+    g_free(sim);
+}
+
+static void run_engine(Sim *sim)
+{
+    unsigned i;
+
+    for (i = 0; dm_engine_run(sim->engine, sim->now); i++) {
+        g_assert_cmpuint(i, <, MAX_RUNS_A_CALL);
+    }
+    sim_check_accounts(sim);
+}
+
+void sim_pump(Sim *sim)
+{
+    unsigned i;
+
+    run_engine(sim);
+    for (i = 0; !sim->mute && !g_queue_is_empty(&sim->inbox); i++) {
+        GBytes *bytes = g_queue_pop_head(&sim->inbox);
+        gsize len;
+        const uint8_t *msg = g_bytes_get_data(bytes, &len);
+
+        g_assert_cmpuint(i, <, MAX_RUNS_A_CALL);
+        guest_handle(sim, msg, len);
+        g_bytes_unref(bytes);
+        run_engine(sim);
+    }
+}
+
+void sim_advance(Sim *sim, uint64_t ms)
+{
+    uint64_t end = sim->now + ms;
+    unsigned i;
+
+    for (i = 0; ; i++) {
+        uint64_t due = dm_engine_deadline(sim->engine);
+
+        g_assert_cmpuint(i, <, MAX_RUNS_A_CALL);
+        if (due > end) {
+            break;
+        }
+        sim->now = MAX(sim->now, due);
+        sim_pump(sim);
+        /* What was due must not stay due. */
+        g_assert_true(dm_engine_deadline(sim->engine) > sim->now);
+    }
+    sim->now = MAX(sim->now, end);
+    sim_pump(sim);
+}
+
+void sim_open(Sim *sim, bool new_kernel)
+{
+    sim->connected = true;
+    dm_engine_channel_open(sim->engine, sim->os_id, new_kernel, sim->now);
+    sim_check_accounts(sim);
+}
+
+void sim_connect(Sim *sim)
+{
+    sim_open(sim, false);
+    sim_version_request(sim, DM_VERSION_2_0, false);
+    sim_pump(sim);
+}
+
+void sim_close(Sim *sim)
+{
+    sim->connected = false;
+    dm_engine_channel_close(sim->engine, sim->now);
+    sim_drop_inbox(sim);
+    sim_pump(sim);
+}
+
+void sim_reset(Sim *sim)
+{
+    sim->connected = false;
+    sim_drop_inbox(sim);
+    forget_pages(sim);
+    dm_engine_system_reset(sim->engine, sim->now);
+    sim_pump(sim);
+}
+
+void sim_kexec(Sim *sim, uint64_t os_id)
+{
+    uint64_t page;
+    unsigned i;
+
+    sim_close(sim);
+    for (i = 0; i < sim->n_boot; i++) {
+        for (page = sim->boot[i].first;
+             page < sim->boot[i].first + sim->boot[i].count; page++) {
+            set_page(sim, page, SIM_OWNED);
+        }
+    }
+    sim->lost = 0;
+    sim->os_id = os_id;
+    sim_open(sim, true);
+    sim_version_request(sim, DM_VERSION_2_0, false);
+    sim_pump(sim);
+}
+
+void sim_target(Sim *sim, uint64_t pages)
+{
+    GError *error = NULL;
+
+    g_assert_true(dm_engine_set_target(sim->engine, pages, sim->now, &error));
+    g_assert_no_error(error);
+    sim_pump(sim);
+}
+
+bool sim_plug(Sim *sim, unsigned id, uint64_t first, uint64_t count,
+              bool on_demand)
+{
+    SimStick *stick = &sim->sticks[id];
+    g_autoptr(GError) error = NULL;
+    DmStickInfo info;
+
+    g_assert_false(stick->plugged);
+    if (!dm_engine_plug(sim->engine, id, (DmRange) { first, count },
+                        on_demand, &error)) {
+        g_assert_nonnull(error);
+        return false;
+    }
+    g_assert_no_error(error);
+    g_assert_true(dm_engine_query_stick(sim->engine, id, &info));
+    *stick = (SimStick) { true, { first, count }, info.state };
+    sim_pump(sim);
+    return true;
+}
+
+bool sim_unplug(Sim *sim, unsigned id)
+{
+    g_autoptr(GError) error = NULL;
+    DmRange range = sim->sticks[id].range;
+    uint64_t page;
+
+    if (!dm_engine_may_unplug(sim->engine, id, &error)) {
+        g_assert_nonnull(error);
+        return false;
+    }
+    for (page = range.first; page < range.first + range.count; page++) {
+        g_assert_cmpint(sim->pages[page], !=, SIM_OWNED);
+    }
+    dm_engine_unplug(sim->engine, id);
+    sim->sticks[id].plugged = false;
+    sim_pump(sim);
+    return true;
+}
+
+/* ---- looking ---- */
+
+DmEngineInfo sim_info(const Sim *sim)
+{
+    DmEngineInfo info;
+
+    dm_engine_query(sim->engine, &info);
+    return info;
+}
+
+DmStickInfo sim_stick(const Sim *sim, unsigned id)
+{
+    DmStickInfo info;
+
+    g_assert_true(dm_engine_query_stick(sim->engine, id, &info));
+    return info;
+}
+
+void sim_check_accounts(const Sim *sim)
+{
+    DmEngineInfo info = sim_info(sim);
+    uint64_t added = 0, size = 0, released = 0;
+    unsigned i;
+
+    for (i = 0; i < SIM_STICKS; i++) {
+        if (sim->sticks[i].plugged) {
+            DmStickInfo stick = sim_stick(sim, i);
+
+            g_assert_cmpuint(stick.released, <=, stick.added);
+            g_assert_cmpuint(stick.added, <=, stick.range.count);
+            g_assert_cmpuint(stick.range.count, ==,
+                             sim->sticks[i].range.count);
+            added += stick.added;
+            released += stick.released;
+            size += stick.range.count;
+        }
+    }
+    g_assert_cmpuint(info.boot, ==, sim->boot_pages);
+    g_assert_cmpuint(info.capacity, ==, info.boot + size);
+    g_assert_cmpuint(info.ungranted, ==, size - added);
+    g_assert_cmpuint(released, <=, info.released);
+    g_assert_cmpuint(info.released + info.in_doubt, <=, info.boot + added);
+    g_assert_cmpuint(info.actual, ==,
+                     info.boot + added - info.released - info.in_doubt);
+    g_assert_nonnull(dm_state_name(info.state));
+    g_assert_nonnull(dm_guest_name(info.guest));
+}
+
+/* What it may have on top is in doubt; what it lost went unheard. */
+void sim_check_honest(const Sim *sim)
+{
+    DmEngineInfo info = sim_info(sim);
+    uint64_t has = sim->owned + sim->hole_pages;
+
+    g_assert_cmpuint(info.actual, <=, has + sim->lost);
+    g_assert_cmpuint(has, <=, info.actual + info.in_doubt);
+    if (!sim->lost && !info.in_doubt) {
+        g_assert_cmpuint(info.actual, ==, has);
+    }
+}
+
+void sim_check_target(const Sim *sim)
+{
+    DmEngineInfo info = sim_info(sim);
+    uint64_t off = MAX(info.actual, info.target) -
+                   MIN(info.actual, info.target);
+
+    if (off >= 2 * SIM_MIB) {
+        g_assert_nonnull(info.last_error);
+    } else {
+        g_assert_cmpuint(off, <=, 2 * SIM_MIB);
+    }
+}

@@ -1,0 +1,138 @@
+/*
+ * A simulated guest over the pure engine
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * The guest keeps its own books, one byte a page, written without looking at
+ * the engine's. Whatever the engine does is held against them at once: a page
+ * that is handed out must not be the guest's already, a page that is
+ * discarded must not be the guest's at all, a region is declared only once.
+ * A guest that lies uses the same books: what it claims to have released
+ * counts as released, so the same rules hold.
+ *
+ * Sizes are in 4 KiB pages, times in ms.
+ */
+
+#ifndef GUEST_SIM_H
+#define GUEST_SIM_H
+
+#include <glib.h>
+
+#include "engine.h"
+
+#define SIM_MIB UINT64_C(256)
+#define SIM_GIB (1024 * SIM_MIB)
+/* Boot memory above the PCI hole and sticks start here. */
+#define SIM_4G (4 * SIM_GIB)
+
+#define SIM_LINUX (UINT64_C(0x8100) << 48 | 0x060100)
+#define SIM_WINDOWS (UINT64_C(0x0001) << 48 | 0x0a0000)
+
+typedef enum SimPage {
+    SIM_NONE,                   /* not this guest's */
+    SIM_OWNED,
+    SIM_RELEASED,               /* was the guest's, and it said it is not */
+} SimPage;
+
+typedef struct SimRegion {      /* as Linux keeps them */
+    uint64_t start, end, covered_end;
+} SimRegion;
+
+typedef struct SimStick {
+    bool plugged;
+    DmRange range;
+    DmStickState state;         /* as told by the engine */
+} SimStick;
+
+#define SIM_STICKS 16
+
+typedef struct Sim {
+    DmEngine *engine;
+    uint64_t now;
+
+    /* The guest. May be changed between calls. */
+    uint64_t os_id;
+    bool can_balloon, can_hot_add;
+    unsigned alignment;         /* 2^n MiB */
+    uint64_t floor;             /* it keeps at least so much */
+    bool mute;                  /* it answers nothing */
+    bool onlines;               /* hot-added memory is used at once */
+    bool refuse, refuse_for_good; /* hot-add */
+    uint64_t take_at_most;      /* of a hot-add; 0: all */
+    unsigned unit;              /* it releases runs of so many pages */
+    bool big_ranges;            /* as Windows: runs in one range */
+    bool scatter;               /* release from anywhere, not top down */
+    bool ring_full;             /* the engine cannot send */
+
+    uint8_t *pages;             /* SimPage */
+    uint64_t n_pages;
+    uint64_t owned;
+    uint64_t lost;              /* released while nobody listened */
+    GArray *regions;            /* SimRegion */
+    GQueue inbox;               /* GBytes from the engine */
+    uint32_t counter;           /* its own trans_id */
+
+    /* The machine. */
+    DmRange boot[4];
+    unsigned n_boot;
+    uint64_t boot_pages, hole_pages;
+    SimStick sticks[SIM_STICKS];
+
+    /* What the engine said. */
+    bool connected;
+    unsigned sent[16];          /* messages, by type */
+    uint64_t last_balloon_asked;
+    DmRange last_add;
+    unsigned longest_unballoon; /* ranges in a message */
+    uint64_t discarded;         /* pages */
+    unsigned n_actual, n_status, n_warn, n_inuse, n_unused;
+    uint64_t told_actual;
+    DmStatus last_status;
+} Sim;
+
+/* A machine of @boot pages; those above 3 GiB start at 4 GiB. */
+Sim *sim_new(uint64_t boot, DmProfile profile, uint64_t os_id);
+void sim_free(Sim *sim);
+
+/* The driver connects and does its handshake; then everything that follows. */
+void sim_connect(Sim *sim);
+void sim_open(Sim *sim, bool new_kernel);
+void sim_close(Sim *sim);
+/* Lets guest and engine talk until both are quiet. */
+void sim_pump(Sim *sim);
+/* Lets time pass, with what falls due in between. */
+void sim_advance(Sim *sim, uint64_t ms);
+/* Resets the machine; the guest does not connect by itself. */
+void sim_reset(Sim *sim);
+/* Another kernel takes over without a reset. */
+void sim_kexec(Sim *sim, uint64_t os_id);
+
+void sim_target(Sim *sim, uint64_t pages);
+bool sim_plug(Sim *sim, unsigned id, uint64_t first, uint64_t count,
+              bool on_demand);
+/* Returns whether the engine agreed. */
+bool sim_unplug(Sim *sim, unsigned id);
+
+/* One message of the guest as it is. */
+void sim_say(Sim *sim, const void *msg, size_t len);
+/* A balloon response that claims these ranges: the books follow. */
+void sim_claim(Sim *sim, const DmRange *ranges, unsigned n, bool more);
+void sim_hot_add_response(Sim *sim, uint32_t pages, uint32_t result);
+void sim_unballoon_response(Sim *sim);
+void sim_version_request(Sim *sim, uint32_t version, bool last);
+void sim_capabilities(Sim *sim);
+void sim_status(Sim *sim, uint64_t available);
+/* Drops what the engine sent and the guest has not looked at. */
+void sim_drop_inbox(Sim *sim);
+
+DmEngineInfo sim_info(const Sim *sim);
+DmStickInfo sim_stick(const Sim *sim, unsigned id);
+
+/* The engine's numbers must add up, whatever the guest is. */
+void sim_check_accounts(const Sim *sim);
+/* And, for an honest guest at rest, agree with the guest's. */
+void sim_check_honest(const Sim *sim);
+/* The target is met within 2 MiB, or the engine says why not. */
+void sim_check_target(const Sim *sim);
+
+#endif

@@ -1,0 +1,191 @@
+/*
+ * Page sets: by example, and against an oracle of one byte a page
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <glib.h>
+#include <string.h>
+
+#include "pageset.h"
+
+#define CONTAINER UINT64_C(65536)
+/* Four containers, not at a container's start: carries are seen. */
+#define BASE (5 * CONTAINER - 100)
+#define SPAN (3 * CONTAINER + 200)
+
+static void check_runs(const DmPageSet *set, const uint8_t *oracle)
+{
+    uint64_t at = BASE, first, count, total = 0, i;
+
+    while (dm_pageset_next(set, at, BASE + SPAN, &first, &count)) {
+        for (i = at; i < first; i++) {
+            g_assert_false(oracle[i - BASE]);
+        }
+        for (i = first; i < first + count; i++) {
+            g_assert_true(oracle[i - BASE]);
+        }
+        total += count;
+        at = first + count;
+    }
+    for (i = at; i < BASE + SPAN; i++) {
+        g_assert_false(oracle[i - BASE]);
+    }
+    g_assert_cmpuint(total, ==, dm_pageset_count(set));
+}
+
+static uint64_t oracle_fill(uint8_t *oracle, uint64_t first, uint64_t count,
+                            bool value)
+{
+    uint64_t i, changed = 0;
+
+    for (i = 0; i < count; i++) {
+        changed += oracle[first + i] != value;
+        oracle[first + i] = value;
+    }
+    return changed;
+}
+
+static void one_step(DmPageSet *set, uint8_t *oracle, unsigned max)
+{
+    uint64_t count = g_test_rand_int_range(0, max);
+    uint64_t first = g_test_rand_int_range(0, SPAN - max);
+    bool value = g_test_rand_int_range(0, 2);
+    uint64_t changed = oracle_fill(oracle, first, count, value);
+    uint64_t got = value ? dm_pageset_add(set, BASE + first, count)
+                         : dm_pageset_remove(set, BASE + first, count);
+    uint64_t n = 0, i;
+
+    g_assert_cmpuint(got, ==, changed);
+    for (i = 0; i < count; i++) {
+        n += oracle[first + i];
+    }
+    g_assert_cmpuint(dm_pageset_count_in(set, BASE + first, count), ==, n);
+}
+
+/* Small runs make bitmaps, long ones full containers. */
+static void test_oracle(gconstpointer data)
+{
+    unsigned max = GPOINTER_TO_UINT(data), i;
+    g_autofree uint8_t *oracle = g_new0(uint8_t, SPAN);
+    DmPageSet *set = dm_pageset_new();
+
+    for (i = 0; i < 20000; i++) {
+        one_step(set, oracle, max);
+        if (i % 1000 == 0) {
+            check_runs(set, oracle);
+        }
+    }
+    check_runs(set, oracle);
+    dm_pageset_free(set);
+}
+
+static void test_empty(void)
+{
+    DmPageSet *set = dm_pageset_new();
+    uint64_t first, count;
+
+    g_assert_cmpuint(dm_pageset_count(set), ==, 0);
+    g_assert_false(dm_pageset_contains(set, 0));
+    g_assert_false(dm_pageset_next(set, 0, UINT64_C(1) << 40, &first,
+                                   &count));
+    g_assert_true(dm_pageset_next_gap(set, 3, 9, &first, &count));
+    g_assert_cmpuint(first, ==, 3);
+    g_assert_cmpuint(count, ==, 6);
+    g_assert_cmpuint(dm_pageset_remove(set, 0, 100), ==, 0);
+    g_assert_cmpuint(dm_pageset_add(set, 7, 0), ==, 0);
+    g_assert_cmpuint(dm_pageset_count(set), ==, 0);
+    dm_pageset_free(set);
+}
+
+static void test_duplicates(void)
+{
+    DmPageSet *set = dm_pageset_new();
+
+    g_assert_cmpuint(dm_pageset_add(set, 10, 10), ==, 10);
+    g_assert_cmpuint(dm_pageset_add(set, 10, 10), ==, 0);
+    g_assert_cmpuint(dm_pageset_add(set, 5, 10), ==, 5);
+    g_assert_cmpuint(dm_pageset_remove(set, 0, 100), ==, 15);
+    g_assert_cmpuint(dm_pageset_remove(set, 0, 100), ==, 0);
+    dm_pageset_free(set);
+}
+
+/* Runs reach over containers, whatever those are made of. */
+static void test_run_over_containers(void)
+{
+    DmPageSet *set = dm_pageset_new();
+    uint64_t first, count;
+
+    dm_pageset_add(set, CONTAINER - 1, 2 * CONTAINER + 2);
+    g_assert_true(dm_pageset_next(set, 0, 10 * CONTAINER, &first, &count));
+    g_assert_cmpuint(first, ==, CONTAINER - 1);
+    g_assert_cmpuint(count, ==, 2 * CONTAINER + 2);
+    /* Windows cut runs. */
+    g_assert_true(dm_pageset_next(set, CONTAINER, CONTAINER + 5, &first,
+                                  &count));
+    g_assert_cmpuint(first, ==, CONTAINER);
+    g_assert_cmpuint(count, ==, 5);
+    dm_pageset_free(set);
+}
+
+static void test_top_of_address_space(void)
+{
+    uint64_t top = UINT64_C(1) << 40, first, count;
+    DmPageSet *set = dm_pageset_new();
+
+    g_assert_cmpuint(dm_pageset_add(set, top - 3, 3), ==, 3);
+    g_assert_true(dm_pageset_contains(set, top - 1));
+    g_assert_true(dm_pageset_next(set, 0, top, &first, &count));
+    g_assert_cmpuint(first, ==, top - 3);
+    g_assert_cmpuint(count, ==, 3);
+    dm_pageset_free(set);
+}
+
+/* At worst, one bit a page and a little for each container. */
+static void test_worst_pattern(void)
+{
+    const uint64_t containers = 64;
+    DmPageSet *set = dm_pageset_new();
+    uint64_t page;
+
+    for (page = 0; page < containers * CONTAINER; page += 2) {
+        dm_pageset_add(set, page, 1);
+    }
+    g_assert_cmpuint(dm_pageset_count(set), ==, containers * CONTAINER / 2);
+    g_assert_cmpuint(dm_pageset_bytes(set), <=,
+                     containers * (CONTAINER / 8 + 128) + 1024);
+    dm_pageset_free(set);
+}
+
+/* At best, a few bytes for each container. */
+static void test_best_pattern(void)
+{
+    const uint64_t containers = 4096;       /* 1 TiB */
+    DmPageSet *set = dm_pageset_new();
+
+    g_assert_cmpuint(dm_pageset_add(set, 0, containers * CONTAINER), ==,
+                     containers * CONTAINER);
+    g_assert_cmpuint(dm_pageset_bytes(set), <=, containers * 64 + 1024);
+    dm_pageset_clear(set);
+    g_assert_cmpuint(dm_pageset_count(set), ==, 0);
+    dm_pageset_free(set);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/pageset/empty", test_empty);
+    g_test_add_func("/pageset/duplicates", test_duplicates);
+    g_test_add_func("/pageset/run-over-containers", test_run_over_containers);
+    g_test_add_func("/pageset/top-of-address-space",
+                    test_top_of_address_space);
+    g_test_add_func("/pageset/worst-pattern", test_worst_pattern);
+    g_test_add_func("/pageset/best-pattern", test_best_pattern);
+    g_test_add_data_func("/pageset/oracle/bitmaps", GUINT_TO_POINTER(8),
+                         test_oracle);
+    g_test_add_data_func("/pageset/oracle/runs", GUINT_TO_POINTER(4000),
+                         test_oracle);
+    g_test_add_data_func("/pageset/oracle/full", GUINT_TO_POINTER(150000),
+                         test_oracle);
+    return g_test_run();
+}

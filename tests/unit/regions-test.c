@@ -1,0 +1,232 @@
+/*
+ * The books of boot memory, sticks and ghosts, without any protocol
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <glib.h>
+
+#include "regions.h"
+
+#define MIB UINT64_C(256)
+#define BLOCK (128 * MIB)
+#define STICKS (4096 * MIB)
+
+static const DmRange boot[] = { { 0, 0xa0 }, { 0x100, 1024 * MIB - 0x100 } };
+
+static void init(DmRegions *r)
+{
+    dm_regions_init(r, boot, 2, 1024 * MIB);
+}
+
+static void plug(DmRegions *r, unsigned id, uint64_t first, uint64_t count)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(dm_regions_plug(r, id, (DmRange) { first, count }, true,
+                                  &error));
+    g_assert_no_error(error);
+}
+
+static void check_add(const DmRegions *r, uint64_t want, DmRange range,
+                      DmRange region)
+{
+    DmHotAdd add;
+
+    g_assert_true(dm_regions_pick_hot_add(r, want, BLOCK, UINT64_MAX / 2,
+                                          &add));
+    g_assert_cmphex(add.range.first, ==, range.first);
+    g_assert_cmphex(add.range.count, ==, range.count);
+    g_assert_cmphex(add.region.count, ==, region.count);
+    if (region.count) {
+        g_assert_cmphex(add.region.first, ==, region.first);
+    }
+}
+
+static void check_none(const DmRegions *r)
+{
+    DmHotAdd add;
+
+    g_assert_false(dm_regions_pick_hot_add(r, 1, BLOCK, UINT64_MAX / 2,
+                                           &add));
+}
+
+static void test_actual(void)
+{
+    DmPageSet *discard = dm_pageset_new();
+    DmReleased result;
+    DmRegions r;
+
+    init(&r);
+    g_assert_cmpuint(dm_regions_actual(&r), ==, 1024 * MIB);
+    result = dm_regions_release(&r, (DmRange) { 0x90, 0x100 }, discard);
+    g_assert_cmpuint(result.fresh, ==, 0x10 + 0x90);
+    g_assert_cmpuint(result.dropped, ==, 0x60);
+    g_assert_cmpuint(dm_pageset_count(discard), ==, 0xa0);
+    result = dm_regions_release(&r, (DmRange) { 0x9f, 1 }, discard);
+    g_assert_cmpuint(result.duplicate, ==, 1);
+    g_assert_cmpuint(dm_regions_actual(&r), ==, 1024 * MIB - 0xa0);
+    g_assert_true(dm_regions_is_released(&r, (DmRange) { 0x100, 0x90 }));
+    g_assert_false(dm_regions_is_released(&r, (DmRange) { 0x100, 0x91 }));
+    dm_pageset_free(discard);
+    dm_regions_clear(&r);
+}
+
+static void test_hot_add_rounds_up(void)
+{
+    DmRegions r;
+
+    init(&r);
+    plug(&r, 0, STICKS, 1024 * MIB);
+    check_add(&r, 1, (DmRange) { STICKS, BLOCK }, (DmRange) { STICKS, BLOCK });
+    check_add(&r, BLOCK + 1, (DmRange) { STICKS, 2 * BLOCK },
+              (DmRange) { STICKS, 2 * BLOCK });
+    dm_regions_added(&r, (DmRange) { STICKS, BLOCK });
+    check_add(&r, 1, (DmRange) { STICKS + BLOCK, BLOCK },
+              (DmRange) { STICKS + BLOCK, BLOCK });
+    dm_regions_clear(&r);
+}
+
+static void test_hot_add_limit(void)
+{
+    DmHotAdd add;
+    DmRegions r;
+
+    init(&r);
+    plug(&r, 0, STICKS, 1024 * MIB);
+    g_assert_true(dm_regions_pick_hot_add(&r, 1024 * MIB, BLOCK, 300 * MIB,
+                                          &add));
+    g_assert_cmpuint(add.range.count, ==, 2 * BLOCK);
+    g_assert_true(dm_regions_pick_hot_add(&r, 1024 * MIB, BLOCK, 1, &add));
+    g_assert_cmpuint(add.range.count, ==, BLOCK);
+    dm_regions_clear(&r);
+}
+
+/* A block of which the guest has the first part goes on without a region. */
+static void test_hot_add_continues(void)
+{
+    DmRegions r;
+
+    init(&r);
+    plug(&r, 0, STICKS, 50 * MIB);
+    check_add(&r, 1, (DmRange) { STICKS, 50 * MIB },
+              (DmRange) { STICKS, BLOCK });
+    dm_regions_added(&r, (DmRange) { STICKS, 50 * MIB });
+    check_none(&r);
+    plug(&r, 1, STICKS + 50 * MIB, 500 * MIB);
+    check_add(&r, 1, (DmRange) { STICKS + 50 * MIB, 78 * MIB },
+              (DmRange) { 0, 0 });
+    dm_regions_clear(&r);
+}
+
+/* The guest has the end of a block: its start cannot be added any more. */
+static void test_hot_add_below_touched(void)
+{
+    DmRegions r;
+
+    init(&r);
+    plug(&r, 0, STICKS + 64 * MIB, 64 * MIB);
+    dm_regions_added(&r, (DmRange) { STICKS + 64 * MIB, 64 * MIB });
+    plug(&r, 1, STICKS, 64 * MIB);
+    check_none(&r);
+    g_assert_cmpuint(dm_regions_ungranted(&r), ==, 64 * MIB);
+    dm_regions_clear(&r);
+}
+
+static void test_hot_add_starts_inside_block(void)
+{
+    DmRegions r;
+
+    init(&r);
+    plug(&r, 0, STICKS + 64 * MIB, 500 * MIB);
+    check_add(&r, 500 * MIB, (DmRange) { STICKS + 64 * MIB, 64 * MIB },
+              (DmRange) { STICKS, BLOCK });
+    dm_regions_clear(&r);
+}
+
+static void test_unusable_is_a_barrier(void)
+{
+    DmRegions r;
+
+    init(&r);
+    plug(&r, 0, STICKS, 512 * MIB);
+    dm_regions_added(&r, (DmRange) { STICKS, 10 });
+    dm_regions_refused(&r, (DmRange) { STICKS + 10, BLOCK - 10 });
+    check_add(&r, 1, (DmRange) { STICKS + BLOCK, BLOCK },
+              (DmRange) { STICKS + BLOCK, BLOCK });
+    dm_regions_clear(&r);
+}
+
+static void test_ghosts(void)
+{
+    DmRegions r;
+
+    init(&r);
+    plug(&r, 0, STICKS, BLOCK);
+    dm_regions_added(&r, (DmRange) { STICKS, BLOCK });
+    dm_regions_release(&r, (DmRange) { STICKS, BLOCK }, NULL);
+    dm_regions_unplug(&r, 0);
+    g_assert_cmpuint(dm_pageset_count(r.ghosts), ==, BLOCK);
+    g_assert_cmpuint(dm_regions_actual(&r), ==, 1024 * MIB);
+    plug(&r, 1, STICKS + 64 * MIB, BLOCK);
+    g_assert_cmpuint(dm_pageset_count(r.ghosts), ==, 64 * MIB);
+    g_assert_cmpuint(dm_pageset_count(r.released), ==, 64 * MIB);
+    check_add(&r, 1, (DmRange) { STICKS + BLOCK, 64 * MIB },
+              (DmRange) { STICKS + BLOCK, BLOCK });
+    dm_regions_clear(&r);
+}
+
+static void test_return_order(void)
+{
+    DmRange ranges[8];
+    DmRegions r;
+
+    init(&r);
+    plug(&r, 0, STICKS, BLOCK);
+    plug(&r, 1, STICKS + BLOCK, BLOCK);
+    dm_regions_added(&r, (DmRange) { STICKS, 2 * BLOCK });
+    dm_regions_release(&r, (DmRange) { STICKS, BLOCK + 5 }, NULL);
+    dm_regions_release(&r, (DmRange) { 0x200, 7 }, NULL);
+    g_assert_cmpuint(dm_regions_pick_return(&r, 20, ranges, 8), ==, 3);
+    g_assert_cmphex(ranges[0].first, ==, 0x200);
+    g_assert_cmphex(ranges[1].first, ==, STICKS + BLOCK);
+    g_assert_cmphex(ranges[2].first, ==, STICKS);
+    g_assert_cmpuint(ranges[2].count, ==, 20 - 7 - 5);
+    g_assert_cmpuint(dm_regions_pick_return(&r, 20, ranges, 1), ==, 1);
+    dm_regions_clear(&r);
+}
+
+static void test_doubt(void)
+{
+    DmReleased result;
+    DmRange range;
+    DmRegions r;
+
+    init(&r);
+    dm_regions_release(&r, (DmRange) { 0x200, 100 }, NULL);
+    dm_regions_return_doubt(&r, (DmRange) { 0x200, 100 });
+    g_assert_cmpuint(dm_regions_actual(&r), ==, 1024 * MIB - 100);
+    g_assert_cmpuint(dm_regions_pick_return(&r, 100, &range, 1), ==, 0);
+    result = dm_regions_release(&r, (DmRange) { 0x200, 101 }, NULL);
+    g_assert_cmpuint(result.fresh, ==, 1);
+    g_assert_cmpuint(result.duplicate, ==, 100);
+    dm_regions_clear(&r);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/regions/actual", test_actual);
+    g_test_add_func("/regions/hot-add/rounds-up", test_hot_add_rounds_up);
+    g_test_add_func("/regions/hot-add/limit", test_hot_add_limit);
+    g_test_add_func("/regions/hot-add/continues", test_hot_add_continues);
+    g_test_add_func("/regions/hot-add/below-touched",
+                    test_hot_add_below_touched);
+    g_test_add_func("/regions/hot-add/inside-block",
+                    test_hot_add_starts_inside_block);
+    g_test_add_func("/regions/hot-add/barrier", test_unusable_is_a_barrier);
+    g_test_add_func("/regions/ghosts", test_ghosts);
+    g_test_add_func("/regions/return-order", test_return_order);
+    g_test_add_func("/regions/doubt", test_doubt);
+    return g_test_run();
+}
