@@ -170,7 +170,7 @@ void sim_claim(Sim *sim, const DmRange *ranges, unsigned n, bool more)
 static uint64_t look_from(const Sim *sim, uint64_t below)
 {
     if (sim->scatter) {
-        return g_test_rand_int_range(0, sim->n_pages / 512) * 512 + 512;
+        return sim->pick(sim->pick_opaque, sim->n_pages / 512) * 512 + 512;
     }
     return below;
 }
@@ -299,6 +299,7 @@ static void guest_hot_add(Sim *sim, const uint8_t *msg, size_t len)
     if (len == 24) {
         declare_region(sim, range, get_range(msg + 16));
     }
+    /* Without a region it continues one that the guest has on record. */
     region = region_of(sim, range.first);
     g_assert_nonnull(region);
     g_assert_cmpuint(region->covered_end, <=, range.first);
@@ -446,13 +447,20 @@ static void lay_out_boot(Sim *sim, uint64_t boot)
     sim->hole_pages = 0x60;
 }
 
-Sim *sim_new(uint64_t boot, DmProfile profile, uint64_t os_id)
+static uint32_t pick_random(void *opaque, uint32_t bound)
+{
+    (void)opaque;
+    return g_test_rand_int_range(0, bound);
+}
+
+static Sim *new_with_space(uint64_t boot, uint64_t n_pages, DmProfile profile,
+                           uint64_t os_id)
 {
     Sim *sim = g_new0(Sim, 1);
 
     lay_out_boot(sim, boot);
-    sim->n_pages = 12 * SIM_GIB;
-    sim->pages = g_malloc0(sim->n_pages);
+    sim->n_pages = n_pages;
+    sim->pages = g_malloc0(n_pages);
     sim->regions = g_array_new(FALSE, FALSE, sizeof(SimRegion));
     g_queue_init(&sim->inbox);
     sim->os_id = os_id;
@@ -460,15 +468,35 @@ Sim *sim_new(uint64_t boot, DmProfile profile, uint64_t os_id)
     sim->alignment = 7;
     sim->unit = 512;
     sim->now = 1000;
+    sim->pick = pick_random;
     sim->engine = dm_engine_new(sim->boot, sim->n_boot, boot, profile,
                                 &sim_ops, sim);
     forget_pages(sim);
     return sim;
 }
 
+Sim *sim_new(uint64_t boot, DmProfile profile, uint64_t os_id)
+{
+    Sim *sim = new_with_space(boot, 12 * SIM_GIB, profile, os_id);
+
+    sim->stick_space = SIM_4G + 4 * SIM_GIB;
+    return sim;
+}
+
+Sim *sim_new_small(DmProfile profile, uint64_t os_id)
+{
+    Sim *sim = new_with_space(16 * SIM_MIB, 128 * SIM_MIB, profile, os_id);
+
+    sim->alignment = 0;
+    sim->stick_space = 32 * SIM_MIB;
+    return sim;
+}
+
 void sim_drop_inbox(Sim *sim)
 {
     g_queue_clear_full(&sim->inbox, (GDestroyNotify)g_bytes_unref);
+    g_clear_pointer(&sim->open.msg, g_bytes_unref);
+    sim->open.type = 0;
 }
 
 void sim_free(Sim *sim)
@@ -698,4 +726,256 @@ void sim_check_target(const Sim *sim)
     } else {
         g_assert_cmpuint(off, <=, 2 * SIM_MIB);
     }
+}
+
+/* ---- a random life ---- */
+
+static uint32_t pick(Sim *sim, uint32_t bound)
+{
+    return sim->pick(sim->pick_opaque, bound);
+}
+
+static void step_target(Sim *sim)
+{
+    uint64_t most = sim_info(sim).capacity + 10 * SIM_MIB;
+
+    sim_target(sim, pick(sim, most) + 1);
+}
+
+/* Sticks are whole 2 MiB, and may be next to each other or not. */
+static void step_plug(Sim *sim)
+{
+    unsigned id = pick(sim, SIM_STICKS);
+    uint64_t unit = 2 * SIM_MIB;
+    uint64_t space = (sim->n_pages - sim->stick_space) / unit;
+    uint64_t first = pick(sim, space), count = 1 + pick(sim, space / 4);
+
+    if (!sim->sticks[id].plugged && first + count <= space) {
+        sim_plug(sim, id, sim->stick_space + first * unit, count * unit,
+                 pick(sim, 2));
+    }
+}
+
+static void step_unplug(Sim *sim)
+{
+    unsigned id = pick(sim, SIM_STICKS);
+
+    if (sim->sticks[id].plugged) {
+        sim_unplug(sim, id);
+    }
+}
+
+static void step_ring(Sim *sim)
+{
+    sim->ring_full = pick(sim, 2);
+    if (!sim->ring_full) {
+        dm_engine_writable(sim->engine, sim->now);
+    }
+    sim_pump(sim);
+}
+
+static void step_reset(Sim *sim)
+{
+    static const unsigned units[] = { 1, 3, 64, 512 };
+
+    sim_reset(sim);
+    sim->alignment = sim->stick_space < SIM_GIB ? pick(sim, 4)
+                                                : 5 + pick(sim, 5);
+    sim->unit = units[pick(sim, 4)];
+    sim->scatter = pick(sim, 2);
+    sim->big_ranges = pick(sim, 2);
+    sim_connect(sim);
+}
+
+static void step_reconnect(Sim *sim)
+{
+    sim_close(sim);
+    sim_advance(sim, pick(sim, 1000));
+    sim_connect(sim);
+}
+
+/* What the guest is willing to do. */
+static void step_mood(Sim *sim)
+{
+    sim->floor = pick(sim, 4) ? 0 : pick(sim, sim_info(sim).capacity);
+    sim->refuse = pick(sim, 8) == 0;
+    sim->refuse_for_good = pick(sim, 16) == 0;
+    sim->onlines = pick(sim, 8) != 0;
+    sim->take_at_most = pick(sim, 8) ? 0 : 1 + pick(sim, sim->n_pages / 8);
+    sim->mute = pick(sim, 6) == 0;
+    sim_pump(sim);
+}
+
+/* True if it was a thing that machine and operator do. */
+static bool step_machine(Sim *sim)
+{
+    switch (pick(sim, 20)) {
+    case 0: case 1: case 2: case 3:
+        step_target(sim);
+        return true;
+    case 4: case 5:
+        step_plug(sim);
+        return true;
+    case 6:
+        step_unplug(sim);
+        return true;
+    case 7:
+        step_ring(sim);
+        return true;
+    case 8:
+        sim_advance(sim, pick(sim, 100 * 1000));
+        return true;
+    case 9:
+        if (pick(sim, 4) == 0) {
+            step_reset(sim);
+        }
+        return true;
+    case 10:
+        step_reconnect(sim);
+        return true;
+    case 11:
+        if (pick(sim, 10) == 0) {
+            sim_kexec(sim, SIM_LINUX + pick(sim, 2));
+        }
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Wherever a page number might do harm. */
+static DmRange some_range(Sim *sim)
+{
+    static const uint64_t places[] = { 0, 0x90, 0xa0, 0xff, 0x100 };
+    uint64_t count = 1 + pick(sim, pick(sim, 2) ? 8 : 3000);
+
+    switch (pick(sim, 8)) {
+    case 0:
+        return (DmRange) { places[pick(sim, G_N_ELEMENTS(places))], count };
+    case 1:
+        return (DmRange) { DM_MAX_PFN - pick(sim, 10), count };
+    case 2:
+        return (DmRange) { pick(sim, sim->n_pages), 0 };
+    case 3:
+        return (DmRange) { pick(sim, sim->n_pages), DM_MAX_RANGE_PAGES };
+    default:
+        return (DmRange) { pick(sim, sim->n_pages), count };
+    }
+}
+
+static void lie_balloon(Sim *sim)
+{
+    DmRange ranges[16];
+    unsigned i, n = pick(sim, 16);
+    bool more = pick(sim, 2);
+
+    for (i = 0; i < n; i++) {
+        ranges[i] = some_range(sim);
+    }
+    sim_claim(sim, ranges, n, more);
+}
+
+/* The books follow what was offered and not more. */
+static void lie_hot_add(Sim *sim)
+{
+    uint32_t pages = pick(sim, 4) ? pick(sim, 100000) : UINT32_MAX;
+    bool result = pick(sim, 2);
+
+    if (pick(sim, 3) == 0) {
+        pages = 0;
+    }
+    if (sim->open.type == DM_MSG_HOT_ADD_REQUEST) {
+        const uint8_t *msg = g_bytes_get_data(sim->open.msg, NULL);
+        DmRange range = get_range(msg + 8);
+
+        range.count = MIN(range.count, pages);
+        get_pages(sim, range, SIM_NONE);
+        sim->open.type = 0;
+    }
+    sim_hot_add_response(sim, pages, result);
+}
+
+static void lie_unballoon(Sim *sim)
+{
+    if (sim->open.type == DM_MSG_UNBALLOON_REQUEST) {
+        const uint8_t *msg = g_bytes_get_data(sim->open.msg, NULL);
+        uint32_t n = get32(msg + 12), i;
+
+        for (i = 0; i < n; i++) {
+            get_pages(sim, get_range(msg + 16 + 8 * i), SIM_RELEASED);
+        }
+        sim->open.type = 0;
+    }
+    sim_unballoon_response(sim);
+}
+
+static void lie_noise(Sim *sim)
+{
+    uint8_t msg[64];
+    size_t len = pick(sim, sizeof(msg) + 1), i;
+
+    for (i = 0; i < len; i++) {
+        msg[i] = pick(sim, 256);
+    }
+    /* An answer that the books would have to follow is not noise. */
+    if (len >= 2 && (msg[0] == DM_MSG_BALLOON_RESPONSE ||
+                     msg[0] == DM_MSG_HOT_ADD_RESPONSE ||
+                     msg[0] == DM_MSG_UNBALLOON_RESPONSE)) {
+        msg[1] |= 0x80;
+    }
+    sim_say(sim, msg, len);
+}
+
+static void step_lie(Sim *sim)
+{
+    switch (pick(sim, 8)) {
+    case 0: case 1: case 2:
+        lie_balloon(sim);
+        break;
+    case 3: case 4:
+        lie_hot_add(sim);
+        break;
+    case 5:
+        lie_unballoon(sim);
+        break;
+    case 6:
+        lie_noise(sim);
+        break;
+    default:
+        pick(sim, 2) ? sim_version_request(sim, pick(sim, 4) << 16, false)
+                     : sim_capabilities(sim);
+    }
+    run_engine(sim);
+}
+
+/* Looks at what came without answering it. */
+static void take_request(Sim *sim)
+{
+    GBytes *bytes;
+
+    while ((bytes = g_queue_pop_head(&sim->inbox))) {
+        g_clear_pointer(&sim->open.msg, g_bytes_unref);
+        sim->open.msg = bytes;
+        sim->open.type = *(const uint8_t *)g_bytes_get_data(bytes, NULL);
+        if (sim->open.type == DM_MSG_VERSION_RESPONSE) {
+            sim_capabilities(sim);
+            run_engine(sim);
+        }
+    }
+}
+
+void sim_step(Sim *sim, bool honest)
+{
+    bool machine = step_machine(sim);
+
+    if (honest && !machine) {
+        step_mood(sim);
+    } else if (!honest) {
+        sim->mute = true;
+        take_request(sim);
+        if (!machine) {
+            step_lie(sim);
+        }
+    }
+    sim_check_accounts(sim);
 }

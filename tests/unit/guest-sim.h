@@ -46,6 +46,16 @@ typedef struct SimStick {
 
 #define SIM_STICKS 16
 
+/* A number below @bound: from a random generator, or from a fuzzer. */
+typedef uint32_t SimPick(void *opaque, uint32_t bound);
+
+/* The request that the guest has seen and not answered. */
+typedef struct SimRequest {
+    uint8_t type;               /* DmMessageType; 0: none */
+    uint32_t asked;             /* pages, of a balloon request */
+    GBytes *msg;
+} SimRequest;
+
 typedef struct Sim {
     DmEngine *engine;
     uint64_t now;
@@ -63,6 +73,8 @@ typedef struct Sim {
     bool big_ranges;            /* as Windows: runs in one range */
     bool scatter;               /* release from anywhere, not top down */
     bool ring_full;             /* the engine cannot send */
+    SimPick *pick;
+    void *pick_opaque;
 
     uint8_t *pages;             /* SimPage */
     uint64_t n_pages;
@@ -70,12 +82,14 @@ typedef struct Sim {
     uint64_t lost;              /* released while nobody listened */
     GArray *regions;            /* SimRegion */
     GQueue inbox;               /* GBytes from the engine */
+    SimRequest open;            /* of a guest that lies */
     uint32_t counter;           /* its own trans_id */
 
     /* The machine. */
     DmRange boot[4];
     unsigned n_boot;
     uint64_t boot_pages, hole_pages;
+    uint64_t stick_space;       /* where sim_step() plugs sticks */
     SimStick sticks[SIM_STICKS];
 
     /* What the engine said. */
@@ -92,6 +106,8 @@ typedef struct Sim {
 
 /* A machine of @boot pages; those above 3 GiB start at 4 GiB. */
 Sim *sim_new(uint64_t boot, DmProfile profile, uint64_t os_id);
+/* 16 MiB and 96 MiB of space for sticks, blocks of 1 MiB: for many steps. */
+Sim *sim_new_small(DmProfile profile, uint64_t os_id);
 void sim_free(Sim *sim);
 
 /* The driver connects and does its handshake; then everything that follows. */
@@ -134,5 +150,12 @@ void sim_check_accounts(const Sim *sim);
 void sim_check_honest(const Sim *sim);
 /* The target is met within 2 MiB, or the engine says why not. */
 void sim_check_target(const Sim *sim);
+
+/*
+ * One step of a random life: of machine and operator (targets, sticks,
+ * resets, a full ring) and of the guest, which answers honestly or says
+ * whatever comes to its mind.
+ */
+void sim_step(Sim *sim, bool honest);
 
 #endif

@@ -144,6 +144,8 @@ static void test_hot_add_starts_inside_block(void)
     dm_regions_clear(&r);
 }
 
+static const DmHotAdd one_block = { { STICKS, BLOCK }, { STICKS, BLOCK } };
+
 static void test_unusable_is_a_barrier(void)
 {
     DmRegions r;
@@ -151,9 +153,43 @@ static void test_unusable_is_a_barrier(void)
     init(&r);
     plug(&r, 0, STICKS, 512 * MIB);
     dm_regions_added(&r, (DmRange) { STICKS, 10 });
-    dm_regions_refused(&r, (DmRange) { STICKS + 10, BLOCK - 10 });
+    dm_regions_refused(&r, &one_block, 10);
     check_add(&r, 1, (DmRange) { STICKS + BLOCK, BLOCK },
               (DmRange) { STICKS + BLOCK, BLOCK });
+    dm_regions_clear(&r);
+}
+
+/* The guest has the region on record: no other request may touch it. */
+static void test_postponed(void)
+{
+    DmRegions r;
+
+    init(&r);
+    plug(&r, 0, STICKS, BLOCK);
+    dm_regions_postpone(&r, &one_block);
+    plug(&r, 1, STICKS + BLOCK, BLOCK);
+    check_add(&r, 2 * BLOCK, one_block.range, one_block.region);
+    dm_regions_unplug(&r, 0);
+    check_add(&r, 1, (DmRange) { STICKS + BLOCK, BLOCK },
+              (DmRange) { STICKS + BLOCK, BLOCK });
+    plug(&r, 2, STICKS, BLOCK);
+    dm_regions_added(&r, (DmRange) { STICKS + BLOCK, BLOCK });
+    check_none(&r);
+    dm_regions_clear(&r);
+}
+
+/* It may have declared the whole block: the rest of it is not safe. */
+static void test_add_in_doubt(void)
+{
+    DmHotAdd half = { { STICKS, 64 * MIB }, { STICKS, BLOCK } };
+    DmRegions r;
+
+    init(&r);
+    plug(&r, 0, STICKS, 64 * MIB);
+    dm_regions_add_doubt(&r, &half);
+    plug(&r, 1, STICKS + 64 * MIB, 64 * MIB);
+    check_none(&r);
+    g_assert_cmpuint(dm_regions_actual(&r), ==, 1024 * MIB);
     dm_regions_clear(&r);
 }
 
@@ -225,6 +261,8 @@ int main(int argc, char **argv)
     g_test_add_func("/regions/hot-add/inside-block",
                     test_hot_add_starts_inside_block);
     g_test_add_func("/regions/hot-add/barrier", test_unusable_is_a_barrier);
+    g_test_add_func("/regions/hot-add/postponed", test_postponed);
+    g_test_add_func("/regions/hot-add/in-doubt", test_add_in_doubt);
     g_test_add_func("/regions/ghosts", test_ghosts);
     g_test_add_func("/regions/return-order", test_return_order);
     g_test_add_func("/regions/doubt", test_doubt);

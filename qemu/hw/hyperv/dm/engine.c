@@ -276,7 +276,7 @@ static void txn_abandon(DmEngine *e)
     unsigned i;
 
     if (e->txn.sent && e->txn.kind == TXN_HOT_ADD) {
-        dm_regions_add_doubt(&e->regions, e->txn.add.range);
+        dm_regions_add_doubt(&e->regions, &e->txn.add);
     }
     for (i = 0; e->txn.sent && e->txn.kind == TXN_RETURN &&
                 i < e->txn.n_ranges; i++) {
@@ -726,11 +726,12 @@ static void hot_add_refused(DmEngine *e, uint32_t result, uint64_t now)
     if (result) {
         set_error(e, "the guest refuses memory at 0x%" G_GINT64_MODIFIER "x "
                   "for good: only a restart of the guest clears this", addr);
-        dm_regions_refused(&e->regions, e->txn.add.range);
+        dm_regions_refused(&e->regions, &e->txn.add, 0);
         obstacle_for_good(e, DM_STATE_REFUSED);
     } else {
         set_error(e, "the guest could not add memory at 0x%"
                   G_GINT64_MODIFIER "x; it will be asked again", addr);
+        dm_regions_postpone(&e->regions, &e->txn.add);
         obstacle_for_now(e, DM_STATE_REFUSED, now);
     }
 }
@@ -743,8 +744,7 @@ static void hot_add_taken(DmEngine *e, uint64_t pages, uint64_t now)
     dm_regions_added(&e->regions, (DmRange) { add.first, pages });
     if (pages < add.count) {
         e->counters.refused++;
-        dm_regions_refused(&e->regions, (DmRange) { add.first + pages,
-                                                    add.count - pages });
+        dm_regions_refused(&e->regions, &e->txn.add, pages);
     }
     judge_onlining(e, now);
 }

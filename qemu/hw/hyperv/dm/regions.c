@@ -46,6 +46,7 @@ void dm_regions_init(DmRegions *r, const DmRange *boot, unsigned n,
     r->in_doubt = dm_pageset_new();
     r->ghosts = dm_pageset_new();
     r->unusable = dm_pageset_new();
+    r->postponed = (DmHotAdd) { .range = { 0, 0 } };
 }
 
 void dm_regions_clear(DmRegions *r)
@@ -214,7 +215,9 @@ void dm_regions_unplug(DmRegions *r, unsigned id)
     move_pages(r->released, r->ghosts, range);
     dm_pageset_remove(r->added, range.first, range.count);
     dm_pageset_remove(r->in_doubt, range.first, range.count);
-    dm_pageset_remove(r->unusable, range.first, range.count);
+    if (intersect(r->postponed.range, range).count) {
+        dm_regions_refused(r, &r->postponed, 0);
+    }
     r->stick_pages -= range.count;
     g_array_remove_index(r->sticks, i);
 }
@@ -461,6 +464,10 @@ bool dm_regions_pick_hot_add(const DmRegions *r, uint64_t want,
 {
     unsigned i;
 
+    if (r->postponed.range.count) {
+        *add = r->postponed;
+        return true;
+    }
     want = MIN(want, MAX(round_down(limit, align), align));
     for (i = 0; i < r->sticks->len; i++) {
         DmRange range = stick_at(r, i)->range;
@@ -483,6 +490,7 @@ void dm_regions_added(DmRegions *r, DmRange range)
 {
     unsigned i;
 
+    r->postponed.range.count = 0;
     dm_pageset_add(r->added, range.first, range.count);
     for (i = 0; i < r->sticks->len; i++) {
         DmStick *stick = stick_at(r, i);
@@ -493,15 +501,27 @@ void dm_regions_added(DmRegions *r, DmRange range)
     }
 }
 
-void dm_regions_add_doubt(DmRegions *r, DmRange range)
+void dm_regions_add_doubt(DmRegions *r, const DmHotAdd *add)
 {
+    DmRange range = add->range;
+
     dm_regions_added(r, range);
     dm_pageset_add(r->in_doubt, range.first, range.count);
+    dm_regions_refused(r, add, range.count);
 }
 
-void dm_regions_refused(DmRegions *r, DmRange range)
+void dm_regions_postpone(DmRegions *r, const DmHotAdd *add)
 {
-    dm_pageset_add(r->unusable, range.first, range.count);
+    r->postponed = *add;
+}
+
+void dm_regions_refused(DmRegions *r, const DmHotAdd *add, uint64_t taken)
+{
+    uint64_t from = add->range.first + taken;
+    uint64_t end = MAX(range_end(add->range), range_end(add->region));
+
+    dm_pageset_add(r->unusable, from, end - from);
+    r->postponed.range.count = 0;
 }
 
 /* ---- other kernels ---- */
@@ -533,4 +553,5 @@ void dm_regions_reset(DmRegions *r, DmPageSet *discard)
     dm_pageset_clear(r->in_doubt);
     dm_pageset_clear(r->ghosts);
     dm_pageset_clear(r->unusable);
+    r->postponed.range.count = 0;
 }

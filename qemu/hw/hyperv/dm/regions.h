@@ -26,6 +26,11 @@ typedef struct DmStick {
     DmStickState state;         /* as last told to the owner */
 } DmStick;
 
+typedef struct DmHotAdd {
+    DmRange range;
+    DmRange region;             /* count 0: continues one the guest knows */
+} DmHotAdd;
+
 typedef struct DmRegions {
     GArray *boot;               /* DmRange, ascending */
     GArray *sticks;             /* DmStick, ascending by address */
@@ -35,7 +40,8 @@ typedef struct DmRegions {
     DmPageSet *released;        /* of boot memory and of added */
     DmPageSet *in_doubt;        /* of boot memory and of added */
     DmPageSet *ghosts;          /* released, and their stick is gone */
-    DmPageSet *unusable;        /* of sticks: refused until a reset */
+    DmPageSet *unusable;        /* refused, plugged or not: until a reset */
+    DmHotAdd postponed;         /* range.count 0: none */
 } DmRegions;
 
 /* What became of a range that a guest says it released. */
@@ -83,11 +89,6 @@ unsigned dm_regions_pick_return(const DmRegions *regions, uint64_t want,
                                 DmRange *ranges, unsigned max);
 void dm_regions_returned(DmRegions *regions, DmRange range);
 
-typedef struct DmHotAdd {
-    DmRange range;
-    DmRange region;             /* count 0: continues one the guest knows */
-} DmHotAdd;
-
 /*
  * Chooses the next range to add: about @want pages, rounded up to @align, at
  * most @limit (but at least @align). False if nothing is left that a guest
@@ -98,9 +99,18 @@ bool dm_regions_pick_hot_add(const DmRegions *regions, uint64_t want,
 void dm_regions_added(DmRegions *regions, DmRange range);
 
 /* Added or returned, perhaps: nobody can tell. Not offered again. */
-void dm_regions_add_doubt(DmRegions *regions, DmRange range);
+void dm_regions_add_doubt(DmRegions *regions, const DmHotAdd *add);
 void dm_regions_return_doubt(DmRegions *regions, DmRange range);
-void dm_regions_refused(DmRegions *regions, DmRange range);
+
+/*
+ * A guest that did not take the whole of @add keeps the region on record and
+ * goes on, whatever it is asked for there next, where it stopped. So either
+ * the same is asked again (postponed), or what lies behind the @taken pages
+ * is out of bounds until a reset, to the end of the region.
+ */
+void dm_regions_postpone(DmRegions *regions, const DmHotAdd *add);
+void dm_regions_refused(DmRegions *regions, const DmHotAdd *add,
+                        uint64_t taken);
 
 /* A new kernel owns all boot memory, whatever the old one released. */
 void dm_regions_boot_is_owned(DmRegions *regions, DmPageSet *discard);
