@@ -722,6 +722,14 @@ qemuHvBalloonProcessChange(virQEMUDriver *driver,
 }
 
 
+bool
+qemuHvBalloonOwnsDevice(const virDomainDeviceDef *dev)
+{
+    return dev->type == VIR_DOMAIN_DEVICE_MEMORY &&
+        dev->data.memory->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT;
+}
+
+
 void
 qemuHvBalloonStarted(virDomainObj *vm)
 {
