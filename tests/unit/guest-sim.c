@@ -508,6 +508,20 @@ void sim_free(Sim *sim)
     g_free(sim);
 }
 
+DmEngine *sim_twin_engine(Sim *sim)
+{
+    DmEngine *twin = dm_engine_new(sim->boot, sim->n_boot, sim->boot_pages,
+                                   DM_PROFILE_AUTO, &sim_ops, sim);
+    unsigned i;
+
+    for (i = 0; i < SIM_STICKS; i++) {
+        if (sim->sticks[i].plugged) {
+            dm_engine_plug(twin, i, sim->sticks[i].range, true, NULL);
+        }
+    }
+    return twin;
+}
+
 static void run_engine(Sim *sim)
 {
     unsigned i;

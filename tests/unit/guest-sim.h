@@ -109,6 +109,8 @@ Sim *sim_new(uint64_t boot, DmProfile profile, uint64_t os_id);
 /* 16 MiB and 96 MiB of space for sticks, blocks of 1 MiB: for many steps. */
 Sim *sim_new_small(DmProfile profile, uint64_t os_id);
 void sim_free(Sim *sim);
+/* Another engine with the same machine around it, new. */
+DmEngine *sim_twin_engine(Sim *sim);
 
 /* The driver connects and does its handshake; then everything that follows. */
 void sim_connect(Sim *sim);
