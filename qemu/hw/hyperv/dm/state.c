@@ -12,6 +12,9 @@
 
 #define MAGIC 0x534d4448        /* "HDMS" */
 #define PAGES_END (UINT64_C(1) << 40)
+/* A set of more pages (64 TiB) is no machine's; this bounds the memory that
+ * reading one takes. */
+#define MAX_SET_PAGES (UINT64_C(1) << 34)
 #define MAX_TEXT 1024
 /* No time that matters is further away than this. */
 #define MAX_AWAY (UINT64_C(1) << 40)
@@ -160,7 +163,7 @@ static void save_runs(Coder *c, const DmPageSet *set)
 }
 
 /* Runs ascend and do not touch: a set has one form only. */
-static void load_runs(Coder *c, DmPageSet *set)
+static void load_runs(Coder *c, DmPageSet *set, uint64_t limit)
 {
     uint64_t n = 0, i, end = 0;
     DmRange run;
@@ -171,6 +174,9 @@ static void load_runs(Coder *c, DmPageSet *set)
         range(c, &run);
         check(c, run.count && (i == 0 || run.first > end),
               "the runs of a page set do not ascend");
+        check(c, run.first + run.count <= limit &&
+                 dm_pageset_count(set) + run.count <= MAX_SET_PAGES,
+              "a page set reaches beyond the machine's memory");
         if (!c->fault) {
             dm_pageset_add(set, run.first, run.count);
             end = run.first + run.count;
@@ -178,13 +184,32 @@ static void load_runs(Coder *c, DmPageSet *set)
     }
 }
 
-static void set(Coder *c, DmPageSet *value)
+/* No page of @value is at or above @limit. */
+static void set(Coder *c, DmPageSet *value, uint64_t limit)
 {
     if (c->out) {
         save_runs(c, value);
     } else {
-        load_runs(c, value);
+        load_runs(c, value, limit);
     }
+}
+
+static uint64_t memory_end(const DmRegions *r)
+{
+    uint64_t end = 0;
+    unsigned i;
+
+    for (i = 0; i < r->boot->len; i++) {
+        DmRange boot = g_array_index(r->boot, DmRange, i);
+
+        end = MAX(end, boot.first + boot.count);
+    }
+    for (i = 0; i < r->sticks->len; i++) {
+        DmRange stick = g_array_index(r->sticks, DmStick, i).range;
+
+        end = MAX(end, stick.first + stick.count);
+    }
+    return end;
 }
 
 /* ---- the parts ---- */
@@ -233,11 +258,12 @@ static void regions(Coder *c, DmRegions *r)
 {
     machine(c, r);
     sticks(c, r);
-    set(c, r->added);
-    set(c, r->released);
-    set(c, r->in_doubt);
-    set(c, r->ghosts);
-    set(c, r->unusable);
+    set(c, r->added, memory_end(r));
+    set(c, r->released, memory_end(r));
+    set(c, r->in_doubt, memory_end(r));
+    /* These two may lie where a stick was. */
+    set(c, r->ghosts, PAGES_END);
+    set(c, r->unusable, PAGES_END);
     range(c, &r->postponed.range);
     range(c, &r->postponed.region);
 }
@@ -289,7 +315,7 @@ static void session(Coder *c, DmEngine *e)
 static void purpose(Coder *c, DmEngine *e)
 {
     u64(c, &e->target);
-    set(c, e->discard);
+    set(c, e->discard, memory_end(&e->regions));
     e->obstacle = bounded(c, e->obstacle, DM_STATE_FROZEN + 1,
                           "the engine's state is unknown");
     text(c, &e->last_error);
