@@ -78,12 +78,15 @@ static void G_GNUC_PRINTF(2, 3) set_error(DmEngine *e, const char *format, ...)
     trace(e, "error: %s", e->last_error);
 }
 
+/* A late reply stays the reason, whatever is wanted meanwhile. */
 static void clear_obstacle(DmEngine *e)
 {
     e->obstacle = DM_STATE_IDLE;
     e->retry_at = NEVER;
     e->retry_delay = RETRY_MIN;
-    g_clear_pointer(&e->last_error, g_free);
+    if (!e->txn.late) {
+        g_clear_pointer(&e->last_error, g_free);
+    }
 }
 
 /* Something stands in the way that may be gone later. */
