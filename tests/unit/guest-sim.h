@@ -141,6 +141,11 @@ void sim_status(Sim *sim, uint64_t available);
 /* Drops what the engine sent and the guest has not looked at. */
 void sim_drop_inbox(Sim *sim);
 
+/* A fresh engine over the same boot memory and sticks, of profile auto; and
+ * the guest goes on with such a one, to which all state went. */
+DmEngine *sim_destination(Sim *sim);
+void sim_migrate(Sim *sim);
+
 DmEngineInfo sim_info(const Sim *sim);
 DmStickInfo sim_stick(const Sim *sim, unsigned id);
 

@@ -110,6 +110,91 @@ bool dm_regions_is_released(const DmRegions *r, DmRange range)
     return gone == range.count;
 }
 
+/* ---- invariants ---- */
+
+static uint64_t boot_in(const DmRegions *r, DmRange range)
+{
+    uint64_t n = 0;
+    unsigned i;
+
+    for (i = 0; i < r->boot->len; i++) {
+        n += intersect(boot_at(r, i), range).count;
+    }
+    return n;
+}
+
+static uint64_t sticks_in(const DmRegions *r, DmRange range)
+{
+    uint64_t n = 0;
+    unsigned i;
+
+    for (i = 0; i < r->sticks->len; i++) {
+        n += intersect(stick_at(r, i)->range, range).count;
+    }
+    return n;
+}
+
+static uint64_t given_in(const DmRegions *r, DmRange range)
+{
+    return boot_in(r, range) + count_in(r->added, range);
+}
+
+static uint64_t memory_in(const DmRegions *r, DmRange range)
+{
+    return boot_in(r, range) + sticks_in(r, range);
+}
+
+typedef uint64_t CountFunc(const DmRegions *r, DmRange range);
+
+/* How many pages of the set @count finds. */
+static uint64_t count_of_set(const DmRegions *r, const DmPageSet *set,
+                             CountFunc *count)
+{
+    uint64_t at = 0, n = 0;
+    DmRange run;
+
+    while (dm_pageset_next(set, at, DM_MAX_PFN + 1, &run.first, &run.count)) {
+        n += count(r, run);
+        at = range_end(run);
+    }
+    return n;
+}
+
+static uint64_t released_in(const DmRegions *r, DmRange range)
+{
+    return count_in(r->released, range);
+}
+
+static bool all_of(const DmRegions *r, const DmPageSet *set, CountFunc *count)
+{
+    return count_of_set(r, set, count) == dm_pageset_count(set);
+}
+
+const char *dm_regions_fault(const DmRegions *r)
+{
+    if (!all_of(r, r->added, sticks_in)) {
+        return "pages were added that no stick holds";
+    }
+    if (!all_of(r, r->released, given_in)) {
+        return "pages are released that the guest was never given";
+    }
+    if (!all_of(r, r->in_doubt, given_in)) {
+        return "pages are in doubt that the guest was never given";
+    }
+    if (count_of_set(r, r->in_doubt, released_in)) {
+        return "pages are both released and in doubt";
+    }
+    if (count_of_set(r, r->ghosts, memory_in)) {
+        return "ghosts lie over memory";
+    }
+    return NULL;
+}
+
+bool dm_regions_never_given(const DmRegions *r, DmRange range)
+{
+    return sticks_in(r, range) == range.count && !count_in(r->added, range);
+}
+
 /* ---- sticks ---- */
 
 static int stick_index(const DmRegions *r, unsigned id)
