@@ -263,6 +263,12 @@ static void ghost_in_stick(DmEngine *e)
     dm_pageset_add(e->regions.ghosts, 33 * SIM_MIB, 1);
 }
 
+static void never_used(DmEngine *e)
+{
+    dm_regions_stick(&e->regions, 0)->used = false;
+    dm_pageset_clear(e->regions.released);
+}
+
 static void no_target(DmEngine *e)
 {
     e->target = 0;
@@ -378,6 +384,7 @@ static const Tamper tampers[] = {
     { "doubt-never-given", doubt_never_given, "in doubt that" },
     { "released-in-doubt", released_in_doubt, "both released and in doubt" },
     { "ghost-in-stick", ghost_in_stick, "ghosts lie over memory" },
+    { "never-used", never_used, "never had a page of" },
     { "no-target", no_target, "a target of 0" },
     { "stage", odd_stage, "protocol version does not go" },
     { "version", odd_version, "protocol version does not go" },

@@ -170,6 +170,21 @@ static bool all_of(const DmRegions *r, const DmPageSet *set, CountFunc *count)
     return count_of_set(r, set, count) == dm_pageset_count(set);
 }
 
+static bool unused_in_use(const DmRegions *r)
+{
+    unsigned i;
+
+    for (i = 0; i < r->sticks->len; i++) {
+        const DmStick *stick = stick_at(r, i);
+
+        if (!stick->used &&
+            dm_regions_stick_state(r, stick) == DM_STICK_INUSE) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const char *dm_regions_fault(const DmRegions *r)
 {
     if (!all_of(r, r->added, sticks_in)) {
@@ -186,6 +201,9 @@ const char *dm_regions_fault(const DmRegions *r)
     }
     if (count_of_set(r, r->ghosts, memory_in)) {
         return "ghosts lie over memory";
+    }
+    if (unused_in_use(r)) {
+        return "a stick is in use that the guest never had a page of";
     }
     return NULL;
 }
@@ -218,13 +236,12 @@ DmStick *dm_regions_stick(const DmRegions *r, unsigned id)
 
 DmStickState dm_regions_stick_state(const DmRegions *r, const DmStick *stick)
 {
-    uint64_t added = count_in(r->added, stick->range);
-
-    if (added == 0) {
-        return stick->used ? DM_STICK_UNUSED : DM_STICK_IDLE;
+    /* Over a ghost pages are added, and released, from the start. */
+    if (count_in(r->added, stick->range) >
+        count_in(r->released, stick->range)) {
+        return DM_STICK_INUSE;
     }
-    return count_in(r->released, stick->range) == added ?
-           DM_STICK_UNUSED : DM_STICK_INUSE;
+    return stick->used ? DM_STICK_UNUSED : DM_STICK_IDLE;
 }
 
 static bool overlaps_memory(const DmRegions *r, DmRange range)
@@ -384,14 +401,15 @@ static void pick_from(Pick *pick, DmRange window)
     }
 }
 
-static void pick_from_sticks(Pick *pick, DmStickState state)
+static void pick_from_sticks(Pick *pick, bool in_use)
 {
     unsigned i;
 
     for (i = 0; i < pick->regions->sticks->len; i++) {
         const DmStick *stick = stick_at(pick->regions, i);
 
-        if (dm_regions_stick_state(pick->regions, stick) == state) {
+        if (in_use == (dm_regions_stick_state(pick->regions, stick) ==
+                       DM_STICK_INUSE)) {
             pick_from(pick, stick->range);
         }
     }
@@ -406,19 +424,33 @@ unsigned dm_regions_pick_return(const DmRegions *r, uint64_t want,
     for (i = 0; i < r->boot->len; i++) {
         pick_from(&pick, boot_at(r, i));
     }
-    pick_from_sticks(&pick, DM_STICK_INUSE);
-    pick_from_sticks(&pick, DM_STICK_UNUSED);
+    pick_from_sticks(&pick, true);
+    pick_from_sticks(&pick, false);
     return pick.n;
+}
+
+static void mark_used(DmRegions *r, DmRange range)
+{
+    unsigned i;
+
+    for (i = 0; i < r->sticks->len; i++) {
+        DmStick *stick = stick_at(r, i);
+
+        if (intersect(stick->range, range).count) {
+            stick->used = true;
+        }
+    }
 }
 
 void dm_regions_returned(DmRegions *r, DmRange range)
 {
     dm_pageset_remove(r->released, range.first, range.count);
+    mark_used(r, range);
 }
 
 void dm_regions_return_doubt(DmRegions *r, DmRange range)
 {
-    dm_pageset_remove(r->released, range.first, range.count);
+    dm_regions_returned(r, range);
     dm_pageset_add(r->in_doubt, range.first, range.count);
 }
 
@@ -573,17 +605,9 @@ bool dm_regions_pick_hot_add(const DmRegions *r, uint64_t want,
 
 void dm_regions_added(DmRegions *r, DmRange range)
 {
-    unsigned i;
-
     r->postponed.range.count = 0;
     dm_pageset_add(r->added, range.first, range.count);
-    for (i = 0; i < r->sticks->len; i++) {
-        DmStick *stick = stick_at(r, i);
-
-        if (intersect(stick->range, range).count) {
-            stick->used = true;
-        }
-    }
+    mark_used(r, range);
 }
 
 void dm_regions_add_doubt(DmRegions *r, const DmHotAdd *add)
@@ -611,7 +635,7 @@ void dm_regions_refused(DmRegions *r, const DmHotAdd *add, uint64_t taken)
 
 /* ---- other kernels ---- */
 
-void dm_regions_boot_is_owned(DmRegions *r, DmPageSet *discard)
+void dm_regions_boot_is_owned(DmRegions *r)
 {
     unsigned i;
 
@@ -620,7 +644,6 @@ void dm_regions_boot_is_owned(DmRegions *r, DmPageSet *discard)
 
         dm_pageset_remove(r->released, boot.first, boot.count);
         dm_pageset_remove(r->in_doubt, boot.first, boot.count);
-        dm_pageset_remove(discard, boot.first, boot.count);
     }
 }
 

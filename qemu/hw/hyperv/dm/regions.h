@@ -118,7 +118,7 @@ void dm_regions_refused(DmRegions *regions, const DmHotAdd *add,
                         uint64_t taken);
 
 /* A new kernel owns all boot memory, whatever the old one released. */
-void dm_regions_boot_is_owned(DmRegions *regions, DmPageSet *discard);
+void dm_regions_boot_is_owned(DmRegions *regions);
 /* The guest has its boot memory and nothing else. What it had of sticks goes
  * into @discard. */
 void dm_regions_reset(DmRegions *regions, DmPageSet *discard);
