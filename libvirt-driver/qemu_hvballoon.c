@@ -23,6 +23,7 @@
 #include "virevent.h"
 #include "virfile.h"
 #include "virlog.h"
+#include "virutil.h"
 
 #define VIR_FROM_THIS VIR_FROM_QEMU
 
@@ -147,6 +148,10 @@ qemuHvBalloonHugepageSize(virQEMUDriver *driver,
         if (def->mem.hugepages[i].nodemask)
             continue;
 
+        /* asking for pages of the usual size is a way to have no huge ones */
+        if (def->mem.hugepages[i].size == virGetSystemPageSizeKB())
+            return 0;
+
         if (def->mem.hugepages[i].size)
             return def->mem.hugepages[i].size;
 
@@ -166,7 +171,7 @@ qemuHvBalloonIsCostly(virQEMUDriver *driver,
 {
     qemuDomainObjPrivate *priv = vm->privateData;
 
-    return qemuHvBalloonHugepageSize(driver, def) > QEMU_HVBALLOON_STICK_GRANULE / 512 ||
+    return qemuHvBalloonHugepageSize(driver, def) > 0 ||
         def->mem.allocation == VIR_DOMAIN_MEMORY_ALLOCATION_IMMEDIATE ||
         priv->memPrealloc ||
         def->mem.locked ||
@@ -719,6 +724,14 @@ qemuHvBalloonProcessChange(virQEMUDriver *driver,
     qemuHvBalloonReconcile(driver, vm);
 
     virDomainObjEndJob(vm);
+}
+
+
+bool
+qemuHvBalloonOwnsDevice(const virDomainDeviceDef *dev)
+{
+    return dev->type == VIR_DOMAIN_DEVICE_MEMORY &&
+        dev->data.memory->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT;
 }
 
 

@@ -26,6 +26,11 @@ bool
 qemuHvBalloonIsUsed(const virDomainDef *def,
                     const virDomainDef *persistentDef);
 
+/* Is @dev a stick? Whether it still exists is found out by reconciling, where
+ * an error does no harm. */
+bool
+qemuHvBalloonOwnsDevice(const virDomainDeviceDef *dev);
+
 /* What was asked of a domain that starts. */
 void
 qemuHvBalloonStarted(virDomainObj *vm);

@@ -237,8 +237,8 @@ qemuMonitorGetMemoryBackends(qemuMonitor *mon,
 {
     g_autoptr(GHashTable) table = virHashNew(g_free);
     qemuMonitorJSONListPath **paths = NULL;
-    int n;
-    int i;
+    ssize_t n;
+    ssize_t i;
 
     if ((n = qemuMonitorJSONGetObjectListPaths(mon, "/objects", &paths)) < 0)
         return -1;

@@ -9,6 +9,8 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
 import hvb  # noqa: E402
 
+pytest.register_assert_rewrite("checks")
+
 
 def pytest_xdist_auto_num_workers(config):  # pylint: disable=unused-argument
     """A guest or two a worker: about a processor and 3 GiB of free memory each."""

@@ -10,7 +10,7 @@ TOOL = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "junit-summary"
 XML = """<testsuites><testsuite name="s">
 <testcase name="good" classname="a"/>
 <testcase name="bad" classname="a"><failure message="1 is not 2"/></testcase>
-<testcase name="broken" classname="a"><error message="crash"/></testcase>
+<testcase name="x:y / broken" classname="a"><error message="crash"/></testcase>
 <testcase name="left" classname="a"><skipped message="no such device"/></testcase>
 </testsuite></testsuites>"""
 
@@ -55,3 +55,11 @@ def test_what_was_not_run_is_skipped_with_its_reason(folder):
     one = subprocess.run([TOOL, "--one", folder, "s"], text=True, capture_output=True, check=True)
     assert "1 passed, 0 failed, 1 skipped" in one.stdout
     assert "skipped: other: needs a moon" in one.stdout
+
+
+def test_a_failure_of_what_cannot_pass_here_is_a_skip(folder):
+    (folder / "s.xml").write_text(XML)
+    (folder / "not-run").write_text("s\tbad\tneeds a moon\ns\tbroken\tneeds a sun\n")
+    done = total(folder, "s")
+    assert done.returncode == 0
+    assert done.stdout == "1 passed, 0 failed, 3 skipped\n"

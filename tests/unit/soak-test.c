@@ -7,8 +7,8 @@
 
 #include "guest-sim.h"
 
-#define LIVES 40
-#define STEPS 400
+#define LIVES 6
+#define STEPS 300
 
 typedef struct Kind {
     const char *path;

@@ -4,6 +4,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import textwrap
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -68,9 +69,10 @@ def test_test_domains(schema, path):
 
 def documented():
     for page in [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]:
-        if page.exists():
-            for i, block in enumerate(re.findall(r"```xml\n(.*?)```", page.read_text(), re.S)):
-                yield pytest.param(block, id=f"{page.name}-{i}")
+        text = page.read_text()
+        indented = [textwrap.dedent(b) for b in re.findall(r"^    <domain.*?</domain>$", text, re.M | re.S)]
+        for i, block in enumerate(re.findall(r"```xml\n(.*?)```", text, re.S) + indented):
+            yield pytest.param(block, id=f"{page.name}-{i}")
 
 
 @pytest.mark.parametrize("block", documented())

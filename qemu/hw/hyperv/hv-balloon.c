@@ -242,12 +242,14 @@ static void close_channel(VMBusChannel *chan)
 }
 
 /*
- * The bus is reset when a guest negotiates it, too: this is not a system
- * reset, and no page changes hands.
+ * The device is reset with its channel, and with the bus when a guest
+ * negotiates that anew: neither is a system reset, and no page changes hands.
  */
 static void vmdev_reset(VMBusDevice *vdev)
 {
-    HV_BALLOON(vdev)->bus_was_reset = true;
+    if (bus_is_in_reset(qdev_get_parent_bus(DEVICE(vdev)))) {
+        HV_BALLOON(vdev)->bus_was_reset = true;
+    }
 }
 
 /* System reset */

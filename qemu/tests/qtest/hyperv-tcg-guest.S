@@ -1,0 +1,147 @@
+/*
+ * A guest that does what the test tells it to
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The whole firmware of a PC: 64 KiB of ROM at 0xf0000, where the first
+ * processor comes from the reset vector and the others by a SIPI with vector
+ * 0xf0.  Each takes commands from its mailbox in RAM, executes one instruction
+ * with the registers it is given, and leaves them, or the fault, there.
+ *
+ * Assembled into hyperv-tcg-guest.h by:
+ *   as --32 -o guest.o hyperv-tcg-guest.S
+ *   ld -m elf_i386 -Ttext 0xf0000 --oformat binary -o guest.bin guest.o
+ *   xxd -i guest.bin
+ */
+
+#define MAILBOXES  0x6000       /* 256 bytes a processor, stack at the end */
+#define IDT        0x4000
+#define MB_OP      0            /* not 0: go; 0: done */
+#define MB_EAX     4
+#define MB_EBX     8
+#define MB_ECX     12
+#define MB_EDX     16
+#define MB_ESI     20
+#define MB_EDI     24
+#define MB_FAULT   28           /* vector, or 0, or: */
+#define READY      1            /* waiting for the first command */
+#define MB_IRQS    32           /* how many interrupts of IRQ_VECTOR */
+#define IRQ_VECTOR 0x40
+#define APIC       0xfee00000
+
+        .text
+        .code16
+start:
+        cli
+        lgdtl   %cs:(gdt_desc - start)
+        movl    %cr0, %eax
+        orb     $1, %al
+        movl    %eax, %cr0
+        ljmpl   $8, $protected
+
+        .code32
+protected:
+        movw    $16, %ax
+        movw    %ax, %ds
+        movw    %ax, %es
+        movw    %ax, %ss
+        movl    $1, %eax
+        cpuid
+        shrl    $24, %ebx
+        shll    $8, %ebx
+        leal    MAILBOXES(%ebx), %ebp
+        leal    256(%ebp), %esp
+        movl    $0, MB_OP(%ebp)
+
+        movb    $0xff, %al      /* no interrupts from the PICs */
+        outb    %al, $0x21
+        outb    %al, $0xa1
+        movl    $0x1ff, APIC + 0xf0
+
+        movl    $IDT + 6 * 8, %edi
+        movl    $undefined, %eax
+        call    set_gate
+        movl    $IDT + 13 * 8, %edi
+        movl    $protection, %eax
+        call    set_gate
+        movl    $IDT + IRQ_VECTOR * 8, %edi
+        movl    $interrupt, %eax
+        call    set_gate
+        lidtl   idt_desc
+        movl    $READY, MB_FAULT(%ebp)
+
+again:
+        leal    256(%ebp), %esp
+        sti
+wait:
+        pause
+        movl    MB_OP(%ebp), %eax
+        testl   %eax, %eax
+        jz      wait
+
+        pushl   operations(, %eax, 4)
+        movl    $0, MB_FAULT(%ebp)
+        movl    MB_EAX(%ebp), %eax
+        movl    MB_EBX(%ebp), %ebx
+        movl    MB_ECX(%ebp), %ecx
+        movl    MB_EDX(%ebp), %edx
+        movl    MB_ESI(%ebp), %esi
+        movl    MB_EDI(%ebp), %edi
+        call    *(%esp)
+        movl    %eax, MB_EAX(%ebp)
+        movl    %ebx, MB_EBX(%ebp)
+        movl    %ecx, MB_ECX(%ebp)
+        movl    %edx, MB_EDX(%ebp)
+done:
+        movl    $0, MB_OP(%ebp)
+        jmp     again
+
+undefined:
+        movl    $6, MB_FAULT(%ebp)
+        jmp     done
+protection:
+        movl    $13, MB_FAULT(%ebp)
+        jmp     done
+interrupt:
+        incl    MB_IRQS(%ebp)
+        movl    $0, APIC + 0xb0
+        iretl
+
+/* An interrupt gate at %edi to %eax. */
+set_gate:
+        movw    %ax, (%edi)
+        movw    $8, 2(%edi)
+        movw    $0x8e00, 4(%edi)
+        shrl    $16, %eax
+        movw    %ax, 6(%edi)
+        ret
+
+op_rdmsr:
+        rdmsr
+        ret
+op_wrmsr:
+        wrmsr
+        ret
+op_cpuid:
+        cpuid
+        ret
+op_vmcall:
+        .byte   0x0f, 0x01, 0xc1
+        ret
+op_store:
+        movl    %eax, (%ebx)
+        ret
+
+        .balign 8
+operations:
+        .long   0, op_rdmsr, op_wrmsr, op_cpuid, op_vmcall, op_store
+gdt:
+        .quad   0
+        .quad   0x00cf9b000000ffff
+        .quad   0x00cf93000000ffff
+gdt_desc:
+        .word   . - gdt - 1
+        .long   gdt
+idt_desc:
+        .word   (IRQ_VECTOR + 1) * 8 - 1
+        .long   IDT

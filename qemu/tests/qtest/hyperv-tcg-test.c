@@ -1,0 +1,1147 @@
+/*
+ * Hyper-V enlightenments under TCG, and VMBus facing a malicious guest
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The guest is hyperv-tcg-guest.S, which executes single instructions on each
+ * processor as told here.  All that a guest does with Hyper-V is thus a few
+ * lines of C, right or wrong; and nothing it does may end QEMU.
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/bswap.h"
+#include "qobject/qdict.h"
+#include "hw/hyperv/vmbus-proto.h"
+#include "libqtest.h"
+#include "hyperv-tcg-guest.h"
+
+#define ROM_SIZE        0x10000
+#define ROM_RESET       0xfff0
+#define WAIT_US         (20 * G_USEC_PER_SEC)
+
+/* The guest's memory, see there. */
+#define MAILBOX(cpu)    (0x6000 + (cpu) * 0x100)
+#define MB_FAULT        28
+#define MB_IRQS         32
+#define IRQ_VECTOR      0x40
+#define NO_FAULT        0
+#define UD              6
+#define GP              13
+#define READY           1
+
+/* Where the tests put things. */
+#define HCALL_PAGE      0x10000
+#define TSC_PAGE        0x11000
+#define INPUT           0x12000
+#define SIMP(cpu)       (0x20000 + (cpu) * 0x2000)
+#define SIEFP(cpu)      (0x21000 + (cpu) * 0x2000)
+#define RING            0x40000
+#define MMIO_PFN        0xfed00         /* the HPET */
+
+#define SINT            2
+#define SINT_MASKED     (1u << 16)
+#define MSG_PENDING     1
+
+enum {
+    MSR_GUEST_OS_ID = 0x40000000, MSR_HYPERCALL, MSR_VP_INDEX, MSR_RESET,
+    MSR_VP_RUNTIME = 0x40000010,
+    MSR_TIME_REF_COUNT = 0x40000020, MSR_REFERENCE_TSC,
+    MSR_VP_ASSIST_PAGE = 0x40000073,
+    MSR_SCONTROL = 0x40000080, MSR_SVERSION, MSR_SIEFP, MSR_SIMP, MSR_EOM,
+    MSR_SINT0 = 0x40000090,
+    MSR_STIMER0_CONFIG = 0x400000b0,
+    MSR_CRASH_P0 = 0x40000100, MSR_CRASH_CTL = 0x40000105,
+};
+
+enum {
+    STATUS_SUCCESS = 0,
+    STATUS_INVALID_CODE = 2,
+    STATUS_INVALID_INPUT = 3,
+    STATUS_INVALID_ALIGNMENT = 4,
+    STATUS_ACCESS_DENIED = 6,
+    STATUS_INSUFFICIENT_MEMORY = 11,
+    STATUS_INVALID_PORT_ID = 17,
+    STATUS_INVALID_CONNECTION_ID = 18,
+    STATUS_INSUFFICIENT_BUFFERS = 19,
+};
+
+#define POST_MESSAGE    0x5c
+#define SIGNAL_EVENT    0x5d
+#define FAST            (1u << 16)
+
+enum { OP_RDMSR = 1, OP_WRMSR, OP_CPUID, OP_VMCALL, OP_STORE };
+
+typedef struct Regs {
+    uint32_t eax, ebx, ecx, edx, esi, edi;
+} Regs;
+
+static const char all_flags[] =
+    "hv-vpindex,hv-synic,hv-time,hv-relaxed,hv-reset,hv-crash";
+
+static char *rom_path;
+
+/* ---- The guest ---- */
+
+static void rom_create(void)
+{
+    static const uint8_t jump[] = { 0xea, 0x00, 0x00, 0x00, 0xf0 };
+    g_autofree uint8_t *rom = g_malloc0(ROM_SIZE);
+    g_autoptr(GError) err = NULL;
+    int fd = g_file_open_tmp("hyperv-tcg-XXXXXX", &rom_path, &err);
+
+    g_assert_no_error(err);
+    memcpy(rom, hyperv_tcg_guest, sizeof(hyperv_tcg_guest));
+    memcpy(rom + ROM_RESET, jump, sizeof(jump));
+    g_assert_cmpint(write(fd, rom, ROM_SIZE), ==, ROM_SIZE);
+    close(fd);
+}
+
+/* Wait for a 32-bit word of the guest's memory to be, or not be, @val. */
+static void wait_for(QTestState *qts, uint64_t addr, uint32_t val, bool equal)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+
+    while ((qtest_readl(qts, addr) == val) != equal) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(500);
+    }
+}
+
+static QTestState *guest_init(const char *options)
+{
+    return qtest_initf("-nodefaults -m 64 -bios %s %s", rom_path, options);
+}
+
+static QTestState *guest_start(const char *machine, const char *accel, int cpus,
+                               const char *flags, const char *more)
+{
+    g_autofree char *options =
+        g_strdup_printf("-machine %s -accel %s -smp %d -cpu max%s%s %s",
+                        machine, accel, cpus, *flags ? "," : "", flags, more);
+    QTestState *qts = guest_init(options);
+
+    wait_for(qts, MAILBOX(0) + MB_FAULT, READY, true);
+    return qts;
+}
+
+static QTestState *guest_simple(const char *flags, const char *more)
+{
+    return guest_start("q35", "tcg", 1, flags, more);
+}
+
+static uint32_t execute(QTestState *qts, int cpu, uint32_t op, Regs *regs)
+{
+    uint64_t mb = MAILBOX(cpu);
+    uint32_t words[6];
+
+    memcpy(words, regs, sizeof(words));
+    qtest_memwrite(qts, mb + 4, words, sizeof(words));
+    qtest_writel(qts, mb, op);
+    wait_for(qts, mb, 0, true);
+    qtest_memread(qts, mb + 4, words, sizeof(words));
+    memcpy(regs, words, sizeof(words));
+    return qtest_readl(qts, mb + MB_FAULT);
+}
+
+static uint32_t try_rdmsr(QTestState *qts, int cpu, uint32_t msr, uint64_t *val)
+{
+    Regs r = { .ecx = msr };
+    uint32_t fault = execute(qts, cpu, OP_RDMSR, &r);
+
+    *val = (uint64_t)r.edx << 32 | r.eax;
+    return fault;
+}
+
+static uint64_t rdmsr(QTestState *qts, int cpu, uint32_t msr)
+{
+    uint64_t val;
+
+    g_assert_cmphex(try_rdmsr(qts, cpu, msr, &val), ==, NO_FAULT);
+    return val;
+}
+
+static uint32_t try_wrmsr(QTestState *qts, int cpu, uint32_t msr, uint64_t val)
+{
+    Regs r = { .ecx = msr, .eax = val, .edx = val >> 32 };
+
+    return execute(qts, cpu, OP_WRMSR, &r);
+}
+
+static void wrmsr(QTestState *qts, int cpu, uint32_t msr, uint64_t val)
+{
+    g_assert_cmphex(try_wrmsr(qts, cpu, msr, val), ==, NO_FAULT);
+}
+
+static Regs cpuid(QTestState *qts, uint32_t leaf)
+{
+    Regs r = { .eax = leaf };
+
+    g_assert_cmphex(execute(qts, 0, OP_CPUID, &r), ==, NO_FAULT);
+    return r;
+}
+
+static void store(QTestState *qts, int cpu, uint32_t addr, uint32_t val)
+{
+    Regs r = { .ebx = addr, .eax = val };
+
+    g_assert_cmphex(execute(qts, cpu, OP_STORE, &r), ==, NO_FAULT);
+}
+
+static uint32_t try_hypercall(QTestState *qts, uint64_t input, uint64_t param,
+                              uint64_t *result)
+{
+    Regs r = {
+        .edx = input >> 32, .eax = input,
+        .ebx = param >> 32, .ecx = param,
+    };
+    uint32_t fault = execute(qts, 0, OP_VMCALL, &r);
+
+    *result = (uint64_t)r.edx << 32 | r.eax;
+    return fault;
+}
+
+static uint64_t hypercall(QTestState *qts, uint64_t input, uint64_t param)
+{
+    uint64_t result;
+
+    g_assert_cmphex(try_hypercall(qts, input, param, &result), ==, NO_FAULT);
+    return result;
+}
+
+/* Start processor @cpu, which begins where the first one did. */
+static void start_ap(QTestState *qts, int cpu)
+{
+    qtest_writel(qts, MAILBOX(cpu) + MB_FAULT, 0);
+    store(qts, 0, 0xfee00310, cpu << 24);
+    store(qts, 0, 0xfee00300, 0x46f0);          /* SIPI at 0xf0000 */
+    wait_for(qts, MAILBOX(cpu) + MB_FAULT, READY, true);
+}
+
+static void init_ap(QTestState *qts, int cpu)
+{
+    store(qts, 0, 0xfee00310, cpu << 24);
+    store(qts, 0, 0xfee00300, 0x4500);          /* INIT */
+}
+
+/* ---- A guest's Hyper-V driver ---- */
+
+static void enable_hypercalls(QTestState *qts)
+{
+    wrmsr(qts, 0, MSR_GUEST_OS_ID, 0x8100000000000001);
+    wrmsr(qts, 0, MSR_HYPERCALL, HCALL_PAGE | 1);
+}
+
+static void enable_synic(QTestState *qts, int cpu)
+{
+    wrmsr(qts, cpu, MSR_SIMP, SIMP(cpu) | 1);
+    wrmsr(qts, cpu, MSR_SIEFP, SIEFP(cpu) | 1);
+    wrmsr(qts, cpu, MSR_SINT0 + SINT, IRQ_VECTOR);
+    wrmsr(qts, cpu, MSR_SCONTROL, 1);
+}
+
+static uint64_t slot_addr(int cpu)
+{
+    return SIMP(cpu) + SINT * 256;
+}
+
+static uint64_t post(QTestState *qts, const void *payload, uint32_t len)
+{
+    uint32_t head[4] = { VMBUS_MESSAGE_CONNECTION_ID, 0, 1, len };
+
+    qtest_memwrite(qts, INPUT, head, sizeof(head));
+    if (len <= 240) {
+        qtest_memwrite(qts, INPUT + sizeof(head), payload, len);
+    }
+    return hypercall(qts, POST_MESSAGE, INPUT);
+}
+
+static void post_ok(QTestState *qts, const void *payload, uint32_t len)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+    uint64_t status;
+
+    /* The host has room for 16 messages. */
+    while ((status = post(qts, payload, len)) == STATUS_INSUFFICIENT_BUFFERS) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    }
+    g_assert_cmphex(status, ==, STATUS_SUCCESS);
+}
+
+/* Wait for the host's message, which has to be of @type, and copy it. */
+static void peek(QTestState *qts, int cpu, uint32_t type, void *buf, size_t len)
+{
+    uint64_t slot = slot_addr(cpu);
+
+    wait_for(qts, slot, 0, false);
+    g_assert_cmpuint(qtest_readl(qts, slot), ==, 1);
+    g_assert_cmpuint(qtest_readl(qts, slot + 16), ==, type);
+    if (len) {
+        qtest_memread(qts, slot + 16, buf, len);
+    }
+}
+
+static void consume(QTestState *qts, int cpu)
+{
+    uint64_t slot = slot_addr(cpu);
+
+    qtest_writel(qts, slot, 0);
+    if (qtest_readb(qts, slot + 5) & MSG_PENDING) {
+        wrmsr(qts, cpu, MSR_EOM, 0);
+    }
+}
+
+static void receive(QTestState *qts, int cpu, uint32_t type,
+                    void *buf, size_t len)
+{
+    peek(qts, cpu, type, buf, len);
+    consume(qts, cpu);
+}
+
+static void post_contact(QTestState *qts, uint32_t version, uint32_t vp)
+{
+    vmbus_message_initiate_contact msg = {
+        .header.message_type = VMBUS_MSG_INITIATE_CONTACT,
+        .version_requested = version,
+        .target_vcpu = vp,
+    };
+
+    post_ok(qts, &msg, sizeof(msg));
+}
+
+static void connect_vmbus(QTestState *qts, int vp)
+{
+    vmbus_message_version_response answer;
+
+    post_contact(qts, VMBUS_VERSION_WIN10, vp);
+    receive(qts, vp, VMBUS_MSG_VERSION_RESPONSE, &answer, sizeof(answer));
+    g_assert_cmpuint(answer.version_supported, ==, 1);
+}
+
+/* Post a message that is its header alone. */
+static void post_simple(QTestState *qts, uint32_t type)
+{
+    vmbus_message_header msg = { .message_type = type };
+
+    post_ok(qts, &msg, sizeof(msg));
+}
+
+/* The channel of the first device offered. */
+static uint32_t first_offer(QTestState *qts)
+{
+    vmbus_message_offer_channel offer;
+
+    post_simple(qts, VMBUS_MSG_REQUESTOFFERS);
+    receive(qts, 0, VMBUS_MSG_OFFERCHANNEL, &offer, sizeof(offer));
+    receive(qts, 0, VMBUS_MSG_ALLOFFERS_DELIVERED, NULL, 0);
+    return offer.child_relid;
+}
+
+/* A GPADL of @pages as the header claims, of which @given are from @pfn on. */
+static void post_gpadl(QTestState *qts, uint32_t id, uint32_t pages,
+                       uint32_t given, uint64_t pfn)
+{
+    struct QEMU_PACKED {
+        vmbus_message_gpadl_header head;
+        uint32_t byte_count, byte_offset;
+        uint64_t pfns[24];
+    } msg = {
+        .head.header.message_type = VMBUS_MSG_GPADL_HEADER,
+        .head.child_relid = 1,
+        .head.gpadl_id = id,
+        .head.range_buflen = 8 + pages * 8,
+        .head.rangecount = 1,
+        .byte_count = pages << 12,
+    };
+    uint32_t i;
+
+    g_assert_cmpuint(given, <=, ARRAY_SIZE(msg.pfns));
+    for (i = 0; i < given; i++) {
+        msg.pfns[i] = pfn + i;
+    }
+    post_ok(qts, &msg, sizeof(msg.head) + 8 + given * 8);
+}
+
+static void post_gpadl_body(QTestState *qts, uint32_t id, uint64_t pfn)
+{
+    struct {
+        vmbus_message_gpadl_body head;
+        uint64_t pfn;
+    } msg = {
+        .head.header.message_type = VMBUS_MSG_GPADL_BODY,
+        .head.gpadl_id = id,
+        .pfn = pfn,
+    };
+
+    post_ok(qts, &msg, sizeof(msg));
+}
+
+static void create_gpadl(QTestState *qts, uint32_t id, uint32_t pages,
+                         uint64_t pfn)
+{
+    post_gpadl(qts, id, pages, pages, pfn);
+    receive(qts, 0, VMBUS_MSG_GPADL_CREATED, NULL, 0);
+}
+
+static uint32_t open_channel(QTestState *qts, uint32_t relid, uint32_t gpadl,
+                             uint32_t offset, uint32_t vp)
+{
+    vmbus_message_open_channel msg = {
+        .header.message_type = VMBUS_MSG_OPENCHANNEL,
+        .child_relid = relid,
+        .ring_buffer_gpadl_id = gpadl,
+        .target_vp = vp,
+        .ring_buffer_offset = offset,
+    };
+    vmbus_message_open_result result;
+
+    post_ok(qts, &msg, sizeof(msg));
+    receive(qts, 0, VMBUS_MSG_OPENCHANNEL_RESULT, &result, sizeof(result));
+    return result.status;
+}
+
+static void close_channel(QTestState *qts, uint32_t relid)
+{
+    vmbus_message_close_channel msg = {
+        .header.message_type = VMBUS_MSG_CLOSECHANNEL,
+        .child_relid = relid,
+    };
+
+    post_ok(qts, &msg, sizeof(msg));
+}
+
+static QTestState *guest_with_vmbus(const char *more)
+{
+    g_autofree char *devices =
+        g_strdup_printf("-device vmbus-bridge %s", more);
+    QTestState *qts = guest_simple(all_flags, devices);
+
+    enable_hypercalls(qts);
+    enable_synic(qts, 0);
+    return qts;
+}
+
+/* ---- Which enlightenments there are ---- */
+
+static const char *const refused[] = {
+    "hv-vapic", "hv-runtime", "hv-stimer", "hv-frequencies",
+    "hv-reenlightenment", "hv-tlbflush", "hv-evmcs", "hv-ipi",
+    "hv-stimer-direct", "hv-avic", "hv-syndbg", "hv-emsr-bitmap",
+    "hv-xmm-input", "hv-tlbflush-ext", "hv-tlbflush-direct",
+    "hv-passthrough",
+};
+
+static QDict *expand(QTestState *qts, const char *prop)
+{
+    return qtest_qmp(qts, "{'execute': 'query-cpu-model-expansion', "
+                     "'arguments': {'type': 'full', 'model': {'name': 'max', "
+                     "'props': {%s: true}}}}", prop);
+}
+
+static void test_refused(void)
+{
+    QTestState *qts = qtest_init("-machine none -accel tcg");
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(refused); i++) {
+        QDict *rsp = expand(qts, refused[i]);
+        QDict *error = qdict_get_qdict(rsp, "error");
+        g_autofree char *quoted = g_strdup_printf("'%s'", refused[i]);
+
+        g_assert_nonnull(error);
+        g_assert_nonnull(strstr(qdict_get_str(error, "desc"), quoted));
+        qobject_unref(rsp);
+    }
+    qtest_quit(qts);
+}
+
+static void test_accepted(void)
+{
+    static const char *const props[] = {
+        "hv-relaxed", "hv-time", "hv-vpindex", "hv-reset", "hv-crash",
+        "hv-enforce-cpuid",
+    };
+    QTestState *qts = qtest_init("-machine none -accel tcg");
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(props); i++) {
+        QDict *rsp = expand(qts, props[i]);
+
+        g_assert_true(qdict_haskey(rsp, "return"));
+        qobject_unref(rsp);
+    }
+    qtest_quit(qts);
+}
+
+/* QEMU has to end by itself, with @text in its error. */
+static void assert_fails(const char *options, const char *text)
+{
+    g_autofree char *command =
+        g_strdup_printf("%s -nodefaults -display none -S -machine q35 "
+                        "-bios %s -accel tcg %s", getenv("QTEST_QEMU_BINARY"),
+                        rom_path, options);
+    g_autofree char *err = NULL;
+    int status;
+
+    g_assert_true(g_spawn_command_line_sync(command, NULL, &err, &status,
+                                            NULL));
+    g_assert_cmpint(status, !=, 0);
+    if (!strstr(err, text)) {
+        g_test_message("no '%s' in: %s", text, err);
+        g_test_fail();
+    }
+}
+
+static void test_dependencies(void)
+{
+    assert_fails("-cpu max,hv-synic", "requires 'hv-vpindex'");
+    assert_fails("-cpu max,hv-stimer", "'hv-stimer' is not implemented by TCG");
+    assert_fails("-cpu max,hv-no-nonarch-coresharing=on",
+                 "'hv-no-nonarch-coresharing'");
+    assert_fails("-cpu max -device vmbus-bridge", "hv-vpindex,hv-synic");
+    assert_fails("-cpu max,hv-vpindex -device vmbus-bridge",
+                 "hv-vpindex,hv-synic");
+}
+
+/* ---- CPUID and MSRs ---- */
+
+static void test_cpuid(void)
+{
+    QTestState *qts = guest_simple(all_flags, "");
+    Regs r = cpuid(qts, 0x40000000);
+
+    g_assert_cmphex(r.eax, ==, 0x40000005);
+    g_assert_cmpmem(&r.ebx, 12, "Microsoft Hv" /* ebx, ecx, edx */, 12);
+    g_assert_cmphex(cpuid(qts, 0x40000001).eax, ==, 0x31237648);
+    r = cpuid(qts, 0x40000003);
+    g_assert_cmphex(r.eax, ==, 0x2e6);
+    g_assert_cmphex(r.ebx, ==, 0x30);
+    g_assert_cmphex(r.edx, ==, 0x408);
+    g_assert_cmphex(cpuid(qts, 0x40000004).eax, ==, 0x230);
+    g_assert_cmphex(cpuid(qts, 1).ecx & (1u << 31), !=, 0);
+    qtest_quit(qts);
+}
+
+static void test_off(void)
+{
+    QTestState *qts = guest_simple("", "");
+    Regs r = cpuid(qts, 0x40000000);
+    uint64_t val;
+
+    g_assert_cmphex(r.eax, ==, 0x40000001);
+    g_assert_cmpmem(&r.ebx, 12, "TCGTCGTCGTCG", 12);
+    wrmsr(qts, 0, MSR_GUEST_OS_ID, 1);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_GUEST_OS_ID), ==, 0);
+    g_assert_cmphex(try_hypercall(qts, POST_MESSAGE, INPUT, &val), ==, UD);
+    qtest_quit(qts);
+}
+
+static void test_msrs(void)
+{
+    static const uint32_t absent[] = {
+        MSR_VP_RUNTIME, 0x40000022, 0x40000070, MSR_SINT0 + 16,
+        MSR_STIMER0_CONFIG, 0x40000106, 0x400001ff,
+    };
+    static const uint32_t read_only[] = {
+        MSR_VP_INDEX, MSR_TIME_REF_COUNT, MSR_SVERSION,
+    };
+    QTestState *qts = guest_simple(all_flags, "");
+    uint64_t val, before;
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(absent); i++) {
+        g_assert_cmphex(try_rdmsr(qts, 0, absent[i], &val), ==, GP);
+        g_assert_cmphex(try_wrmsr(qts, 0, absent[i], 0), ==, GP);
+    }
+    for (i = 0; i < ARRAY_SIZE(read_only); i++) {
+        g_assert_cmphex(try_wrmsr(qts, 0, read_only[i], 0), ==, GP);
+    }
+    g_assert_cmphex(rdmsr(qts, 0, MSR_SVERSION), ==, 1);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_EOM), ==, 0);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_SINT0), ==, SINT_MASKED);
+    wrmsr(qts, 0, MSR_VP_ASSIST_PAGE, 0x5001);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_VP_ASSIST_PAGE), ==, 0x5001);
+
+    before = rdmsr(qts, 0, MSR_TIME_REF_COUNT);
+    g_usleep(10000);
+    val = rdmsr(qts, 0, MSR_TIME_REF_COUNT);
+    g_assert_cmpuint(val - before, >=, 100000 /* 10 ms in 100 ns */);
+
+    qtest_writel(qts, TSC_PAGE, 77);
+    wrmsr(qts, 0, MSR_REFERENCE_TSC, TSC_PAGE | 1);
+    g_assert_cmpuint(qtest_readl(qts, TSC_PAGE), ==, 0);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_REFERENCE_TSC), ==, TSC_PAGE | 1);
+
+    wrmsr(qts, 0, MSR_CRASH_P0 + 4, 0x1234567890);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_CRASH_P0 + 4), ==, 0x1234567890);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_CRASH_CTL), ==, 1ull << 63);
+    qtest_quit(qts);
+}
+
+static void test_msrs_follow_flags(void)
+{
+    QTestState *qts = guest_simple("hv-relaxed,hv-enforce-cpuid", "");
+    static const uint32_t absent[] = {
+        MSR_VP_INDEX, MSR_RESET, MSR_TIME_REF_COUNT, MSR_REFERENCE_TSC,
+        MSR_VP_ASSIST_PAGE, MSR_SCONTROL, MSR_SIMP, MSR_EOM, MSR_SINT0,
+        MSR_CRASH_P0, MSR_CRASH_CTL,
+    };
+    uint64_t val;
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(absent); i++) {
+        g_assert_cmphex(try_rdmsr(qts, 0, absent[i], &val), ==, GP);
+        g_assert_cmphex(try_wrmsr(qts, 0, absent[i], 0), ==, GP);
+    }
+    enable_hypercalls(qts);
+    g_assert_cmphex(hypercall(qts, POST_MESSAGE, INPUT), ==,
+                    STATUS_ACCESS_DENIED);
+    qtest_quit(qts);
+}
+
+static void test_synic_msrs(void)
+{
+    QTestState *qts = guest_simple(all_flags, "");
+
+    g_assert_cmphex(try_wrmsr(qts, 0, MSR_SINT0, 15), ==, GP);
+    g_assert_cmphex(try_wrmsr(qts, 0, MSR_SINT0, 0x20040), ==, GP);
+    wrmsr(qts, 0, MSR_SINT0, SINT_MASKED | 3);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_SINT0), ==, SINT_MASKED | 3);
+    g_assert_cmphex(try_wrmsr(qts, 0, MSR_SIMP, 1ull << 63 | 1), ==, GP);
+
+    /* The pages lie over RAM, and what was there comes back. */
+    qtest_writel(qts, SIMP(0), 0x1111);
+    wrmsr(qts, 0, MSR_SIMP, SIMP(0) | 1);
+    g_assert_cmphex(qtest_readl(qts, SIMP(0)), ==, 0);
+    qtest_writel(qts, SIMP(0), 0x2222);
+    wrmsr(qts, 0, MSR_SIMP, 0);
+    g_assert_cmphex(qtest_readl(qts, SIMP(0)), ==, 0x1111);
+    /* Both at one address, over ROM, over an absent page. */
+    wrmsr(qts, 0, MSR_SIMP, SIMP(0) | 1);
+    wrmsr(qts, 0, MSR_SIEFP, SIMP(0) | 1);
+    wrmsr(qts, 0, MSR_SIMP, 0xfffff001);
+    wrmsr(qts, 0, MSR_SIEFP, 0x7ffffff001);
+    wrmsr(qts, 0, MSR_SIMP, 0);
+    wrmsr(qts, 0, MSR_SIEFP, 0);
+    qtest_quit(qts);
+}
+
+/* ---- Hypercalls ---- */
+
+static void test_hypercall_page(void)
+{
+    QTestState *qts = guest_simple(all_flags, "");
+    uint64_t val;
+
+    wrmsr(qts, 0, MSR_HYPERCALL, HCALL_PAGE | 1);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_HYPERCALL), ==, 0);
+    g_assert_cmphex(try_hypercall(qts, 1, 0, &val), ==, UD);
+
+    enable_hypercalls(qts);
+    g_assert_cmphex(qtest_readl(qts, HCALL_PAGE), ==, 0xc3c1010f);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_HYPERCALL), ==, HCALL_PAGE | 1);
+    /* Not RAM, not there. */
+    g_assert_cmphex(try_wrmsr(qts, 0, MSR_HYPERCALL, 0xfed00001), ==, GP);
+    g_assert_cmphex(try_wrmsr(qts, 0, MSR_HYPERCALL, 1ull << 62 | 1), ==, GP);
+
+    wrmsr(qts, 0, MSR_GUEST_OS_ID, 0);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_HYPERCALL), ==, HCALL_PAGE);
+    g_assert_cmphex(try_hypercall(qts, 1, 0, &val), ==, UD);
+    qtest_quit(qts);
+}
+
+static void test_hypercall_errors(void)
+{
+    QTestState *qts = guest_with_vmbus("");
+    uint8_t junk[256] = {};
+
+    g_assert_cmphex(hypercall(qts, 0, 0), ==, STATUS_INVALID_CODE);
+    g_assert_cmphex(hypercall(qts, 0xffff, 0), ==, STATUS_INVALID_CODE);
+    g_assert_cmphex(hypercall(qts, 8, 0), ==, STATUS_SUCCESS);
+    g_assert_cmphex(hypercall(qts, POST_MESSAGE | 1ull << 32, INPUT), ==,
+                    STATUS_INVALID_INPUT);
+    g_assert_cmphex(hypercall(qts, POST_MESSAGE | FAST, INPUT), ==,
+                    STATUS_INVALID_CODE);
+    g_assert_cmphex(hypercall(qts, POST_MESSAGE, INPUT + 1), ==,
+                    STATUS_INVALID_ALIGNMENT);
+    g_assert_cmphex(hypercall(qts, POST_MESSAGE, 0xfed00000), ==,
+                    STATUS_INSUFFICIENT_MEMORY);
+    g_assert_cmphex(hypercall(qts, POST_MESSAGE, ~0ull << 8), ==,
+                    STATUS_INSUFFICIENT_MEMORY);
+    g_assert_cmphex(hypercall(qts, SIGNAL_EVENT, ~0ull << 8), ==,
+                    STATUS_INSUFFICIENT_MEMORY);
+    g_assert_cmphex(hypercall(qts, SIGNAL_EVENT | FAST, 99), ==,
+                    STATUS_INVALID_CONNECTION_ID);
+    g_assert_cmphex(hypercall(qts, SIGNAL_EVENT | FAST, 1ull << 32), ==,
+                    STATUS_INVALID_PORT_ID);
+    g_assert_cmphex(hypercall(qts, SIGNAL_EVENT | FAST, 1ull << 48), ==,
+                    STATUS_INVALID_INPUT);
+    qtest_writeq(qts, INPUT, VMBUS_EVENT_CONNECTION_ID);
+    g_assert_cmphex(hypercall(qts, SIGNAL_EVENT, INPUT), ==, STATUS_SUCCESS);
+    g_assert_cmphex(hypercall(qts, SIGNAL_EVENT | FAST,
+                              VMBUS_EVENT_CONNECTION_ID), ==, STATUS_SUCCESS);
+    g_assert_cmphex(post(qts, junk, 241), ==, STATUS_INVALID_INPUT);
+    g_assert_cmphex(post(qts, junk, 4), ==, STATUS_INVALID_INPUT);
+    g_assert_cmphex(post(qts, junk, 240), ==, STATUS_INVALID_INPUT);
+    qtest_quit(qts);
+}
+
+/* ---- Messages and interrupts ---- */
+
+static void do_all_vps(const char *machine, const char *accel)
+{
+    QTestState *qts = guest_start(machine, accel, 4, all_flags,
+                                  "-device vmbus-bridge");
+    int cpu;
+
+    enable_hypercalls(qts);
+    for (cpu = 0; cpu < 4; cpu++) {
+        uint64_t irqs = MAILBOX(cpu) + MB_IRQS;
+
+        if (cpu) {
+            start_ap(qts, cpu);
+        }
+        g_assert_cmphex(rdmsr(qts, cpu, MSR_VP_INDEX), ==, cpu);
+        enable_synic(qts, cpu);
+        qtest_writel(qts, irqs, 0);
+        connect_vmbus(qts, cpu);
+        wait_for(qts, irqs, 1, true);
+    }
+    /* Masked: the message, but no interrupt. */
+    wrmsr(qts, 3, MSR_SINT0 + SINT, SINT_MASKED | IRQ_VECTOR);
+    connect_vmbus(qts, 3);
+    g_assert_cmpuint(qtest_readl(qts, MAILBOX(3) + MB_IRQS), ==, 1);
+    qtest_quit(qts);
+}
+
+static void test_all_vps(void)
+{
+    do_all_vps("q35", "tcg,thread=multi");
+}
+
+static void test_all_vps_single(void)
+{
+    do_all_vps("pc", "tcg,thread=single");
+}
+
+static void test_pending_message(void)
+{
+    QTestState *qts = guest_with_vmbus("");
+
+    post_contact(qts, VMBUS_VERSION_WIN10, 0);
+    peek(qts, 0, VMBUS_MSG_VERSION_RESPONSE, NULL, 0);
+    post_simple(qts, VMBUS_MSG_REQUESTOFFERS);
+    /* The second waits for the first, and says so in it. */
+    wait_for(qts, slot_addr(0) + 4, MSG_PENDING << 8 | 16, true);
+    consume(qts, 0);
+    receive(qts, 0, VMBUS_MSG_ALLOFFERS_DELIVERED, NULL, 0);
+    /* Ends of message that nobody waits for. */
+    wrmsr(qts, 0, MSR_EOM, 0);
+    wrmsr(qts, 0, MSR_EOM, 0);
+    connect_vmbus(qts, 0);
+    qtest_quit(qts);
+}
+
+static void test_init_keeps_synic(void)
+{
+    QTestState *qts = guest_start("q35", "tcg", 2, all_flags,
+                                  "-device vmbus-bridge");
+
+    enable_hypercalls(qts);
+    start_ap(qts, 1);
+    enable_synic(qts, 1);
+    init_ap(qts, 1);
+    start_ap(qts, 1);
+    g_assert_cmphex(rdmsr(qts, 1, MSR_SIMP), ==, SIMP(1) | 1);
+    g_assert_cmphex(rdmsr(qts, 1, MSR_SINT0 + SINT), ==, IRQ_VECTOR);
+    connect_vmbus(qts, 1);
+    qtest_quit(qts);
+}
+
+static void system_reset(QTestState *qts)
+{
+    qtest_writel(qts, MAILBOX(0) + MB_FAULT, 0);
+    qtest_system_reset(qts);
+    wait_for(qts, MAILBOX(0) + MB_FAULT, READY, true);
+}
+
+static void assert_reset_state(QTestState *qts)
+{
+    g_assert_cmphex(rdmsr(qts, 0, MSR_GUEST_OS_ID), ==, 0);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_HYPERCALL), ==, 0);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_REFERENCE_TSC), ==, 0);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_SCONTROL), ==, 0);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_SIMP), ==, 0);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_SIEFP), ==, 0);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_SINT0 + SINT), ==, SINT_MASKED);
+}
+
+static void test_reset(void)
+{
+    QTestState *qts = guest_with_vmbus("");
+    int i;
+
+    connect_vmbus(qts, 0);
+    for (i = 0; i < 3; i++) {
+        system_reset(qts);
+        assert_reset_state(qts);
+        enable_hypercalls(qts);
+        enable_synic(qts, 0);
+        connect_vmbus(qts, 0);
+    }
+    qtest_quit(qts);
+}
+
+/* The guest's own reset, by MSR. */
+static void test_reset_msr(void)
+{
+    QTestState *qts = guest_with_vmbus("");
+
+    wrmsr(qts, 0, MSR_RESET, 0);
+    wrmsr(qts, 0, MSR_GUEST_OS_ID, 5);
+    qtest_writel(qts, MAILBOX(0) + 4, 1);
+    qtest_writel(qts, MAILBOX(0) + 12, MSR_RESET);
+    qtest_writel(qts, MAILBOX(0) + 16, 0);
+    qtest_writel(qts, MAILBOX(0), OP_WRMSR);
+    qtest_qmp_eventwait(qts, "RESET");
+    wait_for(qts, MAILBOX(0) + MB_FAULT, READY, true);
+    assert_reset_state(qts);
+    qtest_quit(qts);
+}
+
+static void test_crash_msr(void)
+{
+    QTestState *qts = guest_simple(all_flags, "-action panic=none");
+    QDict *event, *info;
+
+    wrmsr(qts, 0, MSR_CRASH_P0, 0x77);
+    wrmsr(qts, 0, MSR_CRASH_CTL, 1ull << 63);
+    event = qtest_qmp_eventwait_ref(qts, "GUEST_PANICKED");
+    info = qdict_get_qdict(qdict_get_qdict(event, "data"), "info");
+    g_assert_cmpstr(qdict_get_str(info, "type"), ==, "hyper-v");
+    g_assert_cmphex(qdict_get_int(info, "arg1"), ==, 0x77);
+    qobject_unref(event);
+    qtest_quit(qts);
+}
+
+/* A message that the guest never takes must not outlive the reset. */
+static void test_reset_with_pending_message(void)
+{
+    QTestState *qts = guest_with_vmbus("");
+    int i;
+
+    for (i = 0; i < 5; i++) {
+        post_contact(qts, VMBUS_VERSION_WIN10, 0);
+        peek(qts, 0, VMBUS_MSG_VERSION_RESPONSE, NULL, 0);
+        post_simple(qts, VMBUS_MSG_REQUESTOFFERS);
+        wait_for(qts, slot_addr(0) + 4, MSG_PENDING << 8 | 16, true);
+        /* These stay in the queue, which the reset has to empty. */
+        post_simple(qts, VMBUS_MSG_REQUESTOFFERS);
+        post_simple(qts, VMBUS_MSG_REQUESTOFFERS);
+        system_reset(qts);
+        enable_hypercalls(qts);
+        enable_synic(qts, 0);
+    }
+    connect_vmbus(qts, 0);
+    qtest_quit(qts);
+}
+
+/* ---- Migration ---- */
+
+static void wait_migrated(QTestState *qts)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+
+    for (;;) {
+        QDict *rsp = qtest_qmp(qts, "{'execute': 'query-migrate'}");
+        QDict *ret = qdict_get_qdict(rsp, "return");
+        bool done = qdict_haskey(ret, "status") &&
+            !strcmp(qdict_get_str(ret, "status"), "completed");
+
+        qobject_unref(rsp);
+        if (done) {
+            return;
+        }
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(10000);
+    }
+}
+
+static QTestState *migrate(QTestState *src, const char *options)
+{
+    g_autofree char *path = g_strdup_printf("%s.mig", rom_path);
+    g_autofree char *uri = g_strdup_printf("file:%s", path);
+    g_autofree char *incoming = g_strdup_printf("%s -incoming defer", options);
+    QTestState *dst;
+
+    qtest_qmp_assert_success(src, "{'execute': 'migrate', "
+                             "'arguments': {'uri': %s}}", uri);
+    wait_migrated(src);
+    qtest_quit(src);
+
+    dst = guest_init(incoming);
+    qtest_qmp_assert_success(dst, "{'execute': 'migrate-incoming', "
+                             "'arguments': {'uri': %s}}", uri);
+    qtest_qmp_eventwait(dst, "RESUME");
+    unlink(path);
+    return dst;
+}
+
+static void test_migration(void)
+{
+    static const char options[] =
+        "-machine q35 -accel tcg -smp 2 -device vmbus-bridge "
+        "-cpu max,hv-vpindex,hv-synic,hv-time,hv-relaxed,hv-reset,hv-crash";
+    QTestState *qts = guest_init(options);
+    uint64_t time;
+
+    wait_for(qts, MAILBOX(0) + MB_FAULT, READY, true);
+    enable_hypercalls(qts);
+    start_ap(qts, 1);
+    enable_synic(qts, 0);
+    enable_synic(qts, 1);
+    wrmsr(qts, 0, MSR_REFERENCE_TSC, TSC_PAGE | 1);
+    wrmsr(qts, 1, MSR_VP_ASSIST_PAGE, 0x7001);
+    wrmsr(qts, 0, MSR_CRASH_P0, 42);
+    connect_vmbus(qts, 1);
+    /* One message in its slot, one behind it. */
+    post_contact(qts, VMBUS_VERSION_WIN10, 1);
+    peek(qts, 1, VMBUS_MSG_VERSION_RESPONSE, NULL, 0);
+    post_simple(qts, VMBUS_MSG_REQUESTOFFERS);
+    wait_for(qts, slot_addr(1) + 4, MSG_PENDING << 8 | 16, true);
+    time = rdmsr(qts, 0, MSR_TIME_REF_COUNT);
+
+    qts = migrate(qts, options);
+
+    g_assert_cmphex(rdmsr(qts, 0, MSR_GUEST_OS_ID), ==, 0x8100000000000001);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_HYPERCALL), ==, HCALL_PAGE | 1);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_REFERENCE_TSC), ==, TSC_PAGE | 1);
+    g_assert_cmphex(rdmsr(qts, 1, MSR_VP_ASSIST_PAGE), ==, 0x7001);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_CRASH_P0), ==, 42);
+    g_assert_cmphex(rdmsr(qts, 1, MSR_VP_INDEX), ==, 1);
+    g_assert_cmphex(rdmsr(qts, 1, MSR_SINT0 + SINT), ==, IRQ_VECTOR);
+    g_assert_cmphex(rdmsr(qts, 0, MSR_SIMP), ==, SIMP(0) | 1);
+    g_assert_cmpuint(rdmsr(qts, 0, MSR_TIME_REF_COUNT), >, time);
+    receive(qts, 1, VMBUS_MSG_VERSION_RESPONSE, NULL, 0);
+    receive(qts, 1, VMBUS_MSG_ALLOFFERS_DELIVERED, NULL, 0);
+    qtest_writel(qts, MAILBOX(0) + MB_IRQS, 0);
+    connect_vmbus(qts, 0);
+    wait_for(qts, MAILBOX(0) + MB_IRQS, 1, true);
+    qtest_quit(qts);
+}
+
+/* ---- A malicious guest ---- */
+
+static void test_bad_contact(void)
+{
+    QTestState *qts = guest_with_vmbus("");
+
+    post_simple(qts, VMBUS_MSG_UNLOAD);
+    post_simple(qts, VMBUS_MSG_REQUESTOFFERS);
+    post_contact(qts, VMBUS_VERSION_WIN10, 1);
+    post_contact(qts, VMBUS_VERSION_WIN10, 99);
+    post_contact(qts, VMBUS_VERSION_WIN10, UINT32_MAX);
+    post_simple(qts, VMBUS_MSG_UNLOAD);
+    connect_vmbus(qts, 0);
+    post_simple(qts, VMBUS_MSG_UNLOAD);
+    receive(qts, 0, VMBUS_MSG_UNLOAD_RESPONSE, NULL, 0);
+    connect_vmbus(qts, 0);
+    qtest_quit(qts);
+}
+
+static void test_bad_gpadl(void)
+{
+    QTestState *qts = guest_with_vmbus("");
+    vmbus_message_gpadl_header head = {
+        .header.message_type = VMBUS_MSG_GPADL_HEADER,
+        .gpadl_id = 7,
+        .rangecount = 1,
+    };
+    uint8_t msg[sizeof(head) + 8] = {};
+    uint32_t huge = 0xfffff000;
+
+    connect_vmbus(qts, 0);
+    /* The range buffer is shorter than a range's head. */
+    memcpy(msg, &head, sizeof(head));
+    memcpy(msg + sizeof(head), &huge, sizeof(huge));
+    post_ok(qts, msg, sizeof(msg));
+    /* No page at all. */
+    post_gpadl(qts, 8, 0, 0, 0);
+    /* A body for one that is full, and for none. */
+    create_gpadl(qts, 9, 2, RING >> 12);
+    post_gpadl_body(qts, 9, 1);
+    post_gpadl_body(qts, 10, 1);
+    /* One that needs a body: several are too many. */
+    post_gpadl(qts, 11, 3, 2, RING >> 12);
+    post_gpadl_body(qts, 11, 1);
+    receive(qts, 0, VMBUS_MSG_GPADL_CREATED, NULL, 0);
+    post_gpadl_body(qts, 11, 1);
+    connect_vmbus(qts, 0);
+    qtest_quit(qts);
+}
+
+/* What comes next is not what was asked for before, but the end of offers. */
+static void assert_unanswered(QTestState *qts)
+{
+    post_simple(qts, VMBUS_MSG_REQUESTOFFERS);
+    receive(qts, 0, VMBUS_MSG_ALLOFFERS_DELIVERED, NULL, 0);
+}
+
+static void test_many_gpadls(void)
+{
+    QTestState *qts = guest_with_vmbus("");
+    uint32_t i;
+
+    connect_vmbus(qts, 0);
+    for (i = 0; i < 4096; i++) {
+        create_gpadl(qts, i, 1, RING >> 12);
+    }
+    post_gpadl(qts, 4096, 1, 1, RING >> 12);
+    assert_unanswered(qts);
+    /* All are gone with the next connection. */
+    connect_vmbus(qts, 0);
+    create_gpadl(qts, 4096, 1, RING >> 12);
+    qtest_quit(qts);
+}
+
+static void test_large_gpadls(void)
+{
+    QTestState *qts = guest_with_vmbus("");
+    uint32_t i, pages = (UINT16_MAX - 8) / 8;
+
+    connect_vmbus(qts, 0);
+    for (i = 0; i < (1u << 20) / pages; i++) {
+        post_gpadl(qts, i, pages, 1, 0);
+    }
+    /* 256 pages are left. */
+    for (i = 0; i < 16; i++) {
+        create_gpadl(qts, 1000 + i, 16, RING >> 12);
+    }
+    post_gpadl(qts, 2000, 1, 1, RING >> 12);
+    assert_unanswered(qts);
+    qtest_quit(qts);
+}
+
+static void test_bad_rings(void)
+{
+    static const uint32_t offsets[] = {
+        0, 1, 7, 8, 9, 0x7fffffff, 0x80000000, UINT32_MAX - 1, UINT32_MAX,
+    };
+    QTestState *qts = guest_with_vmbus("-device hv-balloon");
+    uint32_t relid;
+    size_t i;
+
+    connect_vmbus(qts, 0);
+    relid = first_offer(qts);
+    create_gpadl(qts, 1, 8, RING >> 12);
+    create_gpadl(qts, 2, 8, MMIO_PFN);
+    create_gpadl(qts, 3, 8, 1ull << 40);
+    for (i = 0; i < ARRAY_SIZE(offsets); i++) {
+        g_assert_cmpuint(open_channel(qts, relid, 1, offsets[i], 0), !=, 0);
+    }
+    g_assert_cmpuint(open_channel(qts, relid, 2, 4, 0), !=, 0);
+    g_assert_cmpuint(open_channel(qts, relid, 3, 4, 0), !=, 0);
+    g_assert_cmpuint(open_channel(qts, relid, 99, 4, 0), !=, 0);
+    g_assert_cmpuint(open_channel(qts, relid, 1, 4, 1), !=, 0);
+    g_assert_cmpuint(open_channel(qts, relid, 1, 4, UINT32_MAX), !=, 0);
+    g_assert_cmpuint(open_channel(qts, relid, 1, 4, 0), ==, 0);
+    close_channel(qts, relid);
+    close_channel(qts, relid);
+    close_channel(qts, relid + 1);
+    g_assert_cmpuint(open_channel(qts, relid, 1, 4, 0), ==, 0);
+    connect_vmbus(qts, 0);
+    qtest_quit(qts);
+}
+
+/* A packet of @type in the ring from the guest, which then signals it. */
+static void send_packet(QTestState *qts, uint32_t relid, uint64_t ring,
+                        uint16_t type, uint16_t offset, uint16_t len,
+                        const uint32_t *body, uint32_t words)
+{
+    uint16_t head[4] = { type, offset, len, 0 };
+    uint64_t data = ring + 0x1000;
+
+    g_assert_cmpuint(open_channel(qts, relid, 1, 4, 0), ==, 0);
+    qtest_writel(qts, ring + 4, 0);
+    qtest_memwrite(qts, data, head, sizeof(head));
+    qtest_memwrite(qts, data + 16, body, words * 4);
+    qtest_writel(qts, ring, 16 + words * 4 + 8);
+    g_assert_cmphex(hypercall(qts, SIGNAL_EVENT | FAST, 16 + relid), ==,
+                    STATUS_SUCCESS);
+    close_channel(qts, relid);
+    qtest_memset(qts, ring, 0, 0x8000);
+}
+
+static void test_bad_packets(void)
+{
+    /* reserved, rangecount, byte count, byte offset, and a page number */
+    static const uint32_t many[] = { 0, 0xc0000000, 16, 0, 1, 0 };
+    static const uint32_t most[] = { 0, UINT32_MAX, 16, 0, 1, 0 };
+    static const uint32_t long_range[] = { 0, 1, UINT32_MAX, 0, 1, 0 };
+    static const uint32_t offset[] = { 0, 1, 16, UINT32_MAX, 1, 0 };
+    const uint16_t direct = VMBUS_PACKET_DATA_USING_GPA_DIRECT;
+    const uint16_t inband = VMBUS_PACKET_DATA_INBAND;
+    QTestState *qts = guest_with_vmbus("-device hv-balloon");
+    uint32_t relid;
+
+    connect_vmbus(qts, 0);
+    relid = first_offer(qts);
+    create_gpadl(qts, 1, 8, RING >> 12);
+    send_packet(qts, relid, RING, direct, 5, 5, many, 6);
+    send_packet(qts, relid, RING, direct, 5, 5, most, 6);
+    send_packet(qts, relid, RING, direct, 5, 5, long_range, 6);
+    send_packet(qts, relid, RING, direct, 5, 5, offset, 6);
+    send_packet(qts, relid, RING, direct, 2, 5, offset, 6);
+    send_packet(qts, relid, RING, inband, 0, 5, many, 6);
+    send_packet(qts, relid, RING, inband, 6, 5, many, 6);
+    send_packet(qts, relid, RING, inband, 2, 0xffff, many, 6);
+    send_packet(qts, relid, RING, inband, 2, 5, many, 6);
+    send_packet(qts, relid, RING, 0xffff, 2, 5, many, 6);
+    connect_vmbus(qts, 0);
+    qtest_quit(qts);
+}
+
+int main(int argc, char **argv)
+{
+    int ret;
+
+    g_test_init(&argc, &argv, NULL);
+    if (!qtest_has_accel("tcg") || !qtest_has_device("vmbus-bridge")) {
+        g_test_skip("TCG and VMBus needed");
+        return 0;
+    }
+    rom_create();
+
+    qtest_add_func("/hyperv-tcg/flags/refused", test_refused);
+    qtest_add_func("/hyperv-tcg/flags/accepted", test_accepted);
+    qtest_add_func("/hyperv-tcg/flags/dependencies", test_dependencies);
+    qtest_add_func("/hyperv-tcg/cpuid", test_cpuid);
+    qtest_add_func("/hyperv-tcg/off", test_off);
+    qtest_add_func("/hyperv-tcg/msr/values", test_msrs);
+    qtest_add_func("/hyperv-tcg/msr/follow-flags", test_msrs_follow_flags);
+    qtest_add_func("/hyperv-tcg/msr/synic", test_synic_msrs);
+    qtest_add_func("/hyperv-tcg/msr/reset", test_reset_msr);
+    qtest_add_func("/hyperv-tcg/msr/crash", test_crash_msr);
+    qtest_add_func("/hyperv-tcg/hypercall/page", test_hypercall_page);
+    qtest_add_func("/hyperv-tcg/hypercall/errors", test_hypercall_errors);
+    qtest_add_func("/hyperv-tcg/sint/all-vps", test_all_vps);
+    qtest_add_func("/hyperv-tcg/sint/all-vps-single", test_all_vps_single);
+    qtest_add_func("/hyperv-tcg/sint/pending-message", test_pending_message);
+    qtest_add_func("/hyperv-tcg/init", test_init_keeps_synic);
+    qtest_add_func("/hyperv-tcg/reset", test_reset);
+    qtest_add_func("/hyperv-tcg/reset-with-pending-message",
+                   test_reset_with_pending_message);
+    qtest_add_func("/hyperv-tcg/migration", test_migration);
+    qtest_add_func("/vmbus/contact", test_bad_contact);
+    qtest_add_func("/vmbus/gpadl/bad", test_bad_gpadl);
+    qtest_add_func("/vmbus/gpadl/many", test_many_gpadls);
+    qtest_add_func("/vmbus/gpadl/large", test_large_gpadls);
+    if (qtest_has_device("hv-balloon")) {
+        qtest_add_func("/vmbus/rings", test_bad_rings);
+        qtest_add_func("/vmbus/packets", test_bad_packets);
+    }
+
+    ret = g_test_run();
+    unlink(rom_path);
+    g_free(rom_path);
+    return ret;
+}
