@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     sim->believe = op_ignore_discard;
     sim_plug(sim, 0, 40 * SIM_MIB, 10 * SIM_MIB, true);
     sim_plug(sim, 1, 50 * SIM_MIB, 10 * SIM_MIB, true);
-    if (dm_state_load(sim->engine, data, len, sim->now, NULL)) {
+    if (dm_state_import(sim->engine, data, len, sim->now, NULL)) {
         live_on(sim);
     }
     sim_free(sim);
