@@ -824,7 +824,8 @@ static void step_reset(Sim *sim)
     sim_reset(sim);
     sim->alignment = sim->stick_space < SIM_GIB ? pick(sim, 4)
                                                 : 5 + pick(sim, 5);
-    sim->unit = units[pick(sim, 4)];
+    /* Single pages of gigabytes would take the simulator too long. */
+    sim->unit = units[pick(sim, 4) | (sim->n_pages > SIM_GIB ? 2 : 0)];
     sim->scatter = pick(sim, 2);
     sim->big_ranges = pick(sim, 2);
     sim_connect(sim);
