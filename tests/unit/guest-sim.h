@@ -73,6 +73,8 @@ typedef struct Sim {
     bool big_ranges;            /* as Windows: runs in one range */
     bool scatter;               /* release from anywhere, not top down */
     bool ring_full;             /* the engine cannot send */
+    /* For a state from elsewhere, of which the books know nothing. */
+    void (*believe)(void *opaque, uint64_t first, uint64_t count);
     SimPick *pick;
     void *pick_opaque;
 
