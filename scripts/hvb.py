@@ -201,7 +201,15 @@ class Guest:
 
     def memtotal(self):
         """What the guest's kernel counts as its own."""
-        return int(self.exec("sed -n 's/^MemTotal: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"))
+        return self.meminfo("MemTotal")
+
+    def memavailable(self):
+        """What the guest's kernel could give to a program."""
+        return self.meminfo("MemAvailable")
+
+    def meminfo(self, name):
+        """A number of /proc/meminfo."""
+        return int(self.exec(f"sed -n 's/^{name}: *\\([0-9]*\\) kB/\\1/p' /proc/meminfo"))
 
     def domain(self):
         """libvirt's live XML."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Fixtures of the integration suite: guests on the private daemon, removed after use."""
 
+import contextlib
 import os
 import sys
 
@@ -44,16 +45,24 @@ def make_guest(request):
 
     yield make
     failed = request.session.testsfailed
+    complaints = []
     for guest in guests:
         if failed:
             show(guest)
         guest.remove()
+        complaints += kernel_complaints(guest)
+    assert not complaints, "a guest's kernel complained"
+
+
+def kernel_complaints(guest):
+    """Lines of the console, of the last start at least, that a healthy kernel does not print."""
+    words = ("BUG:", "WARNING:", "Oops", "Call Trace", "Bad page", "Out of memory", "Kernel panic", "soft lockup")
+    with contextlib.suppress(OSError), open(guest.console, encoding="utf-8", errors="replace") as file:
+        return [f"{guest.name}: {line.rstrip()}" for line in file if any(word in line for word in words)]
+    return []
 
 
 def show(guest):
     """The end of a guest's console, for whoever has to find out what happened."""
-    try:
-        with open(guest.console, encoding="utf-8", errors="replace") as file:
-            print(f"--- {guest.console}\n" + "".join(file.readlines()[-15:]))
-    except OSError:
-        pass
+    with contextlib.suppress(OSError), open(guest.console, encoding="utf-8", errors="replace") as file:
+        print(f"--- {guest.console}\n" + "".join(file.readlines()[-15:]))

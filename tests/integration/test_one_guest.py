@@ -106,3 +106,22 @@ def test_destroyed_and_started_again_it_is_as_defined(guest):
     assert guest.domain().current == guest.domain().memory == GIB
     at_rest(guest)
     go(guest, 2 * GIB)
+
+
+def test_setmaxmem_of_a_running_guest_is_capacity_alone(guest):
+    # virt-manager asks for this first, then for setmem.
+    go(guest, GIB)
+    before = guest.domain().memory
+    hvb.virsh("setmaxmem", guest.name, 5 * GIB, "--live")
+    assert guest.domain().memory == 5 * GIB > before
+    assert guest.domain().current == GIB
+    at_rest(guest)
+    go(guest, 5 * GIB)
+    with pytest.raises(hvb.VirshError, match=r"(?i)maxMemory"):
+        hvb.virsh("setmaxmem", guest.name, 9 * GIB, "--live")
+
+
+def test_shut_down_by_its_power_button(guest):
+    guest.setmem(700 * MIB)
+    hvb.virsh("shutdown", guest.name)
+    hvb.wait_until("the guest shuts down", 60, lambda: guest.state() == "shut off")
