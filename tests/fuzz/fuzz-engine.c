@@ -24,6 +24,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     sim_connect(sim);
     for (i = 0; i < STEPS && input.left; i++) {
         sim_step(sim, kind & 2);
+        if (kind & 4) {
+            sim_migrate(sim);
+        }
     }
     sim_free(sim);
     return 0;

@@ -111,8 +111,6 @@ Sim *sim_new(uint64_t boot, DmProfile profile, uint64_t os_id);
 /* 16 MiB and 96 MiB of space for sticks, blocks of 1 MiB: for many steps. */
 Sim *sim_new_small(DmProfile profile, uint64_t os_id);
 void sim_free(Sim *sim);
-/* Another engine with the same machine around it, new. */
-DmEngine *sim_twin_engine(Sim *sim);
 
 /* The driver connects and does its handshake; then everything that follows. */
 void sim_connect(Sim *sim);
@@ -144,6 +142,11 @@ void sim_capabilities(Sim *sim);
 void sim_status(Sim *sim, uint64_t available);
 /* Drops what the engine sent and the guest has not looked at. */
 void sim_drop_inbox(Sim *sim);
+
+/* A fresh engine over the same boot memory and sticks, of profile auto; and
+ * the guest goes on with such a one, to which all state went. */
+DmEngine *sim_destination(Sim *sim);
+void sim_migrate(Sim *sim);
 
 DmEngineInfo sim_info(const Sim *sim);
 DmStickInfo sim_stick(const Sim *sim, unsigned id);

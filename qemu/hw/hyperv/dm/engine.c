@@ -4,16 +4,15 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#include "engine-internal.h"
+#include "engine-int.h"
+
+#include <string.h>
 
 #define SECONDS(n) ((uint64_t)(n) * 1000)
 #define MIB_PAGES(n) ((uint64_t)(n) << (20 - DM_PAGE_SHIFT))
-#define NEVER UINT64_MAX
 
 /* Old Linux kernels warn about requests that are not whole 2 MiB. */
 #define BALLOON_UNIT MIB_PAGES(2)
-/* The most that Windows gives in one request; a whole number of units. */
-#define MAX_BALLOON_PAGES 585728
 #define MAX_HOT_ADD_PAGES MIB_PAGES(2048)
 /* Windows wants to be left alone for a while after it has booted. */
 #define WINDOWS_QUIET SECONDS(50)
@@ -69,21 +68,28 @@ static void warn(DmEngine *e, uint64_t now, const char *text)
 
 static void G_GNUC_PRINTF(2, 3) set_error(DmEngine *e, const char *format, ...)
 {
+    g_autofree char *before = g_steal_pointer(&e->last_error);
     va_list args;
 
-    g_free(e->last_error);
     va_start(args, format);
     e->last_error = g_strdup_vprintf(format, args);
     va_end(args);
-    trace(e, "error: %s", e->last_error);
+    if (g_strcmp0(before, e->last_error)) {
+        trace(e, "error: %s", e->last_error);
+    }
+}
+
+static void clear_retry(DmEngine *e)
+{
+    e->obstacle = DM_STATE_IDLE;
+    e->retry_at = NEVER;
+    e->retry_delay = RETRY_MIN;
 }
 
 /* A late reply stays the reason, whatever is wanted meanwhile. */
 static void clear_obstacle(DmEngine *e)
 {
-    e->obstacle = DM_STATE_IDLE;
-    e->retry_at = NEVER;
-    e->retry_delay = RETRY_MIN;
+    clear_retry(e);
     if (!e->txn.late) {
         g_clear_pointer(&e->last_error, g_free);
     }
@@ -142,6 +148,7 @@ static void tell_actual(DmEngine *e)
 static void txn_sent(DmEngine *e, uint64_t now)
 {
     e->txn.sent = true;
+    e->txn.late = false;
     e->txn.deadline += now - e->txn.started;
     e->txn.started = now;
 }
@@ -355,6 +362,8 @@ static void explain_ceiling(DmEngine *e)
                   "way when its driver disconnected; a restart of the guest "
                   "clears this",
                   dm_pageset_count(e->regions.in_doubt) / MIB_PAGES(1));
+    } else {
+        g_clear_pointer(&e->last_error, g_free);
     }
 }
 
@@ -373,7 +382,7 @@ static void start(DmEngine *e, uint64_t now)
         shrink(e, actual - target, now);
     }
     if (e->txn.kind == TXN_NONE && e->obstacle == DM_STATE_IDLE) {
-        clear_obstacle(e);
+        clear_retry(e);
         explain_ceiling(e);
     }
 }
@@ -391,9 +400,9 @@ static void notice_deadline(DmEngine *e, uint64_t now)
     }
     e->txn.late = true;
     e->counters.late++;
-    set_error(e, "the guest has not answered a request to %s for %"
-              G_GUINT64_FORMAT " s", what[e->txn.kind],
-              (now - e->txn.started) / 1000);
+    set_error(e, "the guest has not %s a request to %s for %"
+              G_GUINT64_FORMAT " s", e->txn.sent ? "answered" : "made room for",
+              what[e->txn.kind], (now - e->txn.started) / 1000);
 }
 
 /* Returns true if there is more to discard. */
@@ -616,7 +625,6 @@ static void balloon_response(DmEngine *e, const uint8_t *msg,
     } else if (e->txn.idle_responses >= MAX_IDLE_RESPONSES) {
         warn(e, now, "the guest announces memory and releases none");
         balloon_done(e, now);
-        obstacle_for_now(e, DM_STATE_FLOOR, now);
     }
 }
 
@@ -777,7 +785,9 @@ static DmGuest guest_kind(const DmEngine *e)
 
 static void new_kernel(DmEngine *e)
 {
-    dm_regions_boot_is_owned(&e->regions, e->discard);
+    dm_regions_boot_is_owned(&e->regions);
+    /* Nor is it known what it was told of sticks: leave them be. */
+    dm_pageset_clear(e->discard);
     e->had_caps = false;
     set_error(e, "another kernel was started without a reset (kexec): memory "
               "is neither added nor returned before the guest is restarted");
@@ -890,6 +900,14 @@ bool dm_engine_may_unplug(const DmEngine *e, unsigned stick, GError **error)
     if (txn_touches(e, s->range)) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
                     "the guest is just being given a part of it");
+        return false;
+    }
+    if (e->obstacle == DM_STATE_NEW_KERNEL &&
+        dm_pageset_count_in(e->regions.added, s->range.first,
+                            s->range.count)) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+                    "another kernel was started without a reset (kexec) and "
+                    "may use it: restart the guest first");
         return false;
     }
     if (dm_regions_stick_state(&e->regions, s) == DM_STICK_INUSE) {

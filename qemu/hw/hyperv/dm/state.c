@@ -1,5 +1,5 @@
 /*
- * Engine state as bytes: written out, validated, read back
+ * Dynamic Memory engine: its state as plain data
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -8,612 +8,723 @@
 
 #include <string.h>
 
-#include "engine-internal.h"
+#include "engine-int.h"
 
-#define MAGIC 0x534d4448        /* "HDMS" */
-#define PAGES_END (UINT64_C(1) << 40)
-/* A set of more pages (64 TiB) is no machine's; this bounds the memory that
- * reading one takes. */
-#define MAX_SET_PAGES (UINT64_C(1) << 34)
+#define MAGIC UINT64_C(0x3165746174736d64)      /* "dmstate1" */
+#define CONTAINER_SHIFT 16
+#define CONTAINER_PAGES (UINT64_C(1) << CONTAINER_SHIFT)
+#define BITMAP_WORDS (CONTAINER_PAGES / 64)
+/* More runs than this in a container, and a bitmap is the shorter form. */
+#define MAX_RUNS BITMAP_WORDS
 #define MAX_TEXT 1024
-/* No time that matters is further away than this. */
-#define MAX_AWAY (UINT64_C(1) << 40)
+#define MAX_PAGES (UINT64_MAX >> DM_PAGE_SHIFT)
+#define MAX_MS (UINT64_C(7) * 24 * 3600 * 1000)
 
 /*
- * One walk over the fields serves both ways, so that writer and reader cannot
- * disagree: with @out it appends, else it reads @in. After a fault every
- * further field is skipped; the first fault is kept.
+ * One walk over the state serves both ways, so they cannot disagree. After a
+ * failure a stream that is read gives zeros and keeps its first error.
  */
-typedef struct Coder {
-    GByteArray *out;
+typedef struct Stream {
+    GByteArray *out;            /* NULL: reading */
     const uint8_t *in;
-    size_t left;
-    uint64_t now;
-    const char *fault;          /* static text */
-} Coder;
+    size_t len, at;             /* bytes */
+    uint64_t now;               /* ms */
+    char *fault;
+} Stream;
 
-static void fault(Coder *c, const char *text)
+static void G_GNUC_PRINTF(2, 3) fail(Stream *s, const char *format, ...)
 {
-    if (!c->fault) {
-        c->fault = text;
+    va_list args;
+
+    if (s->fault) {
+        return;
     }
+    va_start(args, format);
+    s->fault = g_strdup_vprintf(format, args);
+    va_end(args);
 }
 
-static void check(Coder *c, bool good, const char *text)
+static bool reading(const Stream *s)
 {
-    if (!good) {
-        fault(c, text);
-    }
+    return !s->out;
 }
 
-/* ---- fields ---- */
-
-static void bytes(Coder *c, void *data, size_t len)
+static void put_number(Stream *s, uint64_t value)
 {
-    if (c->out) {
-        g_byte_array_append(c->out, data, len);
-    } else if (c->fault || c->left < len) {
-        memset(data, 0, len);
-        fault(c, "it is cut short");
-    } else {
-        memcpy(data, c->in, len);
-        c->in += len;
-        c->left -= len;
-    }
+    uint64_t bytes = GUINT64_TO_LE(value);
+
+    g_byte_array_append(s->out, (const uint8_t *)&bytes, sizeof(bytes));
 }
 
-static void u64(Coder *c, uint64_t *value)
+static uint64_t get_number(Stream *s, const char *what)
 {
-    uint64_t wire = GUINT64_TO_LE(*value);
+    uint64_t bytes;
 
-    bytes(c, &wire, sizeof(wire));
-    if (!c->out) {
-        *value = GUINT64_FROM_LE(wire);
+    if (s->fault) {
+        return 0;
     }
+    if (s->len - s->at < sizeof(bytes)) {
+        fail(s, "it ends within '%s', after %zu bytes", what, s->len);
+        return 0;
+    }
+    memcpy(&bytes, s->in + s->at, sizeof(bytes));
+    s->at += sizeof(bytes);
+    return GUINT64_FROM_LE(bytes);
 }
 
-/* A number below @bound. */
-static uint64_t bounded(Coder *c, uint64_t value, uint64_t bound,
-                        const char *what)
+/* A number that is at most @max. */
+static uint64_t number(Stream *s, const char *what, uint64_t value,
+                       uint64_t max)
 {
-    u64(c, &value);
-    if (!c->out && value >= bound) {
-        fault(c, what);
+    if (!reading(s)) {
+        put_number(s, value);
+        return value;
+    }
+    value = get_number(s, what);
+    if (value > max) {
+        fail(s, "'%s' is %" G_GUINT64_FORMAT ", at most %" G_GUINT64_FORMAT
+             " is possible", what, value, max);
         return 0;
     }
     return value;
 }
 
-static void flag(Coder *c, bool *value)
-{
-    *value = bounded(c, *value, 2, "a flag is neither 0 nor 1");
-}
+#define NUMBER(s, what, lvalue, max) \
+    ((lvalue) = number((s), (what), (lvalue), (max)))
+#define FLAG(s, what, lvalue) NUMBER(s, what, lvalue, 1)
 
-static void u32(Coder *c, uint32_t *value)
+/* A number on which both sides have to agree. */
+static void same(Stream *s, const char *what, uint64_t value)
 {
-    *value = bounded(c, *value, UINT64_C(1) << 32,
-                     "a number of 32 bits is larger");
-}
+    uint64_t theirs = number(s, what, value, UINT64_MAX);
 
-static void range(Coder *c, DmRange *value)
-{
-    u64(c, &value->first);
-    u64(c, &value->count);
-    if (value->first > PAGES_END || value->count > PAGES_END ||
-        value->first + value->count > PAGES_END) {
-        fault(c, "a range ends beyond the last page number");
-        *value = (DmRange) { 0, 0 };
+    if (theirs != value) {
+        fail(s, "'%s' is %" G_GUINT64_FORMAT " there and %" G_GUINT64_FORMAT
+             " here", what, theirs, value);
     }
 }
 
-/* A time, which may have passed; UINT64_MAX is never. */
-static void when(Coder *c, uint64_t *value)
+/* A moment to come, or one that has passed: that is now. */
+static void moment(Stream *s, const char *what, uint64_t *when)
 {
-    uint64_t away = *value == UINT64_MAX ? UINT64_MAX
-                                         : *value - c->now + MAX_AWAY;
+    uint64_t left = *when > s->now ? *when - s->now : 0;
 
-    u64(c, &away);
-    if (c->out || away == UINT64_MAX) {
-        *value = c->out ? *value : UINT64_MAX;
-    } else if (away >= 2 * MAX_AWAY) {
-        fault(c, "a time is out of reach");
+    left = number(s, what, left, MAX_MS);
+    *when = s->now + left;
+}
+
+static void moment_or_never(Stream *s, const char *what, uint64_t *when)
+{
+    bool never = *when == NEVER;
+
+    FLAG(s, what, never);
+    if (never) {
+        *when = NEVER;
     } else {
-        *value = c->now + away < MAX_AWAY ? 0 : c->now + away - MAX_AWAY;
+        moment(s, what, when);
     }
 }
 
-static void text(Coder *c, char **value)
+static void moment_past(Stream *s, const char *what, uint64_t *when)
 {
-    size_t len = *value ? MIN(strlen(*value), MAX_TEXT - 1) : 0;
+    uint64_t ago = MIN(s->now - *when, MAX_MS);
 
-    len = bounded(c, len, MAX_TEXT, "a text is too long");
-    if (!c->out) {
-        g_free(*value);
-        *value = len ? g_malloc0(len + 1) : NULL;
-    }
-    if (len) {
-        bytes(c, *value, len);
-        check(c, g_utf8_validate(*value, len, NULL), "a text is not UTF-8");
-    }
+    ago = number(s, what, ago, MAX_MS);
+    *when = s->now - MIN(ago, s->now);
 }
 
-/* ---- sets ---- */
-
-static uint64_t count_runs(const DmPageSet *set)
+static void range(Stream *s, const char *what, DmRange *r)
 {
-    uint64_t at = 0, first, count, n = 0;
-
-    while (dm_pageset_next(set, at, PAGES_END, &first, &count)) {
-        at = first + count;
-        n++;
-    }
-    return n;
+    NUMBER(s, what, r->first, DM_MAX_PFN);
+    NUMBER(s, what, r->count, DM_MAX_RANGE_PAGES);
 }
 
-static void save_runs(Coder *c, const DmPageSet *set)
+static void text(Stream *s, const char *what, char **string)
 {
-    uint64_t n = count_runs(set), at = 0;
+    size_t len = *string ? MIN(strlen(*string), MAX_TEXT) : 0;
+
+    NUMBER(s, what, len, MAX_TEXT);
+    if (!reading(s)) {
+        g_byte_array_append(s->out, (const uint8_t *)*string, len);
+        return;
+    }
+    if (len > s->len - s->at) {
+        fail(s, "it ends within '%s'", what);
+        return;
+    }
+    if (!g_utf8_validate((const char *)s->in + s->at, len, NULL)) {
+        fail(s, "'%s' is not text", what);
+        return;
+    }
+    g_free(*string);
+    *string = len ? g_strndup((const char *)s->in + s->at, len) : NULL;
+    s->at += len;
+}
+
+/* ---- sets of pages ---- */
+
+/* The runs of a container, or 0 if they are more than MAX_RUNS. */
+static unsigned collect_runs(const DmPageSet *set, uint64_t start,
+                             DmRange *runs)
+{
+    uint64_t end = start + CONTAINER_PAGES, at = start;
+    unsigned n = 0;
     DmRange run;
 
-    u64(c, &n);
-    while (dm_pageset_next(set, at, PAGES_END, &run.first, &run.count)) {
-        range(c, &run);
+    while (dm_pageset_next(set, at, end, &run.first, &run.count)) {
+        if (n == MAX_RUNS) {
+            return 0;
+        }
+        runs[n++] = run;
         at = run.first + run.count;
     }
+    return n;
 }
 
-/* Runs ascend and do not touch: a set has one form only. */
-static void load_runs(Coder *c, DmPageSet *set, uint64_t limit)
+static void put_bitmap(Stream *s, const DmPageSet *set, uint64_t start)
 {
-    uint64_t n = 0, i, end = 0;
-    DmRange run;
+    uint64_t words[BITMAP_WORDS] = { 0 };
+    uint64_t end = start + CONTAINER_PAGES, at = start, first, count, page;
+    unsigned i;
 
-    dm_pageset_clear(set);
-    u64(c, &n);
-    for (i = 0; i < n && !c->fault; i++) {
-        range(c, &run);
-        check(c, run.count && (i == 0 || run.first > end),
-              "the runs of a page set do not ascend");
-        check(c, run.first + run.count <= limit &&
-                 dm_pageset_count(set) + run.count <= MAX_SET_PAGES,
-              "a page set reaches beyond the machine's memory");
-        if (!c->fault) {
-            dm_pageset_add(set, run.first, run.count);
-            end = run.first + run.count;
+    while (dm_pageset_next(set, at, end, &first, &count)) {
+        at = first + count;
+        for (page = first - start; page < at - start; page++) {
+            words[page / 64] |= UINT64_C(1) << page % 64;
+        }
+    }
+    for (i = 0; i < BITMAP_WORDS; i++) {
+        put_number(s, words[i]);
+    }
+}
+
+static void put_container(Stream *s, const DmPageSet *set, uint64_t start)
+{
+    g_autofree DmRange *runs = g_new(DmRange, MAX_RUNS);
+    unsigned i, n = collect_runs(set, start, runs);
+
+    put_number(s, start >> CONTAINER_SHIFT);
+    put_number(s, n);
+    for (i = 0; i < n; i++) {
+        put_number(s, (runs[i].first - start) |
+                      (runs[i].first + runs[i].count - 1 - start) << 16);
+    }
+    if (!n) {
+        put_bitmap(s, set, start);
+    }
+}
+
+static void put_set(Stream *s, const DmPageSet *set)
+{
+    uint64_t at = 0, first, count;
+
+    while (dm_pageset_next(set, at, DM_MAX_PFN + 1, &first, &count)) {
+        at = first >> CONTAINER_SHIFT << CONTAINER_SHIFT;
+        put_container(s, set, at);
+        at += CONTAINER_PAGES;
+    }
+    put_number(s, NEVER);
+}
+
+static void get_runs(Stream *s, const char *what, DmPageSet *set,
+                     uint64_t start, uint64_t n)
+{
+    uint64_t next = 0;
+
+    while (n-- && !s->fault) {
+        uint64_t run = get_number(s, what);
+        uint64_t first = run & 0xffff, last = run >> 16;
+
+        if (first < next || last < first || last >= CONTAINER_PAGES) {
+            fail(s, "'%s' has a run out of order at page 0x%"
+                 G_GINT64_MODIFIER "x", what, start + first);
+            return;
+        }
+        dm_pageset_add(set, start + first, last - first + 1);
+        next = last + 1;
+    }
+}
+
+static void get_bitmap(Stream *s, const char *what, DmPageSet *set,
+                       uint64_t start)
+{
+    unsigned i;
+
+    for (i = 0; i < BITMAP_WORDS; i++) {
+        uint64_t word = get_number(s, what), first = start + i * 64;
+
+        while (word) {
+            unsigned low = __builtin_ctzll(word);
+            uint64_t rest = ~(word >> low);
+            unsigned n = rest ? __builtin_ctzll(rest) : 64;
+
+            dm_pageset_add(set, first + low, n);
+            word = low + n < 64 ? word >> (low + n) << (low + n) : 0;
         }
     }
 }
 
-/* No page of @value is at or above @limit. */
-static void set(Coder *c, DmPageSet *value, uint64_t limit)
+static void get_set(Stream *s, const char *what, DmPageSet *set)
 {
-    if (c->out) {
-        save_runs(c, value);
+    uint64_t next = 0, index;
+
+    while (!s->fault && (index = get_number(s, what)) != NEVER) {
+        uint64_t n = number(s, what, 0, MAX_RUNS);
+
+        if (index < next || index > DM_MAX_PFN >> CONTAINER_SHIFT) {
+            fail(s, "'%s' has a container out of order", what);
+        } else if (n) {
+            get_runs(s, what, set, index << CONTAINER_SHIFT, n);
+        } else {
+            get_bitmap(s, what, set, index << CONTAINER_SHIFT);
+        }
+        next = index + 1;
+    }
+}
+
+static void page_set(Stream *s, const char *what, DmPageSet *set)
+{
+    if (reading(s)) {
+        get_set(s, what, set);
     } else {
-        load_runs(c, value, limit);
+        put_set(s, set);
     }
 }
 
-static uint64_t memory_end(const DmRegions *r)
+/* ---- the walk ---- */
+
+static void layout(Stream *s, DmEngine *e)
 {
-    uint64_t end = 0;
+    DmRegions *r = &e->regions;
     unsigned i;
 
+    same(s, "profile", e->profile);
+    same(s, "boot memory", r->boot_pages);
+    same(s, "number of ranges of boot memory", r->boot->len);
     for (i = 0; i < r->boot->len; i++) {
         DmRange boot = g_array_index(r->boot, DmRange, i);
 
-        end = MAX(end, boot.first + boot.count);
+        same(s, "start of boot memory", boot.first);
+        same(s, "size of boot memory", boot.count);
     }
+    same(s, "number of sticks", r->sticks->len);
     for (i = 0; i < r->sticks->len; i++) {
-        DmRange stick = g_array_index(r->sticks, DmStick, i).range;
+        DmStick *stick = &g_array_index(r->sticks, DmStick, i);
 
-        end = MAX(end, stick.first + stick.count);
-    }
-    return end;
-}
-
-/* ---- the parts ---- */
-
-static void machine(Coder *c, DmRegions *r)
-{
-    uint64_t boot = r->boot_pages, n = r->boot->len, i;
-
-    u64(c, &boot);
-    u64(c, &n);
-    check(c, boot == r->boot_pages && n == r->boot->len,
-          "it is of a machine with other boot memory");
-    for (i = 0; i < r->boot->len && !c->fault; i++) {
-        DmRange ours = g_array_index(r->boot, DmRange, i), theirs = ours;
-
-        range(c, &theirs);
-        check(c, theirs.first == ours.first && theirs.count == ours.count,
-              "it is of a machine with other boot memory");
+        same(s, "start of a stick", stick->range.first);
+        same(s, "size of a stick", stick->range.count);
+        same(s, "insert of a stick", stick->on_demand);
+        FLAG(s, "use of a stick", stick->used);
+        NUMBER(s, "state of a stick", stick->state, DM_STICK_UNUSED);
     }
 }
 
-static void stick(Coder *c, DmStick *s)
+static void hot_add(Stream *s, const char *what, DmHotAdd *add)
 {
-    DmRange theirs = s->range;
-
-    range(c, &theirs);
-    check(c, theirs.first == s->range.first && theirs.count == s->range.count,
-          "it is of a machine with other sticks");
-    flag(c, &s->used);
-    s->state = bounded(c, s->state, DM_STICK_UNUSED + 1,
-                       "a stick's state is unknown");
+    range(s, what, &add->range);
+    range(s, what, &add->region);
 }
 
-static void sticks(Coder *c, DmRegions *r)
+static void books(Stream *s, DmRegions *r)
 {
-    uint64_t n = r->sticks->len, i;
-
-    u64(c, &n);
-    check(c, n == r->sticks->len, "it is of a machine with other sticks");
-    for (i = 0; i < r->sticks->len && !c->fault; i++) {
-        stick(c, &g_array_index(r->sticks, DmStick, i));
-    }
+    page_set(s, "added", r->added);
+    page_set(s, "released", r->released);
+    page_set(s, "in doubt", r->in_doubt);
+    page_set(s, "ghosts", r->ghosts);
+    page_set(s, "unusable", r->unusable);
+    hot_add(s, "postponed", &r->postponed);
 }
 
-static void regions(Coder *c, DmRegions *r)
+static void session(Stream *s, DmEngine *e)
 {
-    machine(c, r);
-    sticks(c, r);
-    set(c, r->added, memory_end(r));
-    set(c, r->released, memory_end(r));
-    set(c, r->in_doubt, memory_end(r));
-    /* These two may lie where a stick was. */
-    set(c, r->ghosts, PAGES_END);
-    set(c, r->unusable, PAGES_END);
-    range(c, &r->postponed.range);
-    range(c, &r->postponed.region);
+    NUMBER(s, "stage", e->stage, STAGE_READY);
+    NUMBER(s, "version", e->version, UINT32_MAX);
+    NUMBER(s, "request number", e->trans_id, UINT32_MAX);
+    NUMBER(s, "guest OS id", e->guest_os_id, UINT64_MAX);
+    FLAG(s, "capabilities known", e->had_caps);
+    FLAG(s, "can balloon", e->caps.balloon);
+    FLAG(s, "can hot-add", e->caps.hot_add);
+    NUMBER(s, "alignment", e->caps.alignment, 15);
+    NUMBER(s, "min pages", e->caps.min_pages, UINT64_MAX);
+    NUMBER(s, "max page number", e->caps.max_pfn, UINT64_MAX);
+    FLAG(s, "met", e->met);
+    moment(s, "quiet time", &e->quiet_until);
 }
 
-static void transaction(Coder *c, Txn *t)
+static void transaction(Stream *s, Txn *txn)
 {
     unsigned i;
 
-    t->kind = bounded(c, t->kind, TXN_HOT_ADD + 1,
-                      "the kind of a request is unknown");
-    flag(c, &t->sent);
-    flag(c, &t->late);
-    when(c, &t->started);
-    when(c, &t->deadline);
-    u64(c, &t->asked);
-    u64(c, &t->claimed);
-    u64(c, &t->got);
-    u32(c, &t->idle_responses);
-    range(c, &t->add.range);
-    range(c, &t->add.region);
-    t->n_ranges = bounded(c, t->n_ranges, DM_MAX_SEND_RANGES + 1,
-                          "a request has too many ranges");
-    for (i = 0; i < t->n_ranges; i++) {
-        range(c, &t->ranges[i]);
+    NUMBER(s, "request", txn->kind, TXN_HOT_ADD);
+    if (txn->kind == TXN_NONE) {
+        return;
     }
-}
-
-static void session(Coder *c, DmEngine *e)
-{
-    e->stage = bounded(c, e->stage, STAGE_READY + 1,
-                       "the stage of the handshake is unknown");
-    u32(c, &e->version);
-    u32(c, &e->trans_id);
-    u64(c, &e->guest_os_id);
-    flag(c, &e->had_caps);
-    flag(c, &e->caps.balloon);
-    flag(c, &e->caps.hot_add);
-    e->caps.alignment = bounded(c, e->caps.alignment, 16,
-                                "the guest's alignment is out of range");
-    u64(c, &e->caps.min_pages);
-    u64(c, &e->caps.max_pfn);
-    flag(c, &e->met);
-    when(c, &e->quiet_until);
-    e->out_len = bounded(c, e->out_len, DM_MAX_SEND + 1,
-                         "a message is too long");
-    bytes(c, e->out, e->out_len);
-}
-
-static void purpose(Coder *c, DmEngine *e)
-{
-    u64(c, &e->target);
-    set(c, e->discard, memory_end(&e->regions));
-    e->obstacle = bounded(c, e->obstacle, DM_STATE_FROZEN + 1,
-                          "the engine's state is unknown");
-    text(c, &e->last_error);
-    when(c, &e->retry_at);
-    u64(c, &e->retry_delay);
-    flag(c, &e->probed);
-    flag(c, &e->waiting);
-    flag(c, &e->settled);
-    u64(c, &e->reported);
-    when(c, &e->next_warning);
-}
-
-static void counters(Coder *c, DmCounters *n)
-{
-    u64(c, &n->messages_sent);
-    u64(c, &n->messages_received);
-    u64(c, &n->malformed);
-    u64(c, &n->unexpected);
-    u64(c, &n->dropped_ranges);
-    u64(c, &n->duplicate_pages);
-    u64(c, &n->surplus_pages);
-    u64(c, &n->late);
-    u64(c, &n->refused);
-    u64(c, &n->reconnects);
-    u64(c, &n->resets);
-}
-
-static void everything(Coder *c, DmEngine *e)
-{
-    uint32_t magic = MAGIC, version = DM_STATE_VERSION;
-
-    u32(c, &magic);
-    check(c, magic == MAGIC, "it is not the state of an engine");
-    u32(c, &version);
-    check(c, version == DM_STATE_VERSION, "its version is unknown");
-    regions(c, &e->regions);
-    session(c, e);
-    transaction(c, &e->txn);
-    purpose(c, e);
-    counters(c, &e->counters);
-    check(c, c->out || c->left == 0, "something follows its end");
-}
-
-/* ---- does it add up? ---- */
-
-/* Is every page of @set in memory that the guest was given? */
-static bool all_given(const DmRegions *r, const DmPageSet *set)
-{
-    uint64_t at = 0, first, count, given = 0;
-    unsigned i;
-
-    for (i = 0; i < r->boot->len; i++) {
-        DmRange boot = g_array_index(r->boot, DmRange, i);
-
-        given += dm_pageset_count_in(set, boot.first, boot.count);
-    }
-    while (dm_pageset_next(r->added, at, PAGES_END, &first, &count)) {
-        given += dm_pageset_count_in(set, first, count);
-        at = first + count;
-    }
-    return given == dm_pageset_count(set);
-}
-
-static uint64_t in_sticks(const DmRegions *r, const DmPageSet *set)
-{
-    uint64_t n = 0;
-    unsigned i;
-
-    for (i = 0; i < r->sticks->len; i++) {
-        DmRange stick = g_array_index(r->sticks, DmStick, i).range;
-
-        n += dm_pageset_count_in(set, stick.first, stick.count);
-    }
-    return n;
-}
-
-static uint64_t in_boot(const DmRegions *r, const DmPageSet *set)
-{
-    uint64_t n = 0;
-    unsigned i;
-
-    for (i = 0; i < r->boot->len; i++) {
-        DmRange boot = g_array_index(r->boot, DmRange, i);
-
-        n += dm_pageset_count_in(set, boot.first, boot.count);
-    }
-    return n;
-}
-
-static bool disjoint(const DmPageSet *a, const DmPageSet *b)
-{
-    uint64_t at = 0, first, count;
-
-    while (dm_pageset_next(a, at, PAGES_END, &first, &count)) {
-        if (dm_pageset_count_in(b, first, count)) {
-            return false;
+    FLAG(s, "request sent", txn->sent);
+    FLAG(s, "request late", txn->late);
+    moment_past(s, "start of the request", &txn->started);
+    moment(s, "deadline", &txn->deadline);
+    NUMBER(s, "pages asked", txn->asked, MAX_PAGES);
+    NUMBER(s, "pages claimed", txn->claimed, txn->asked);
+    NUMBER(s, "pages got", txn->got, txn->claimed);
+    NUMBER(s, "idle responses", txn->idle_responses, UINT32_MAX);
+    if (txn->kind == TXN_HOT_ADD) {
+        hot_add(s, "hot-add", &txn->add);
+    } else if (txn->kind == TXN_RETURN) {
+        NUMBER(s, "ranges to return", txn->n_ranges, DM_MAX_SEND_RANGES);
+        for (i = 0; i < txn->n_ranges; i++) {
+            range(s, "range to return", &txn->ranges[i]);
         }
-        at = first + count;
     }
-    return true;
 }
 
-static void check_regions(Coder *c, const DmRegions *r)
+static void intent(Stream *s, DmEngine *e)
 {
-    check(c, in_sticks(r, r->added) == dm_pageset_count(r->added),
-          "a page was added that no stick has");
-    check(c, all_given(r, r->released) && all_given(r, r->in_doubt),
-          "a page was released that the guest never had");
-    check(c, disjoint(r->released, r->in_doubt),
-          "a page is both released and in doubt");
-    check(c, in_sticks(r, r->ghosts) == 0 && in_boot(r, r->ghosts) == 0,
-          "a ghost lies in memory that is plugged");
-    check(c, in_boot(r, r->unusable) == 0 && disjoint(r->added, r->unusable),
-          "a page that the guest has is marked as refused");
+    NUMBER(s, "target", e->target, MAX_PAGES);
+    NUMBER(s, "obstacle", e->obstacle, DM_STATE_FROZEN);
+    text(s, "last error", &e->last_error);
+    moment_or_never(s, "next try", &e->retry_at);
+    NUMBER(s, "delay of tries", e->retry_delay, MAX_MS);
+    FLAG(s, "probed", e->probed);
+    FLAG(s, "waiting", e->waiting);
+    FLAG(s, "settled", e->settled);
+    NUMBER(s, "size reported", e->reported, MAX_PAGES);
 }
 
-/* Wholly inside the sticks, and nothing of it given before. */
-static bool may_be_added(const DmRegions *r, DmRange range)
+static void counters(Stream *s, DmCounters *c)
 {
-    DmPageSet *pages = dm_pageset_new();
-    bool good;
+    uint64_t *all[] = {
+        &c->messages_sent, &c->messages_received, &c->malformed,
+        &c->unexpected, &c->dropped_ranges, &c->duplicate_pages,
+        &c->surplus_pages, &c->late, &c->refused, &c->reconnects, &c->resets,
+    };
+    unsigned i;
 
-    dm_pageset_add(pages, range.first, range.count);
-    good = in_sticks(r, pages) == range.count &&
-           disjoint(pages, r->added) && disjoint(pages, r->unusable);
-    dm_pageset_free(pages);
-    return good;
+    G_STATIC_ASSERT(G_N_ELEMENTS(all) * sizeof(*all[0]) == sizeof(*c));
+    for (i = 0; i < G_N_ELEMENTS(all); i++) {
+        NUMBER(s, "counter", *all[i], UINT64_MAX);
+    }
 }
 
-static bool good_hot_add(const DmRegions *r, const DmHotAdd *add)
+/* ---- a message that waits for room ---- */
+
+typedef enum Pending {
+    PENDING_NONE,
+    PENDING_VERSION,            /* an answer to the guest */
+    PENDING_CAPABILITIES,
+    PENDING_REQUEST,            /* the transaction's own */
+} Pending;
+
+static Pending pending_kind(const DmEngine *e, DmHeader *header)
 {
-    return add->range.count <= DM_MAX_RANGE_PAGES &&
-           add->region.count <= DM_MAX_RANGE_PAGES &&
-           may_be_added(r, add->range);
+    if (!e->out_len || !dm_wire_header(e->out, e->out_len, header)) {
+        return PENDING_NONE;
+    }
+    switch (header->type) {
+    case DM_MSG_VERSION_RESPONSE:
+        return PENDING_VERSION;
+    case DM_MSG_CAPABILITIES_RESPONSE:
+        return PENDING_CAPABILITIES;
+    default:
+        return PENDING_REQUEST;
+    }
 }
 
-/* Of what is on its way back, nothing twice and nothing but released. */
-static bool good_return(const DmRegions *r, const Txn *t)
+static size_t put_request(DmEngine *e)
 {
-    DmPageSet *pages = dm_pageset_new();
-    uint64_t sum = 0;
+    const Txn *txn = &e->txn;
+
+    switch (txn->kind) {
+    case TXN_BALLOON:
+        return dm_wire_put_balloon_request(e->out, e->trans_id, txn->asked);
+    case TXN_RETURN:
+        return dm_wire_put_unballoon_request(e->out, e->trans_id, txn->ranges,
+                                             txn->n_ranges);
+    case TXN_HOT_ADD:
+        return dm_wire_put_hot_add_request(e->out, e->trans_id,
+                                           &txn->add.range,
+                                           txn->add.region.count ?
+                                           &txn->add.region : NULL);
+    default:
+        return 0;
+    }
+}
+
+static size_t put_pending(DmEngine *e, Pending kind, uint32_t trans_id,
+                          bool accepted)
+{
+    switch (kind) {
+    case PENDING_VERSION:
+        return dm_wire_put_version_response(e->out, trans_id, accepted);
+    case PENDING_CAPABILITIES:
+        return dm_wire_put_capabilities_response(e->out, trans_id, accepted);
+    case PENDING_REQUEST:
+        return put_request(e);
+    default:
+        return 0;
+    }
+}
+
+static bool request_waits(const DmEngine *e)
+{
+    return e->txn.kind != TXN_NONE && !e->txn.sent;
+}
+
+/* Last of all, for a request is made anew from what was read before: no
+ * byte of the buffer goes to the guest as it is. */
+static const char *check(const DmEngine *e);
+
+static void pending(Stream *s, DmEngine *e)
+{
+    DmHeader header = { 0 };
+    Pending kind = pending_kind(e, &header);
+    bool accepted = kind != PENDING_NONE && e->out[8];
+
+    NUMBER(s, "message that waits", kind, PENDING_REQUEST);
+    NUMBER(s, "number it answers", header.trans_id, UINT32_MAX);
+    FLAG(s, "its answer", accepted);
+    if (!reading(s) || s->fault) {
+        return;
+    }
+    if (check(e)) {
+        fail(s, "%s", check(e));
+    } else if ((kind == PENDING_REQUEST) != request_waits(e)) {
+        fail(s, "the message that waits is not that of the request");
+    } else if (kind != PENDING_NONE && e->stage == STAGE_CLOSED) {
+        fail(s, "a message waits for a guest that is not connected");
+    } else {
+        e->out_len = put_pending(e, kind, header.trans_id, accepted);
+    }
+}
+
+static void walk(Stream *s, DmEngine *e)
+{
+    layout(s, e);
+    books(s, &e->regions);
+    page_set(s, "to discard", e->discard);
+    session(s, e);
+    transaction(s, &e->txn);
+    intent(s, e);
+    counters(s, &e->counters);
+    pending(s, e);
+}
+
+/* ---- does it make sense together? ---- */
+
+static const char *check_session(const DmEngine *e)
+{
+    bool known = e->version == DM_VERSION_2_0 ||
+                 e->version == DM_VERSION_1_0 || e->version == DM_VERSION_0_3;
+
+    if (known != (e->stage >= STAGE_CAPABILITIES) ||
+        (!known && e->version)) {
+        return "its protocol version does not go with the stage of the "
+               "session";
+    }
+    if (e->stage == STAGE_READY && !e->had_caps) {
+        return "a session without capabilities";
+    }
+    if (e->stage != STAGE_CLOSED && !e->met) {
+        return "a session of a guest that never connected";
+    }
+    return NULL;
+}
+
+static const char *check_obstacle(const DmEngine *e)
+{
+    switch (e->obstacle) {
+    case DM_STATE_IDLE:
+    case DM_STATE_REFUSED:
+    case DM_STATE_FLOOR:
+    case DM_STATE_NOT_ONLINED:
+    case DM_STATE_NEW_KERNEL:
+    case DM_STATE_FROZEN:
+        return NULL;
+    default:
+        return "a state of the engine that stands in no target's way";
+    }
+}
+
+static bool ends_within_protocol(DmRange r)
+{
+    return r.first + r.count <= DM_MAX_PFN + 1;
+}
+
+static const char *check_hot_add(const DmEngine *e, const DmHotAdd *add)
+{
+    DmRange r = add->range, region = add->region;
+
+    if (!r.count || !ends_within_protocol(r) ||
+        !dm_regions_never_given(&e->regions, r)) {
+        return "it hot-adds what the guest has or no stick holds";
+    }
+    if (region.count &&
+        (!ends_within_protocol(region) || region.first > r.first ||
+         region.first + region.count < r.first + r.count)) {
+        return "it hot-adds a region that does not hold its range";
+    }
+    return NULL;
+}
+
+static const char *check_return(const DmEngine *e)
+{
+    DmPageSet *seen = dm_pageset_new();
+    uint64_t pages = 0;
     bool good = true;
     unsigned i;
 
-    for (i = 0; i < t->n_ranges; i++) {
-        DmRange part = t->ranges[i];
+    for (i = 0; i < e->txn.n_ranges; i++) {
+        DmRange r = e->txn.ranges[i];
 
-        sum += part.count;
-        good = good && part.count && part.count <= DM_MAX_RANGE_PAGES &&
-               dm_pageset_add(pages, part.first, part.count) == part.count &&
-               dm_pageset_count_in(r->released, part.first, part.count) ==
-                       part.count;
+        pages += r.count;
+        good = good && r.count &&
+               dm_pageset_add(seen, r.first, r.count) == r.count &&
+               dm_pageset_count_in(e->regions.released, r.first, r.count) ==
+               r.count;
     }
-    dm_pageset_free(pages);
-    return good && sum == t->asked;
+    dm_pageset_free(seen);
+    return good && pages && pages == e->txn.asked ? NULL :
+           "it returns pages that the guest has not released";
 }
 
-static void check_transaction(Coder *c, const DmEngine *e)
+static const char *check_transaction(const DmEngine *e)
 {
-    const Txn *t = &e->txn;
-    bool good = true;
+    const Txn *txn = &e->txn;
 
-    if (t->kind == TXN_BALLOON) {
-        good = t->asked <= UINT32_MAX && t->claimed <= t->asked &&
-               t->got <= t->claimed;
-    } else if (t->kind == TXN_RETURN) {
-        good = good_return(&e->regions, t);
-    } else if (t->kind == TXN_HOT_ADD) {
-        good = good_hot_add(&e->regions, &t->add) && t->add.range.count &&
-               t->asked == t->add.range.count;
+    if (txn->kind == TXN_NONE) {
+        return NULL;
     }
-    check(c, good, "the outstanding request does not fit the rest");
-    check(c, t->kind == TXN_NONE || e->stage == STAGE_READY,
-          "a request is outstanding without a connection");
-    check(c, t->kind == TXN_NONE || t->sent == (e->out_len == 0),
-          "a request neither waits nor was sent");
+    if (e->stage != STAGE_READY) {
+        return "a request without a session";
+    }
+    if (txn->kind == TXN_BALLOON) {
+        return txn->asked && txn->asked <= MAX_BALLOON_PAGES ? NULL :
+               "a balloon request of an impossible size";
+    }
+    if (dm_pageset_count(e->discard)) {
+        return "it gives memory while there is some to discard";
+    }
+    if (txn->kind == TXN_RETURN) {
+        return check_return(e);
+    }
+    return txn->asked != txn->add.range.count ?
+           "a hot-add of two sizes" : check_hot_add(e, &txn->add);
 }
 
-/* The request once more, as it is to be sent. */
-static size_t encode_request(const DmEngine *e, uint8_t *buf)
+/* What the guest has is not to be discarded. */
+static const char *check_discard(const DmEngine *e)
 {
-    const Txn *t = &e->txn;
+    uint64_t at = 0;
+    DmRange r;
 
-    switch (t->kind) {
-    case TXN_BALLOON:
-        return dm_wire_put_balloon_request(buf, e->trans_id, t->asked);
-    case TXN_RETURN:
-        return dm_wire_put_unballoon_request(buf, e->trans_id, t->ranges,
-                                             t->n_ranges);
-    default:
-        return dm_wire_put_hot_add_request(buf, e->trans_id, &t->add.range,
-                                           t->add.region.count ?
-                                           &t->add.region : NULL);
+    while (dm_pageset_next(e->discard, at, DM_MAX_PFN + 1, &r.first,
+                           &r.count)) {
+        if (!dm_regions_is_released(&e->regions, r)) {
+            return "it discards what the guest has";
+        }
+        at = r.first + r.count;
     }
+    return NULL;
 }
 
-/* What waits to be sent is what the rest says, or a handshake's reply. */
-static void check_message(Coder *c, const DmEngine *e)
+static const char *check_postponed(const DmEngine *e)
 {
-    uint8_t want[DM_MAX_SEND];
-    DmHeader header;
+    const DmHotAdd *add = &e->regions.postponed;
 
-    if (c->fault || !e->out_len) {
-        return;
-    }
-    if (e->txn.kind != TXN_NONE) {
-        check(c, encode_request(e, want) == e->out_len &&
-                 memcmp(want, e->out, e->out_len) == 0,
-              "the message that waits is not the outstanding request");
-        return;
-    }
-    check(c, e->out_len == 16 && dm_wire_header(e->out, 16, &header) &&
-             (header.type == DM_MSG_VERSION_RESPONSE ||
-              header.type == DM_MSG_CAPABILITIES_RESPONSE),
-          "the message that waits is not of a handshake");
+    return add->range.count ? check_hot_add(e, add) : NULL;
 }
 
-static void check_engine(Coder *c, const DmEngine *e)
+static const char *check(const DmEngine *e)
 {
-    check_regions(c, &e->regions);
-    check_transaction(c, e);
-    check_message(c, e);
-    check(c, e->retry_delay >= 1000 && e->retry_delay <= 3600 * 1000,
-          "the time between two attempts is out of range");
-    check(c, good_hot_add(&e->regions, &e->regions.postponed),
-          "the postponed hot-add does not fit the rest");
-    check(c, in_sticks(&e->regions, e->discard) +
-             in_boot(&e->regions, e->discard) ==
-             dm_pageset_count(e->discard),
-          "memory is to be discarded that is not there");
-    check(c, e->target > 0, "its target is 0");
-    check(c, e->stage != STAGE_READY || e->had_caps,
-          "a connection has no capabilities");
-}
+    const char *why = dm_regions_fault(&e->regions);
 
-/* Of what is to be discarded the guest must have nothing. */
-static void check_discard(Coder *c, const DmEngine *e)
-{
-    uint64_t at = 0, first, count;
-
-    while (!c->fault &&
-           dm_pageset_next(e->discard, at, PAGES_END, &first, &count)) {
-        check(c, dm_engine_is_released(e, first, count),
-              "memory is to be discarded that the guest has");
-        at = first + count;
-    }
+    why = why ? why : check_session(e);
+    why = why ? why : check_obstacle(e);
+    why = why ? why : check_discard(e);
+    why = why ? why : check_postponed(e);
+    why = why ? why : check_transaction(e);
+    return why || e->target ? why : "a target of 0";
 }
 
 /* ---- in and out ---- */
 
-GByteArray *dm_state_save(const DmEngine *engine, uint64_t now)
+GByteArray *dm_state_export(const DmEngine *engine, uint64_t now)
 {
-    Coder c = { .out = g_byte_array_new(), .now = now };
+    Stream s = { .out = g_byte_array_new(), .now = now };
 
-    /* With @out the walk only reads. */
-    everything(&c, (DmEngine *)engine);
-    g_assert(!c.fault);
-    return c.out;
+    put_number(&s, MAGIC);
+    /* Writing only looks at it. */
+    walk(&s, (DmEngine *)engine);
+    return s.out;
 }
 
-/* An engine like @e, with the same memory and nothing known of a guest. */
-static DmEngine *empty_twin(const DmEngine *e)
+static bool fresh(const DmEngine *e)
 {
     const DmRegions *r = &e->regions;
-    DmEngine *twin = dm_engine_new((const DmRange *)r->boot->data,
-                                   r->boot->len, r->boot_pages, e->profile,
-                                   &e->ops, e->opaque);
+
+    return e->stage == STAGE_CLOSED && !e->met &&
+           !dm_pageset_count(r->added) && !dm_pageset_count(r->released);
+}
+
+/* Another engine over the same memory. */
+static DmEngine *sibling(const DmEngine *e)
+{
+    const DmRegions *r = &e->regions;
+    DmEngine *new = dm_engine_new((const DmRange *)r->boot->data,
+                                  r->boot->len, r->boot_pages, e->profile,
+                                  &e->ops, e->opaque);
     unsigned i;
 
     for (i = 0; i < r->sticks->len; i++) {
-        const DmStick *s = &g_array_index(r->sticks, DmStick, i);
+        DmStick stick = g_array_index(r->sticks, DmStick, i);
 
-        dm_regions_plug(&twin->regions, s->id, s->range, s->on_demand, NULL);
+        dm_regions_plug(&new->regions, stick.id, stick.range,
+                        stick.on_demand, NULL);
     }
-    return twin;
+    return new;
 }
 
-bool dm_state_load(DmEngine *engine, const void *data, size_t len,
-                   uint64_t now, GError **error)
+static void swap(DmEngine *a, DmEngine *b)
 {
-    Coder c = { .in = data, .left = len, .now = now };
-    DmEngine *twin = empty_twin(engine);
+    DmEngine c = *a;
 
-    everything(&c, twin);
-    if (!c.fault) {
-        check_engine(&c, twin);
-        check_discard(&c, twin);
+    *a = *b;
+    *b = c;
+}
+
+static void read_all(Stream *s, DmEngine *e)
+{
+    if (get_number(s, "mark") != MAGIC) {
+        fail(s, "it is not the state of an engine of this version");
+        return;
     }
-    if (c.fault) {
+    walk(s, e);
+    if (s->at != s->len) {
+        fail(s, "%zu bytes follow its end", s->len - s->at);
+    }
+}
+
+bool dm_state_import(DmEngine *engine, const void *data, size_t len,
+                     uint64_t now, GError **error)
+{
+    Stream s = { .in = data, .len = len, .now = now };
+    DmEngine *read;
+
+    if (!fresh(engine)) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-                    "the saved state of the memory balloon is refused: %s",
-                    c.fault);
-    } else {
-        DmEngine old = *engine;
-
-        *engine = *twin;
-        *twin = old;
+                    "engine state can be read only before a guest connects");
+        return false;
     }
-    dm_engine_free(twin);
-    return !c.fault;
+    read = sibling(engine);
+    read_all(&s, read);
+    if (!s.fault) {
+        swap(engine, read);
+    }
+    dm_engine_free(read);
+    if (s.fault) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+                    "the engine state cannot be used: %s", s.fault);
+        g_free(s.fault);
+        return false;
+    }
+    return true;
 }

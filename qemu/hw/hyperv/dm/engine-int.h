@@ -2,13 +2,20 @@
  * Dynamic Memory engine: its state, for engine.c and state.c alone
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A field that is added here travels in a migration: see state.c.
  */
 
-#ifndef DM_ENGINE_INTERNAL_H
-#define DM_ENGINE_INTERNAL_H
+#ifndef DM_ENGINE_INT_H
+#define DM_ENGINE_INT_H
 
 #include "engine.h"
 #include "regions.h"
+
+#define NEVER UINT64_MAX
+
+/* The most that Windows gives in one request; a whole number of units. */
+#define MAX_BALLOON_PAGES 585728
 
 typedef enum Stage {
     STAGE_CLOSED,
