@@ -42,6 +42,17 @@ static Sim *grown(void)
     return sim;
 }
 
+/* Before the engine adds anything it returns what was released. */
+static Sim *ready_for(uint64_t target)
+{
+    Sim *sim = grown();
+
+    if (target > 40 * SIM_MIB) {
+        sim_target(sim, 40 * SIM_MIB);
+    }
+    return sim;
+}
+
 static void early(void)
 {
     Sim *sim = guest(SIM_WINDOWS);
@@ -61,7 +72,7 @@ static void early(void)
 
 static void asked(const char *name, uint64_t target, bool ring_full)
 {
-    Sim *sim = grown();
+    Sim *sim = ready_for(target);
 
     sim->mute = true;
     sim->ring_full = ring_full;
@@ -72,7 +83,7 @@ static void asked(const char *name, uint64_t target, bool ring_full)
 
 static void doubt(const char *name, uint64_t target)
 {
-    Sim *sim = grown();
+    Sim *sim = ready_for(target);
 
     sim->mute = true;
     sim_target(sim, target);

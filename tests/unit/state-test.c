@@ -62,29 +62,45 @@ static void finish(Sim *sim, uint64_t target)
     sim_free(sim);
 }
 
+typedef struct Flight {
+    const char *name;
+    uint64_t before, target;    /* MiB */
+    DmState state;
+} Flight;
+
+static const Flight flights[] = {
+    { "balloon", 20, 8, DM_STATE_BALLOONING },
+    { "return", 20, 30, DM_STATE_RETURNING },
+    { "hot-add", 40, 46, DM_STATE_ADDING },
+};
+
 static void test_in_flight(gconstpointer data)
 {
-    uint64_t target = GPOINTER_TO_UINT(data) * SIM_MIB;
+    const Flight *flight = data;
     Sim *sim = some_guest();
 
+    sim_target(sim, flight->before * SIM_MIB);
     sim->mute = true;
-    sim_target(sim, target);
+    sim_target(sim, flight->target * SIM_MIB);
     sim_migrate(sim);
+    g_assert_cmpint(sim_info(sim).state, ==, flight->state);
     g_assert_cmpuint(g_queue_get_length(&sim->inbox), ==, 1);
-    finish(sim, target);
+    finish(sim, flight->target * SIM_MIB);
 }
 
 static void test_ring_full(gconstpointer data)
 {
-    uint64_t target = GPOINTER_TO_UINT(data) * SIM_MIB;
+    const Flight *flight = data;
     Sim *sim = some_guest();
 
+    sim_target(sim, flight->before * SIM_MIB);
     sim->ring_full = true;
-    sim_target(sim, target);
+    sim_target(sim, flight->target * SIM_MIB);
     g_assert_true(g_queue_is_empty(&sim->inbox));
     sim_migrate(sim);
+    g_assert_cmpint(sim_info(sim).state, ==, flight->state);
     sim->ring_full = false;
-    finish(sim, target);
+    finish(sim, flight->target * SIM_MIB);
 }
 
 /* The new host's clock has another zero. */
@@ -548,18 +564,15 @@ int main(int argc, char **argv)
 
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/state/lives", test_lives);
-    g_test_add_data_func("/state/in-flight/balloon", GUINT_TO_POINTER(8),
-                         test_in_flight);
-    g_test_add_data_func("/state/in-flight/return", GUINT_TO_POINTER(30),
-                         test_in_flight);
-    g_test_add_data_func("/state/in-flight/hot-add", GUINT_TO_POINTER(46),
-                         test_in_flight);
-    g_test_add_data_func("/state/ring-full/balloon", GUINT_TO_POINTER(8),
-                         test_ring_full);
-    g_test_add_data_func("/state/ring-full/return", GUINT_TO_POINTER(30),
-                         test_ring_full);
-    g_test_add_data_func("/state/ring-full/hot-add", GUINT_TO_POINTER(46),
-                         test_ring_full);
+    for (i = 0; i < G_N_ELEMENTS(flights); i++) {
+        g_autofree char *muted = g_strconcat("/state/in-flight/",
+                                             flights[i].name, NULL);
+        g_autofree char *full = g_strconcat("/state/ring-full/",
+                                            flights[i].name, NULL);
+
+        g_test_add_data_func(muted, &flights[i], test_in_flight);
+        g_test_add_data_func(full, &flights[i], test_ring_full);
+    }
     g_test_add_func("/state/clock", test_clock);
     g_test_add_func("/state/worst-case", test_worst_case);
     g_test_add_func("/state/not-fresh", test_not_fresh);
