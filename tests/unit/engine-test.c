@@ -1003,6 +1003,7 @@ static void test_h15_late_balloon(void)
     check_late(sim, 10 * 1000);
     sim_target(sim, 500 * SIM_MIB);
     assert_state(sim, DM_STATE_LATE);
+    g_assert_nonnull(sim_info(sim).last_error);
     sim->mute = false;
     sim_pump(sim);
     assert_actual(sim, 500 * SIM_MIB);

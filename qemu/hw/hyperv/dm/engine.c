@@ -86,10 +86,13 @@ static void clear_retry(DmEngine *e)
     e->retry_delay = RETRY_MIN;
 }
 
+/* A late reply stays the reason, whatever is wanted meanwhile. */
 static void clear_obstacle(DmEngine *e)
 {
     clear_retry(e);
-    g_clear_pointer(&e->last_error, g_free);
+    if (!e->txn.late) {
+        g_clear_pointer(&e->last_error, g_free);
+    }
 }
 
 /* Something stands in the way that may be gone later. */
