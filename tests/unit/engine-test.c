@@ -395,10 +395,27 @@ static void test_ghosts(void)
     adds = sim->sent[DM_MSG_HOT_ADD_REQUEST];
     g_assert_true(sim_plug(sim, 2, SIM_4G, SIM_GIB, true));
     g_assert_cmpuint(sim_info(sim).ghosts, ==, 0);
+    g_assert_cmpint(sim_stick(sim, 2).state, ==, DM_STICK_IDLE);
     sim_target(sim, 2 * SIM_GIB);
     g_assert_cmpuint(sim_info(sim).actual, ==, 2 * SIM_GIB);
     g_assert_cmpuint(sim->sent[DM_MSG_HOT_ADD_REQUEST], ==, adds);
+    g_assert_cmpint(sim->sticks[2].state, ==, DM_STICK_INUSE);
     done_honest(sim);
+}
+
+/* It never had a hot-add and is as good as any other. */
+static void test_ghost_then_reset(void)
+{
+    Sim *sim = one_stick();
+
+    sim_target(sim, 2 * SIM_GIB);
+    sim_target(sim, SIM_GIB);
+    g_assert_true(sim_unplug(sim, 1));
+    g_assert_true(sim_plug(sim, 2, SIM_4G, SIM_GIB, true));
+    sim_target(sim, 2 * SIM_GIB);
+    sim_reset(sim);
+    g_assert_cmpint(sim->sticks[2].state, ==, DM_STICK_UNUSED);
+    sim_free(sim);
 }
 
 /* A stick that reaches beyond the ghost: the rest comes by hot-add. */
@@ -745,6 +762,9 @@ static void test_h04_endless_more(void)
     }
     g_assert_cmpuint(sim_info(sim).counters.unexpected, >, 50);
     assert_state(sim, DM_STATE_FLOOR);
+    g_assert_nonnull(sim_info(sim).last_error);
+    /* One failure, one step of the back-off. */
+    g_assert_cmpuint(dm_engine_deadline(sim->engine), ==, sim->now + 5000);
     sim_free(sim);
 }
 
@@ -983,6 +1003,7 @@ static void test_h15_late_balloon(void)
     check_late(sim, 10 * 1000);
     sim_target(sim, 500 * SIM_MIB);
     assert_state(sim, DM_STATE_LATE);
+    g_assert_nonnull(sim_info(sim).last_error);
     sim->mute = false;
     sim_pump(sim);
     assert_actual(sim, 500 * SIM_MIB);
@@ -1084,6 +1105,26 @@ static void test_h19_full_ring(void)
 }
 
 /* A request that never left leaves nothing in doubt. */
+/* It is late, and is not any more once it could be sent. */
+static void test_h19_full_ring_long(void)
+{
+    Sim *sim = one_stick();
+
+    sim->ring_full = true;
+    sim_target(sim, 3 * SIM_GIB);
+    sim_advance(sim, 100 * 1000);
+    assert_state(sim, DM_STATE_LATE);
+    g_assert_nonnull(strstr(sim_info(sim).last_error, "made room"));
+    sim->ring_full = false;
+    sim->mute = true;
+    dm_engine_writable(sim->engine, sim->now);
+    assert_state(sim, DM_STATE_ADDING);
+    sim_advance(sim, 100 * 1000);
+    assert_state(sim, DM_STATE_LATE);
+    g_assert_cmpuint(sim_info(sim).counters.late, ==, 2);
+    sim_free(sim);
+}
+
 static void test_h19_full_ring_close(void)
 {
     Sim *sim = one_stick();
@@ -1245,6 +1286,38 @@ static void test_other_os_id(void)
     check_new_kernel(sim);
 }
 
+/* Its memory map may tell the new kernel of sticks that the old one had. */
+static void test_kexec_then_unplug(void)
+{
+    Sim *sim = grown();
+
+    g_assert_true(sim_plug(sim, 2, SIM_4G + 4 * SIM_GIB, SIM_GIB, true));
+    sim_target(sim, SIM_GIB);
+    g_assert_cmpint(sim_stick(sim, 1).state, ==, DM_STICK_UNUSED);
+    sim_kexec(sim, SIM_LINUX);
+    g_assert_false(sim_unplug(sim, 1));
+    g_assert_true(sim_unplug(sim, 2));
+    sim_reset(sim);
+    g_assert_true(sim_unplug(sim, 1));
+    sim_free(sim);
+}
+
+/* What was not discarded by then may be the new kernel's. */
+static void test_kexec_before_discard(void)
+{
+    Sim *sim = grown();
+    DmRange range = { SIM_4G, 512 };
+
+    sim->mute = true;
+    sim_target(sim, 2 * SIM_GIB);
+    sim_claim(sim, &range, 1, true);
+    dm_engine_channel_close(sim->engine, sim->now);
+    dm_engine_channel_open(sim->engine, sim->os_id, true, sim->now);
+    sim_pump(sim);
+    g_assert_cmpuint(sim->discarded, ==, 0);
+    sim_free(sim);
+}
+
 static void test_kexec_then_reconnect(void)
 {
     Sim *sim = grown();
@@ -1301,6 +1374,7 @@ static void add_hostile(void)
     ADD("hostile/17-status-early", test_h17_status_early);
     ADD("hostile/19-full-ring", test_h19_full_ring);
     ADD("hostile/19-full-ring-close", test_h19_full_ring_close);
+    ADD("hostile/19-full-ring-long", test_h19_full_ring_long);
     ADD("hostile/20-reconnect-storm", test_h20_reconnect_storm);
     ADD("hostile/23-trans-id", test_h23_trans_id);
     ADD("hostile/unknown-type", test_unknown_type);
@@ -1343,6 +1417,7 @@ static void add_sticks(void)
     ADD("stick/overlap", test_plug_overlap);
     ADD("stick/ghosts", test_ghosts);
     ADD("stick/ghost-in-part", test_ghost_in_part);
+    ADD("stick/ghost-then-reset", test_ghost_then_reset);
     ADD("stick/reset-clears-ghosts", test_reset_clears_ghosts);
     ADD("stick/cycles", test_cycles);
     ADD("stick/adjacent", test_adjacent_sticks);
@@ -1368,6 +1443,8 @@ static void add_guests(void)
     ADD("reconnect/kexec", test_kexec);
     ADD("reconnect/other-os-id", test_other_os_id);
     ADD("reconnect/kexec-then-reconnect", test_kexec_then_reconnect);
+    ADD("reconnect/kexec-then-unplug", test_kexec_then_unplug);
+    ADD("reconnect/kexec-before-discard", test_kexec_before_discard);
 }
 
 int main(int argc, char **argv)

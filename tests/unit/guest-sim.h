@@ -73,6 +73,8 @@ typedef struct Sim {
     bool big_ranges;            /* as Windows: runs in one range */
     bool scatter;               /* release from anywhere, not top down */
     bool ring_full;             /* the engine cannot send */
+    /* For a state from elsewhere, of which the books know nothing. */
+    void (*believe)(void *opaque, uint64_t first, uint64_t count);
     SimPick *pick;
     void *pick_opaque;
 
@@ -140,6 +142,11 @@ void sim_capabilities(Sim *sim);
 void sim_status(Sim *sim, uint64_t available);
 /* Drops what the engine sent and the guest has not looked at. */
 void sim_drop_inbox(Sim *sim);
+
+/* A fresh engine over the same boot memory and sticks, of profile auto; and
+ * the guest goes on with such a one, to which all state went. */
+DmEngine *sim_destination(Sim *sim);
+void sim_migrate(Sim *sim);
 
 DmEngineInfo sim_info(const Sim *sim);
 DmStickInfo sim_stick(const Sim *sim, unsigned id);

@@ -7,8 +7,9 @@
 
 #include "guest-sim.h"
 
-#define LIVES 40
-#define STEPS 400
+#define LIVES 100
+#define STEPS 300
+#define STEPS_LARGE 150
 
 typedef struct Kind {
     const char *path;
@@ -16,6 +17,7 @@ typedef struct Kind {
     bool small;
     bool honest;
     unsigned lives;
+    unsigned steps;
 } Kind;
 
 /* At rest an honest guest agrees with the engine, and the target is met or
@@ -42,7 +44,7 @@ static void one_life(const Kind *kind)
     unsigned i;
 
     sim_connect(sim);
-    for (i = 0; i < STEPS; i++) {
+    for (i = 0; i < kind->steps; i++) {
         sim_step(sim, kind->honest);
         if (kind->honest) {
             check_rest(sim);
@@ -64,11 +66,11 @@ static void test_soak(gconstpointer data)
 int main(int argc, char **argv)
 {
     static const Kind kinds[] = {
-        { "/soak/linux", SIM_LINUX, true, true, LIVES },
-        { "/soak/linux-large", SIM_LINUX, false, true, 1 },
-        { "/soak/windows", SIM_WINDOWS, true, true, LIVES },
-        { "/soak/liar", SIM_LINUX, true, false, LIVES },
-        { "/soak/liar-windows", SIM_WINDOWS, true, false, LIVES },
+        { "/soak/linux", SIM_LINUX, true, true, LIVES, STEPS },
+        { "/soak/linux-large", SIM_LINUX, false, true, 3, STEPS_LARGE },
+        { "/soak/windows", SIM_WINDOWS, true, true, LIVES, STEPS },
+        { "/soak/liar", SIM_LINUX, true, false, LIVES, STEPS },
+        { "/soak/liar-windows", SIM_WINDOWS, true, false, LIVES, STEPS },
     };
     unsigned i;
 

@@ -45,12 +45,12 @@ void hv_balloon_stick_event(HvBalloon *balloon, unsigned number,
 }
 
 /*
- * The guest reports every second, asked or not: the polling interval only
- * says how old guest-stats may get.
+ * The guest reports every second, asked or not, so guest-stats need no polling
+ * to be current: an interval only makes them change less often.
  */
 static bool stats_due(const HvBalloon *balloon)
 {
-    return balloon->stats_interval_s && balloon->report.when_s >=
+    return balloon->report.when_s >=
            balloon->stats.when_s + balloon->stats_interval_s;
 }
 

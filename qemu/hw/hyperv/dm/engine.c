@@ -4,20 +4,15 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#include "engine.h"
+#include "engine-int.h"
 
 #include <string.h>
 
-#include "regions.h"
-
 #define SECONDS(n) ((uint64_t)(n) * 1000)
 #define MIB_PAGES(n) ((uint64_t)(n) << (20 - DM_PAGE_SHIFT))
-#define NEVER UINT64_MAX
 
 /* Old Linux kernels warn about requests that are not whole 2 MiB. */
 #define BALLOON_UNIT MIB_PAGES(2)
-/* The most that Windows gives in one request; a whole number of units. */
-#define MAX_BALLOON_PAGES 585728
 #define MAX_HOT_ADD_PAGES MIB_PAGES(2048)
 /* Windows wants to be left alone for a while after it has booted. */
 #define WINDOWS_QUIET SECONDS(50)
@@ -44,72 +39,6 @@
 /* hv_guest_os_id bits 63:48: open source, OS type Linux; or Microsoft. */
 #define OS_LINUX 0x8100
 #define OS_MICROSOFT 0x0001
-
-typedef enum Stage {
-    STAGE_CLOSED,
-    STAGE_VERSION,
-    STAGE_CAPABILITIES,
-    STAGE_READY,
-} Stage;
-
-typedef enum TxnKind {
-    TXN_NONE,
-    TXN_BALLOON,
-    TXN_RETURN,
-    TXN_HOT_ADD,
-} TxnKind;
-
-/* The one request that is outstanding. */
-typedef struct Txn {
-    TxnKind kind;
-    bool sent;                  /* the guest may have seen it */
-    bool late;
-    uint64_t started;           /* ms */
-    uint64_t deadline;          /* ms */
-    uint64_t asked;             /* pages */
-    uint64_t claimed;           /* pages that the guest says it released */
-    uint64_t got;               /* pages of those that it really had */
-    unsigned idle_responses;
-    DmHotAdd add;
-    unsigned n_ranges;
-    DmRange ranges[DM_MAX_SEND_RANGES];
-} Txn;
-
-struct DmEngine {
-    DmRegions regions;
-    DmEngineOps ops;
-    void *opaque;
-    DmProfile profile;
-
-    Stage stage;
-    uint32_t version;
-    uint32_t trans_id;
-    uint64_t guest_os_id;
-    bool had_caps;              /* caps are of this kernel, since its boot */
-    DmCapabilities caps;
-    bool met;                   /* a driver connected since the reset */
-    uint64_t quiet_until;       /* ms */
-
-    uint8_t out[DM_MAX_SEND];
-    size_t out_len;             /* bytes that wait for room */
-    Txn txn;
-
-    uint64_t target;
-    DmPageSet *discard;         /* of released, and of reset sticks */
-
-    /* Why the target is not pursued, beyond what the stage says. */
-    DmState obstacle;           /* DM_STATE_IDLE: nothing */
-    char *last_error;
-    uint64_t retry_at;          /* ms; NEVER: not before something changes */
-    uint64_t retry_delay;
-    bool probed;                /* this guest onlined what it was given */
-
-    bool waiting;               /* for the end of the quiet time */
-    bool settled;
-    uint64_t reported;          /* the actual last told */
-    uint64_t next_warning;
-    DmCounters counters;
-};
 
 /* ---- telling ---- */
 
@@ -139,21 +68,31 @@ static void warn(DmEngine *e, uint64_t now, const char *text)
 
 static void G_GNUC_PRINTF(2, 3) set_error(DmEngine *e, const char *format, ...)
 {
+    g_autofree char *before = g_steal_pointer(&e->last_error);
     va_list args;
 
-    g_free(e->last_error);
     va_start(args, format);
     e->last_error = g_strdup_vprintf(format, args);
     va_end(args);
-    trace(e, "error: %s", e->last_error);
+    if (g_strcmp0(before, e->last_error)) {
+        trace(e, "error: %s", e->last_error);
+    }
 }
 
-static void clear_obstacle(DmEngine *e)
+static void clear_retry(DmEngine *e)
 {
     e->obstacle = DM_STATE_IDLE;
     e->retry_at = NEVER;
     e->retry_delay = RETRY_MIN;
-    g_clear_pointer(&e->last_error, g_free);
+}
+
+/* A late reply stays the reason, whatever is wanted meanwhile. */
+static void clear_obstacle(DmEngine *e)
+{
+    clear_retry(e);
+    if (!e->txn.late) {
+        g_clear_pointer(&e->last_error, g_free);
+    }
 }
 
 /* Something stands in the way that may be gone later. */
@@ -209,6 +148,7 @@ static void tell_actual(DmEngine *e)
 static void txn_sent(DmEngine *e, uint64_t now)
 {
     e->txn.sent = true;
+    e->txn.late = false;
     e->txn.deadline += now - e->txn.started;
     e->txn.started = now;
 }
@@ -422,6 +362,8 @@ static void explain_ceiling(DmEngine *e)
                   "way when its driver disconnected; a restart of the guest "
                   "clears this",
                   dm_pageset_count(e->regions.in_doubt) / MIB_PAGES(1));
+    } else {
+        g_clear_pointer(&e->last_error, g_free);
     }
 }
 
@@ -440,7 +382,7 @@ static void start(DmEngine *e, uint64_t now)
         shrink(e, actual - target, now);
     }
     if (e->txn.kind == TXN_NONE && e->obstacle == DM_STATE_IDLE) {
-        clear_obstacle(e);
+        clear_retry(e);
         explain_ceiling(e);
     }
 }
@@ -458,9 +400,9 @@ static void notice_deadline(DmEngine *e, uint64_t now)
     }
     e->txn.late = true;
     e->counters.late++;
-    set_error(e, "the guest has not answered a request to %s for %"
-              G_GUINT64_FORMAT " s", what[e->txn.kind],
-              (now - e->txn.started) / 1000);
+    set_error(e, "the guest has not %s a request to %s for %"
+              G_GUINT64_FORMAT " s", e->txn.sent ? "answered" : "made room for",
+              what[e->txn.kind], (now - e->txn.started) / 1000);
 }
 
 /* Returns true if there is more to discard. */
@@ -683,7 +625,6 @@ static void balloon_response(DmEngine *e, const uint8_t *msg,
     } else if (e->txn.idle_responses >= MAX_IDLE_RESPONSES) {
         warn(e, now, "the guest announces memory and releases none");
         balloon_done(e, now);
-        obstacle_for_now(e, DM_STATE_FLOOR, now);
     }
 }
 
@@ -844,7 +785,9 @@ static DmGuest guest_kind(const DmEngine *e)
 
 static void new_kernel(DmEngine *e)
 {
-    dm_regions_boot_is_owned(&e->regions, e->discard);
+    dm_regions_boot_is_owned(&e->regions);
+    /* Nor is it known what it was told of sticks: leave them be. */
+    dm_pageset_clear(e->discard);
     e->had_caps = false;
     set_error(e, "another kernel was started without a reset (kexec): memory "
               "is neither added nor returned before the guest is restarted");
@@ -957,6 +900,14 @@ bool dm_engine_may_unplug(const DmEngine *e, unsigned stick, GError **error)
     if (txn_touches(e, s->range)) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
                     "the guest is just being given a part of it");
+        return false;
+    }
+    if (e->obstacle == DM_STATE_NEW_KERNEL &&
+        dm_pageset_count_in(e->regions.added, s->range.first,
+                            s->range.count)) {
+        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+                    "another kernel was started without a reset (kexec) and "
+                    "may use it: restart the guest first");
         return false;
     }
     if (dm_regions_stick_state(&e->regions, s) == DM_STICK_INUSE) {

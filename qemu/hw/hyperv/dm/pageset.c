@@ -446,7 +446,9 @@ uint64_t dm_pageset_count_in(const DmPageSet *set, uint64_t first,
         if (from >= to) {
             break;
         }
-        n += container_count(c, from - start, to - 1 - start);
+        n += to - from == CONTAINER_PAGES ?
+             c->population :
+             container_count(c, from - start, to - 1 - start);
     }
     return n;
 }

@@ -110,6 +110,109 @@ bool dm_regions_is_released(const DmRegions *r, DmRange range)
     return gone == range.count;
 }
 
+/* ---- invariants ---- */
+
+static uint64_t boot_in(const DmRegions *r, DmRange range)
+{
+    uint64_t n = 0;
+    unsigned i;
+
+    for (i = 0; i < r->boot->len; i++) {
+        n += intersect(boot_at(r, i), range).count;
+    }
+    return n;
+}
+
+static uint64_t sticks_in(const DmRegions *r, DmRange range)
+{
+    uint64_t n = 0;
+    unsigned i;
+
+    for (i = 0; i < r->sticks->len; i++) {
+        n += intersect(stick_at(r, i)->range, range).count;
+    }
+    return n;
+}
+
+static uint64_t given_in(const DmRegions *r, DmRange range)
+{
+    return boot_in(r, range) + count_in(r->added, range);
+}
+
+static uint64_t memory_in(const DmRegions *r, DmRange range)
+{
+    return boot_in(r, range) + sticks_in(r, range);
+}
+
+typedef uint64_t CountFunc(const DmRegions *r, DmRange range);
+
+/* How many pages of the set @count finds. */
+static uint64_t count_of_set(const DmRegions *r, const DmPageSet *set,
+                             CountFunc *count)
+{
+    uint64_t at = 0, n = 0;
+    DmRange run;
+
+    while (dm_pageset_next(set, at, DM_MAX_PFN + 1, &run.first, &run.count)) {
+        n += count(r, run);
+        at = range_end(run);
+    }
+    return n;
+}
+
+static uint64_t released_in(const DmRegions *r, DmRange range)
+{
+    return count_in(r->released, range);
+}
+
+static bool all_of(const DmRegions *r, const DmPageSet *set, CountFunc *count)
+{
+    return count_of_set(r, set, count) == dm_pageset_count(set);
+}
+
+static bool unused_in_use(const DmRegions *r)
+{
+    unsigned i;
+
+    for (i = 0; i < r->sticks->len; i++) {
+        const DmStick *stick = stick_at(r, i);
+
+        if (!stick->used &&
+            dm_regions_stick_state(r, stick) == DM_STICK_INUSE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *dm_regions_fault(const DmRegions *r)
+{
+    if (!all_of(r, r->added, sticks_in)) {
+        return "pages were added that no stick holds";
+    }
+    if (!all_of(r, r->released, given_in)) {
+        return "pages are released that the guest was never given";
+    }
+    if (!all_of(r, r->in_doubt, given_in)) {
+        return "pages are in doubt that the guest was never given";
+    }
+    if (count_of_set(r, r->in_doubt, released_in)) {
+        return "pages are both released and in doubt";
+    }
+    if (count_of_set(r, r->ghosts, memory_in)) {
+        return "ghosts lie over memory";
+    }
+    if (unused_in_use(r)) {
+        return "a stick is in use that the guest never had a page of";
+    }
+    return NULL;
+}
+
+bool dm_regions_never_given(const DmRegions *r, DmRange range)
+{
+    return sticks_in(r, range) == range.count && !count_in(r->added, range);
+}
+
 /* ---- sticks ---- */
 
 static int stick_index(const DmRegions *r, unsigned id)
@@ -133,13 +236,12 @@ DmStick *dm_regions_stick(const DmRegions *r, unsigned id)
 
 DmStickState dm_regions_stick_state(const DmRegions *r, const DmStick *stick)
 {
-    uint64_t added = count_in(r->added, stick->range);
-
-    if (added == 0) {
-        return stick->used ? DM_STICK_UNUSED : DM_STICK_IDLE;
+    /* Over a ghost pages are added, and released, from the start. */
+    if (count_in(r->added, stick->range) >
+        count_in(r->released, stick->range)) {
+        return DM_STICK_INUSE;
     }
-    return count_in(r->released, stick->range) == added ?
-           DM_STICK_UNUSED : DM_STICK_INUSE;
+    return stick->used ? DM_STICK_UNUSED : DM_STICK_IDLE;
 }
 
 static bool overlaps_memory(const DmRegions *r, DmRange range)
@@ -299,14 +401,15 @@ static void pick_from(Pick *pick, DmRange window)
     }
 }
 
-static void pick_from_sticks(Pick *pick, DmStickState state)
+static void pick_from_sticks(Pick *pick, bool in_use)
 {
     unsigned i;
 
     for (i = 0; i < pick->regions->sticks->len; i++) {
         const DmStick *stick = stick_at(pick->regions, i);
 
-        if (dm_regions_stick_state(pick->regions, stick) == state) {
+        if (in_use == (dm_regions_stick_state(pick->regions, stick) ==
+                       DM_STICK_INUSE)) {
             pick_from(pick, stick->range);
         }
     }
@@ -321,19 +424,33 @@ unsigned dm_regions_pick_return(const DmRegions *r, uint64_t want,
     for (i = 0; i < r->boot->len; i++) {
         pick_from(&pick, boot_at(r, i));
     }
-    pick_from_sticks(&pick, DM_STICK_INUSE);
-    pick_from_sticks(&pick, DM_STICK_UNUSED);
+    pick_from_sticks(&pick, true);
+    pick_from_sticks(&pick, false);
     return pick.n;
+}
+
+static void mark_used(DmRegions *r, DmRange range)
+{
+    unsigned i;
+
+    for (i = 0; i < r->sticks->len; i++) {
+        DmStick *stick = stick_at(r, i);
+
+        if (intersect(stick->range, range).count) {
+            stick->used = true;
+        }
+    }
 }
 
 void dm_regions_returned(DmRegions *r, DmRange range)
 {
     dm_pageset_remove(r->released, range.first, range.count);
+    mark_used(r, range);
 }
 
 void dm_regions_return_doubt(DmRegions *r, DmRange range)
 {
-    dm_pageset_remove(r->released, range.first, range.count);
+    dm_regions_returned(r, range);
     dm_pageset_add(r->in_doubt, range.first, range.count);
 }
 
@@ -488,17 +605,9 @@ bool dm_regions_pick_hot_add(const DmRegions *r, uint64_t want,
 
 void dm_regions_added(DmRegions *r, DmRange range)
 {
-    unsigned i;
-
     r->postponed.range.count = 0;
     dm_pageset_add(r->added, range.first, range.count);
-    for (i = 0; i < r->sticks->len; i++) {
-        DmStick *stick = stick_at(r, i);
-
-        if (intersect(stick->range, range).count) {
-            stick->used = true;
-        }
-    }
+    mark_used(r, range);
 }
 
 void dm_regions_add_doubt(DmRegions *r, const DmHotAdd *add)
@@ -526,7 +635,7 @@ void dm_regions_refused(DmRegions *r, const DmHotAdd *add, uint64_t taken)
 
 /* ---- other kernels ---- */
 
-void dm_regions_boot_is_owned(DmRegions *r, DmPageSet *discard)
+void dm_regions_boot_is_owned(DmRegions *r)
 {
     unsigned i;
 
@@ -535,7 +644,6 @@ void dm_regions_boot_is_owned(DmRegions *r, DmPageSet *discard)
 
         dm_pageset_remove(r->released, boot.first, boot.count);
         dm_pageset_remove(r->in_doubt, boot.first, boot.count);
-        dm_pageset_remove(discard, boot.first, boot.count);
     }
 }
 

@@ -65,6 +65,11 @@ uint64_t dm_regions_ungranted(const DmRegions *regions);
 /* Is every page of @range memory that the guest does not have? */
 bool dm_regions_is_released(const DmRegions *regions, DmRange range);
 
+/* Do the books hold together? NULL: yes; else what is wrong. */
+const char *dm_regions_fault(const DmRegions *regions);
+/* Are these pages all of sticks, and not added? */
+bool dm_regions_never_given(const DmRegions *regions, DmRange range);
+
 DmStick *dm_regions_stick(const DmRegions *regions, unsigned id);
 bool dm_regions_plug(DmRegions *regions, unsigned id, DmRange range,
                      bool on_demand, GError **error);
@@ -113,7 +118,7 @@ void dm_regions_refused(DmRegions *regions, const DmHotAdd *add,
                         uint64_t taken);
 
 /* A new kernel owns all boot memory, whatever the old one released. */
-void dm_regions_boot_is_owned(DmRegions *regions, DmPageSet *discard);
+void dm_regions_boot_is_owned(DmRegions *regions);
 /* The guest has its boot memory and nothing else. What it had of sticks goes
  * into @discard. */
 void dm_regions_reset(DmRegions *regions, DmPageSet *discard);
