@@ -21,10 +21,13 @@ export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}
 # A clone elsewhere finds in the cache what this one compiled.
 export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=true CCACHE_SLOPPINESS=time_macros,include_file_mtime,include_file_ctime
 PRIVATE_MESON=$BUILD/meson
-if [ -x "$PRIVATE_MESON/usr/bin/meson" ]; then
-    export PATH=$PRIVATE_MESON/usr/bin:$PATH
-    export PYTHONPATH=$PRIVATE_MESON/usr/lib/python3/dist-packages
-fi
+use_private_meson() {
+    if [ -x "$PRIVATE_MESON/usr/bin/meson" ]; then
+        export PATH=$PRIVATE_MESON/usr/bin:$PATH
+        export PYTHONPATH=$PRIVATE_MESON/usr/lib/python3/dist-packages
+    fi
+}
+use_private_meson
 
 say() { printf '==> %s\n' "$*"; }
 note() { printf '    %s\n' "$*"; }
@@ -131,9 +134,9 @@ prepare() {
     "$ROOT/scripts/packages"
     lock_build
     for part; do
+        [ "$part" = guest ] || "$ROOT/scripts/fetch"     # meson comes with the sources
         case $part in
             qemu|libvirt)
-                "$ROOT/scripts/fetch"
                 "$ROOT/scripts/tree" "$part"
                 "$ROOT/scripts/build-$part"
                 ;;
@@ -142,6 +145,7 @@ prepare() {
         esac
     done
     unlock_build
+    use_private_meson
 }
 
 # have_built PART…: prepare only where a binary is missing, so that the everyday commands start at once.
