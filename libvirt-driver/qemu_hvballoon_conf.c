@@ -14,6 +14,9 @@
 
 #define VIR_FROM_THIS VIR_FROM_QEMU
 
+/* The most address space beyond <maxMemory>, in KiB. */
+#define QEMU_HVBALLOON_SPACE_SLACK (32ULL << 20)
+
 VIR_LOG_INIT("qemu.qemu_hvballoon_conf");
 
 
@@ -380,6 +383,24 @@ qemuHvBalloonValidateStick(const virDomainMemoryDef *mem,
     }
 
     return 0;
+}
+
+
+/* QEMU's maxmem= in KiB. Sticks that come and go leave holes between those
+ * that stay, so the address space for them is larger than what they may add
+ * up to: it costs nothing, and a stick that <maxMemory> allows finds room. */
+unsigned long long
+qemuHvBalloonMaxmem(const virDomainDef *def)
+{
+    unsigned long long sticks;
+
+    if (!virDomainDefHasHypervMemballoon(def))
+        return def->mem.max_memory;
+
+    sticks = def->mem.max_memory - MIN(def->mem.max_memory,
+                                       virDomainDefGetMemoryInitial(def));
+
+    return def->mem.max_memory + MIN(sticks, QEMU_HVBALLOON_SPACE_SLACK);
 }
 
 

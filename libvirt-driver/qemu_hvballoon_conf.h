@@ -54,6 +54,9 @@ int
 qemuHvBalloonValidateStick(const virDomainMemoryDef *mem,
                            const virDomainDef *def);
 
+unsigned long long
+qemuHvBalloonMaxmem(const virDomainDef *def);
+
 virJSONValue *
 qemuHvBalloonBuildBusProps(void);
 
