@@ -11,6 +11,7 @@
 #include "exec/ramblock.h"
 #include "hv-balloon-internal.h"
 #include "migration/misc.h"
+#include "system/system.h"
 #include "trace.h"
 
 /*
@@ -20,7 +21,7 @@
  */
 static bool discards_inhibited(void)
 {
-    return ram_block_discard_is_disabled() ||
+    return ram_block_discard_is_disabled() || should_mlock(mlock_state) ||
            migration_in_incoming_postcopy() || migration_in_bg_snapshot();
 }
 

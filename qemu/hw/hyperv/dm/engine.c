@@ -828,6 +828,8 @@ void dm_engine_channel_close(DmEngine *e, uint64_t now)
     }
     trace(e, "channel closed");
     txn_abandon(e);
+    /* The next to use these pages may be another kernel, before it says so. */
+    dm_pageset_clear(e->discard);
     e->stage = STAGE_CLOSED;
     e->waiting = false;
     e->version = 0;
