@@ -158,10 +158,14 @@ class Guest:
 
     def reboot(self, seconds=BOOT_LIMIT):
         """The guest's own reboot; returns when it is up again."""
+        self.wait_boot_after(self.start_reboot(), seconds)
+
+    def start_reboot(self):
+        """Has the guest reboot itself; returns at once, with the boot id that ends."""
         before = self.boot_id()
         with contextlib.suppress(guest_exec.GuestError):    # on a busy machine it is faster than its answer
             self.exec("reboot")
-        self.wait_boot_after(before, seconds)
+        return before
 
     def boot_id(self):
         """Another one each boot."""

@@ -88,9 +88,8 @@ def test_ten_small_steps_up_and_one_down(guest):
 
 
 def test_reboots_in_the_middle_of_growing(guest):
-    before = guest.boot_id()
     guest.setmem(4 * GIB)
-    guest.exec("reboot")
+    before = guest.start_reboot()
     guest.wait_boot_after(before)
     guest.wait_at(4 * GIB)
     at_rest(guest)
