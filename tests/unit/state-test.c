@@ -585,6 +585,6 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, &tampers[i], test_tamper);
     }
-    g_test_add_func("/state/spoilt", test_spoilt);
+    g_test_add_func("/hostile/24-corrupt-state", test_spoilt);
     return g_test_run();
 }
