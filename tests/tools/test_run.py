@@ -33,6 +33,9 @@ def test_every_listed_command_has_its_script():
     (["frobnicate"], "no command 'frobnicate'"),
     (["test", "unti"], "no suite 'unti'"),
     (["build", "kernel"], "nothing to build called 'kernel'"),
+    (["fuzz"], "fuzz wants a number of seconds"),
+    (["fuzz", "long"], "not 'long'"),
+    (["fuzz", "10", "world"], "no fuzz target 'world'"),
     (["patches", "now"], "patches takes no argument"),
     (["clean", "all"], "clean takes no argument"),
 ])
