@@ -350,8 +350,6 @@ qemuHvBalloonValidateDevice(const virDomainMemballoonDef *balloon)
         unsupported = "<driver>";
     else if (balloon->info.type != VIR_DOMAIN_DEVICE_ADDRESS_TYPE_NONE)
         unsupported = "<address>";
-    else if (balloon->period)
-        unsupported = "<stats>";
 
     if (unsupported) {
         virReportError(VIR_ERR_CONFIG_UNSUPPORTED,

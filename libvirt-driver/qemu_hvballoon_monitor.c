@@ -18,6 +18,9 @@
 
 VIR_LOG_INIT("qemu.qemu_hvballoon_monitor");
 
+/* Bytes of the longest state or error that is passed on. */
+#define QEMU_HVBALLOON_TEXT_MAX 1024
+
 VIR_ENUM_DECL(qemuHvBalloonStickState);
 VIR_ENUM_IMPL(qemuHvBalloonStickState,
               QEMU_HVBALLOON_STICK_UNUSED + 1,
@@ -25,6 +28,13 @@ VIR_ENUM_IMPL(qemuHvBalloonStickState,
               "inuse",
               "unused",
 );
+
+
+const char *
+qemuMonitorHvBalloonStickStateName(qemuHvBalloonStickState state)
+{
+    return qemuHvBalloonStickStateTypeToString(state);
+}
 
 
 void
@@ -83,6 +93,27 @@ qemuMonitorHvBalloonGetString(virJSONValue *obj,
         virReportError(VIR_ERR_INTERNAL_ERROR,
                        _("%1$s reply lacks '%2$s'"), command, key);
     return value;
+}
+
+
+/* What clients are told is a line of readable text, whatever QEMU says. */
+static char *
+qemuMonitorHvBalloonCopyText(const char *command,
+                             const char *key,
+                             const char *text)
+{
+    const char *c;
+
+    for (c = text; *c; c++) {
+        if (!g_ascii_isprint(*c) || c - text >= QEMU_HVBALLOON_TEXT_MAX) {
+            virReportError(VIR_ERR_INTERNAL_ERROR,
+                           _("%1$s: '%2$s' is longer than %3$d bytes or not a line of text"),
+                           command, key, QEMU_HVBALLOON_TEXT_MAX);
+            return NULL;
+        }
+    }
+
+    return g_strdup(text);
 }
 
 
@@ -190,6 +221,7 @@ qemuMonitorGetHvBalloonInfo(qemuMonitor *mon,
     const char *cmd = "query-hv-balloon";
     g_autoptr(virJSONValue) reply = NULL;
     g_autoptr(qemuMonitorHvBalloonInfo) data = g_new0(qemuMonitorHvBalloonInfo, 1);
+    const char *lastError;
     const char *state;
 
     if (!(reply = qemuMonitorJSONQuery(mon, cmd, VIR_JSON_TYPE_OBJECT)))
@@ -204,11 +236,18 @@ qemuMonitorGetHvBalloonInfo(qemuMonitor *mon,
     if (!(state = qemuMonitorHvBalloonGetString(reply, cmd, "state")) ||
         qemuMonitorHvBalloonGetKiB(reply, cmd, "alignment", &data->alignment) < 0 ||
         qemuMonitorHvBalloonGetKiB(reply, cmd, "target", &data->target) < 0 ||
-        qemuMonitorHvBalloonGetKiB(reply, cmd, "actual", &data->actual) < 0)
+        qemuMonitorHvBalloonGetKiB(reply, cmd, "actual", &data->actual) < 0 ||
+        qemuMonitorHvBalloonGetKiB(reply, cmd, "capacity", &data->capacity) < 0 ||
+        qemuMonitorHvBalloonGetKiB(reply, cmd, "released", &data->released) < 0 ||
+        qemuMonitorHvBalloonGetKiB(reply, cmd, "ghosts", &data->ghosts) < 0)
         return -1;
 
-    data->state = g_strdup(state);
-    data->lastError = g_strdup(virJSONValueObjectGetString(reply, "last-error"));
+    if (!(data->state = qemuMonitorHvBalloonCopyText(cmd, "state", state)))
+        return -1;
+
+    if ((lastError = virJSONValueObjectGetString(reply, "last-error")) &&
+        !(data->lastError = qemuMonitorHvBalloonCopyText(cmd, "last-error", lastError)))
+        return -1;
 
     *info = g_steal_pointer(&data);
     return 0;

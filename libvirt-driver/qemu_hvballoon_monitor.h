@@ -34,6 +34,9 @@ struct _qemuMonitorHvBalloonInfo {
     unsigned long long alignment; /* of hot-added memory; 0: not known yet */
     unsigned long long target;
     unsigned long long actual;
+    unsigned long long capacity; /* boot memory and all sticks */
+    unsigned long long released; /* what the guest gave back, of all of it */
+    unsigned long long ghosts;  /* what it gave back of sticks that are gone */
     char *state;
     char *lastError;            /* may be NULL */
 };
@@ -42,6 +45,10 @@ void
 qemuMonitorHvBalloonInfoFree(qemuMonitorHvBalloonInfo *info);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(qemuMonitorHvBalloonInfo, qemuMonitorHvBalloonInfoFree);
+
+/* As QEMU calls it. */
+const char *
+qemuMonitorHvBalloonStickStateName(qemuHvBalloonStickState state);
 
 /* @sticks: array of qemuMonitorHvBalloonStick. */
 int

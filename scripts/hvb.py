@@ -240,6 +240,11 @@ class Guest:
         """query-hv-balloon."""
         return self.qmp("query-hv-balloon")
 
+    def stats(self):
+        """domstats --balloon, field -> value."""
+        lines = virsh("domstats", self.name, "--balloon").splitlines()
+        return dict(line.strip().split("=", 1) for line in lines if "=" in line)
+
     def rss(self):
         """What the QEMU process holds of the host's memory."""
         with open(f"/proc/{self.pid()}/status", encoding="ascii") as file:

@@ -11,6 +11,7 @@
 #include "qemu/qemu_conf.h"
 #include "qemu/qemu_hvballoon.h"
 #include "qemu/qemu_hvballoon_monitor.h"
+#include "qemu/qemu_hvballoon_stats.h"
 #include "qemumonitortestutils.h"
 #include "testutils.h"
 #include "testutilsqemu.h"
@@ -58,6 +59,20 @@ typedef struct {
     const testCase *test;
     virQEMUCaps *caps;
 } testData;
+
+/* balloon.hyperv.* of the same domain. */
+typedef struct {
+    const char *name;
+    bool live;
+    unsigned long long sticks[4];
+    const testExchange *script;
+    const char *fields;             /* lines "name=value" */
+} testStatsCase;
+
+typedef struct {
+    const testStatsCase *test;
+    virQEMUCaps *caps;
+} testStatsData;
 
 static const char *domainXML =
     "<domain type='kvm'>"
@@ -438,13 +453,14 @@ testAddStick(virDomainDef *def,
 
 
 static virDomainObj *
-testDomainNew(const testData *data)
+testDomainNew(virQEMUCaps *caps,
+              const unsigned long long sticks[4])
 {
     virDomainObj *vm = virDomainObjNew(driver.xmlopt);
     qemuDomainObjPrivate *priv = vm->privateData;
     size_t i;
 
-    priv->qemuCaps = virObjectRef(data->caps);
+    priv->qemuCaps = virObjectRef(caps);
     if (!(vm->def = virDomainDefParseString(domainXML, driver.xmlopt, NULL, 0)) ||
         qemuDomainAssignAddresses(vm->def, priv->qemuCaps, &driver, vm, true) < 0 ||
         qemuAssignDeviceAliases(vm->def) < 0 ||
@@ -456,11 +472,9 @@ testDomainNew(const testData *data)
         goto error;
 
     vm->def->id = DOMAIN_ID;
-    vm->def->memballoon->requested = data->test->requested;
-    priv->hvBalloonKeepTotal = data->test->keepTotal;
-    for (i = 0; i < G_N_ELEMENTS(data->test->sticks); i++) {
-        if (data->test->sticks[i])
-            testAddStick(vm->def, i, data->test->sticks[i]);
+    for (i = 0; i < 4; i++) {
+        if (sticks[i])
+            testAddStick(vm->def, i, sticks[i]);
     }
     return vm;
 
@@ -614,9 +628,11 @@ testHvBalloon(const void *opaque)
     int ret = -1;
     int rc;
 
-    if (!(vm = testDomainNew(data)))
+    if (!(vm = testDomainNew(data->caps, data->test->sticks)))
         return -1;
     priv = vm->privateData;
+    vm->def->memballoon->requested = data->test->requested;
+    priv->hvBalloonKeepTotal = data->test->keepTotal;
 
     if (!(mon = qemuMonitorTestNew(driver.xmlopt, vm, NULL, NULL)))
         goto cleanup;
@@ -629,6 +645,135 @@ testHvBalloon(const void *opaque)
     rc = testAct(data->test, vm);
     if (testCheckError(data->test, rc) == 0)
         ret = testCheckAfter(data->test, vm);
+
+    virObjectLock(priv->mon);
+
+ cleanup:
+    priv->mon = NULL;
+    vm->def->id = -1;
+    virDomainObjEndAPI(&vm);
+    return ret;
+}
+
+
+/*
+ * Statistics
+ */
+
+static const testStatsCase statsCases[] = {
+    {
+        .name = "stats of a running guest",
+        .live = true, .sticks = { 1 * GIB },
+        .script = (const testExchange[]) {
+            { "query-hv-balloon", NULL,
+              "{\"return\": {\"connected\": true, \"alignment\": 134217728, \"state\": \"floor\","
+              " \"target\": " ONE ", \"actual\": " ONE ", \"capacity\": " THREE ","
+              " \"released\": " ONE ", \"ghosts\": 2097152,"
+              " \"last-error\": \"the guest keeps the rest\"}}" },
+            { "query-haprot", NULL,
+              "{\"return\": [" STICK("0", BASE, ONE, "inuse", ONE, "4096") ","
+              " {\"qom-path\": \"/machine/unattached/device[3]\", \"memdev\": \"plain\","
+              "  \"addr\": " BASE2 ", \"size\": " ONE ", \"insert\": \"now\","
+              "  \"state\": \"idle\", \"added\": 0, \"released\": 0}]}" },
+            { } },
+        .fields =
+            "balloon.hyperv.requested=1048576\n"
+            "balloon.hyperv.boot=1048576\n"
+            "balloon.hyperv.capacity=3145728\n"
+            "balloon.hyperv.released=1048576\n"
+            "balloon.hyperv.ghosts=2048\n"
+            "balloon.hyperv.alignment=131072\n"
+            "balloon.hyperv.connected=1\n"
+            "balloon.hyperv.state=floor\n"
+            "balloon.hyperv.last-error=the guest keeps the rest\n"
+            "balloon.hyperv.stick.count=2\n"
+            "balloon.hyperv.stick.0.alias=ua-haprot0\n"
+            "balloon.hyperv.stick.0.addr=4294967296\n"
+            "balloon.hyperv.stick.0.size=1048576\n"
+            "balloon.hyperv.stick.0.state=inuse\n"
+            "balloon.hyperv.stick.0.added=1048576\n"
+            "balloon.hyperv.stick.0.released=4\n"
+            "balloon.hyperv.stick.0.owner=driver\n"
+            "balloon.hyperv.stick.1.addr=5368709120\n"
+            "balloon.hyperv.stick.1.size=1048576\n"
+            "balloon.hyperv.stick.1.state=idle\n"
+            "balloon.hyperv.stick.1.added=0\n"
+            "balloon.hyperv.stick.1.released=0\n"
+            "balloon.hyperv.stick.1.owner=user\n",
+    },
+    {
+        .name = "stats without asking QEMU",
+        .live = false, .sticks = { 0, 2 * GIB },
+        .fields =
+            "balloon.hyperv.requested=1048576\n"
+            "balloon.hyperv.boot=1048576\n"
+            "balloon.hyperv.stick.0.alias=ua-haprot1\n"
+            "balloon.hyperv.stick.0.size=2097152\n"
+            "balloon.hyperv.stick.0.owner=driver\n"
+            "balloon.hyperv.stick.count=1\n",
+    },
+    {
+        .name = "stats of a QEMU that does not answer as it should",
+        .live = true,
+        .script = (const testExchange[]) {
+            { "query-hv-balloon", NULL, INFO(ONE, ONE) },
+            { "query-haprot", NULL, "{\"return\": [{}]}" }, { } },
+        .fields =
+            "balloon.hyperv.requested=1048576\n"
+            "balloon.hyperv.boot=1048576\n"
+            "balloon.hyperv.stick.count=0\n",
+    },
+};
+
+
+static char *
+testStatsFormat(virTypedParamList *list)
+{
+    g_auto(virBuffer) buf = VIR_BUFFER_INITIALIZER;
+    virTypedParameterPtr params;
+    size_t n;
+    size_t i;
+
+    if (virTypedParamListFetch(list, &params, &n) < 0)
+        return NULL;
+
+    for (i = 0; i < n; i++) {
+        g_autofree char *value = virTypedParameterToString(&params[i]);
+
+        virBufferAsprintf(&buf, "%s=%s\n", params[i].field, NULLSTR(value));
+    }
+
+    return virBufferContentAndReset(&buf);
+}
+
+
+static int
+testStats(const void *opaque)
+{
+    const testStatsData *data = opaque;
+    g_autoptr(virTypedParamList) params = virTypedParamListNew();
+    g_autoptr(qemuMonitorTest) mon = NULL;
+    g_autofree char *fields = NULL;
+    virDomainObj *vm = NULL;
+    qemuDomainObjPrivate *priv;
+    int ret = -1;
+
+    if (!(vm = testDomainNew(data->caps, data->test->sticks)))
+        return -1;
+    priv = vm->privateData;
+    vm->def->memballoon->requested = 1 * GIB;
+
+    if (!(mon = qemuMonitorTestNew(driver.xmlopt, vm, NULL, NULL)))
+        goto cleanup;
+    testAddScript(mon, data->test->script);
+    priv->mon = qemuMonitorTestGetMonitor(mon);
+    virObjectUnlock(priv->mon);
+
+    qemuHvBalloonGetStats(vm, data->test->live, params);
+    if ((fields = testStatsFormat(params)) &&
+        virTestCompareToString(data->test->fields, fields) == 0 &&
+        virGetLastErrorCode() == VIR_ERR_OK)
+        ret = 0;
 
     virObjectLock(priv->mon);
 
@@ -765,6 +910,32 @@ testParseInfo(const void *opaque G_GNUC_UNUSED)
 }
 
 
+/* A string of a reply reaches clients, so it has to be one that can be shown. */
+static int
+testParseBadText(const void *opaque G_GNUC_UNUSED)
+{
+    g_autofree char *longer = g_strnfill(1025, 'x');
+    const char *const bad[] = { "two\\nlines", "\\u001b[2J", "\\u00e9", longer };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(qemuMonitorHvBalloonInfo) info = NULL;
+        g_autofree char *reply =
+            g_strdup_printf("{\"return\": {\"connected\": true, \"alignment\": 0, \"state\": \"idle\","
+                            " \"target\": 0, \"actual\": 0, \"capacity\": 0, \"released\": 0,"
+                            " \"ghosts\": 0, \"last-error\": \"%s\"}}", bad[i]);
+
+        if (testParse("query-hv-balloon", reply, testGetInfo, (void **)&info) == 0) {
+            fprintf(stderr, "accepted: %s\n", reply);
+            return -1;
+        }
+    }
+
+    virResetLastError();
+    return 0;
+}
+
+
 static int
 mymain(void)
 {
@@ -788,8 +959,16 @@ mymain(void)
 
     if (virTestRun("query-haprot", testParseSticks, NULL) < 0 ||
         virTestRun("query-haprot, bad replies", testParseBadSticks, NULL) < 0 ||
-        virTestRun("query-hv-balloon", testParseInfo, NULL) < 0)
+        virTestRun("query-hv-balloon", testParseInfo, NULL) < 0 ||
+        virTestRun("query-hv-balloon, bad texts", testParseBadText, NULL) < 0)
         ret = -1;
+
+    for (i = 0; i < G_N_ELEMENTS(statsCases); i++) {
+        testStatsData data = { .test = &statsCases[i], .caps = caps };
+
+        if (virTestRun(statsCases[i].name, testStats, &data) < 0)
+            ret = -1;
+    }
 
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
         testData data = { .test = &cases[i], .caps = caps };

@@ -1,0 +1,205 @@
+/*
+ * qemu_hvballoon_stats.c: the hyperv memory balloon in domain statistics
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <config.h>
+
+#include "qemu_hvballoon_stats.h"
+#include "qemu_hvballoon_conf.h"
+#include "qemu_hvballoon_monitor.h"
+
+#include "virerror.h"
+#include "virlog.h"
+
+#define VIR_FROM_THIS VIR_FROM_QEMU
+
+VIR_LOG_INIT("qemu.qemu_hvballoon_stats");
+
+
+static const char *
+qemuHvBalloonStatsOwner(const virDomainDef *def,
+                        const char *alias)
+{
+    size_t i;
+
+    for (i = 0; alias && i < def->nmems; i++) {
+        if (STREQ_NULLABLE(def->mems[i]->info.alias, alias) &&
+            qemuHvBalloonStickIsDriverOwned(def->mems[i]))
+            return QEMU_HVBALLOON_STATS_OWNER_DRIVER;
+    }
+
+    return QEMU_HVBALLOON_STATS_OWNER_USER;
+}
+
+
+static void
+qemuHvBalloonStatsAddNumber(virTypedParamList *params,
+                            size_t i,
+                            const char *suffix,
+                            unsigned long long value)
+{
+    virTypedParamListAddULLong(params, value,
+                               QEMU_HVBALLOON_STATS_STICK_PREFIX "%zu%s",
+                               i, suffix);
+}
+
+
+static void
+qemuHvBalloonStatsAddText(virTypedParamList *params,
+                          size_t i,
+                          const char *suffix,
+                          const char *value)
+{
+    if (value)
+        virTypedParamListAddString(params, value,
+                                   QEMU_HVBALLOON_STATS_STICK_PREFIX "%zu%s",
+                                   i, suffix);
+}
+
+
+static void
+qemuHvBalloonStatsAddCount(virTypedParamList *params,
+                           size_t count)
+{
+    virTypedParamListAddULLong(params, count, "%s",
+                               QEMU_HVBALLOON_STATS_STICK_COUNT);
+}
+
+
+/* What QEMU says of its sticks, also of those the definition does not have. */
+static void
+qemuHvBalloonStatsAddSticks(const virDomainDef *def,
+                            const GPtrArray *sticks,
+                            virTypedParamList *params)
+{
+    size_t i;
+
+    qemuHvBalloonStatsAddCount(params, sticks->len);
+
+    for (i = 0; i < sticks->len; i++) {
+        const qemuMonitorHvBalloonStick *stick = g_ptr_array_index(sticks, i);
+
+        qemuHvBalloonStatsAddText(params, i, QEMU_HVBALLOON_STATS_STICK_ALIAS,
+                                  stick->id);
+        qemuHvBalloonStatsAddNumber(params, i, QEMU_HVBALLOON_STATS_STICK_ADDR,
+                                    stick->address);
+        qemuHvBalloonStatsAddNumber(params, i, QEMU_HVBALLOON_STATS_STICK_SIZE,
+                                    stick->size);
+        qemuHvBalloonStatsAddText(params, i, QEMU_HVBALLOON_STATS_STICK_STATE,
+                                  qemuMonitorHvBalloonStickStateName(stick->state));
+        qemuHvBalloonStatsAddNumber(params, i, QEMU_HVBALLOON_STATS_STICK_ADDED,
+                                    stick->added);
+        qemuHvBalloonStatsAddNumber(params, i, QEMU_HVBALLOON_STATS_STICK_RELEASED,
+                                    stick->released);
+        qemuHvBalloonStatsAddText(params, i, QEMU_HVBALLOON_STATS_STICK_OWNER,
+                                  qemuHvBalloonStatsOwner(def, stick->id));
+    }
+}
+
+
+/* The same, as far as the definition knows. */
+static void
+qemuHvBalloonStatsAddDefinedSticks(const virDomainDef *def,
+                                   virTypedParamList *params)
+{
+    size_t count = 0;
+    size_t i;
+
+    for (i = 0; i < def->nmems; i++) {
+        const virDomainMemoryDef *mem = def->mems[i];
+
+        if (mem->model != VIR_DOMAIN_MEMORY_MODEL_HAPROT)
+            continue;
+
+        qemuHvBalloonStatsAddText(params, count, QEMU_HVBALLOON_STATS_STICK_ALIAS,
+                                  mem->info.alias);
+        if (mem->target.haprot.address)
+            qemuHvBalloonStatsAddNumber(params, count, QEMU_HVBALLOON_STATS_STICK_ADDR,
+                                        mem->target.haprot.address);
+        qemuHvBalloonStatsAddNumber(params, count, QEMU_HVBALLOON_STATS_STICK_SIZE,
+                                    mem->size);
+        qemuHvBalloonStatsAddText(params, count, QEMU_HVBALLOON_STATS_STICK_OWNER,
+                                  qemuHvBalloonStatsOwner(def, mem->info.alias));
+        count++;
+    }
+
+    qemuHvBalloonStatsAddCount(params, count);
+}
+
+
+static void
+qemuHvBalloonStatsAddInfo(const qemuMonitorHvBalloonInfo *info,
+                          virTypedParamList *params)
+{
+    virTypedParamListAddULLong(params, info->capacity, "%s",
+                               QEMU_HVBALLOON_STATS_CAPACITY);
+    virTypedParamListAddULLong(params, info->released, "%s",
+                               QEMU_HVBALLOON_STATS_RELEASED);
+    virTypedParamListAddULLong(params, info->ghosts, "%s",
+                               QEMU_HVBALLOON_STATS_GHOSTS);
+    virTypedParamListAddULLong(params, info->alignment, "%s",
+                               QEMU_HVBALLOON_STATS_ALIGNMENT);
+    virTypedParamListAddBoolean(params, info->connected, "%s",
+                                QEMU_HVBALLOON_STATS_CONNECTED);
+    virTypedParamListAddString(params, info->state, "%s",
+                               QEMU_HVBALLOON_STATS_STATE);
+    if (info->lastError)
+        virTypedParamListAddString(params, info->lastError, "%s",
+                                   QEMU_HVBALLOON_STATS_LAST_ERROR);
+}
+
+
+/* Statistics are no place to fail: what QEMU does not tell is left out. */
+static int
+qemuHvBalloonStatsQuery(virDomainObj *vm,
+                        GPtrArray **sticks,
+                        qemuMonitorHvBalloonInfo **info)
+{
+    qemuMonitor *mon = qemuDomainGetMonitor(vm);
+    int rc;
+
+    qemuDomainObjEnterMonitor(vm);
+    if ((rc = qemuMonitorGetHvBalloonInfo(mon, info)) == 0)
+        rc = qemuMonitorGetHvBalloonSticks(mon, sticks);
+    qemuDomainObjExitMonitor(vm);
+
+    if (rc == 0 && virDomainObjIsActive(vm))
+        return 0;
+
+    VIR_WARN("no statistics of the hyperv balloon of domain '%s': %s",
+             vm->def->name, virGetLastErrorMessage());
+    virResetLastError();
+    return -1;
+}
+
+
+void
+qemuHvBalloonGetStats(virDomainObj *vm,
+                      bool live,
+                      virTypedParamList *params)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+    g_autoptr(GPtrArray) sticks = NULL;
+    g_autoptr(qemuMonitorHvBalloonInfo) info = NULL;
+
+    if (!virDomainDefHasHypervMemballoon(vm->def))
+        return;
+
+    if (vm->def->memballoon->requested)
+        virTypedParamListAddULLong(params, vm->def->memballoon->requested, "%s",
+                                   QEMU_HVBALLOON_STATS_REQUESTED);
+    virTypedParamListAddULLong(params, virDomainDefGetMemoryInitial(vm->def), "%s",
+                               QEMU_HVBALLOON_STATS_BOOT);
+
+    if (live && virDomainObjIsActive(vm) &&
+        virQEMUCapsGet(priv->qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT) &&
+        qemuHvBalloonStatsQuery(vm, &sticks, &info) == 0) {
+        qemuHvBalloonStatsAddInfo(info, params);
+        qemuHvBalloonStatsAddSticks(vm->def, sticks, params);
+        return;
+    }
+
+    qemuHvBalloonStatsAddDefinedSticks(vm->def, params);
+}
