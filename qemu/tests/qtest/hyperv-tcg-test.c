@@ -3,422 +3,12 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The guest is hyperv-tcg-guest.S, which executes single instructions on each
- * processor as told here.  All that a guest does with Hyper-V is thus a few
- * lines of C, right or wrong; and nothing it does may end QEMU.
+ * Nothing that the guest of hyperv-guest.h does may end QEMU.
  */
 
 #include "qemu/osdep.h"
-#include "qemu/bswap.h"
 #include "qobject/qdict.h"
-#include "hw/hyperv/vmbus-proto.h"
-#include "libqtest.h"
-#include "hyperv-tcg-guest.h"
-
-#define ROM_SIZE        0x10000
-#define ROM_RESET       0xfff0
-#define WAIT_US         (20 * G_USEC_PER_SEC)
-
-/* The guest's memory, see there. */
-#define MAILBOX(cpu)    (0x6000 + (cpu) * 0x100)
-#define MB_FAULT        28
-#define MB_IRQS         32
-#define IRQ_VECTOR      0x40
-#define NO_FAULT        0
-#define UD              6
-#define GP              13
-#define READY           1
-
-/* Where the tests put things. */
-#define HCALL_PAGE      0x10000
-#define TSC_PAGE        0x11000
-#define INPUT           0x12000
-#define SIMP(cpu)       (0x20000 + (cpu) * 0x2000)
-#define SIEFP(cpu)      (0x21000 + (cpu) * 0x2000)
-#define RING            0x40000
-#define MMIO_PFN        0xfed00         /* the HPET */
-
-#define SINT            2
-#define SINT_MASKED     (1u << 16)
-#define MSG_PENDING     1
-
-enum {
-    MSR_GUEST_OS_ID = 0x40000000, MSR_HYPERCALL, MSR_VP_INDEX, MSR_RESET,
-    MSR_VP_RUNTIME = 0x40000010,
-    MSR_TIME_REF_COUNT = 0x40000020, MSR_REFERENCE_TSC,
-    MSR_VP_ASSIST_PAGE = 0x40000073,
-    MSR_SCONTROL = 0x40000080, MSR_SVERSION, MSR_SIEFP, MSR_SIMP, MSR_EOM,
-    MSR_SINT0 = 0x40000090,
-    MSR_STIMER0_CONFIG = 0x400000b0,
-    MSR_CRASH_P0 = 0x40000100, MSR_CRASH_CTL = 0x40000105,
-};
-
-enum {
-    STATUS_SUCCESS = 0,
-    STATUS_INVALID_CODE = 2,
-    STATUS_INVALID_INPUT = 3,
-    STATUS_INVALID_ALIGNMENT = 4,
-    STATUS_ACCESS_DENIED = 6,
-    STATUS_INSUFFICIENT_MEMORY = 11,
-    STATUS_INVALID_PORT_ID = 17,
-    STATUS_INVALID_CONNECTION_ID = 18,
-    STATUS_INSUFFICIENT_BUFFERS = 19,
-};
-
-#define POST_MESSAGE    0x5c
-#define SIGNAL_EVENT    0x5d
-#define FAST            (1u << 16)
-
-enum { OP_RDMSR = 1, OP_WRMSR, OP_CPUID, OP_VMCALL, OP_STORE };
-
-typedef struct Regs {
-    uint32_t eax, ebx, ecx, edx, esi, edi;
-} Regs;
-
-static const char all_flags[] =
-    "hv-vpindex,hv-synic,hv-time,hv-relaxed,hv-reset,hv-crash";
-
-static char *rom_path;
-
-/* ---- The guest ---- */
-
-static void rom_create(void)
-{
-    static const uint8_t jump[] = { 0xea, 0x00, 0x00, 0x00, 0xf0 };
-    g_autofree uint8_t *rom = g_malloc0(ROM_SIZE);
-    g_autoptr(GError) err = NULL;
-    int fd = g_file_open_tmp("hyperv-tcg-XXXXXX", &rom_path, &err);
-
-    g_assert_no_error(err);
-    memcpy(rom, hyperv_tcg_guest, sizeof(hyperv_tcg_guest));
-    memcpy(rom + ROM_RESET, jump, sizeof(jump));
-    g_assert_cmpint(write(fd, rom, ROM_SIZE), ==, ROM_SIZE);
-    close(fd);
-}
-
-/* Wait for a 32-bit word of the guest's memory to be, or not be, @val. */
-static void wait_for(QTestState *qts, uint64_t addr, uint32_t val, bool equal)
-{
-    int64_t end = g_get_monotonic_time() + WAIT_US;
-
-    while ((qtest_readl(qts, addr) == val) != equal) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-        g_usleep(500);
-    }
-}
-
-static QTestState *guest_init(const char *options)
-{
-    return qtest_initf("-nodefaults -m 64 -bios %s %s", rom_path, options);
-}
-
-static QTestState *guest_start(const char *machine, const char *accel, int cpus,
-                               const char *flags, const char *more)
-{
-    g_autofree char *options =
-        g_strdup_printf("-machine %s -accel %s -smp %d -cpu max%s%s %s",
-                        machine, accel, cpus, *flags ? "," : "", flags, more);
-    QTestState *qts = guest_init(options);
-
-    wait_for(qts, MAILBOX(0) + MB_FAULT, READY, true);
-    return qts;
-}
-
-static QTestState *guest_simple(const char *flags, const char *more)
-{
-    return guest_start("q35", "tcg", 1, flags, more);
-}
-
-static uint32_t execute(QTestState *qts, int cpu, uint32_t op, Regs *regs)
-{
-    uint64_t mb = MAILBOX(cpu);
-    uint32_t words[6];
-
-    memcpy(words, regs, sizeof(words));
-    qtest_memwrite(qts, mb + 4, words, sizeof(words));
-    qtest_writel(qts, mb, op);
-    wait_for(qts, mb, 0, true);
-    qtest_memread(qts, mb + 4, words, sizeof(words));
-    memcpy(regs, words, sizeof(words));
-    return qtest_readl(qts, mb + MB_FAULT);
-}
-
-static uint32_t try_rdmsr(QTestState *qts, int cpu, uint32_t msr, uint64_t *val)
-{
-    Regs r = { .ecx = msr };
-    uint32_t fault = execute(qts, cpu, OP_RDMSR, &r);
-
-    *val = (uint64_t)r.edx << 32 | r.eax;
-    return fault;
-}
-
-static uint64_t rdmsr(QTestState *qts, int cpu, uint32_t msr)
-{
-    uint64_t val;
-
-    g_assert_cmphex(try_rdmsr(qts, cpu, msr, &val), ==, NO_FAULT);
-    return val;
-}
-
-static uint32_t try_wrmsr(QTestState *qts, int cpu, uint32_t msr, uint64_t val)
-{
-    Regs r = { .ecx = msr, .eax = val, .edx = val >> 32 };
-
-    return execute(qts, cpu, OP_WRMSR, &r);
-}
-
-static void wrmsr(QTestState *qts, int cpu, uint32_t msr, uint64_t val)
-{
-    g_assert_cmphex(try_wrmsr(qts, cpu, msr, val), ==, NO_FAULT);
-}
-
-static Regs cpuid(QTestState *qts, uint32_t leaf)
-{
-    Regs r = { .eax = leaf };
-
-    g_assert_cmphex(execute(qts, 0, OP_CPUID, &r), ==, NO_FAULT);
-    return r;
-}
-
-static void store(QTestState *qts, int cpu, uint32_t addr, uint32_t val)
-{
-    Regs r = { .ebx = addr, .eax = val };
-
-    g_assert_cmphex(execute(qts, cpu, OP_STORE, &r), ==, NO_FAULT);
-}
-
-static uint32_t try_hypercall(QTestState *qts, uint64_t input, uint64_t param,
-                              uint64_t *result)
-{
-    Regs r = {
-        .edx = input >> 32, .eax = input,
-        .ebx = param >> 32, .ecx = param,
-    };
-    uint32_t fault = execute(qts, 0, OP_VMCALL, &r);
-
-    *result = (uint64_t)r.edx << 32 | r.eax;
-    return fault;
-}
-
-static uint64_t hypercall(QTestState *qts, uint64_t input, uint64_t param)
-{
-    uint64_t result;
-
-    g_assert_cmphex(try_hypercall(qts, input, param, &result), ==, NO_FAULT);
-    return result;
-}
-
-/* Start processor @cpu, which begins where the first one did. */
-static void start_ap(QTestState *qts, int cpu)
-{
-    qtest_writel(qts, MAILBOX(cpu) + MB_FAULT, 0);
-    store(qts, 0, 0xfee00310, cpu << 24);
-    store(qts, 0, 0xfee00300, 0x46f0);          /* SIPI at 0xf0000 */
-    wait_for(qts, MAILBOX(cpu) + MB_FAULT, READY, true);
-}
-
-static void init_ap(QTestState *qts, int cpu)
-{
-    store(qts, 0, 0xfee00310, cpu << 24);
-    store(qts, 0, 0xfee00300, 0x4500);          /* INIT */
-}
-
-/* ---- A guest's Hyper-V driver ---- */
-
-static void enable_hypercalls(QTestState *qts)
-{
-    wrmsr(qts, 0, MSR_GUEST_OS_ID, 0x8100000000000001);
-    wrmsr(qts, 0, MSR_HYPERCALL, HCALL_PAGE | 1);
-}
-
-static void enable_synic(QTestState *qts, int cpu)
-{
-    wrmsr(qts, cpu, MSR_SIMP, SIMP(cpu) | 1);
-    wrmsr(qts, cpu, MSR_SIEFP, SIEFP(cpu) | 1);
-    wrmsr(qts, cpu, MSR_SINT0 + SINT, IRQ_VECTOR);
-    wrmsr(qts, cpu, MSR_SCONTROL, 1);
-}
-
-static uint64_t slot_addr(int cpu)
-{
-    return SIMP(cpu) + SINT * 256;
-}
-
-static uint64_t post(QTestState *qts, const void *payload, uint32_t len)
-{
-    uint32_t head[4] = { VMBUS_MESSAGE_CONNECTION_ID, 0, 1, len };
-
-    qtest_memwrite(qts, INPUT, head, sizeof(head));
-    if (len <= 240) {
-        qtest_memwrite(qts, INPUT + sizeof(head), payload, len);
-    }
-    return hypercall(qts, POST_MESSAGE, INPUT);
-}
-
-static void post_ok(QTestState *qts, const void *payload, uint32_t len)
-{
-    int64_t end = g_get_monotonic_time() + WAIT_US;
-    uint64_t status;
-
-    /* The host has room for 16 messages. */
-    while ((status = post(qts, payload, len)) == STATUS_INSUFFICIENT_BUFFERS) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-    }
-    g_assert_cmphex(status, ==, STATUS_SUCCESS);
-}
-
-/* Wait for the host's message, which has to be of @type, and copy it. */
-static void peek(QTestState *qts, int cpu, uint32_t type, void *buf, size_t len)
-{
-    uint64_t slot = slot_addr(cpu);
-
-    wait_for(qts, slot, 0, false);
-    g_assert_cmpuint(qtest_readl(qts, slot), ==, 1);
-    g_assert_cmpuint(qtest_readl(qts, slot + 16), ==, type);
-    if (len) {
-        qtest_memread(qts, slot + 16, buf, len);
-    }
-}
-
-static void consume(QTestState *qts, int cpu)
-{
-    uint64_t slot = slot_addr(cpu);
-
-    qtest_writel(qts, slot, 0);
-    if (qtest_readb(qts, slot + 5) & MSG_PENDING) {
-        wrmsr(qts, cpu, MSR_EOM, 0);
-    }
-}
-
-static void receive(QTestState *qts, int cpu, uint32_t type,
-                    void *buf, size_t len)
-{
-    peek(qts, cpu, type, buf, len);
-    consume(qts, cpu);
-}
-
-static void post_contact(QTestState *qts, uint32_t version, uint32_t vp)
-{
-    vmbus_message_initiate_contact msg = {
-        .header.message_type = VMBUS_MSG_INITIATE_CONTACT,
-        .version_requested = version,
-        .target_vcpu = vp,
-    };
-
-    post_ok(qts, &msg, sizeof(msg));
-}
-
-static void connect_vmbus(QTestState *qts, int vp)
-{
-    vmbus_message_version_response answer;
-
-    post_contact(qts, VMBUS_VERSION_WIN10, vp);
-    receive(qts, vp, VMBUS_MSG_VERSION_RESPONSE, &answer, sizeof(answer));
-    g_assert_cmpuint(answer.version_supported, ==, 1);
-}
-
-/* Post a message that is its header alone. */
-static void post_simple(QTestState *qts, uint32_t type)
-{
-    vmbus_message_header msg = { .message_type = type };
-
-    post_ok(qts, &msg, sizeof(msg));
-}
-
-/* The channel of the first device offered. */
-static uint32_t first_offer(QTestState *qts)
-{
-    vmbus_message_offer_channel offer;
-
-    post_simple(qts, VMBUS_MSG_REQUESTOFFERS);
-    receive(qts, 0, VMBUS_MSG_OFFERCHANNEL, &offer, sizeof(offer));
-    receive(qts, 0, VMBUS_MSG_ALLOFFERS_DELIVERED, NULL, 0);
-    return offer.child_relid;
-}
-
-/* A GPADL of @pages as the header claims, of which @given are from @pfn on. */
-static void post_gpadl(QTestState *qts, uint32_t id, uint32_t pages,
-                       uint32_t given, uint64_t pfn)
-{
-    struct QEMU_PACKED {
-        vmbus_message_gpadl_header head;
-        uint32_t byte_count, byte_offset;
-        uint64_t pfns[24];
-    } msg = {
-        .head.header.message_type = VMBUS_MSG_GPADL_HEADER,
-        .head.child_relid = 1,
-        .head.gpadl_id = id,
-        .head.range_buflen = 8 + pages * 8,
-        .head.rangecount = 1,
-        .byte_count = pages << 12,
-    };
-    uint32_t i;
-
-    g_assert_cmpuint(given, <=, ARRAY_SIZE(msg.pfns));
-    for (i = 0; i < given; i++) {
-        msg.pfns[i] = pfn + i;
-    }
-    post_ok(qts, &msg, sizeof(msg.head) + 8 + given * 8);
-}
-
-static void post_gpadl_body(QTestState *qts, uint32_t id, uint64_t pfn)
-{
-    struct {
-        vmbus_message_gpadl_body head;
-        uint64_t pfn;
-    } msg = {
-        .head.header.message_type = VMBUS_MSG_GPADL_BODY,
-        .head.gpadl_id = id,
-        .pfn = pfn,
-    };
-
-    post_ok(qts, &msg, sizeof(msg));
-}
-
-static void create_gpadl(QTestState *qts, uint32_t id, uint32_t pages,
-                         uint64_t pfn)
-{
-    post_gpadl(qts, id, pages, pages, pfn);
-    receive(qts, 0, VMBUS_MSG_GPADL_CREATED, NULL, 0);
-}
-
-static uint32_t open_channel(QTestState *qts, uint32_t relid, uint32_t gpadl,
-                             uint32_t offset, uint32_t vp)
-{
-    vmbus_message_open_channel msg = {
-        .header.message_type = VMBUS_MSG_OPENCHANNEL,
-        .child_relid = relid,
-        .ring_buffer_gpadl_id = gpadl,
-        .target_vp = vp,
-        .ring_buffer_offset = offset,
-    };
-    vmbus_message_open_result result;
-
-    post_ok(qts, &msg, sizeof(msg));
-    receive(qts, 0, VMBUS_MSG_OPENCHANNEL_RESULT, &result, sizeof(result));
-    return result.status;
-}
-
-static void close_channel(QTestState *qts, uint32_t relid)
-{
-    vmbus_message_close_channel msg = {
-        .header.message_type = VMBUS_MSG_CLOSECHANNEL,
-        .child_relid = relid,
-    };
-
-    post_ok(qts, &msg, sizeof(msg));
-}
-
-static QTestState *guest_with_vmbus(const char *more)
-{
-    g_autofree char *devices =
-        g_strdup_printf("-device vmbus-bridge %s", more);
-    QTestState *qts = guest_simple(all_flags, devices);
-
-    enable_hypercalls(qts);
-    enable_synic(qts, 0);
-    return qts;
-}
+#include "hyperv-guest.h"
 
 /* ---- Which enlightenments there are ---- */
 
@@ -478,7 +68,7 @@ static void assert_fails(const char *options, const char *text)
     g_autofree char *command =
         g_strdup_printf("%s -nodefaults -display none -S -machine q35 "
                         "-bios %s -accel tcg %s", getenv("QTEST_QEMU_BINARY"),
-                        rom_path, options);
+                        rom_file(), options);
     g_autofree char *err = NULL;
     int status;
 
@@ -506,7 +96,7 @@ static void test_dependencies(void)
 
 static void test_cpuid(void)
 {
-    QTestState *qts = guest_simple(all_flags, "");
+    QTestState *qts = guest_simple(ALL_FLAGS, "");
     Regs r = cpuid(qts, 0x40000000);
 
     g_assert_cmphex(r.eax, ==, 0x40000005);
@@ -544,7 +134,7 @@ static void test_msrs(void)
     static const uint32_t read_only[] = {
         MSR_VP_INDEX, MSR_TIME_REF_COUNT, MSR_SVERSION,
     };
-    QTestState *qts = guest_simple(all_flags, "");
+    QTestState *qts = guest_simple(ALL_FLAGS, "");
     uint64_t val, before;
     size_t i;
 
@@ -600,7 +190,7 @@ static void test_msrs_follow_flags(void)
 
 static void test_synic_msrs(void)
 {
-    QTestState *qts = guest_simple(all_flags, "");
+    QTestState *qts = guest_simple(ALL_FLAGS, "");
 
     g_assert_cmphex(try_wrmsr(qts, 0, MSR_SINT0, 15), ==, GP);
     g_assert_cmphex(try_wrmsr(qts, 0, MSR_SINT0, 0x20040), ==, GP);
@@ -629,7 +219,7 @@ static void test_synic_msrs(void)
 
 static void test_hypercall_page(void)
 {
-    QTestState *qts = guest_simple(all_flags, "");
+    QTestState *qts = guest_simple(ALL_FLAGS, "");
     uint64_t val;
 
     wrmsr(qts, 0, MSR_HYPERCALL, HCALL_PAGE | 1);
@@ -689,7 +279,7 @@ static void test_hypercall_errors(void)
 
 static void do_all_vps(const char *machine, const char *accel)
 {
-    QTestState *qts = guest_start(machine, accel, 4, all_flags,
+    QTestState *qts = guest_start(machine, accel, 4, ALL_FLAGS,
                                   "-device vmbus-bridge");
     int cpu;
 
@@ -743,7 +333,7 @@ static void test_pending_message(void)
 
 static void test_init_keeps_synic(void)
 {
-    QTestState *qts = guest_start("q35", "tcg", 2, all_flags,
+    QTestState *qts = guest_start("q35", "tcg", 2, ALL_FLAGS,
                                   "-device vmbus-bridge");
 
     enable_hypercalls(qts);
@@ -755,13 +345,6 @@ static void test_init_keeps_synic(void)
     g_assert_cmphex(rdmsr(qts, 1, MSR_SINT0 + SINT), ==, IRQ_VECTOR);
     connect_vmbus(qts, 1);
     qtest_quit(qts);
-}
-
-static void system_reset(QTestState *qts)
-{
-    qtest_writel(qts, MAILBOX(0) + MB_FAULT, 0);
-    qtest_system_reset(qts);
-    wait_for(qts, MAILBOX(0) + MB_FAULT, READY, true);
 }
 
 static void assert_reset_state(QTestState *qts)
@@ -810,7 +393,7 @@ static void test_reset_msr(void)
 
 static void test_crash_msr(void)
 {
-    QTestState *qts = guest_simple(all_flags, "-action panic=none");
+    QTestState *qts = guest_simple(ALL_FLAGS, "-action panic=none");
     QDict *event, *info;
 
     wrmsr(qts, 0, MSR_CRASH_P0, 0x77);
@@ -868,7 +451,7 @@ static void wait_migrated(QTestState *qts)
 
 static QTestState *migrate(QTestState *src, const char *options)
 {
-    g_autofree char *path = g_strdup_printf("%s.mig", rom_path);
+    g_autofree char *path = g_strdup_printf("%s.mig", rom_file());
     g_autofree char *uri = g_strdup_printf("file:%s", path);
     g_autofree char *incoming = g_strdup_printf("%s -incoming defer", options);
     QTestState *dst;
@@ -1141,7 +724,6 @@ int main(int argc, char **argv)
     }
 
     ret = g_test_run();
-    unlink(rom_path);
-    g_free(rom_path);
+    rom_delete();
     return ret;
 }
