@@ -14,7 +14,7 @@ daemon_env() {
     export LIBVIRT_DIR_OVERRIDE=1 LIBVIRT_AUTOSTART=0
     export LD_LIBRARY_PATH=$OBJ/libvirt/src
     export PATH=$OBJ/libvirt/tools:$OBJ/qemu:$PATH
-    [ ! -d "$OBJ/tools" ] || export PATH=$PATH:$OBJ/tools
+    export PATH=$PATH:$OBJ/tools/tools/virsh-hvmem
     if [ "$(id -u)" = 0 ]; then
         export LIBVIRT_DEFAULT_URI=qemu:///system
         DAEMON_ETC=$RUN/etc/libvirt

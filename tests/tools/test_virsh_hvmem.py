@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""virsh-hvmem as far as it needs no QEMU: options, errors, and libvirt's own test driver, which has a virtio balloon."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TOOL = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem"
+COMMANDS = ["list", "status", "set"]
+
+
+def hvmem(*args, **env):
+    """Runs it on the test driver; status, output and errors."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("LIBVIRT_") and k != "LD_LIBRARY_PATH"}
+    got = subprocess.run([TOOL, *args], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=60,
+                         env={**clean, "LC_ALL": "C.UTF-8", "LIBVIRT_DEFAULT_URI": "test:///default",
+                              "ASAN_OPTIONS": "detect_leaks=1", **env})
+    assert "Sanitizer" not in got.stderr, got.stderr
+    assert got.returncode in (0, 1), f"exit status {got.returncode}: {got.stderr}"
+    return got
+
+
+def refused(*args):
+    """What it says when it refuses; nothing else is printed."""
+    got = hvmem(*args)
+    assert got.returncode == 1
+    assert not got.stdout
+    assert got.stderr.startswith("error: ")
+    return got.stderr
+
+
+def test_help_names_every_command():
+    got = hvmem("--help")
+    assert got.returncode == 0
+    for command in COMMANDS:
+        assert f"\n  {command} " in got.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help(command):
+    got = hvmem(command, "--help")
+    assert got.returncode == 0
+    assert f"virsh-hvmem {command}" in got.stdout
+    assert "--connect" in got.stdout
+
+
+def test_lines_fit_a_terminal():
+    for command in [[], *([c] for c in COMMANDS)]:
+        for line in hvmem(*command, "--help").stdout.splitlines():
+            assert len(line) <= 120, line
+
+
+@pytest.mark.parametrize("args", [["--version"], ["list", "--version"]])
+def test_version(args):
+    assert hvmem(*args).stdout.strip().replace(".", "").isdigit()
+
+
+@pytest.mark.parametrize("args, word", [
+    ([], "no command"),
+    (["nonsense"], "nonsense"),
+    (["--nonsense"], "--nonsense"),
+    (["list", "extra"], "too many"),
+    (["status"], "usage: virsh-hvmem status DOMAIN"),
+    (["status", "nobody"], "nobody"),
+    (["status", "test"], "virsh-hvmem enable test"),
+    (["set", "test"], "usage"),
+    (["set", "test", "1x"], "1x"),
+    (["set", "test", "0"], "cannot be 0"),
+    (["set", "test", "1GiB", "--timeout", "3"], "--wait"),
+    (["set", "test", "1GiB", "--config", "--wait"], "running guest"),
+    (["set", "test", "1GiB", "--current", "--live"], "--current"),
+    (["list", "--format", "xml"], "xml"),
+    (["-c", "nonsense:///", "list"], "connect"),
+])
+def test_errors_name_what_is_wrong(args, word):
+    assert word in refused(*args)
+
+
+def test_list_without_hyperv_is_empty():
+    assert json.loads(hvmem("list", "--format", "json").stdout) == []
+    assert not hvmem("-q", "list").stdout
+
+
+def test_list_all_tells_what_others_have():
+    got = hvmem("list", "--all").stdout
+    assert "virtio balloon" in got
+    (one,) = json.loads(hvmem("--format=json", "list", "--all").stdout)
+    assert one["name"] == "test"
+    assert one["model"] == "virtio"
+    assert one["running"] is True
+    assert one["current"] == 2 << 30
+    assert "state" not in one
+
+
+def test_global_options_anywhere():
+    assert hvmem("-r", "--format", "json", "list", "-a").stdout == hvmem("list", "-a", "-r", "--format=json").stdout
+
+
+def test_domain_by_id_and_uuid():
+    (one,) = json.loads(hvmem("list", "--all", "--format=json").stdout)
+    for name in ("1", one["uuid"]):
+        assert "domain 'test' has no hyperv balloon" in refused("status", name)

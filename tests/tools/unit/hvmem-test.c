@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hvmem-test.c: the parts of virsh-hvmem that need no libvirt daemon
+ */
+
+#include "hvmem-explain.h"
+#include "hvmem-output.h"
+
+#include <string.h>
+
+#define MIB HVMEM_MIB
+#define GIB HVMEM_GIB
+
+
+/*
+ * Sizes and text
+ */
+
+static void
+testParseSize(void)
+{
+    static const struct {
+        const char *text;
+        guint64 bytes;          /* 0: refused */
+    } cases[] = {
+        { "1", 1024 }, { "1024", MIB }, { "512MiB", 512 * MIB }, { "512M", 512 * MIB }, { "512m", 512 * MIB },
+        { "1000MB", 1000000000 / 1024 * 1024 + 1024 }, { "4GiB", 4 * GIB }, { "4 GiB", 4 * GIB }, { "4g", 4 * GIB },
+        { "1b", 1024 }, { "1025bytes", 2048 }, { "2T", 2048 * GIB }, { "1KB", 1024 }, { "1k", 1024 },
+        { "", 0 }, { "0", 0 }, { "-1", 0 }, { "+1", 0 }, { "1.5G", 0 }, { "GiB", 0 }, { "4Gi", 0 }, { "4GiBs", 0 },
+        { "9999999999999999999999", 0 }, { "9E", 0 }, { "0x10", 0 },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        guint64 bytes = 0;
+        bool ok = hvmemParseSize(cases[i].text, "SIZE", &bytes, &error);
+
+        g_test_message("'%s'", cases[i].text);
+        g_assert_true(ok == (cases[i].bytes != 0));
+        g_assert_true(ok == !error);
+        g_assert_cmpuint(bytes, ==, cases[i].bytes);
+    }
+}
+
+
+static void
+testFormatSize(void)
+{
+    static const struct {
+        guint64 bytes;
+        const char *text;
+    } cases[] = {
+        { 0, "0" }, { 1024, "1 KiB" }, { 700 * MIB, "700 MiB" }, { 3 * GIB, "3 GiB" }, { 3 * GIB - 1024, "3.00 GiB" },
+        { 2400 * MIB, "2.34 GiB" }, { 1023 * MIB + 512 * 1024, "1024 MiB" }, { HVMEM_UNKNOWN, "-" }, { 64 * 1024 * GIB, "64 TiB" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = hvmemFormatSize(cases[i].bytes);
+
+        g_assert_cmpstr(text, ==, cases[i].text);
+    }
+}
+
+
+/* What is printed for another command is a size that it takes. */
+static void
+testSizeArgument(void)
+{
+    int i;
+
+    for (i = 0; i < 1000; i++) {
+        guint64 bytes = (1 + (guint64)g_test_rand_int_range(0, G_MAXINT32)) * (i % 2 ? HVMEM_KIB : MIB);
+        g_autofree char *text = hvmemSizeArgument(bytes);
+        guint64 again = 0;
+
+        g_assert_null(strchr(text, ' '));
+        g_assert_true(hvmemParseSize(text, "SIZE", &again, NULL));
+        g_assert_cmpuint(again, ==, bytes);
+    }
+}
+
+
+static void
+testHumanise(void)
+{
+    g_autofree char *text = hvmemHumanise("2097152 KiB are missing, it kept 488 MiB of x12 KiBs");
+
+    g_assert_cmpstr(text, ==, "2 GiB are missing, it kept 488 MiB of x12 KiBs");
+}
+
+
+static void
+testWrap(void)
+{
+    g_autofree char *text = hvmemWrap("one two three", 9, 2);
+    g_autofree char *wide = hvmemWrap("überlänge", 4, 2);
+
+    g_assert_cmpstr(text, ==, "  one two\n  three\n");
+    g_assert_cmpstr(wide, ==, "  überlänge\n");
+}
+
+
+static void
+testDuration(void)
+{
+    g_autofree char *a = hvmemFormatDuration(7.4);
+    g_autofree char *b = hvmemFormatDuration(3661);
+
+    g_assert_cmpstr(a, ==, "0:07");
+    g_assert_cmpstr(b, ==, "1:01:01");
+}
+
+
+static void
+testTable(void)
+{
+    g_autoptr(hvmemTable) table = hvmemTableNew("Name", ">Size", "State", NULL);
+    g_autofree char *text = NULL;
+    g_autofree char *bare = NULL;
+
+    hvmemTableAdd(table, "gäste", "3 GiB", "at rest", NULL);
+    hvmemTableAdd(table, "b", "700 MiB", "", NULL);
+    text = hvmemTableFormat(table, true);
+    bare = hvmemTableFormat(table, false);
+    g_assert_cmpstr(text, ==,
+                    " Name       Size   State\n"
+                    "---------------------------\n"
+                    " gäste     3 GiB   at rest\n"
+                    " b       700 MiB\n");
+    g_assert_cmpstr(bare, ==, strstr(text, " gäste"));
+}
+
+
+static void
+testBar(void)
+{
+    g_autofree char *bar = hvmemBar(1, 2, 4, 8, false);
+    g_autofree char *full = hvmemBar(9, 9, 4, 4, false);
+    g_autofree char *empty = hvmemBar(0, 0, 0, 4, true);
+
+    g_assert_cmpstr(bar, ==, "##==....");
+    g_assert_cmpstr(full, ==, "####");
+    g_assert_cmpstr(empty, ==, "····");
+}
+
+
+/*
+ * Domains
+ */
+
+#define DOMAIN_XML \
+    "<domain type='kvm'><name>g</name>" \
+    "<maxMemory unit='GiB'>8</maxMemory><memory unit='KiB'>3145728</memory><currentMemory unit='KiB'>716800</currentMemory>" \
+    "<os><type arch='x86_64' machine='pc-q35-10.0'>hvm</type></os>" \
+    "<features><acpi/><hyperv mode='custom'><vpindex state='on'/><synic state='on'/></hyperv></features>" \
+    "<pm><suspend-to-disk enabled='no'/></pm>" \
+    "<devices><emulator>/bin/qemu</emulator>" \
+    "<memballoon model='hyperv'><minimum unit='MiB'>512</minimum><requested unit='KiB'>716800</requested></memballoon>" \
+    "<memory model='haprot'><target insert='on-demand'><size unit='GiB'>2</size><address base='0x100000000'/></target>" \
+    "<alias name='ua-haprot0'/></memory></devices></domain>"
+
+static hvmemDomain *
+newDomain(const char *xml,
+          bool active)
+{
+    g_autoptr(GError) error = NULL;
+    hvmemDomain *dom = hvmemDomainNew("g", active, xml, &error);
+
+    g_assert_no_error(error);
+    g_assert_nonnull(dom);
+    return dom;
+}
+
+
+static void
+testFromXML(void)
+{
+    g_autoptr(hvmemDomain) dom = newDomain(DOMAIN_XML, true);
+    const hvmemStick *stick;
+
+    g_assert_true(dom->hyperv);
+    g_assert_cmpstr(dom->machine, ==, "pc-q35-10.0");
+    g_assert_cmpuint(dom->maxMemory, ==, 8 * GIB);
+    g_assert_cmpuint(dom->total, ==, 3 * GIB);
+    g_assert_cmpuint(dom->current, ==, 700 * MIB);
+    g_assert_cmpuint(dom->requested, ==, 700 * MIB);
+    g_assert_cmpuint(dom->minimum, ==, 512 * MIB);
+    g_assert_cmpuint(dom->boot, ==, GIB);
+    g_assert_true(dom->vpindex && dom->synic && dom->acpi);
+    g_assert_false(dom->hibernation || dom->told || dom->locked || dom->immediate);
+    g_assert_cmpuint(dom->hugepage, ==, 0);
+    g_assert_cmpuint(dom->sticks->len, ==, 1);
+    stick = dom->sticks->pdata[0];
+    g_assert_cmpstr(stick->alias, ==, "ua-haprot0");
+    g_assert_true(stick->byDriver);
+    g_assert_cmpuint(stick->addr, ==, 4 * GIB);
+    g_assert_cmpuint(stick->size, ==, 2 * GIB);
+    g_assert_null(stick->state);
+}
+
+
+static void
+testFromXMLOther(void)
+{
+    g_autoptr(hvmemDomain) none = newDomain("<domain type='qemu'><memory>1024</memory><memoryBacking><hugepages/><locked/>"
+                                            "<allocation mode='immediate'/></memoryBacking></domain>", false);
+    g_autoptr(hvmemDomain) page = newDomain("<domain><memory>1024</memory><memoryBacking><hugepages><page size='1' unit='G'/>"
+                                            "</hugepages></memoryBacking><devices><hostdev type='pci'/><hostdev type='usb'/>"
+                                            "<memory model='dimm'/><memballoon model='virtio'/></devices></domain>", false);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpstr(none->model, ==, "none");
+    g_assert_false(none->hyperv);
+    g_assert_cmpuint(none->maxMemory, ==, HVMEM_UNKNOWN);
+    g_assert_cmpuint(none->current, ==, MIB);
+    g_assert_true(none->hibernation && none->locked && none->immediate);
+    g_assert_cmpuint(none->hugepage, ==, 1);
+    g_assert_cmpuint(page->hugepage, ==, GIB);
+    g_assert_cmpuint(page->hostdevs, ==, 1);
+    g_assert_cmpuint(page->otherMemory, ==, 1);
+    g_assert_null(hvmemDomainNew("g", true, "<domain", &error));
+    g_assert_nonnull(error);
+}
+
+
+static virTypedParameter
+number(const char *name,
+       guint64 value)
+{
+    virTypedParameter param = { .type = VIR_TYPED_PARAM_ULLONG, .value.ul = value };
+
+    g_strlcpy(param.field, name, sizeof(param.field));
+    return param;
+}
+
+
+static virTypedParameter
+text(const char *name,
+     const char *value)
+{
+    virTypedParameter param = { .type = VIR_TYPED_PARAM_STRING, .value.s = (char *)value };
+
+    g_strlcpy(param.field, name, sizeof(param.field));
+    return param;
+}
+
+
+static virTypedParameter
+boolean(const char *name,
+        bool value)
+{
+    virTypedParameter param = { .type = VIR_TYPED_PARAM_BOOLEAN, .value.b = value };
+
+    g_strlcpy(param.field, name, sizeof(param.field));
+    return param;
+}
+
+
+/* As virsh domstats --balloon printed them for a guest. */
+static void
+testFromStats(void)
+{
+    g_autoptr(hvmemDomain) dom = newDomain(DOMAIN_XML, true);
+    const virTypedParameter params[] = {
+        number("balloon.current", 1 << 20), number("balloon.maximum", 4 << 20), number("balloon.usable", 900 << 10),
+        number("balloon.rss", 5000), number("balloon.hyperv.requested", 3 << 20), number("balloon.hyperv.boot", 1 << 20),
+        number("balloon.hyperv.capacity", 4 << 20), number("balloon.hyperv.released", 0), number("balloon.hyperv.ghosts", 2048),
+        number("balloon.hyperv.alignment", 131072), boolean("balloon.hyperv.connected", true),
+        text("balloon.hyperv.state", "adding"), number("balloon.hyperv.stick.count", 2),
+        text("balloon.hyperv.stick.0.alias", "ua-haprot0"), number("balloon.hyperv.stick.0.addr", 4 * GIB),
+        number("balloon.hyperv.stick.0.size", 2 << 20), text("balloon.hyperv.stick.0.state", "inuse"),
+        number("balloon.hyperv.stick.0.added", 1 << 20), number("balloon.hyperv.stick.0.released", 1024),
+        text("balloon.hyperv.stick.0.owner", "driver"),
+        number("balloon.hyperv.stick.1.size", 1 << 20), text("balloon.hyperv.stick.1.owner", "user"),
+    };
+    const hvmemStick *stick;
+
+    hvmemDomainAddStats(dom, params, G_N_ELEMENTS(params));
+    g_assert_cmpuint(dom->current, ==, GIB);
+    g_assert_cmpuint(dom->total, ==, 4 * GIB);
+    g_assert_cmpuint(dom->requested, ==, 3 * GIB);
+    g_assert_cmpuint(dom->usable, ==, 900 * MIB);
+    g_assert_cmpuint(dom->ghosts, ==, 2 * MIB);
+    g_assert_true(dom->told && dom->connected);
+    g_assert_null(dom->lastError);
+    g_assert_cmpuint(dom->sticks->len, ==, 2);
+    stick = dom->sticks->pdata[0];
+    g_assert_cmpuint(stick->addr, ==, 4 * GIB);
+    g_assert_cmpuint(stick->added, ==, GIB);
+    g_assert_cmpstr(stick->state, ==, "inuse");
+    g_assert_true(stick->byDriver);
+    stick = dom->sticks->pdata[1];
+    g_assert_null(stick->alias);
+    g_assert_cmpuint(stick->added, ==, HVMEM_UNKNOWN);
+    g_assert_false(stick->byDriver);
+}
+
+
+/* A daemon may say anything: a number of sticks that is not there, a text
+ * where a number belongs. */
+static void
+testFromOddStats(void)
+{
+    g_autoptr(hvmemDomain) dom = newDomain(DOMAIN_XML, true);
+    const virTypedParameter params[] = {
+        number("balloon.hyperv.stick.count", G_MAXUINT64), text("balloon.current", "much"),
+        number("balloon.hyperv.requested", G_MAXUINT64 / 2), number("balloon.hyperv.state", 3),
+        boolean("balloon.hyperv.connected", true),
+    };
+
+    hvmemDomainAddStats(dom, params, G_N_ELEMENTS(params));
+    g_assert_cmpuint(dom->current, ==, 700 * MIB);
+    g_assert_cmpuint(dom->requested, ==, HVMEM_UNKNOWN - 1);
+    g_assert_cmpuint(dom->sticks->len, <=, G_N_ELEMENTS(params));
+    g_assert_false(dom->told);
+}
+
+
+/*
+ * Explanations
+ */
+
+static hvmemDomain *
+domainIn(const char *state,
+         guint64 have,
+         guint64 want)
+{
+    hvmemDomain *dom = newDomain(DOMAIN_XML, true);
+    const virTypedParameter params[] = {
+        number("balloon.current", have / 1024), number("balloon.hyperv.requested", want / 1024),
+        boolean("balloon.hyperv.connected", strcmp(state, "disconnected") != 0), text("balloon.hyperv.state", state),
+    };
+
+    hvmemDomainAddStats(dom, params, G_N_ELEMENTS(params));
+    return dom;
+}
+
+
+/* Every state of query-hv-balloon has words of its own, and whoever has to act is told how. */
+static void
+testEveryStateExplained(void)
+{
+    static const struct {
+        const char *state;
+        bool problem;
+    } states[] = {
+        { "disconnected", true }, { "handshake", false }, { "waiting", false }, { "ballooning", false },
+        { "returning", false }, { "adding", false }, { "refused", true }, { "floor", true }, { "not-onlined", true },
+        { "late", true }, { "new-kernel", true }, { "frozen", true }, { "idle", true }, { "of-a-later-qemu", false },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(states); i++) {
+        g_autoptr(hvmemDomain) dom = domainIn(states[i].state, 2 * GIB, GIB);
+        g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
+
+        g_test_message("%s: %s", states[i].state, why->label);
+        g_assert_true(why->problem == states[i].problem);
+        g_assert_nonnull(why->meaning);
+        g_assert_true(!why->problem || why->remedy);
+        g_assert_cmpint(hvmemColumns(why->label), <=, 22);
+        g_assert_false(hvmemDomainIsThere(dom));
+    }
+}
+
+
+static void
+testAtRest(void)
+{
+    g_autoptr(hvmemDomain) dom = domainIn("idle", 2 * GIB, 2 * GIB + MIB);
+    g_autoptr(hvmemDomain) moving = domainIn("ballooning", 2 * GIB, 2 * GIB);
+    g_autoptr(hvmemDomain) ceiling = domainIn("idle", 8 * GIB, 8 * GIB);
+    g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
+    g_autoptr(hvmemExplanation) top = hvmemExplain(ceiling);
+
+    g_assert_true(hvmemDomainIsThere(dom));
+    g_assert_false(hvmemDomainIsThere(moving));
+    g_assert_cmpstr(why->label, ==, "at rest");
+    g_assert_null(why->remedy);
+    g_assert_null(why->next);
+    g_assert_nonnull(strstr(top->meaning, "ceiling"));
+}
+
+
+static void
+testHibernationIsBlamed(void)
+{
+    g_autoptr(hvmemDomain) dom = domainIn("late", 2 * GIB, GIB);
+    g_autoptr(hvmemExplanation) without = hvmemExplain(dom);
+    g_autoptr(hvmemExplanation) with = NULL;
+
+    dom->hibernation = true;
+    with = hvmemExplain(dom);
+    g_assert_null(strstr(without->remedy, "hibernation"));
+    g_assert_nonnull(strstr(with->remedy, "<suspend-to-disk enabled='no'/>"));
+}
+
+
+int
+main(int argc,
+     char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+
+    g_test_add_func("/hvmem/size/parse", testParseSize);
+    g_test_add_func("/hvmem/size/format", testFormatSize);
+    g_test_add_func("/hvmem/size/argument", testSizeArgument);
+    g_test_add_func("/hvmem/text/humanise", testHumanise);
+    g_test_add_func("/hvmem/text/wrap", testWrap);
+    g_test_add_func("/hvmem/text/duration", testDuration);
+    g_test_add_func("/hvmem/output/table", testTable);
+    g_test_add_func("/hvmem/output/bar", testBar);
+    g_test_add_func("/hvmem/domain/xml", testFromXML);
+    g_test_add_func("/hvmem/domain/other-xml", testFromXMLOther);
+    g_test_add_func("/hvmem/domain/stats", testFromStats);
+    g_test_add_func("/hvmem/domain/odd-stats", testFromOddStats);
+    g_test_add_func("/hvmem/explain/every-state", testEveryStateExplained);
+    g_test_add_func("/hvmem/explain/at-rest", testAtRest);
+    g_test_add_func("/hvmem/explain/hibernation", testHibernationIsBlamed);
+
+    return g_test_run();
+}

@@ -1,0 +1,375 @@
+/*
+ * cmd-set.c: setmem, and waiting until guest and host agree
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-cmd.h"
+#include "hvmem-explain.h"
+#include "hvmem-output.h"
+
+#include <glib-unix.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#define POLL_USEC (250 * 1000)
+/* Without --timeout: for so long nothing may happen. */
+#define STALL_SEC 60
+/* A state that needs somebody is explained once it has lasted. */
+#define EXPLAIN_SEC 3
+/* Not on a terminal, a line comes this often. */
+#define LINE_SEC 5
+#define BAR_WIDTH 28
+
+static gboolean live;
+static gboolean config;
+static gboolean current;
+static gboolean wait_;
+static int timeout;
+
+static const GOptionEntry options[] = {
+    { "live", 0, 0, G_OPTION_ARG_NONE, &live, "The running guest", NULL },
+    { "config", 0, 0, G_OPTION_ARG_NONE, &config, "From the next start on", NULL },
+    { "current", 0, 0, G_OPTION_ARG_NONE, &current, "The running guest, or the definition of one that is shut off (default)", NULL },
+    { "wait", 'w', 0, G_OPTION_ARG_NONE, &wait_, "Show progress until the guest has what was asked for", NULL },
+    { "timeout", 't', 0, G_OPTION_ARG_INT, &timeout, "With --wait: give up waiting after so many seconds", "S" },
+    G_OPTION_ENTRY_NULL,
+};
+
+static volatile sig_atomic_t interrupted;
+
+
+static void
+interrupt(int sig G_GNUC_UNUSED)
+{
+    interrupted = 1;
+}
+
+
+typedef struct _Wait Wait;
+struct _Wait {
+    guint64 from;               /* what the guest had when it was asked */
+    guint64 to;
+    guint64 seen;
+    gint64 start;               /* times are g_get_monotonic_time's */
+    gint64 moved;               /* when @seen changed last */
+    gint64 problemSince;        /* 0: there is none */
+    gint64 lastLine;
+    const char *explained;      /* label of what was explained last */
+    bool terminal;
+    bool quiet;
+};
+
+
+static double
+percent(const Wait *wait,
+        guint64 have)
+{
+    double whole = hvmemDistance(wait->from, wait->to);
+
+    if (whole == 0)
+        return 100;
+    return CLAMP(100 - 100 * (hvmemDistance(have, wait->to) / whole), 0, 100);
+}
+
+
+static void
+eraseLine(const Wait *wait)
+{
+    if (wait->terminal && !wait->quiet)
+        fprintf(stderr, "\r\033[K");
+}
+
+
+static void
+showProgress(Wait *wait,
+             const hvmemDomain *dom)
+{
+    gint64 now = g_get_monotonic_time();
+    g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
+    g_autofree char *have = hvmemFormatSize(dom->current);
+    g_autofree char *want = hvmemFormatSize(wait->to);
+    double done = percent(wait, dom->current);
+    g_autofree char *bar = hvmemBar(done * 1000, 0, 100000, BAR_WIDTH, hvmemTerm.utf8);
+
+    if (wait->quiet || (!wait->terminal && now - wait->lastLine < LINE_SEC * G_USEC_PER_SEC))
+        return;
+
+    wait->lastLine = now;
+    fprintf(stderr, "%s%s: [%s] %6.2f %%  %s of %s, %s%s", wait->terminal ? "\r\033[K" : "",
+            dom->name, bar, done, have, want, why->label, wait->terminal ? "" : "\n");
+}
+
+
+static void
+explain(Wait *wait,
+        const hvmemDomain *dom,
+        const hvmemExplanation *why)
+{
+    g_autofree char *meaning = hvmemWrap(why->meaning, 78, 4);
+    g_autofree char *remedy = why->remedy ? hvmemWrap(why->remedy, 78, 4) : NULL;
+    g_autofree char *reason = dom->lastError ? hvmemHumanise(dom->lastError) : NULL;
+
+    eraseLine(wait);
+    fprintf(stderr, "%s: %s\n%s", dom->name, why->label, meaning);
+    if (reason)
+        fprintf(stderr, "    Reported: %s.\n", reason);
+    if (remedy)
+        fprintf(stderr, "%s", remedy);
+    wait->explained = why->label;
+}
+
+
+/* Explains, once, what does not go away by itself. */
+static void
+watchProblem(Wait *wait,
+             const hvmemDomain *dom)
+{
+    g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
+    gint64 now = g_get_monotonic_time();
+
+    if (!why->problem) {
+        wait->problemSince = 0;
+        return;
+    }
+
+    if (!wait->problemSince)
+        wait->problemSince = now;
+
+    if (!wait->quiet && now - wait->problemSince >= EXPLAIN_SEC * G_USEC_PER_SEC && g_strcmp0(wait->explained, why->label) != 0)
+        explain(wait, dom, why);
+}
+
+
+static bool
+giveUp(Wait *wait,
+       const hvmemDomain *dom,
+       const char *why,
+       GError **error)
+{
+    g_autoptr(hvmemExplanation) state = hvmemExplain(dom);
+    g_autofree char *have = hvmemFormatSize(dom->current);
+    g_autofree char *want = hvmemFormatSize(wait->to);
+
+    eraseLine(wait);
+    if (!wait->quiet && g_strcmp0(wait->explained, state->label) != 0)
+        explain(wait, dom, state);
+
+    return hvmemFail(error, "%s: the guest has %s of %s (%s). The request stays in place: the guest goes there as soon as it can.",
+                     why, have, want, state->label);
+}
+
+
+/* Is the wait over, and how? */
+static bool
+isOver(Wait *wait,
+       const hvmemDomain *dom,
+       bool *ok,
+       GError **error)
+{
+    gint64 now = g_get_monotonic_time();
+
+    *ok = false;
+    if (!dom->active)
+        hvmemFail(error, "the guest has been shut off meanwhile");
+    else if (hvmemDistance(dom->requested, wait->to) > HVMEM_NEAR)
+        hvmemFail(error, "somebody else has asked for another size meanwhile");
+    else if (hvmemDomainIsThere(dom))
+        *ok = true;
+    else if (interrupted)
+        giveUp(wait, dom, "stopped waiting", error);
+    else if (timeout && now - wait->start >= timeout * G_USEC_PER_SEC)
+        giveUp(wait, dom, "timed out", error);
+    else if (!timeout && now - wait->moved >= STALL_SEC * G_USEC_PER_SEC)
+        giveUp(wait, dom, "nothing has moved for " G_STRINGIFY(STALL_SEC) " seconds", error);
+    else
+        return false;
+
+    return true;
+}
+
+
+static void
+finish(const Wait *wait,
+       const hvmemDomain *dom)
+{
+    g_autofree char *have = hvmemFormatSize(dom->current);
+    g_autofree char *took = hvmemFormatDuration((g_get_monotonic_time() - wait->start) / (double)G_USEC_PER_SEC);
+
+    eraseLine(wait);
+    if (!wait->quiet)
+        fprintf(stderr, "%s: the guest has %s, after %s\n", dom->name, have, took);
+}
+
+
+static void
+catchInterrupt(void)
+{
+    struct sigaction action = { .sa_handler = interrupt };
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+
+static hvmemDomain *
+waitForGuest(virDomainPtr dom,
+             Wait *wait,
+             bool *ok,
+             GError **error)
+{
+    catchInterrupt();
+
+    for (;;) {
+        g_autoptr(hvmemDomain) now = hvmemInspect(dom, false, error);
+
+        if (!now)
+            return NULL;
+
+        if (now->current != wait->seen) {
+            wait->seen = now->current;
+            wait->moved = g_get_monotonic_time();
+        }
+
+        if (isOver(wait, now, ok, error)) {
+            if (*ok)
+                finish(wait, now);
+            return g_steal_pointer(&now);
+        }
+
+        watchProblem(wait, now);
+        showProgress(wait, now);
+        g_usleep(POLL_USEC);
+    }
+}
+
+
+static void
+printJSON(const hvmemDomain *dom)
+{
+    g_autoptr(JsonBuilder) builder = json_builder_new();
+
+    hvmemJSONDomain(builder, dom);
+    hvmemPrintJSON(json_builder_get_root(builder));
+}
+
+
+static bool
+checkOptions(GError **error)
+{
+    if (current && (live || config))
+        return hvmemFail(error, "--current is not combined with --live or --config");
+    if (timeout < 0)
+        return hvmemFail(error, "--timeout %d: it is a number of seconds", timeout);
+    if (timeout && !wait_)
+        return hvmemFail(error, "--timeout goes with --wait");
+    if (wait_ && config && !live)
+        return hvmemFail(error, "--wait is for a running guest: --config alone changes nothing that could be waited for");
+    return true;
+}
+
+
+/* What is known before libvirt is asked is said in plainer words. */
+static bool
+checkSize(const hvmemDomain *dom,
+          guint64 size,
+          GError **error)
+{
+    g_autofree char *want = hvmemFormatSize(size);
+    g_autofree char *max = hvmemFormatSize(dom->maxMemory);
+    g_autofree char *min = hvmemFormatSize(dom->minimum);
+    g_autofree char *argument = hvmemSizeArgument(size);
+
+    if (dom->maxMemory != HVMEM_UNKNOWN && size > dom->maxMemory)
+        return hvmemFail(error, "%s is above the ceiling of '%s', <maxMemory> %s. A higher one takes effect after shutting down: "
+                         "'virsh-hvmem enable %s --max %s'", want, dom->name, max, dom->name, argument);
+    if (size < dom->minimum)
+        return hvmemFail(error, "%s is below the <minimum> of '%s', %s", want, dom->name, min);
+    return true;
+}
+
+
+static unsigned int
+flags(void)
+{
+    return (live ? VIR_DOMAIN_AFFECT_LIVE : 0) | (config ? VIR_DOMAIN_AFFECT_CONFIG : 0);
+}
+
+
+static bool
+isLive(const hvmemDomain *dom)
+{
+    return live || (!config && dom->active);
+}
+
+
+static bool
+setMemory(const hvmemApp *app,
+          virDomainPtr dom,
+          const hvmemDomain *before,
+          guint64 size,
+          GError **error)
+{
+    gint64 now = g_get_monotonic_time();
+    Wait wait = { .from = before->current, .to = size, .seen = before->current, .start = now, .moved = now,
+                  .terminal = isatty(STDERR_FILENO), .quiet = app->quiet };
+    g_autofree char *want = hvmemFormatSize(size);
+    g_autoptr(hvmemDomain) after = NULL;
+    bool ok = true;
+
+    if (virDomainSetMemoryFlags(dom, size / HVMEM_KIB, flags()) < 0)
+        return hvmemFailVir(error, "failed to set the memory of '%s' to %s", before->name, want);
+
+    if (wait_ && isLive(before))
+        after = waitForGuest(dom, &wait, &ok, error);
+    else
+        after = hvmemInspect(dom, true, error);
+    if (!after)
+        return false;
+
+    if (app->json)
+        printJSON(after);
+    else if (!wait_ && !app->quiet)
+        printf(isLive(before) ? "%s is asked to have %s; 'virsh-hvmem status %s' shows how it gets there\n" :
+               "%s has %s from its next start on\n", before->name, want, before->name);
+    return ok;
+}
+
+
+static bool
+run(const hvmemApp *app,
+    char **args,
+    GError **error)
+{
+    g_autoptr(virConnect) conn = NULL;
+    g_autoptr(virDomain) dom = NULL;
+    g_autoptr(hvmemDomain) before = NULL;
+    guint64 size;
+
+    if (!checkOptions(error) || !hvmemParseSize(args[1], "SIZE", &size, error))
+        return false;
+
+    if (!(dom = hvmemAppDomain(app, args[0], &conn, error)) ||
+        !(before = hvmemInspectHyperv(dom, false, error)) ||
+        !checkSize(before, size, error))
+        return false;
+
+    if (wait_ && !isLive(before))
+        return hvmemFail(error, "'%s' is shut off: there is nothing to wait for", before->name);
+
+    return setMemory(app, dom, before, size, error);
+}
+
+
+const hvmemCommand hvmemCmdSet = {
+    .name = "set",
+    .arguments = "DOMAIN SIZE [--live|--config|--current] [--wait] [--timeout S]",
+    .summary = "Change how much memory a guest has",
+    .description = "--wait ends with 0 when the guest has what was asked for, with 1 when something has failed, when --timeout\n"
+                   "is over or, without it, when nothing has moved for " G_STRINGIFY(STALL_SEC) " seconds. The request stays in place.",
+    .options = options,
+    .minArgs = 2,
+    .maxArgs = 2,
+    .run = run,
+};

@@ -1,0 +1,49 @@
+/*
+ * hvmem-cmd.h: what every subcommand has
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "hvmem-conn.h"
+
+/* The global options. */
+typedef struct _hvmemApp hvmemApp;
+struct _hvmemApp {
+    char *uri;
+    gboolean readonly;
+    gboolean quiet;
+    bool json;
+};
+
+typedef struct _hvmemCommand hvmemCommand;
+struct _hvmemCommand {
+    const char *name;
+    const char *arguments;      /* as --help shows them */
+    const char *summary;        /* one line */
+    const char *description;    /* some more, may be NULL */
+    const GOptionEntry *options;
+    int minArgs;
+    int maxArgs;                /* -1: any number */
+    /* @args: what is not an option, NULL-terminated. False with @error set,
+     * or without it, if all has been said, for exit status 1. */
+    bool (*run)(const hvmemApp *app, char **args, GError **error);
+};
+
+extern const hvmemCommand hvmemCmdDisable;
+extern const hvmemCommand hvmemCmdDoctor;
+extern const hvmemCommand hvmemCmdEnable;
+extern const hvmemCommand hvmemCmdList;
+extern const hvmemCommand hvmemCmdPlan;
+extern const hvmemCommand hvmemCmdPlot;
+extern const hvmemCommand hvmemCmdSet;
+extern const hvmemCommand hvmemCmdStatus;
+extern const hvmemCommand hvmemCmdWatch;
+
+/* Connects and looks the domain up. */
+virDomainPtr
+hvmemAppDomain(const hvmemApp *app,
+               const char *name,
+               virConnectPtr *conn,
+               GError **error);

@@ -1,0 +1,169 @@
+/*
+ * hvmem-conn.c: the connection to libvirt, and what comes over it
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-conn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define STATS (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_BALLOON)
+
+
+bool
+hvmemFailVir(GError **error,
+             const char *format,
+             ...)
+{
+    const char *cause = virGetLastErrorMessage();
+    g_autofree char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    return hvmemFail(error, "%s\nerror: %s", text, cause);
+}
+
+
+/* So that user and password are asked for as virsh does it. */
+virConnectPtr
+hvmemConnect(const char *uri,
+             bool readonly,
+             GError **error)
+{
+    virConnectPtr conn = virConnectOpenAuth(uri, virConnectAuthPtrDefault, readonly ? VIR_CONNECT_RO : 0);
+
+    if (!conn)
+        hvmemFailVir(error, "failed to connect to the hypervisor");
+    return conn;
+}
+
+
+static bool
+isNumber(const char *text)
+{
+    return *text && strlen(text) < 10 && strspn(text, "0123456789") == strlen(text);
+}
+
+
+virDomainPtr
+hvmemLookup(virConnectPtr conn,
+            const char *name,
+            GError **error)
+{
+    virDomainPtr dom = NULL;
+
+    if (isNumber(name))
+        dom = virDomainLookupByID(conn, atoi(name));
+    if (!dom && strlen(name) == VIR_UUID_STRING_BUFLEN - 1)
+        dom = virDomainLookupByUUIDString(conn, name);
+    if (!dom)
+        dom = virDomainLookupByName(conn, name);
+    if (!dom)
+        hvmemFailVir(error, "failed to get domain '%s'", name);
+    return dom;
+}
+
+
+static void
+addStats(hvmemDomain *info,
+         virDomainPtr dom,
+         bool nowait)
+{
+    virDomainPtr doms[] = { dom, NULL };
+    virDomainStatsRecordPtr *records = NULL;
+    int n = virDomainListGetStats(doms, STATS, &records, nowait ? VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT : 0);
+
+    /* A driver that has none still has the XML. */
+    if (n > 0)
+        hvmemDomainAddStats(info, records[0]->params, records[0]->nparams);
+    if (n >= 0)
+        virDomainStatsRecordListFree(records);
+    virResetLastError();
+}
+
+
+hvmemDomain *
+hvmemInspect(virDomainPtr dom,
+             bool nowait,
+             GError **error)
+{
+    const char *name = virDomainGetName(dom);
+    g_autoptr(hvmemDomain) info = NULL;
+    char *xml = virDomainGetXMLDesc(dom, 0);
+    int active = virDomainIsActive(dom);
+
+    if (!xml || active < 0) {
+        free(xml);
+        hvmemFailVir(error, "failed to look at domain '%s'", name);
+        return NULL;
+    }
+
+    info = hvmemDomainNew(name, active, xml, error);
+    free(xml);
+    if (!info)
+        return NULL;
+
+    virDomainGetUUIDString(dom, info->uuid);
+    addStats(info, dom, nowait);
+    return g_steal_pointer(&info);
+}
+
+
+hvmemDomain *
+hvmemInspectHyperv(virDomainPtr dom,
+                   bool nowait,
+                   GError **error)
+{
+    g_autoptr(hvmemDomain) info = hvmemInspect(dom, nowait, error);
+
+    if (info && !info->hyperv) {
+        hvmemFail(error, "domain '%s' has no hyperv balloon but <memballoon model='%s'/>: 'virsh-hvmem enable %s' changes that",
+                  info->name, info->model, info->name);
+        return NULL;
+    }
+    return g_steal_pointer(&info);
+}
+
+
+static int
+compareNames(gconstpointer a,
+             gconstpointer b)
+{
+    const hvmemDomain *const *one = a;
+    const hvmemDomain *const *two = b;
+
+    return strcmp((*one)->name, (*two)->name);
+}
+
+
+GPtrArray *
+hvmemInspectAll(virConnectPtr conn,
+                GError **error)
+{
+    g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)hvmemDomainFree);
+    virDomainPtr *doms = NULL;
+    int n = virConnectListAllDomains(conn, &doms, 0);
+    int i;
+
+    if (n < 0) {
+        hvmemFailVir(error, "failed to list domains");
+        return NULL;
+    }
+
+    for (i = 0; i < n; i++) {
+        /* One that was removed since is not worth an error. */
+        hvmemDomain *info = hvmemInspect(doms[i], true, NULL);
+
+        if (info)
+            g_ptr_array_add(list, info);
+        virDomainFree(doms[i]);
+    }
+    free(doms);
+
+    g_ptr_array_sort(list, compareNames);
+    return g_steal_pointer(&list);
+}

@@ -1,0 +1,65 @@
+/*
+ * hvmem-conn.h: the connection to libvirt, and what comes over it
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+
+#include "hvmem-domain.h"
+
+static inline void
+hvmemDomainUnref(virDomainPtr dom)
+{
+    if (dom)
+        virDomainFree(dom);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virDomain, hvmemDomainUnref);
+
+static inline void
+hvmemConnectUnref(virConnectPtr conn)
+{
+    if (conn)
+        virConnectClose(conn);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, hvmemConnectUnref);
+
+/* The last error of libvirt after a text of ours; always false. */
+bool
+hvmemFailVir(GError **error,
+             const char *format,
+             ...) G_GNUC_PRINTF(2, 3);
+
+virConnectPtr
+hvmemConnect(const char *uri,
+             bool readonly,
+             GError **error);
+
+/* By name, by UUID or, if it runs, by id. */
+virDomainPtr
+hvmemLookup(virConnectPtr conn,
+            const char *name,
+            GError **error);
+
+/* @nowait: rather without the statistics that QEMU has to be asked for than
+ * behind another job of this domain. */
+hvmemDomain *
+hvmemInspect(virDomainPtr dom,
+             bool nowait,
+             GError **error);
+
+/* The same of a domain that has to have a hyperv balloon. */
+hvmemDomain *
+hvmemInspectHyperv(virDomainPtr dom,
+                   bool nowait,
+                   GError **error);
+
+/* Every domain, by name. */
+GPtrArray *
+hvmemInspectAll(virConnectPtr conn,
+                GError **error);

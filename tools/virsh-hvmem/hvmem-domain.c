@@ -1,0 +1,351 @@
+/*
+ * hvmem-domain.c: what libvirt says about the memory of a domain
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-domain.h"
+#include "hvmem-xml.h"
+
+#include <string.h>
+
+#define DRIVER_ALIAS "ua-haprot"
+
+
+static void
+stickFree(hvmemStick *stick)
+{
+    g_free(stick->alias);
+    g_free(stick->state);
+    g_free(stick);
+}
+
+
+void
+hvmemDomainFree(hvmemDomain *dom)
+{
+    if (!dom)
+        return;
+
+    g_free(dom->name);
+    g_free(dom->model);
+    g_free(dom->arch);
+    g_free(dom->machine);
+    g_free(dom->virtType);
+    g_free(dom->emulator);
+    g_free(dom->state);
+    g_free(dom->lastError);
+    g_ptr_array_unref(dom->sticks);
+    g_free(dom);
+}
+
+
+/*
+ * From XML
+ */
+
+static bool
+isDriverAlias(const char *alias)
+{
+    return alias && g_str_has_prefix(alias, DRIVER_ALIAS) &&
+        strspn(alias + strlen(DRIVER_ALIAS), "0123456789") == strlen(alias) - strlen(DRIVER_ALIAS);
+}
+
+
+static hvmemStick *
+stickNew(void)
+{
+    hvmemStick *stick = g_new0(hvmemStick, 1);
+
+    stick->addr = stick->size = stick->added = stick->released = HVMEM_UNKNOWN;
+    return stick;
+}
+
+
+static void
+readStick(hvmemDomain *dom,
+          xmlNodePtr node)
+{
+    hvmemStick *stick = stickNew();
+    g_autofree char *base = hvmemXMLString(node, "string(target/address/@base)");
+
+    stick->size = hvmemXMLSize(node, "target/size", 0);
+    stick->alias = hvmemXMLString(node, "string(alias/@name)");
+    stick->byDriver = isDriverAlias(stick->alias);
+    if (base)
+        stick->addr = g_ascii_strtoull(base, NULL, 0);
+    g_ptr_array_add(dom->sticks, stick);
+}
+
+
+static void
+readMemoryDevices(hvmemDomain *dom,
+                  xmlNodePtr root)
+{
+    g_autoptr(GPtrArray) nodes = hvmemXMLNodes(root, "devices/memory");
+    size_t i;
+
+    for (i = 0; i < nodes->len; i++) {
+        if (hvmemXMLTest(nodes->pdata[i], "@model = 'haprot'"))
+            readStick(dom, nodes->pdata[i]);
+        else
+            dom->otherMemory++;
+    }
+}
+
+
+static guint64
+readHugepage(xmlNodePtr root)
+{
+    g_autofree char *size = hvmemXMLString(root, "string(memoryBacking/hugepages/page[not(@nodeset)][1]/@size)");
+    g_autofree char *unit = hvmemXMLString(root, "string(memoryBacking/hugepages/page[not(@nodeset)][1]/@unit)");
+
+    if (!hvmemXMLTest(root, "memoryBacking/hugepages"))
+        return 0;
+
+    /* pages of the usual size are a way to have no huge ones */
+    if (size)
+        return hvmemXMLScale(size, unit) > 4 * HVMEM_KIB ? hvmemXMLScale(size, unit) : 0;
+
+    return hvmemXMLTest(root, "memoryBacking/hugepages[not(page)]");
+}
+
+
+static void
+readMachine(hvmemDomain *dom,
+            xmlNodePtr root)
+{
+    dom->virtType = hvmemXMLString(root, "string(@type)");
+    dom->arch = hvmemXMLString(root, "string(os/type/@arch)");
+    dom->machine = hvmemXMLString(root, "string(os/type/@machine)");
+    dom->emulator = hvmemXMLString(root, "string(devices/emulator)");
+    dom->acpi = hvmemXMLTest(root, "features/acpi");
+    dom->hypervPassthrough = hvmemXMLTest(root, "features/hyperv[@mode = 'passthrough']");
+    dom->vpindex = hvmemXMLTest(root, "features/hyperv/vpindex[@state = 'on']");
+    dom->synic = hvmemXMLTest(root, "features/hyperv/synic[@state = 'on']");
+    dom->hibernation = !hvmemXMLTest(root, "pm/suspend-to-disk[@enabled = 'no']");
+    dom->hugepage = readHugepage(root);
+    dom->locked = hvmemXMLTest(root, "memoryBacking/locked");
+    dom->immediate = hvmemXMLTest(root, "memoryBacking/allocation[@mode = 'immediate']");
+    dom->hostdevs = hvmemXMLCount(root, "devices/hostdev[@type = 'pci' or @type = 'mdev'] | devices/interface[@type = 'hostdev']");
+}
+
+
+static void
+readBalloon(hvmemDomain *dom,
+            xmlNodePtr root)
+{
+    if (!(dom->model = hvmemXMLString(root, "string(devices/memballoon/@model)")))
+        dom->model = g_strdup("none");
+
+    dom->hyperv = strcmp(dom->model, "hyperv") == 0;
+    dom->minimum = hvmemXMLSize(root, "devices/memballoon/minimum", 0);
+    dom->requested = hvmemXMLSize(root, "devices/memballoon/requested", HVMEM_UNKNOWN);
+}
+
+
+static void
+readSizes(hvmemDomain *dom,
+          xmlNodePtr root)
+{
+    size_t i;
+
+    dom->maxMemory = hvmemXMLSize(root, "maxMemory", HVMEM_UNKNOWN);
+    dom->total = hvmemXMLSize(root, "memory", HVMEM_UNKNOWN);
+    dom->current = hvmemXMLSize(root, "currentMemory", dom->total);
+    dom->boot = dom->total;
+
+    for (i = 0; i < dom->sticks->len; i++) {
+        const hvmemStick *stick = dom->sticks->pdata[i];
+
+        dom->boot -= MIN(dom->boot, stick->size);
+    }
+}
+
+
+hvmemDomain *
+hvmemDomainNew(const char *name,
+               bool active,
+               const char *xml,
+               GError **error)
+{
+    g_autoptr(hvmemDomain) dom = g_new0(hvmemDomain, 1);
+    g_autoptr(xmlDoc) doc = NULL;
+    xmlNodePtr root;
+
+    dom->name = g_strdup(name);
+    dom->active = active;
+    dom->sticks = g_ptr_array_new_with_free_func((GDestroyNotify)stickFree);
+    dom->capacity = dom->released = dom->ghosts = HVMEM_UNKNOWN;
+    dom->usable = dom->rss = HVMEM_UNKNOWN;
+
+    if (!(doc = hvmemXMLParse(xml, error)))
+        return NULL;
+
+    root = xmlDocGetRootElement(doc);
+    readMachine(dom, root);
+    readBalloon(dom, root);
+    readMemoryDevices(dom, root);
+    readSizes(dom, root);
+
+    return g_steal_pointer(&dom);
+}
+
+
+/*
+ * From statistics
+ */
+
+static const virTypedParameter *
+findParam(const virTypedParameter *params,
+          int nparams,
+          const char *name)
+{
+    int i;
+
+    for (i = 0; i < nparams; i++) {
+        if (strcmp(params[i].field, name) == 0)
+            return params + i;
+    }
+    return NULL;
+}
+
+
+/* Whatever kind of number it is. */
+static guint64
+paramNumber(const virTypedParameter *param,
+            guint64 fallback)
+{
+    if (!param)
+        return fallback;
+
+    switch (param->type) {
+    case VIR_TYPED_PARAM_INT:
+        return param->value.i < 0 ? fallback : (guint64)param->value.i;
+    case VIR_TYPED_PARAM_UINT:
+        return param->value.ui;
+    case VIR_TYPED_PARAM_LLONG:
+        return param->value.l < 0 ? fallback : (guint64)param->value.l;
+    case VIR_TYPED_PARAM_ULLONG:
+        return param->value.ul;
+    case VIR_TYPED_PARAM_BOOLEAN:
+        return param->value.b != 0;
+    default:
+        return fallback;
+    }
+}
+
+
+typedef struct _Stats Stats;
+struct _Stats {
+    const virTypedParameter *params;
+    int nparams;
+};
+
+
+static void
+takeSize(const Stats *stats,
+         const char *name,
+         guint64 *size)
+{
+    const virTypedParameter *param = findParam(stats->params, stats->nparams, name);
+    guint64 kib = paramNumber(param, HVMEM_UNKNOWN);
+
+    if (kib != HVMEM_UNKNOWN)
+        *size = hvmemFromKiB(kib);
+}
+
+
+static void
+takeText(const Stats *stats,
+         const char *name,
+         char **text)
+{
+    const virTypedParameter *param = findParam(stats->params, stats->nparams, name);
+
+    g_clear_pointer(text, g_free);
+    if (param && param->type == VIR_TYPED_PARAM_STRING)
+        *text = g_strdup(param->value.s);
+}
+
+
+static hvmemStick *
+takeStick(const Stats *stats,
+          size_t index)
+{
+    hvmemStick *stick = stickNew();
+    g_autofree char *prefix = g_strdup_printf("balloon.hyperv.stick.%zu.", index);
+    g_autofree char *alias = g_strconcat(prefix, "alias", NULL);
+    g_autofree char *addr = g_strconcat(prefix, "addr", NULL);
+    g_autofree char *size = g_strconcat(prefix, "size", NULL);
+    g_autofree char *state = g_strconcat(prefix, "state", NULL);
+    g_autofree char *added = g_strconcat(prefix, "added", NULL);
+    g_autofree char *released = g_strconcat(prefix, "released", NULL);
+    g_autofree char *owner = g_strconcat(prefix, "owner", NULL);
+    g_autofree char *ownerName = NULL;
+
+    takeText(stats, alias, &stick->alias);
+    takeText(stats, state, &stick->state);
+    takeText(stats, owner, &ownerName);
+    takeSize(stats, size, &stick->size);
+    takeSize(stats, added, &stick->added);
+    takeSize(stats, released, &stick->released);
+    stick->addr = paramNumber(findParam(stats->params, stats->nparams, addr), HVMEM_UNKNOWN);
+    stick->byDriver = g_strcmp0(ownerName, "driver") == 0;
+    return stick;
+}
+
+
+static void
+takeSticks(hvmemDomain *dom,
+           const Stats *stats)
+{
+    const virTypedParameter *param = findParam(stats->params, stats->nparams, "balloon.hyperv.stick.count");
+    guint64 count = MIN(paramNumber(param, 0), (guint64)stats->nparams);
+    size_t i;
+
+    if (!param)
+        return;
+
+    g_ptr_array_set_size(dom->sticks, 0);
+    for (i = 0; i < count; i++)
+        g_ptr_array_add(dom->sticks, takeStick(stats, i));
+}
+
+
+void
+hvmemDomainAddStats(hvmemDomain *dom,
+                    const virTypedParameter *params,
+                    int nparams)
+{
+    Stats stats = { params, nparams };
+    const virTypedParameter *connected = findParam(params, nparams, "balloon.hyperv.connected");
+
+    takeSize(&stats, "balloon.current", &dom->current);
+    takeSize(&stats, "balloon.maximum", &dom->total);
+    takeSize(&stats, "balloon.usable", &dom->usable);
+    takeSize(&stats, "balloon.rss", &dom->rss);
+
+    takeSize(&stats, "balloon.hyperv.requested", &dom->requested);
+    takeSize(&stats, "balloon.hyperv.boot", &dom->boot);
+    takeSize(&stats, "balloon.hyperv.capacity", &dom->capacity);
+    takeSize(&stats, "balloon.hyperv.released", &dom->released);
+    takeSize(&stats, "balloon.hyperv.ghosts", &dom->ghosts);
+    takeSize(&stats, "balloon.hyperv.alignment", &dom->alignment);
+    takeText(&stats, "balloon.hyperv.state", &dom->state);
+    takeText(&stats, "balloon.hyperv.last-error", &dom->lastError);
+    takeSticks(dom, &stats);
+
+    dom->told = connected && dom->state;
+    dom->connected = paramNumber(connected, 0) != 0;
+}
+
+
+bool
+hvmemDomainIsThere(const hvmemDomain *dom)
+{
+    if (dom->requested == HVMEM_UNKNOWN || hvmemDistance(dom->requested, dom->current) > HVMEM_NEAR)
+        return false;
+
+    return !dom->told || g_strcmp0(dom->state, "idle") == 0;
+}

@@ -1,0 +1,93 @@
+/*
+ * hvmem-domain.h: what libvirt says about the memory of a domain
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include <libvirt/libvirt.h>
+
+#include "hvmem-util.h"
+
+/* All sizes are bytes, HVMEM_UNKNOWN if not told. */
+
+typedef struct _hvmemStick hvmemStick;
+struct _hvmemStick {
+    char *alias;                /* may be NULL */
+    guint64 addr;               /* guest address */
+    guint64 size;
+    char *state;                /* idle, inuse, unused; NULL: not told */
+    guint64 added;              /* given to the guest */
+    guint64 released;           /* of that, given back */
+    bool byDriver;              /* libvirt's own, else somebody's */
+};
+
+typedef struct _hvmemDomain hvmemDomain;
+struct _hvmemDomain {
+    /* from the domain itself */
+    char *name;
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    bool active;
+
+    /* from its XML */
+    char *model;                /* of the balloon; "none" if there is none */
+    bool hyperv;                /* is that model hyperv? */
+    char *arch;
+    char *machine;
+    char *virtType;             /* kvm, qemu, … */
+    char *emulator;             /* may be NULL */
+    guint64 maxMemory;          /* HVMEM_UNKNOWN: no ceiling */
+    guint64 minimum;            /* 0: none */
+    guint64 hugepage;           /* 0: none, 1: the host's usual huge page */
+    bool locked;
+    bool immediate;             /* the backing is allocated at once */
+    bool hibernation;           /* the guest is offered ACPI S4 */
+    bool hypervPassthrough;
+    bool vpindex;
+    bool synic;
+    bool acpi;
+    unsigned int hostdevs;      /* passed through, with VFIO */
+    unsigned int otherMemory;   /* memory devices that are no sticks */
+
+    /* from both, statistics first */
+    guint64 total;              /* boot memory and sticks */
+    guint64 current;            /* what the guest has */
+    guint64 requested;          /* what it shall have */
+    guint64 boot;
+    GPtrArray *sticks;          /* hvmemStick */
+
+    /* from statistics only */
+    guint64 capacity;
+    guint64 released;
+    guint64 ghosts;
+    guint64 alignment;          /* of what the guest can be given; 0: not known */
+    guint64 usable;             /* what the guest could give to its programs */
+    guint64 rss;                /* host memory of the QEMU process */
+    bool told;                  /* are connected and state known? */
+    bool connected;
+    char *state;                /* as query-hv-balloon has it */
+    char *lastError;            /* may be NULL */
+};
+
+void
+hvmemDomainFree(hvmemDomain *dom);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(hvmemDomain, hvmemDomainFree);
+
+/* @xml as virDomainGetXMLDesc gives it. */
+hvmemDomain *
+hvmemDomainNew(const char *name,
+               bool active,
+               const char *xml,
+               GError **error);
+
+/* Adds a domain's statistics (STATE and BALLOON). */
+void
+hvmemDomainAddStats(hvmemDomain *dom,
+                    const virTypedParameter *params,
+                    int nparams);
+
+/* Where is the guest on its way: has it what was asked for? */
+bool
+hvmemDomainIsThere(const hvmemDomain *dom);

@@ -1,0 +1,279 @@
+/*
+ * hvmem-explain.c: the state of a domain's memory in plain words
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-explain.h"
+
+#include <string.h>
+
+
+void
+hvmemExplanationFree(hvmemExplanation *why)
+{
+    if (!why)
+        return;
+
+    g_free(why->meaning);
+    g_free(why->remedy);
+    g_free(why->next);
+    g_free(why);
+}
+
+
+/* What happens as soon as nothing stands in the way any more. */
+static char *
+onTheWay(const hvmemDomain *dom,
+         const char *when)
+{
+    g_autofree char *have = hvmemFormatSize(dom->current);
+    g_autofree char *want = hvmemFormatSize(dom->requested);
+
+    if (dom->requested == HVMEM_UNKNOWN || hvmemDistance(dom->requested, dom->current) <= HVMEM_NEAR)
+        return NULL;
+
+    return g_strdup_printf("%s the guest %s from %s to %s.", when,
+                           dom->requested > dom->current ? "grows" : "shrinks", have, want);
+}
+
+
+static char *
+hibernationRemedy(void)
+{
+    return g_strdup("This machine offers hibernation (ACPI S4) to the guest, and Linux then refuses to give up or take memory. "
+                    "Put <pm><suspend-to-disk enabled='no'/></pm> into the domain ('virsh-hvmem enable' does it), "
+                    "shut the guest down and start it again.");
+}
+
+
+static void
+explainDisconnected(const hvmemDomain *dom,
+                    hvmemExplanation *why)
+{
+    why->label = "no driver in guest";
+    why->problem = true;
+    why->meaning = g_strdup("The guest's Dynamic Memory driver is not there (yet). While the guest starts that is normal; "
+                            "afterwards it means that the driver was not loaded, was stopped, or that the guest hangs.");
+    if (!dom->hypervPassthrough && !(dom->vpindex && dom->synic))
+        why->remedy = g_strdup("The domain's XML lacks <vpindex state='on'/> or <synic state='on'/> in <hyperv>, without which the "
+                               "guest has no way to the balloon: 'virsh-hvmem enable' adds them for the next start.");
+    else
+        why->remedy = g_strdup("Wait until the guest has started. Then, in a Linux guest: 'modprobe hv_balloon', and see "
+                               "'dmesg | grep -i hv_'. Windows has the driver built in and starts it within a minute.");
+    why->next = onTheWay(dom, "When the driver comes,");
+}
+
+
+static void
+explainNotOnlined(const hvmemDomain *dom,
+                  hvmemExplanation *why)
+{
+    why->label = "memory not onlined";
+    why->problem = true;
+    why->meaning = g_strdup("The guest took more memory and does not use it: its kernel has not brought it online.");
+    why->remedy = g_strdup("In the Linux guest: put memhp_default_state=online on the kernel's command line (not online_movable, which "
+                           "can never be given back). At once: echo online >/sys/devices/system/memory/auto_online_blocks, and "
+                           "for i in /sys/devices/system/memory/memory*/state; do echo online >$i; done");
+    why->next = onTheWay(dom, "After that, or a reboot,");
+}
+
+
+static void
+explainLate(const hvmemDomain *dom,
+            hvmemExplanation *why)
+{
+    why->label = "guest does not answer";
+    why->problem = true;
+    why->meaning = g_strdup("The guest's driver got a request and has not answered in time. A late answer still counts; "
+                            "nothing else is asked before it comes.");
+    why->remedy = dom->hibernation ? hibernationRemedy() :
+        g_strdup("See whether the guest hangs, or is very busy ('virsh console', its screen). If it never answers, "
+                 "reboot the guest: that starts afresh.");
+    why->next = onTheWay(dom, "When it answers,");
+}
+
+
+static void
+explainFloor(const hvmemDomain *dom,
+             hvmemExplanation *why)
+{
+    g_autofree char *have = hvmemFormatSize(dom->current);
+    g_autofree char *usable = hvmemFormatSize(dom->usable);
+
+    why->label = "guest gives no more";
+    why->problem = true;
+    why->meaning = g_strdup_printf("The guest gives back no more memory: it keeps %s for itself%s%s%s. The host takes nothing by force, "
+                                   "and the guest goes on unharmed.", have,
+                                   dom->usable == HVMEM_UNKNOWN ? "" : " (its programs could still get ",
+                                   dom->usable == HVMEM_UNKNOWN ? "" : usable,
+                                   dom->usable == HVMEM_UNKNOWN ? "" : ")");
+    why->remedy = g_strdup("Free memory inside the guest (end programs, drop caches), or ask for less of a cut: "
+                           "'virsh-hvmem set' with a size at or above what it has now.");
+    why->next = onTheWay(dom, "It is asked again from time to time; once it can spare more,");
+}
+
+
+static void
+explainRefused(const hvmemDomain *dom,
+               hvmemExplanation *why)
+{
+    why->label = "guest refuses";
+    why->problem = true;
+    why->meaning = g_strdup("The guest's driver refuses what it was asked to do with its memory.");
+    why->remedy = dom->hibernation ? hibernationRemedy() :
+        g_strdup("See what the guest says ('dmesg | grep -i hv_balloon' in Linux, the system event log in Windows). A kernel without "
+                 "memory hotplug can shrink but not grow past its boot memory. A reboot of the guest starts afresh.");
+    why->next = onTheWay(dom, "If the guest changes its mind,");
+}
+
+
+static void
+explainReboot(const hvmemDomain *dom,
+              hvmemExplanation *why)
+{
+    bool kexec = g_strcmp0(dom->state, "new-kernel") == 0;
+
+    why->label = "reboot needed";
+    why->problem = true;
+    why->meaning = g_strdup(kexec ?
+                            "Another kernel was started in the guest without a reset (kexec, kdump). It does not know what the one "
+                            "before gave back, so nothing is moved." :
+                            "The guest's driver came back with other abilities than before, so nothing is moved.");
+    why->remedy = g_strdup("Reboot the guest ('virsh reboot', or 'virsh reset' if it does not react). Until then its memory stays as it is.");
+    why->next = onTheWay(dom, "After the reboot");
+}
+
+
+static void
+explainIdle(const hvmemDomain *dom,
+            hvmemExplanation *why)
+{
+    g_autofree char *have = hvmemFormatSize(dom->current);
+    g_autofree char *want = hvmemFormatSize(dom->requested);
+    bool ceiling = dom->requested != HVMEM_UNKNOWN && dom->maxMemory != HVMEM_UNKNOWN && dom->requested >= dom->maxMemory;
+
+    if (hvmemDomainIsThere(dom)) {
+        why->label = "at rest";
+        why->meaning = g_strdup(ceiling ?
+                                "The guest has what was asked for, and that is the ceiling (<maxMemory>): it cannot grow further." :
+                                "The guest has what was asked for.");
+        return;
+    }
+
+    why->label = "not where asked";
+    why->problem = true;
+    why->meaning = g_strdup_printf("The guest rests at %s although %s was asked for.", have, want);
+    why->remedy = g_strdup("Ask again ('virsh-hvmem set'); 'virsh-hvmem doctor' looks for what may stand in the way.");
+}
+
+
+static void
+explainMoving(const hvmemDomain *dom,
+              hvmemExplanation *why)
+{
+    bool grows = strcmp(dom->state, "ballooning") != 0;
+
+    why->label = grows ? "growing" : "shrinking";
+    why->meaning = g_strdup(strcmp(dom->state, "adding") == 0 ? "The guest is being given new memory." :
+                            grows ? "The guest gets memory back that it had released." :
+                            "The guest is looking for memory that it can give back.");
+    why->next = onTheWay(dom, "In a moment");
+    if (!why->next)
+        why->next = g_strdup("In a moment it is at rest.");
+}
+
+
+static void
+explainWaiting(const hvmemDomain *dom,
+               hvmemExplanation *why)
+{
+    why->label = "waiting for guest";
+    why->meaning = g_strdup(strcmp(dom->state, "handshake") == 0 ?
+                            "The guest's driver is introducing itself." :
+                            "The guest's driver is there, and it is too early to ask it: Windows wants 50 seconds after its start, "
+                            "and a guest that could not do something is left alone for a while.");
+    why->next = onTheWay(dom, "Soon");
+}
+
+
+static void
+explainInactive(const hvmemDomain *dom,
+                hvmemExplanation *why)
+{
+    g_autofree char *size = hvmemFormatSize(dom->current);
+
+    why->label = "shut off";
+    why->meaning = g_strdup("The guest does not run.");
+    why->next = g_strdup_printf("When it is started, it gets %s.", size);
+}
+
+
+static void
+explainUntold(const hvmemDomain *dom,
+              hvmemExplanation *why)
+{
+    bool there = hvmemDomainIsThere(dom);
+
+    why->label = there ? "as asked" : "on its way";
+    why->meaning = g_strdup(there ? "The guest has what was asked for." : "The guest does not have what was asked for (yet).");
+    why->remedy = g_strdup("This libvirt daemon does not tell more at the moment: it is busy with this guest, or it is older than this tool.");
+    why->next = onTheWay(dom, "If nothing stands in the way,");
+}
+
+
+typedef void (*Explain)(const hvmemDomain *dom, hvmemExplanation *why);
+
+static const struct {
+    const char *state;
+    Explain explain;
+} states[] = {
+    { "disconnected", explainDisconnected },
+    { "handshake", explainWaiting },
+    { "waiting", explainWaiting },
+    { "idle", explainIdle },
+    { "ballooning", explainMoving },
+    { "returning", explainMoving },
+    { "adding", explainMoving },
+    { "refused", explainRefused },
+    { "floor", explainFloor },
+    { "not-onlined", explainNotOnlined },
+    { "late", explainLate },
+    { "new-kernel", explainReboot },
+    { "frozen", explainReboot },
+};
+
+
+static Explain
+findExplain(const hvmemDomain *dom)
+{
+    size_t i;
+
+    if (!dom->active)
+        return explainInactive;
+
+    for (i = 0; dom->told && i < G_N_ELEMENTS(states); i++) {
+        if (strcmp(states[i].state, dom->state) == 0)
+            return states[i].explain;
+    }
+    return explainUntold;
+}
+
+
+hvmemExplanation *
+hvmemExplain(const hvmemDomain *dom)
+{
+    hvmemExplanation *why = g_new0(hvmemExplanation, 1);
+
+    findExplain(dom)(dom, why);
+    return why;
+}
+
+
+char *
+hvmemExplainNone(const hvmemDomain *dom)
+{
+    if (strcmp(dom->model, "none") == 0)
+        return g_strdup("no balloon");
+    return g_strdup_printf("%s balloon", dom->model);
+}

@@ -1,0 +1,30 @@
+/*
+ * hvmem-explain.h: the state of a domain's memory in plain words
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "hvmem-domain.h"
+
+typedef struct _hvmemExplanation hvmemExplanation;
+struct _hvmemExplanation {
+    const char *label;          /* two or three words */
+    bool problem;               /* does somebody have to do something? */
+    char *meaning;              /* what is going on */
+    char *remedy;               /* what to do; NULL: nothing */
+    char *next;                 /* what will happen; NULL: nothing */
+};
+
+void
+hvmemExplanationFree(hvmemExplanation *why);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(hvmemExplanation, hvmemExplanationFree);
+
+hvmemExplanation *
+hvmemExplain(const hvmemDomain *dom);
+
+/* Why the domain has no hyperv balloon, and how to get one. */
+char *
+hvmemExplainNone(const hvmemDomain *dom);

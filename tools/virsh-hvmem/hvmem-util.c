@@ -1,0 +1,235 @@
+/*
+ * hvmem-util.c: sizes and text
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-util.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+
+bool
+hvmemFail(GError **error,
+          const char *format,
+          ...)
+{
+    g_autofree char *text = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_set_error_literal(error, HVMEM_ERROR, 0, text);
+    return false;
+}
+
+
+guint64
+hvmemFromKiB(guint64 kib)
+{
+    return kib >= G_MAXUINT64 / HVMEM_KIB ? HVMEM_UNKNOWN - 1 : kib * HVMEM_KIB;
+}
+
+
+guint64
+hvmemDistance(guint64 a,
+              guint64 b)
+{
+    return a > b ? a - b : b - a;
+}
+
+
+/* Bytes that one of @suffix is; 0 if there is no such suffix. */
+static guint64
+suffixScale(const char *suffix)
+{
+    static const char letters[] = "kmgtpe";
+    const char *letter;
+    guint64 base = 1024;
+    guint64 scale = 1;
+
+    if (!*suffix)
+        return HVMEM_KIB;
+
+    if (g_ascii_strcasecmp(suffix, "b") == 0 ||
+        g_ascii_strcasecmp(suffix, "byte") == 0 ||
+        g_ascii_strcasecmp(suffix, "bytes") == 0)
+        return 1;
+
+    if (!(letter = strchr(letters, g_ascii_tolower(*suffix))))
+        return 0;
+
+    if (g_ascii_strcasecmp(suffix + 1, "b") == 0)
+        base = 1000;
+    else if (suffix[1] && g_ascii_strcasecmp(suffix + 1, "ib") != 0)
+        return 0;
+
+    for (; letter >= letters; letter--)
+        scale *= base;
+    return scale;
+}
+
+
+bool
+hvmemParseSize(const char *text,
+               const char *what,
+               guint64 *bytes,
+               GError **error)
+{
+    g_autofree char *copy = g_strstrip(g_strdup(text));
+    guint64 number;
+    guint64 scale;
+    char *end;
+
+    errno = 0;
+    number = g_ascii_strtoull(copy, &end, 10);
+    while (g_ascii_isspace(*end))
+        end++;
+
+    if (!g_ascii_isdigit(*copy) || !(scale = suffixScale(end)))
+        return hvmemFail(error,
+                         "%s '%s' is not a size: give a whole number of KiB, or one with a suffix such as 512MiB or 4GiB",
+                         what, text);
+
+    if (errno == ERANGE || number > (G_MAXINT64 - HVMEM_KIB) / scale)
+        return hvmemFail(error, "%s '%s' is too large", what, text);
+
+    if (number == 0)
+        return hvmemFail(error, "%s '%s': memory cannot be 0", what, text);
+
+    *bytes = (number * scale + HVMEM_KIB - 1) / HVMEM_KIB * HVMEM_KIB;
+    return true;
+}
+
+
+char *
+hvmemFormatSize(guint64 bytes)
+{
+    static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
+    size_t unit = 0;
+    guint64 one = 1;
+    double value;
+
+    if (bytes == HVMEM_UNKNOWN)
+        return g_strdup("-");
+
+    /* 0 is 0 of anything */
+    if (bytes == 0)
+        return g_strdup("0");
+
+    while (unit + 1 < G_N_ELEMENTS(units) && bytes / 1024 >= one) {
+        one *= 1024;
+        unit++;
+    }
+
+    if (bytes % one == 0)
+        return g_strdup_printf("%" G_GUINT64_FORMAT " %s", bytes / one, units[unit]);
+
+    value = (double)bytes / one;
+    return g_strdup_printf("%.*f %s", value >= 1000 ? 0 : value >= 100 ? 1 : 2, value, units[unit]);
+}
+
+
+char *
+hvmemSizeArgument(guint64 bytes)
+{
+    static const char *const units[] = { "KiB", "MiB", "GiB", "TiB" };
+    guint64 value = bytes / HVMEM_KIB;
+    size_t unit = 0;
+
+    for (; unit + 1 < G_N_ELEMENTS(units) && value > 0 && value % 1024 == 0; unit++)
+        value /= 1024;
+    return g_strdup_printf("%" G_GUINT64_FORMAT "%s", value, units[unit]);
+}
+
+
+static gboolean
+humaniseOne(const GMatchInfo *match,
+            GString *out,
+            gpointer opaque G_GNUC_UNUSED)
+{
+    g_autofree char *number = g_match_info_fetch(match, 1);
+    g_autofree char *unit = g_match_info_fetch(match, 2);
+    guint64 scale = unit[0] == 'M' ? HVMEM_MIB : HVMEM_KIB;
+    guint64 value = g_ascii_strtoull(number, NULL, 10);
+    g_autofree char *size = hvmemFormatSize(value > (HVMEM_UNKNOWN - 1) / scale ?
+                                            HVMEM_UNKNOWN - 1 : value * scale);
+
+    g_string_append(out, size);
+    return FALSE;
+}
+
+
+char *
+hvmemHumanise(const char *text)
+{
+    g_autoptr(GRegex) regex = g_regex_new("\\b([0-9]+) ([KM]iB)\\b", 0, 0, NULL);
+
+    return g_regex_replace_eval(regex, text, -1, 0, 0, humaniseOne, NULL, NULL);
+}
+
+
+int
+hvmemColumns(const char *text)
+{
+    int columns = 0;
+
+    if (!g_utf8_validate(text, -1, NULL))
+        return strlen(text);
+
+    for (; *text; text = g_utf8_next_char(text)) {
+        gunichar c = g_utf8_get_char(text);
+
+        if (!g_unichar_iszerowidth(c))
+            columns += g_unichar_iswide(c) ? 2 : 1;
+    }
+    return columns;
+}
+
+
+char *
+hvmemWrap(const char *text,
+          int width,
+          int indent)
+{
+    g_auto(GStrv) words = g_strsplit(text, " ", -1);
+    GString *out = g_string_new(NULL);
+    int column = 0;
+    size_t i;
+
+    for (i = 0; words[i]; i++) {
+        int columns = hvmemColumns(words[i]);
+
+        if (column > indent && column + 1 + columns > width) {
+            g_string_append_c(out, '\n');
+            column = 0;
+        }
+
+        if (column == 0) {
+            g_string_append_printf(out, "%*s", indent, "");
+            column = indent;
+        } else {
+            g_string_append_c(out, ' ');
+            column++;
+        }
+        g_string_append(out, words[i]);
+        column += columns;
+    }
+
+    g_string_append_c(out, '\n');
+    return g_string_free(out, FALSE);
+}
+
+
+char *
+hvmemFormatDuration(double seconds)
+{
+    long whole = lround(MAX(seconds, 0));
+
+    if (whole >= 3600)
+        return g_strdup_printf("%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+    return g_strdup_printf("%ld:%02ld", whole / 60, whole % 60);
+}

@@ -1,0 +1,132 @@
+/*
+ * hvmem-xml.c: libxml2 in the few ways that this tool needs it
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-xml.h"
+
+#include <string.h>
+
+
+xmlDocPtr
+hvmemXMLParse(const char *text,
+              GError **error)
+{
+    xmlDocPtr doc = xmlReadMemory(text, strlen(text), "domain.xml", NULL,
+                                  XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+
+    if (!doc || !xmlDocGetRootElement(doc)) {
+        hvmemFail(error, "the domain's XML cannot be read");
+        g_clear_pointer(&doc, xmlFreeDoc);
+    }
+    return doc;
+}
+
+
+static xmlXPathObjectPtr
+evaluate(xmlNodePtr node,
+         const char *xpath)
+{
+    xmlXPathContextPtr context = xmlXPathNewContext(node->doc);
+    xmlXPathObjectPtr result;
+
+    context->node = node;
+    result = xmlXPathEvalExpression((const xmlChar *)xpath, context);
+    xmlXPathFreeContext(context);
+    if (!result)
+        g_error("wrong XPath expression '%s'", xpath);
+    return result;
+}
+
+
+char *
+hvmemXMLString(xmlNodePtr node,
+               const char *xpath)
+{
+    xmlXPathObjectPtr result = evaluate(node, xpath);
+    xmlChar *text = xmlXPathCastToString(result);
+    char *copy = *text ? g_strdup((const char *)text) : NULL;
+
+    xmlFree(text);
+    xmlXPathFreeObject(result);
+    return copy;
+}
+
+
+bool
+hvmemXMLTest(xmlNodePtr node,
+             const char *xpath)
+{
+    xmlXPathObjectPtr result = evaluate(node, xpath);
+    bool yes = xmlXPathCastToBoolean(result);
+
+    xmlXPathFreeObject(result);
+    return yes;
+}
+
+
+GPtrArray *
+hvmemXMLNodes(xmlNodePtr node,
+              const char *xpath)
+{
+    xmlXPathObjectPtr result = evaluate(node, xpath);
+    GPtrArray *nodes = g_ptr_array_new();
+    int i;
+
+    for (i = 0; result->nodesetval && i < result->nodesetval->nodeNr; i++)
+        g_ptr_array_add(nodes, result->nodesetval->nodeTab[i]);
+
+    xmlXPathFreeObject(result);
+    return nodes;
+}
+
+
+unsigned int
+hvmemXMLCount(xmlNodePtr node,
+              const char *xpath)
+{
+    g_autoptr(GPtrArray) nodes = hvmemXMLNodes(node, xpath);
+
+    return nodes->len;
+}
+
+
+xmlNodePtr
+hvmemXMLNode(xmlNodePtr node,
+             const char *xpath)
+{
+    g_autoptr(GPtrArray) nodes = hvmemXMLNodes(node, xpath);
+
+    return nodes->len ? nodes->pdata[0] : NULL;
+}
+
+
+guint64
+hvmemXMLScale(const char *number,
+              const char *unit)
+{
+    g_autofree char *text = g_strconcat(number, unit ? unit : "", NULL);
+    guint64 bytes = 0;
+
+    /* 0 is no size for a user, but one in XML */
+    return hvmemParseSize(text, "size", &bytes, NULL) ? bytes : 0;
+}
+
+
+guint64
+hvmemXMLSize(xmlNodePtr node,
+             const char *xpath,
+             guint64 fallback)
+{
+    xmlNodePtr element = hvmemXMLNode(node, xpath);
+    g_autofree char *number = NULL;
+    g_autofree char *unit = NULL;
+
+    if (!element)
+        return fallback;
+
+    number = hvmemXMLString(element, "normalize-space(.)");
+    unit = hvmemXMLString(element, "string(@unit)");
+    return number ? hvmemXMLScale(number, unit) : fallback;
+}

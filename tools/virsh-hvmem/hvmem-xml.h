@@ -1,0 +1,53 @@
+/*
+ * hvmem-xml.h: libxml2 in the few ways that this tool needs it
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include <libxml/parser.h>
+#include <libxml/xpath.h>
+
+#include "hvmem-util.h"
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc);
+
+/* The XPath expressions are ours, relative to @node; a wrong one is a bug. */
+
+xmlDocPtr
+hvmemXMLParse(const char *text,
+              GError **error);
+
+/* NULL if the string is empty. */
+char *
+hvmemXMLString(xmlNodePtr node,
+               const char *xpath);
+
+bool
+hvmemXMLTest(xmlNodePtr node,
+             const char *xpath);
+
+unsigned int
+hvmemXMLCount(xmlNodePtr node,
+              const char *xpath);
+
+/* Array of xmlNodePtr, which belong to the document. */
+GPtrArray *
+hvmemXMLNodes(xmlNodePtr node,
+              const char *xpath);
+
+xmlNodePtr
+hvmemXMLNode(xmlNodePtr node,
+             const char *xpath);
+
+/* The size of an element with unit= in bytes, or @fallback. */
+guint64
+hvmemXMLSize(xmlNodePtr node,
+             const char *xpath,
+             guint64 fallback);
+
+/* "4", "GiB" -> bytes; without @unit, KiB. */
+guint64
+hvmemXMLScale(const char *number,
+              const char *unit);

@@ -1,0 +1,221 @@
+/*
+ * main.c: virsh-hvmem, the memory of domains with a hyperv balloon
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <libxml/parser.h>
+#include <locale.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "hvmem-cmd.h"
+#include "hvmem-output.h"
+
+static const hvmemCommand *const commands[] = {
+    &hvmemCmdList,
+    &hvmemCmdStatus,
+    &hvmemCmdSet,
+};
+
+static hvmemApp app;
+static char *format;
+static gboolean showVersion;
+
+static const GOptionEntry globalOptions[] = {
+    { "connect", 'c', 0, G_OPTION_ARG_STRING, &app.uri, "Hypervisor connection URI", "URI" },
+    { "readonly", 'r', 0, G_OPTION_ARG_NONE, &app.readonly, "Connect read-only", NULL },
+    { "format", 0, 0, G_OPTION_ARG_STRING, &format, "How to print: table (default) or json", "FORMAT" },
+    { "quiet", 'q', 0, G_OPTION_ARG_NONE, &app.quiet, "No headings, no progress", NULL },
+    { "version", 0, 0, G_OPTION_ARG_NONE, &showVersion, "Print the version", NULL },
+    G_OPTION_ENTRY_NULL,
+};
+
+
+/* What libvirt prints by itself, we print in our own form. */
+static void
+swallowError(void *opaque G_GNUC_UNUSED,
+             virErrorPtr error G_GNUC_UNUSED)
+{
+}
+
+
+virDomainPtr
+hvmemAppDomain(const hvmemApp *app_,
+               const char *name,
+               virConnectPtr *conn,
+               GError **error)
+{
+    if (!(*conn = hvmemConnect(app_->uri, app_->readonly, error)))
+        return NULL;
+
+    return hvmemLookup(*conn, name, error);
+}
+
+
+static const hvmemCommand *
+findCommand(const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(commands); i++) {
+        if (strcmp(commands[i]->name, name) == 0)
+            return commands[i];
+    }
+    return NULL;
+}
+
+
+static char *
+commandList(void)
+{
+    GString *out = g_string_new("Commands:\n");
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(commands); i++)
+        g_string_append_printf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+
+    g_string_append(out,
+                    "\n'virsh-hvmem COMMAND --help' says more. A SIZE is a number of KiB, or has a suffix: 512MiB, 4GiB.\n");
+    return g_string_free(out, FALSE);
+}
+
+
+/* Global options up to the command's name; the rest is left in @argv. */
+static bool
+parseGlobal(int *argc,
+            char ***argv,
+            GError **error)
+{
+    g_autoptr(GOptionContext) context = g_option_context_new("COMMAND [ARGUMENT…]");
+    g_autofree char *list = commandList();
+
+    g_option_context_set_summary(context, "Shows and changes the memory of domains that have a hyperv balloon.");
+    g_option_context_set_description(context, list);
+    g_option_context_set_strict_posix(context, TRUE);
+    g_option_context_add_main_entries(context, globalOptions, NULL);
+    return g_option_context_parse(context, argc, argv, error);
+}
+
+
+static bool
+parseCommand(const hvmemCommand *command,
+             int *argc,
+             char ***argv,
+             GError **error)
+{
+    g_autoptr(GOptionContext) context = g_option_context_new(command->arguments);
+    g_autofree char *program = g_strdup_printf("virsh-hvmem %s", command->name);
+
+    g_set_prgname(program);
+    g_option_context_set_summary(context, command->summary);
+    g_option_context_set_description(context, command->description);
+    if (command->options)
+        g_option_context_add_main_entries(context, command->options, NULL);
+    g_option_context_add_main_entries(context, globalOptions, NULL);
+    return g_option_context_parse(context, argc, argv, error);
+}
+
+
+static bool
+checkFormat(GError **error)
+{
+    if (format && strcmp(format, "json") != 0 && strcmp(format, "table") != 0)
+        return hvmemFail(error, "--format '%s': it is table or json", format);
+
+    app.json = g_strcmp0(format, "json") == 0;
+    return true;
+}
+
+
+static bool
+checkArguments(const hvmemCommand *command,
+               int n,
+               GError **error)
+{
+    if (n < command->minArgs)
+        return hvmemFail(error, "too few arguments\nusage: virsh-hvmem %s %s", command->name, command->arguments);
+    if (command->maxArgs >= 0 && n > command->maxArgs)
+        return hvmemFail(error, "too many arguments\nusage: virsh-hvmem %s %s", command->name, command->arguments);
+    return true;
+}
+
+
+static bool
+runCommand(int argc,
+           char **argv,
+           GError **error)
+{
+    const hvmemCommand *command = findCommand(argv[1]);
+
+    if (!command)
+        return hvmemFail(error, "unknown command: '%s': 'virsh-hvmem --help' lists them", argv[1]);
+
+    argc--;
+    argv++;
+    if (!parseCommand(command, &argc, &argv, error))
+        return false;
+    if (showVersion)
+        return printf("%s\n", HVMEM_VERSION) > 0;
+    if (argc > 1 && strcmp(argv[1], "--") == 0) {
+        argc--;
+        argv++;
+    }
+
+    return checkFormat(error) &&
+        checkArguments(command, argc - 1, error) &&
+        command->run(&app, argv + 1, error);
+}
+
+
+static bool
+run(int argc,
+    char **argv,
+    GError **error)
+{
+    if (!parseGlobal(&argc, &argv, error))
+        return false;
+
+    if (showVersion)
+        return printf("%s\n", HVMEM_VERSION) > 0;
+
+    if (argc < 2)
+        return hvmemFail(error, "no command: 'virsh-hvmem --help' lists them");
+
+    return runCommand(argc, argv, error);
+}
+
+
+int
+main(int argc,
+     char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    g_auto(GStrv) args = NULL;
+    char **rest;
+    bool ok;
+
+    setlocale(LC_ALL, "");
+    setlocale(LC_NUMERIC, "C");
+    hvmemTerminalInit();
+    virSetErrorFunc(NULL, swallowError);
+
+    if (virInitialize() < 0) {
+        fprintf(stderr, "error: libvirt cannot be initialised\n");
+        return 1;
+    }
+
+    /* GOption shortens the array, and what it takes out is to be freed too */
+    args = g_strdupv(argv);
+    rest = g_memdup2(args, sizeof(*args) * (argc + 1));
+    argv = rest;
+    ok = run(argc, argv, &error);
+    g_free(rest);
+
+    if (error)
+        fprintf(stderr, "error: %s\n", error->message);
+    g_free(app.uri);
+    g_free(format);
+    xmlCleanupParser();
+    return ok ? 0 : 1;
+}
