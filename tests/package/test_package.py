@@ -26,9 +26,9 @@ def tree_copy(folder):
     names = subprocess.run(["git", "-C", TREE, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
                            check=True, capture_output=True, text=True).stdout.split("\0")
     for name in filter(None, names):
-        if (TREE / name).exists():
+        if os.path.lexists(TREE / name):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(TREE / name, folder / name)
+            shutil.copy2(TREE / name, folder / name, follow_symlinks=False)
 
 
 def compiler_cache():
