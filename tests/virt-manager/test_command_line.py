@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""virt-xml and virt-install of the distribution know the balloon's model by its name."""
+
+import subprocess
+
+import pytest
+
+from test_memory_page import client_environment, uri
+import hvb
+from hvb import GIB
+
+NAME = "hvbt-command-line"
+
+
+@pytest.fixture(autouse=True)
+def daemon():
+    hvb.setup()
+    guest = hvb.Guest(NAME)
+    guest.remove()
+    yield guest
+    guest.remove()
+
+
+def run(*argv):
+    got = subprocess.run(argv, env=client_environment(), capture_output=True, text=True, check=False, timeout=120)
+    assert got.returncode == 0, got.stderr
+    return got.stdout
+
+
+def test_virt_xml_turns_a_virtio_balloon_into_a_hyperv_one():
+    guest = hvb.Guest(NAME, memory=GIB, maximum=2 * GIB)
+    guest.xml = guest.xml.replace("<memballoon model='hyperv'/>", "<memballoon model='none'/>")
+    guest.define()
+    run("virt-xml", "-c", uri(), NAME, "--edit", "--memballoon", "clearxml=yes,model=hyperv")
+    assert "<memballoon model='hyperv'" in hvb.virsh("dumpxml", "--inactive", NAME)
+
+
+def test_virt_install(daemon):
+    run("virt-install", "-c", uri(), "--name", NAME, "--virt-type", "qemu", "--memory", "memory=1024,currentMemory=1024,maxMemory=4096",
+        "--vcpus", "1", "--cpu", "maximum", "--memballoon", "model=hyperv", "--osinfo", "linux2022,require=off", "--disk", "none",
+        "--network", "none", "--graphics", "none", "--controller", "usb,model=none", "--import", "--noautoconsole",
+        "--boot", f"kernel={hvb.os.environ['HVB_KERNEL']},initrd={hvb.os.environ['HVB_INITRD']},"
+                  f"kernel_args=console=ttyS0 memhp_default_state=online,emulator={hvb.os.environ['HVB_EMULATOR']}")
+    assert "<memballoon model='hyperv'" in hvb.virsh("dumpxml", NAME)
+    hvb.wait_until("the guest's driver is connected", hvb.BOOT_LIMIT, lambda: daemon.balloon()["connected"])
+    daemon.setmem("2GiB")
+    daemon.wait_at(2 * GIB)
