@@ -117,3 +117,16 @@ void hv_balloon_discard(HvBalloon *balloon, DmRange range)
         memory_region_unref(s.mr);
     }
 }
+
+/*
+ * The books do not change. Of a huge page that the host has to give back as a
+ * whole, the rest counts as needed unless it is released.
+ */
+void hv_balloon_free_pages_reported(void *opaque, uint64_t first,
+                                    uint64_t count)
+{
+    HvBalloon *balloon = opaque;
+
+    balloon->reported += count << DM_PAGE_SHIFT;
+    hv_balloon_discard(balloon, (DmRange) { first, count });
+}

@@ -13,6 +13,7 @@
 
 #include "hw/hyperv/dm/discard.h"
 #include "hw/hyperv/dm/engine.h"
+#include "hw/hyperv/free-pages.h"
 #include "hw/hyperv/hv-balloon.h"
 #include "hw/hyperv/vmbus.h"
 #include "hw/mem/haprot.h"
@@ -63,6 +64,7 @@ struct HvBalloon {
     unsigned next_stick;
 
     uint64_t discarded;         /* bytes given back to the host */
+    uint64_t reported;          /* bytes reported as free, see free-pages.h */
 
     HvBalloonReport report;
     int64_t stats_interval_s;   /* guest-stats-polling-interval, 0: off */
@@ -90,6 +92,8 @@ MemHaprot *hv_balloon_stick(HvBalloon *balloon, unsigned number);
 
 /* The guest does not have the pages of @range, in the engine's books too. */
 void hv_balloon_discard(HvBalloon *balloon, DmRange range);
+/* The guest keeps these pages, and does not need what is in them. */
+HvFreePagesFunc hv_balloon_free_pages_reported;
 
 /* hv-balloon-qmp.c: events, queries, guest-stats */
 

@@ -120,6 +120,7 @@ static HvBalloonCounters *counters(const HvBalloon *balloon,
     info->reconnects = c->reconnects;
     info->resets = c->resets;
     info->discarded = balloon->discarded;
+    info->reported = balloon->reported;
     return info;
 }
 

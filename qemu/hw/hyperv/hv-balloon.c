@@ -384,6 +384,7 @@ static void vmdev_realize(VMBusDevice *vdev, Error **errp)
                                       &DEVICE(vdev)->mem_reentrancy_guard);
     balloon->timer = timer_new_ms(QEMU_CLOCK_VIRTUAL, run_engine, balloon);
     system_reset_start(balloon);
+    hyperv_set_free_pages_handler(hv_balloon_free_pages_reported, balloon);
     return;
 
 unblock:
@@ -396,6 +397,7 @@ static void vmdev_unrealize(VMBusDevice *vdev)
 {
     HvBalloon *balloon = HV_BALLOON(vdev);
 
+    hyperv_set_free_pages_handler(NULL, NULL);
     system_reset_stop(balloon);
     timer_free(balloon->timer);
     qemu_bh_delete(balloon->bh);

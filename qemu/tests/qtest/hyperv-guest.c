@@ -131,12 +131,13 @@ void store(QTestState *qts, int cpu, uint32_t addr, uint32_t val)
     g_assert_cmphex(execute(qts, cpu, OP_STORE, &r), ==, NO_FAULT);
 }
 
-uint32_t try_hypercall(QTestState *qts, uint64_t input, uint64_t param,
-                       uint64_t *result)
+static uint32_t try_hypercall_out(QTestState *qts, uint64_t input, uint64_t in,
+                                  uint64_t out, uint64_t *result)
 {
     Regs r = {
         .edx = input >> 32, .eax = input,
-        .ebx = param >> 32, .ecx = param,
+        .ebx = in >> 32, .ecx = in,
+        .edi = out >> 32, .esi = out,
     };
     uint32_t fault = execute(qts, 0, OP_VMCALL, &r);
 
@@ -144,12 +145,25 @@ uint32_t try_hypercall(QTestState *qts, uint64_t input, uint64_t param,
     return fault;
 }
 
-uint64_t hypercall(QTestState *qts, uint64_t input, uint64_t param)
+uint32_t try_hypercall(QTestState *qts, uint64_t input, uint64_t param,
+                       uint64_t *result)
+{
+    return try_hypercall_out(qts, input, param, 0, result);
+}
+
+uint64_t hypercall_out(QTestState *qts, uint64_t input, uint64_t in,
+                       uint64_t out)
 {
     uint64_t result;
 
-    g_assert_cmphex(try_hypercall(qts, input, param, &result), ==, NO_FAULT);
+    g_assert_cmphex(try_hypercall_out(qts, input, in, out, &result), ==,
+                    NO_FAULT);
     return result;
+}
+
+uint64_t hypercall(QTestState *qts, uint64_t input, uint64_t param)
+{
+    return hypercall_out(qts, input, param, 0);
 }
 
 /* Start processor @cpu, which begins where the first one did. */

@@ -55,6 +55,7 @@ enum {
     STATUS_INVALID_CODE = 2,
     STATUS_INVALID_INPUT = 3,
     STATUS_INVALID_ALIGNMENT = 4,
+    STATUS_INVALID_PARAMETER = 5,
     STATUS_ACCESS_DENIED = 6,
     STATUS_INSUFFICIENT_MEMORY = 11,
     STATUS_INVALID_PORT_ID = 17,
@@ -65,6 +66,8 @@ enum {
 #define POST_MESSAGE    0x5c
 #define SIGNAL_EVENT    0x5d
 #define FAST            (1u << 16)
+#define EXT_QUERY       0x8001
+#define EXT_HINT        0x8003
 
 enum { OP_RDMSR = 1, OP_WRMSR, OP_CPUID, OP_VMCALL, OP_STORE };
 
@@ -96,6 +99,9 @@ void store(QTestState *qts, int cpu, uint32_t addr, uint32_t val);
 uint32_t try_hypercall(QTestState *qts, uint64_t input, uint64_t param,
                        uint64_t *result);
 uint64_t hypercall(QTestState *qts, uint64_t input, uint64_t param);
+/* With an address for the results too. */
+uint64_t hypercall_out(QTestState *qts, uint64_t input, uint64_t in,
+                       uint64_t out);
 /* Start processor @cpu, which begins where the first one did. */
 void start_ap(QTestState *qts, int cpu);
 void init_ap(QTestState *qts, int cpu);

@@ -275,6 +275,258 @@ static void test_hypercall_errors(void)
     qtest_quit(qts);
 }
 
+/* ---- Free page reporting ---- */
+
+static const char reporting_flags[] =
+    "hv-vpindex,hv-synic,hv-free-page-reporting";
+
+/* Where the guest's idle memory is: 2 MiB from 8 MiB on, and so on. */
+#define IDLE            (8ull << 20)
+#define LARGE_SIZE      (2ull << 20)
+#define LARGE           (1ull << 11)
+#define HUGE_PAGES      (LARGE | 1ull << 12)
+#define REPS(n)         ((uint64_t)(n) << 32)
+#define FROM(n)         ((uint64_t)(n) << 48)
+#define HINT            INPUT
+#define PATTERN         0x1234567890abcdef
+
+static QTestState *guest_reporting(const char *more)
+{
+    QTestState *qts = guest_simple(reporting_flags, more);
+
+    enable_hypercalls(qts);
+    return qts;
+}
+
+static QTestState *guest_reporting_to_balloon(void)
+{
+    return guest_reporting("-device vmbus-bridge -device hv-balloon");
+}
+
+/* Hint at @n ranges from @start on, as they are in the guest's memory. */
+static uint64_t hint(QTestState *qts, const uint64_t *ranges, unsigned n,
+                     unsigned start)
+{
+    unsigned i;
+
+    qtest_writeq(qts, HINT, 2);
+    for (i = 0; i < n; i++) {
+        qtest_writeq(qts, HINT + 8 + i * 8, ranges[i]);
+    }
+    return hypercall(qts, EXT_HINT | REPS(n) | FROM(start), HINT);
+}
+
+static uint64_t balloon_counter(QTestState *qts, const char *name)
+{
+    QDict *rsp = qtest_qmp(qts, "{'execute': 'query-hv-balloon'}");
+    QDict *counters =
+        qdict_get_qdict(qdict_get_qdict(rsp, "return"), "counters");
+    uint64_t val = qdict_get_int(counters, name);
+
+    qobject_unref(rsp);
+    return val;
+}
+
+/* Write to the first and the last word of each of @n large pages. */
+static void fill_large(QTestState *qts, uint64_t addr, unsigned n)
+{
+    for (; n--; addr += LARGE_SIZE) {
+        qtest_writeq(qts, addr, PATTERN);
+        qtest_writeq(qts, addr + LARGE_SIZE - 8, PATTERN);
+    }
+}
+
+static void assert_large(QTestState *qts, uint64_t addr, unsigned n,
+                         uint64_t val)
+{
+    for (; n--; addr += LARGE_SIZE) {
+        g_assert_cmphex(qtest_readq(qts, addr), ==, val);
+        g_assert_cmphex(qtest_readq(qts, addr + LARGE_SIZE - 8), ==, val);
+    }
+}
+
+static void test_reporting_off(void)
+{
+    QTestState *qts = guest_with_vmbus("-device hv-balloon");
+
+    g_assert_cmphex(cpuid(qts, 0x40000003).ebx, ==, 0x30);
+    g_assert_cmphex(hypercall_out(qts, EXT_QUERY, 0, INPUT), ==,
+                    STATUS_ACCESS_DENIED);
+    g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(1), HINT), ==,
+                    STATUS_ACCESS_DENIED);
+    qtest_quit(qts);
+    assert_fails("-cpu max,hv-free-page-reporting", "requires 'hv-synic'");
+}
+
+static void test_reporting_query(void)
+{
+    QTestState *qts = guest_reporting("");
+
+    g_assert_cmphex(cpuid(qts, 0x40000003).ebx, ==, 0x100030);
+    /* Nobody takes hints. */
+    qtest_writeq(qts, INPUT, PATTERN);
+    g_assert_cmphex(hypercall_out(qts, EXT_QUERY, 0, INPUT), ==,
+                    STATUS_SUCCESS);
+    g_assert_cmphex(qtest_readq(qts, INPUT), ==, 0);
+    g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(1), HINT), ==,
+                    STATUS_INVALID_CODE);
+    qtest_quit(qts);
+
+    qts = guest_reporting_to_balloon();
+    g_assert_cmphex(hypercall_out(qts, EXT_QUERY, 0, INPUT), ==,
+                    STATUS_SUCCESS);
+    g_assert_cmphex(qtest_readq(qts, INPUT), ==, 1 << 8);
+    g_assert_cmphex(hypercall_out(qts, EXT_QUERY, 0, INPUT + 4), ==,
+                    STATUS_INVALID_ALIGNMENT);
+    g_assert_cmphex(hypercall_out(qts, EXT_QUERY, 0, 0xfed00000), ==,
+                    STATUS_INSUFFICIENT_MEMORY);
+    g_assert_cmphex(hypercall_out(qts, EXT_QUERY, 0, 1ull << 63), ==,
+                    STATUS_INSUFFICIENT_MEMORY);
+    g_assert_cmphex(hypercall_out(qts, EXT_QUERY | FAST, 0, INPUT), ==,
+                    STATUS_INVALID_PARAMETER);
+    g_assert_cmphex(hypercall_out(qts, EXT_QUERY | REPS(1), 0, INPUT), ==,
+                    STATUS_INVALID_INPUT);
+    qtest_quit(qts);
+}
+
+static void test_reporting_discards(void)
+{
+    /* three large pages, one page, nothing, a large page; not the second */
+    const uint64_t ranges[] = {
+        IDLE | LARGE | 2,
+        IDLE + 4 * LARGE_SIZE + 0x1000,
+        0xfed00000,
+        (IDLE + 6 * LARGE_SIZE) | LARGE,
+    };
+    QTestState *qts = guest_reporting_to_balloon();
+
+    fill_large(qts, IDLE - LARGE_SIZE, 9);
+    qtest_writeq(qts, IDLE + 4 * LARGE_SIZE + 0x1000, PATTERN);
+    qtest_writeq(qts, IDLE + 4 * LARGE_SIZE + 0x2000, PATTERN);
+    g_assert_cmphex(hint(qts, ranges, 4, 0), ==, REPS(4));
+    assert_large(qts, IDLE - LARGE_SIZE, 1, PATTERN);
+    assert_large(qts, IDLE, 3, 0);
+    assert_large(qts, IDLE + 3 * LARGE_SIZE, 3, PATTERN);
+    g_assert_cmphex(qtest_readq(qts, IDLE + 4 * LARGE_SIZE + 0x1000), ==, 0);
+    g_assert_cmphex(qtest_readq(qts, IDLE + 4 * LARGE_SIZE + 0x2000), ==,
+                    PATTERN);
+    assert_large(qts, IDLE + 6 * LARGE_SIZE, 1, 0);
+    assert_large(qts, IDLE + 7 * LARGE_SIZE, 1, PATTERN);
+    g_assert_cmpuint(balloon_counter(qts, "reported"), ==,
+                     4 * LARGE_SIZE + 2 * 4096);
+    g_assert_cmpuint(balloon_counter(qts, "discarded"), ==,
+                     4 * LARGE_SIZE + 4096);
+    g_assert_cmpuint(balloon_counter(qts, "dropped-ranges"), ==, 0);
+
+    /* The first two are done already. */
+    fill_large(qts, IDLE, 7);
+    g_assert_cmphex(hint(qts, ranges, 4, 2), ==, REPS(4));
+    assert_large(qts, IDLE, 6, PATTERN);
+    assert_large(qts, IDLE + 6 * LARGE_SIZE, 1, 0);
+    qtest_quit(qts);
+}
+
+/* More than one call does: the guest does not notice. */
+static void test_reporting_unfinished(void)
+{
+    QTestState *qts = guest_reporting_to_balloon();
+    uint64_t ranges[511];
+    unsigned i;
+
+    for (i = 0; i < 511; i++) {
+        ranges[i] = IDLE + 0x1000 * i;
+        qtest_writeq(qts, ranges[i], PATTERN);
+    }
+    qtest_writeq(qts, ranges[510] + 0x1000, PATTERN);
+    g_assert_cmphex(hint(qts, ranges, 511, 0), ==, REPS(511));
+    for (i = 0; i < 511; i++) {
+        g_assert_cmphex(qtest_readq(qts, ranges[i]), ==, 0);
+    }
+    g_assert_cmphex(qtest_readq(qts, ranges[510] + 0x1000), ==, PATTERN);
+    g_assert_cmpuint(balloon_counter(qts, "reported"), ==, 511 * 4096);
+
+    /* Gigabytes that are not there, and what comes after them. */
+    for (i = 0; i < 10; i++) {
+        ranges[i] = (i + 1ull) << 40 | HUGE_PAGES | 1023;
+    }
+    ranges[10] = IDLE;
+    qtest_writeq(qts, IDLE, PATTERN);
+    g_assert_cmphex(hint(qts, ranges, 11, 0), ==, REPS(11));
+    g_assert_cmphex(qtest_readq(qts, IDLE), ==, 0);
+    qtest_quit(qts);
+}
+
+static void test_reporting_bad(void)
+{
+    static const uint64_t bad_ranges[] = {
+        IDLE | LARGE | 1ull << 13,              /* reserved */
+        IDLE | LARGE | 1ull << 20,
+        IDLE | HUGE_PAGES,                      /* not at 1 GiB */
+        ~0ull << 12 | 1,                        /* past the end */
+        ~0ull << 21 | LARGE | 1,
+        ~0ull << 30 | HUGE_PAGES | 2047,
+    };
+    QTestState *qts = guest_reporting_to_balloon();
+    uint64_t page = INPUT;
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(bad_ranges); i++) {
+        const uint64_t ranges[] = { IDLE, bad_ranges[i], IDLE };
+
+        /* The first of them is done. */
+        g_assert_cmphex(hint(qts, ranges, 3, 0), ==,
+                        REPS(1) | STATUS_INVALID_PARAMETER);
+    }
+    g_assert_cmpuint(balloon_counter(qts, "reported"), ==, 4096 * i);
+
+    qtest_writeq(qts, page, 2);
+    g_assert_cmphex(hypercall(qts, EXT_HINT, page), ==, STATUS_INVALID_INPUT);
+    g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(1) | FROM(1), page), ==,
+                    STATUS_INVALID_INPUT);
+    g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(1) | FROM(4095), page), ==,
+                    STATUS_INVALID_INPUT);
+    g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(512), page), ==,
+                    STATUS_INVALID_INPUT);
+    g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(4095), page), ==,
+                    STATUS_INVALID_INPUT);
+    g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(1) | 1 << 17, page), ==,
+                    STATUS_INVALID_INPUT);
+    g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(1) | 1ull << 60, page), ==,
+                    STATUS_INVALID_INPUT);
+    g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(1) | FAST, page), ==,
+                    STATUS_INVALID_PARAMETER);
+    g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(1), page + 4), ==,
+                    STATUS_INVALID_ALIGNMENT);
+    g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(1), page + 4088), ==,
+                    STATUS_INVALID_INPUT);
+    g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(1), 0xfed00000), ==,
+                    STATUS_INSUFFICIENT_MEMORY);
+    g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(1), ~0ull << 12), ==,
+                    STATUS_INSUFFICIENT_MEMORY);
+    /* Another kind of hint, and bits that mean nothing. */
+    for (i = 0; i < 64; i++) {
+        qtest_writeq(qts, page, i == 1 ? 0 : 2 ^ 1ull << i);
+        g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(1), page), ==,
+                        STATUS_INVALID_PARAMETER);
+    }
+    g_assert_cmpuint(balloon_counter(qts, "reported"), ==,
+                     4096 * ARRAY_SIZE(bad_ranges));
+    qtest_quit(qts);
+}
+
+/* The page that holds the hint, and the one that is executed. */
+static void test_reporting_itself(void)
+{
+    const uint64_t ranges[] = { HINT, HCALL_PAGE, HINT, 0xf0000 };
+    QTestState *qts = guest_reporting_to_balloon();
+
+    g_assert_cmphex(hint(qts, ranges, 4, 0), ==, REPS(4));
+    g_assert_cmphex(qtest_readq(qts, HINT), ==, 0);
+    /* ROM stays. */
+    g_assert_cmphex(hint(qts, ranges, 4, 3), ==, REPS(4));
+    qtest_quit(qts);
+}
+
 /* ---- Messages and interrupts ---- */
 
 static void do_all_vps(const char *machine, const char *accel)
@@ -719,6 +971,14 @@ int main(int argc, char **argv)
     qtest_add_func("/vmbus/gpadl/many", test_many_gpadls);
     qtest_add_func("/vmbus/gpadl/large", test_large_gpadls);
     if (qtest_has_device("hv-balloon")) {
+        qtest_add_func("/hyperv-tcg/free-pages/off", test_reporting_off);
+        qtest_add_func("/hyperv-tcg/free-pages/query", test_reporting_query);
+        qtest_add_func("/hyperv-tcg/free-pages/discards",
+                       test_reporting_discards);
+        qtest_add_func("/hyperv-tcg/free-pages/unfinished",
+                       test_reporting_unfinished);
+        qtest_add_func("/hyperv-tcg/free-pages/bad", test_reporting_bad);
+        qtest_add_func("/hyperv-tcg/free-pages/itself", test_reporting_itself);
         qtest_add_func("/vmbus/rings", test_bad_rings);
         qtest_add_func("/vmbus/packets", test_bad_packets);
     }

@@ -23,6 +23,7 @@
 #include "exec/helper-proto.h"
 #include "exec/translation-block.h"
 #include "hw/core/cpu.h"
+#include "hw/hyperv/free-pages.h"
 #include "hw/hyperv/hyperv.h"
 #include "hw/i386/apic_internal.h"
 #include "hw/i386/apic-msidef.h"
@@ -45,7 +46,7 @@
 /*
  * Hypercall input value: code in bits 15:0, fast in 16, variable header size
  * in 26:17, repeat count in 43:32, repeat start in 59:48, the rest reserved.
- * Of these the hypercalls implemented here take only code and fast.
+ * Of these the hypercalls dispatched here take only code and fast.
  */
 #define HV_HYPERCALL_CODE(input)      ((uint16_t)(input))
 #define HV_HYPERCALL_NOT_SIMPLE(input) \
@@ -80,6 +81,7 @@ static const HvFeature hv_features[] = {
     [HYPERV_FEAT_XMM_INPUT]       = { "hv-xmm-input" },
     [HYPERV_FEAT_TLBFLUSH_EXT]    = { "hv-tlbflush-ext" },
     [HYPERV_FEAT_TLBFLUSH_DIRECT] = { "hv-tlbflush-direct" },
+    [HYPERV_FEAT_FREE_PAGE_REPORTING] = { "hv-free-page-reporting", true },
 };
 
 static bool hv_has(const X86CPU *cpu, int feat)
@@ -95,6 +97,8 @@ bool tcg_hyperv_enabled(const X86CPU *cpu)
 
 static bool hv_not_implemented(const char *name, Error **errp)
 {
+    ERRP_GUARD();
+
     error_setg(errp, "Hyper-V enlightenment '%s' is not implemented by TCG",
                name);
     error_append_hint(errp, "Leave '%s' out of -cpu, or use -accel kvm.\n",
@@ -129,21 +133,31 @@ static const char *hv_unimplemented_feature(const X86CPU *cpu)
     return NULL;
 }
 
-bool tcg_hyperv_check_features(X86CPU *cpu, Error **errp)
+static bool hv_check_dependency(const X86CPU *cpu, int feat, int needed,
+                                Error **errp)
 {
     ERRP_GUARD();
+
+    if (!hv_has(cpu, feat) || hv_has(cpu, needed)) {
+        return true;
+    }
+    error_setg(errp, "Hyper-V enlightenment '%s' requires '%s'",
+               hv_features[feat].name, hv_features[needed].name);
+    error_append_hint(errp, "Add '%s' to -cpu.\n", hv_features[needed].name);
+    return false;
+}
+
+bool tcg_hyperv_check_features(X86CPU *cpu, Error **errp)
+{
     const char *name = hv_unimplemented_feature(cpu);
 
     if (name) {
         return hv_not_implemented(name, errp);
     }
-    if (hv_has(cpu, HYPERV_FEAT_SYNIC) && !hv_has(cpu, HYPERV_FEAT_VPINDEX)) {
-        error_setg(errp, "Hyper-V enlightenment 'hv-synic' requires "
-                   "'hv-vpindex'");
-        error_append_hint(errp, "Add 'hv-vpindex' to -cpu.\n");
-        return false;
-    }
-    return true;
+    return hv_check_dependency(cpu, HYPERV_FEAT_SYNIC, HYPERV_FEAT_VPINDEX,
+                               errp) &&
+        hv_check_dependency(cpu, HYPERV_FEAT_FREE_PAGE_REPORTING,
+                            HYPERV_FEAT_SYNIC, errp);
 }
 
 /* ---- CPUID ---- */
@@ -165,6 +179,19 @@ static uint32_t hv_features_eax(const X86CPU *cpu)
         eax |= HV_RESET_AVAILABLE;
     }
     return eax;
+}
+
+static uint32_t hv_features_ebx(const X86CPU *cpu)
+{
+    uint32_t ebx = 0;
+
+    if (hv_has(cpu, HYPERV_FEAT_SYNIC)) {
+        ebx |= HV_POST_MESSAGES | HV_SIGNAL_EVENTS;
+    }
+    if (hv_has(cpu, HYPERV_FEAT_FREE_PAGE_REPORTING)) {
+        ebx |= HV_ENABLE_EXTENDED_HYPERCALLS;
+    }
+    return ebx;
 }
 
 static uint32_t hv_features_edx(const X86CPU *cpu)
@@ -226,9 +253,7 @@ bool tcg_hyperv_cpuid(const X86CPU *cpu, uint32_t index,
         return true;
     case HV_CPUID_FEATURES:
         *eax = hv_features_eax(cpu);
-        if (hv_has(cpu, HYPERV_FEAT_SYNIC)) {
-            *ebx = HV_POST_MESSAGES | HV_SIGNAL_EVENTS;
-        }
+        *ebx = hv_features_ebx(cpu);
         *edx = hv_features_edx(cpu);
         return true;
     case HV_CPUID_ENLIGHTMENT_INFO:
@@ -590,13 +615,28 @@ static HvHypercall hv_fetch(const CPUX86State *env)
     };
 }
 
+/* Where 32-bit code has both the input value and the result. */
+static void hv_set_edx_eax(CPUX86State *env, uint64_t val)
+{
+    env->regs[R_EAX] = (uint32_t)val;
+    env->regs[R_EDX] = val >> 32;
+}
+
 static void hv_return(CPUX86State *env, uint64_t result)
 {
     if (hv_64bit(env)) {
         env->regs[R_EAX] = result;
     } else {
-        env->regs[R_EAX] = (uint32_t)result;
-        env->regs[R_EDX] = result >> 32;
+        hv_set_edx_eax(env, result);
+    }
+}
+
+static void hv_set_input(CPUX86State *env, uint64_t input)
+{
+    if (hv_64bit(env)) {
+        env->regs[R_ECX] = input;
+    } else {
+        hv_set_edx_eax(env, input);
     }
 }
 
@@ -633,6 +673,26 @@ static uint16_t hv_dispatch(const X86CPU *cpu, const HvHypercall *call)
     }
 }
 
+/*
+ * What is left of it after so much work is done by the same instruction again,
+ * with the input value changed: interrupts are taken in between.
+ */
+static uint64_t hv_free_pages(CPUX86State *env, const HvHypercall *call,
+                              uintptr_t ra)
+{
+    uint64_t result, rest;
+
+    if (!hv_has(env_archcpu(env), HYPERV_FEAT_FREE_PAGE_REPORTING)) {
+        return HV_STATUS_ACCESS_DENIED;
+    }
+    result = hyperv_hcall_free_pages(call->input, call->in, call->out);
+    if (hyperv_free_pages_unfinished(call->input, result, &rest)) {
+        hv_set_input(env, rest);
+        cpu_loop_exit_restore(env_cpu(env), ra);
+    }
+    return result;
+}
+
 /* Only a kernel that told who it is, and no guest of the guest. */
 static bool hv_may_call(const CPUX86State *env)
 {
@@ -650,7 +710,8 @@ void helper_vmcall(CPUX86State *env)
         raise_exception_ra(env, EXCP06_ILLOP, GETPC());
     }
     call = hv_fetch(env);
-    hv_return(env, hv_dispatch(cpu, &call));
+    hv_return(env, hyperv_is_free_pages_hcall(call.input) ?
+              hv_free_pages(env, &call, GETPC()) : hv_dispatch(cpu, &call));
 }
 
 /* ---- Interrupts ---- */
