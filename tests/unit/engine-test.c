@@ -423,6 +423,72 @@ static void test_cycles(void)
     done_honest(sim);
 }
 
+/* Whether all of a stick was given back does not depend on how. */
+static void set_manner(Sim *sim, unsigned cycle)
+{
+    static const unsigned units[] = { 512, 1, 37, 300 };
+
+    sim->unit = units[cycle % G_N_ELEMENTS(units)];
+    sim->big_ranges = cycle / 4 % 2;
+}
+
+/*
+ * Grow, shrink, delete, grow again at the same addresses, of which there are
+ * only just enough: 200 times, and no page ever loses its contents.
+ */
+static void ghost_cycles(Sim *sim, uint64_t unit)
+{
+    uint64_t boot = sim->boot_pages, units = 0;
+    unsigned i, adds;
+
+    sim_keep_contents(sim);
+    sim_connect(sim);
+    sim_advance(sim, 60 * 1000);
+    for (i = 0; i < 200; i++) {
+        uint64_t size = 1 + i * 7 % ((sim->stick_end - sim->stick_space) /
+                                     unit);
+
+        set_manner(sim, i);
+        adds = sim->sent[DM_MSG_HOT_ADD_REQUEST];
+        g_assert_true(sim_plug(sim, i % SIM_STICKS, sim->stick_space,
+                               size * unit, i % 2));
+        sim_target(sim, boot + size * unit);
+        g_assert_cmpuint(sim_info(sim).actual, ==, boot + size * unit);
+        /* Hot-add is for what this guest never had. */
+        g_assert_true(size <= units ||
+                      sim->sent[DM_MSG_HOT_ADD_REQUEST] > adds);
+        g_assert_true(size > units ||
+                      sim->sent[DM_MSG_HOT_ADD_REQUEST] == adds);
+        units = MAX(units, size);
+        sim_check_honest(sim);
+        sim_target(sim, boot);
+        g_assert_cmpuint(sim_info(sim).actual, ==, boot);
+        sim_check_honest(sim);
+        g_assert_true(sim_unplug(sim, i % SIM_STICKS));
+        g_assert_cmpuint(sim_info(sim).ghosts, ==, units * unit);
+    }
+    g_assert_cmpuint(sim->n_unused, ==, 200);
+    done_honest(sim);
+}
+
+static void test_ghost_cycles_small(gconstpointer data)
+{
+    Sim *sim = sim_new_small(DM_PROFILE_AUTO, *(const uint64_t *)data);
+
+    sim->stick_end = sim->stick_space + 40 * SIM_MIB;
+    ghost_cycles(sim, 2 * SIM_MIB);
+}
+
+/* Blocks of 128 MiB, and sizes that are none. */
+static void test_ghost_cycles_blocks(void)
+{
+    Sim *sim = sim_new(256 * SIM_MIB, DM_PROFILE_AUTO, SIM_LINUX);
+
+    sim->stick_space = SIM_4G;
+    sim->stick_end = SIM_4G + 330 * SIM_MIB;
+    ghost_cycles(sim, 66 * SIM_MIB);
+}
+
 /* Adjacent small sticks are one space: blocks span them. */
 static void test_adjacent_sticks(void)
 {
@@ -616,6 +682,47 @@ static void test_transient_refusal(void)
     done_honest(sim);
 }
 
+/* One place that the guest never takes does not keep it from the others. */
+static void test_refused_here_only(void)
+{
+    Sim *sim = one_stick();
+
+    sim_plug(sim, 2, SIM_4G + 4 * SIM_GIB, 512 * SIM_MIB, true);
+    sim->refuse_at = (DmRange) { SIM_4G, 2 * SIM_GIB };
+    sim_target(sim, 3 * SIM_GIB + 512 * SIM_MIB);
+    sim_advance(sim, 3600 * 1000);
+    g_assert_cmpuint(sim_info(sim).actual, ==, SIM_GIB + 512 * SIM_MIB);
+    sim->refuse_at.count = 256 * SIM_MIB;
+    sim_advance(sim, 3600 * 1000);
+    g_assert_cmpuint(sim_info(sim).actual, ==, 3 * SIM_GIB + 256 * SIM_MIB);
+    assert_state(sim, DM_STATE_REFUSED);
+    sim_check_honest(sim);
+    sim_check_target(sim);
+    /* And that place is not lost either. */
+    sim->refuse_at.count = 0;
+    sim_advance(sim, 3600 * 1000);
+    g_assert_cmpuint(sim_info(sim).actual, ==, 3 * SIM_GIB + 512 * SIM_MIB);
+    done_honest(sim);
+}
+
+/* "Never", said as often as there are targets, costs no memory. */
+static void test_never_may_change(void)
+{
+    Sim *sim = one_stick();
+    unsigned i;
+
+    sim->refuse_for_good = true;
+    for (i = 0; i < 50; i++) {
+        sim_target(sim, 3 * SIM_GIB - i);
+        assert_state(sim, DM_STATE_REFUSED);
+    }
+    g_assert_cmpuint(sim->sent[DM_MSG_HOT_ADD_REQUEST], ==, 50);
+    sim->refuse_for_good = false;
+    sim_target(sim, 3 * SIM_GIB);
+    g_assert_cmpuint(sim_info(sim).actual, ==, 3 * SIM_GIB);
+    done_honest(sim);
+}
+
 static void test_permanent_refusal(void)
 {
     Sim *sim = one_stick();
@@ -645,7 +752,109 @@ static void test_not_onlined(void)
     g_assert_cmpuint(sim_stick(sim, 1).added, ==, 128 * SIM_MIB);
     sim_advance(sim, 600 * 1000);
     g_assert_cmpuint(sim_stick(sim, 1).added, ==, 128 * SIM_MIB);
+    /* The guest has it and does not use it: it does not count. */
+    g_assert_cmpuint(sim_info(sim).actual, ==, SIM_GIB);
+    g_assert_cmpuint(sim_info(sim).offline, ==, 128 * SIM_MIB);
+    g_assert_false(sim_unplug(sim, 1));
+    /* Nor when it is ballooned meanwhile. */
+    sim_target(sim, 700 * SIM_MIB);
+    assert_actual(sim, 700 * SIM_MIB);
     done_honest(sim);
+}
+
+/* Somebody onlines it at last: that is seen, and the rest follows. */
+static void test_onlined_later(void)
+{
+    Sim *sim = one_stick();
+
+    sim->onlines = false;
+    sim_target(sim, 3 * SIM_GIB);
+    sim_report(sim);
+    sim_report(sim);
+    assert_state(sim, DM_STATE_NOT_ONLINED);
+    sim->onlines = true;
+    sim_online(sim);
+    g_assert_cmpuint(sim_info(sim).offline, ==, 0);
+    g_assert_cmpuint(sim_info(sim).actual, ==, 3 * SIM_GIB);
+    assert_state(sim, DM_STATE_IDLE);
+    done_honest(sim);
+}
+
+/* A new target is a new try, as small as the first. */
+static void test_onlines_from_now_on(void)
+{
+    Sim *sim = one_stick();
+
+    sim->onlines = false;
+    sim_target(sim, 2 * SIM_GIB);
+    sim_target(sim, 2 * SIM_GIB);
+    assert_state(sim, DM_STATE_NOT_ONLINED);
+    g_assert_cmpuint(sim_info(sim).offline, ==, 256 * SIM_MIB);
+    sim->onlines = true;
+    sim_target(sim, 2 * SIM_GIB);
+    g_assert_cmpuint(sim_info(sim).offline, ==, 256 * SIM_MIB);
+    g_assert_cmpuint(sim_info(sim).actual, ==, 2 * SIM_GIB);
+    done_honest(sim);
+}
+
+/* The time that Linux takes says nothing of Windows. */
+static void test_slow_windows(void)
+{
+    Sim *sim = sim_new(SIM_GIB, DM_PROFILE_AUTO, SIM_WINDOWS);
+
+    sim_plug(sim, 0, SIM_4G, SIM_GIB, true);
+    sim_connect(sim);
+    sim_advance(sim, 60 * 1000);
+    sim->mute = true;
+    sim_target(sim, 2 * SIM_GIB);
+    sim_advance(sim, 6 * 1000);
+    sim->mute = false;
+    sim_pump(sim);
+    g_assert_cmpuint(sim_info(sim).actual, ==, 2 * SIM_GIB);
+    done_honest(sim);
+}
+
+/* So late that waiting for it to be onlined does not explain it. */
+static void test_late_first_answer(void)
+{
+    Sim *sim = one_stick();
+
+    sim->mute = true;
+    sim_target(sim, 2 * SIM_GIB);
+    sim_advance(sim, 3600 * 1000);
+    assert_state(sim, DM_STATE_LATE);
+    sim->mute = false;
+    sim_pump(sim);
+    g_assert_cmpuint(sim_info(sim).offline, ==, 0);
+    g_assert_cmpuint(sim_info(sim).actual, ==, 2 * SIM_GIB);
+    done_honest(sim);
+}
+
+static bool names_s4(const Sim *sim)
+{
+    return strstr(sim_info(sim).last_error, "disable_s4") != NULL;
+}
+
+/* A Linux that may hibernate answers nothing, ever. */
+static void test_never_answers(void)
+{
+    Sim *sim = one_stick();
+
+    sim->mute = true;
+    sim_target(sim, 700 * SIM_MIB);
+    sim_advance(sim, 60 * 1000);
+    assert_state(sim, DM_STATE_LATE);
+    g_assert_true(names_s4(sim));
+    g_assert_cmpuint(sim_info(sim).actual, ==, SIM_GIB);
+    sim->mute = false;
+    sim_pump(sim);
+    /* It did answer: if it is slow once more, there is another reason. */
+    sim->mute = true;
+    sim_target(sim, 600 * SIM_MIB);
+    sim_advance(sim, 60 * 1000);
+    assert_state(sim, DM_STATE_LATE);
+    g_assert_false(names_s4(sim));
+    sim_free(sim);
 }
 
 /* ---- reconnects ---- */
@@ -732,7 +941,61 @@ static void test_kexec(void)
     sim_kexec(sim, SIM_LINUX);
     g_assert_cmpuint(sim_info(sim).released, ==, 2 * SIM_GIB);
     g_assert_cmpuint(sim_info(sim).actual, ==, SIM_GIB);
+    sim_check_honest(sim);
     check_new_kernel(sim);
+}
+
+/* Nobody can tell whether it has the sticks: they do not count. */
+static void test_kexec_in_use(void)
+{
+    Sim *sim = grown();
+
+    sim_target(sim, 2 * SIM_GIB + 512 * SIM_MIB);
+    sim_kexec(sim, SIM_LINUX);
+    g_assert_cmpuint(sim_info(sim).actual, ==, SIM_GIB);
+    g_assert_cmpuint(sim->told_actual, ==, SIM_GIB);
+    g_assert_cmpuint(sim_info(sim).released, ==, 512 * SIM_MIB);
+    g_assert_cmpuint(sim_info(sim).in_doubt, ==,
+                     SIM_GIB + 512 * SIM_MIB);
+    g_assert_cmpint(sim_stick(sim, 1).state, ==, DM_STICK_INUSE);
+    g_assert_false(sim_unplug(sim, 1));
+    sim_check_honest(sim);
+    check_new_kernel(sim);
+}
+
+/* The driver that comes has not heard of the regions that are begun. */
+static void test_rebind(void)
+{
+    Sim *sim = sim_new(SIM_GIB, DM_PROFILE_AUTO, SIM_LINUX);
+
+    sim_connect(sim);
+    sim_plug(sim, 0, SIM_4G, 200 * SIM_MIB, false);
+    sim_target(sim, SIM_GIB);
+    sim_rebind(sim);
+    g_assert_cmpuint(sim_info(sim).released, ==, 200 * SIM_MIB);
+    /* 128 + 72 MiB were given; 56 follow in that block, and others. */
+    sim_plug(sim, 1, SIM_4G + 200 * SIM_MIB, 312 * SIM_MIB, true);
+    sim_target(sim, SIM_GIB + 512 * SIM_MIB);
+    g_assert_cmpuint(sim_info(sim).actual, ==, SIM_GIB + 456 * SIM_MIB);
+    assert_state(sim, DM_STATE_REFUSED);
+    sim_check_honest(sim);
+    sim_reset(sim);
+    sim_connect(sim);
+    g_assert_cmpuint(sim_info(sim).actual, ==, SIM_GIB + 512 * SIM_MIB);
+    done_honest(sim);
+}
+
+/* What a driver refused is asked of the next one too. */
+static void test_rebind_after_refusal(void)
+{
+    Sim *sim = one_stick();
+
+    sim->refuse_for_good = true;
+    sim_target(sim, 3 * SIM_GIB);
+    sim->refuse_for_good = false;
+    sim_rebind(sim);
+    g_assert_cmpuint(sim_info(sim).actual, ==, 3 * SIM_GIB);
+    done_honest(sim);
 }
 
 /* Even if nobody saw the id being cleared: another id, another kernel. */
@@ -836,6 +1099,8 @@ static void add_ordinary(void)
     ADD("request-limits", test_request_limits);
 }
 
+static const uint64_t linux_id = SIM_LINUX, windows_id = SIM_WINDOWS;
+
 static void add_sticks(void)
 {
     ADD("stick/unplug-in-use", test_unplug_in_use);
@@ -847,6 +1112,11 @@ static void add_sticks(void)
     ADD("stick/ghost-then-reset", test_ghost_then_reset);
     ADD("stick/reset-clears-ghosts", test_reset_clears_ghosts);
     ADD("stick/cycles", test_cycles);
+    g_test_add_data_func("/engine/stick/ghost-cycles/linux", &linux_id,
+                         test_ghost_cycles_small);
+    g_test_add_data_func("/engine/stick/ghost-cycles/windows", &windows_id,
+                         test_ghost_cycles_small);
+    ADD("stick/ghost-cycles/blocks", test_ghost_cycles_blocks);
     ADD("stick/adjacent", test_adjacent_sticks);
     ADD("stick/continue-region", test_continue_region);
     ADD("stick/unaligned", test_unaligned_stick);
@@ -863,7 +1133,17 @@ static void add_guests(void)
     ADD("no-balloon", test_no_balloon);
     ADD("refusal/transient", test_transient_refusal);
     ADD("refusal/permanent", test_permanent_refusal);
+    ADD("refusal/here-only", test_refused_here_only);
+    ADD("refusal/never-may-change", test_never_may_change);
     ADD("not-onlined", test_not_onlined);
+    ADD("not-onlined/later", test_onlined_later);
+    ADD("not-onlined/from-now-on", test_onlines_from_now_on);
+    ADD("not-onlined/slow-windows", test_slow_windows);
+    ADD("not-onlined/late-first-answer", test_late_first_answer);
+    ADD("never-answers", test_never_answers);
+    ADD("reconnect/rebind", test_rebind);
+    ADD("reconnect/rebind-after-refusal", test_rebind_after_refusal);
+    ADD("reconnect/kexec-in-use", test_kexec_in_use);
     ADD("reconnect/same-kernel", test_same_kernel);
     ADD("reconnect/while-adding", test_close_while_adding);
     ADD("reconnect/while-returning", test_close_while_returning);

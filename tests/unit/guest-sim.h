@@ -6,7 +6,10 @@
  * The guest keeps its own books, one byte a page, written without looking at
  * the engine's. Whatever the engine does is held against them at once: a page
  * that is handed out must not be the guest's already, a page that is
- * discarded must not be the guest's at all, a region is declared only once.
+ * discarded must not be the guest's at all, a region is declared only once, a
+ * page that is handed out is memory. With sim_keep_contents() the memory has
+ * contents too, and what the guest wrote must be there for as long as it has
+ * the page.
  * A guest that lies uses the same books: what it claims to have released
  * counts as released, so the same rules hold.
  *
@@ -32,6 +35,7 @@ typedef enum SimPage {
     SIM_NONE,                   /* not this guest's */
     SIM_OWNED,
     SIM_RELEASED,               /* was the guest's, and it said it is not */
+    SIM_OFFLINE,                /* hot-added, and never brought into use */
 } SimPage;
 
 typedef struct SimRegion {      /* as Linux keeps them */
@@ -66,8 +70,9 @@ typedef struct Sim {
     unsigned alignment;         /* 2^n MiB */
     uint64_t floor;             /* it keeps at least so much */
     bool mute;                  /* it answers nothing */
-    bool onlines;               /* hot-added memory is used at once */
+    bool onlines;               /* a Linux: hot-added memory is used at once */
     bool refuse, refuse_for_good; /* hot-add */
+    DmRange refuse_at;          /* hot-add of anything in there */
     uint64_t take_at_most;      /* of a hot-add; 0: all */
     unsigned unit;              /* it releases runs of so many pages */
     bool big_ranges;            /* as Windows: runs in one range */
@@ -80,9 +85,12 @@ typedef struct Sim {
 
     uint8_t *pages;             /* SimPage */
     uint64_t n_pages;
-    uint64_t owned;
+    uint64_t owned, offline;
     uint64_t lost;              /* released while nobody listened */
     GArray *regions;            /* SimRegion */
+    /* What is in memory, and what the guest wrote there; NULL: not kept. */
+    uint32_t *memory, *wrote;
+    uint32_t writes;
     GQueue inbox;               /* GBytes from the engine */
     SimRequest open;            /* of a guest that lies */
     uint32_t counter;           /* its own trans_id */
@@ -92,6 +100,7 @@ typedef struct Sim {
     unsigned n_boot;
     uint64_t boot_pages, hole_pages;
     uint64_t stick_space;       /* where sim_step() plugs sticks */
+    uint64_t stick_end;         /* no stick reaches beyond; 0: books' end */
     SimStick sticks[SIM_STICKS];
 
     /* What the engine said. */
@@ -122,8 +131,17 @@ void sim_pump(Sim *sim);
 void sim_advance(Sim *sim, uint64_t ms);
 /* Resets the machine; the guest does not connect by itself. */
 void sim_reset(Sim *sim);
-/* Another kernel takes over without a reset. */
+/* Another kernel takes over without a reset, and uses all that it finds. */
 void sim_kexec(Sim *sim, uint64_t os_id);
+/* The driver is removed and bound anew: the kernel's memory is as it was, the
+ * driver's records are gone. */
+void sim_rebind(Sim *sim);
+/* Someone brings into use what was hot-added and is offline. */
+void sim_online(Sim *sim);
+
+/* From now on memory has contents. */
+void sim_keep_contents(Sim *sim);
+void sim_check_contents(const Sim *sim);
 
 void sim_target(Sim *sim, uint64_t pages);
 bool sim_plug(Sim *sim, unsigned id, uint64_t first, uint64_t count,
@@ -140,6 +158,8 @@ void sim_unballoon_response(Sim *sim);
 void sim_version_request(Sim *sim, uint32_t version, bool last);
 void sim_capabilities(Sim *sim);
 void sim_status(Sim *sim, uint64_t available);
+/* A status report as Linux makes it. */
+void sim_report(Sim *sim);
 /* Drops what the engine sent and the guest has not looked at. */
 void sim_drop_inbox(Sim *sim);
 

@@ -33,7 +33,7 @@ static void check_add(const DmRegions *r, uint64_t want, DmRange range,
 {
     DmHotAdd add;
 
-    g_assert_true(dm_regions_pick_hot_add(r, want, BLOCK, UINT64_MAX / 2,
+    g_assert_true(dm_regions_pick_hot_add(r, want, BLOCK, UINT64_MAX / 2, false,
                                           &add));
     g_assert_cmphex(add.range.first, ==, range.first);
     g_assert_cmphex(add.range.count, ==, range.count);
@@ -47,7 +47,7 @@ static void check_none(const DmRegions *r)
 {
     DmHotAdd add;
 
-    g_assert_false(dm_regions_pick_hot_add(r, 1, BLOCK, UINT64_MAX / 2,
+    g_assert_false(dm_regions_pick_hot_add(r, 1, BLOCK, UINT64_MAX / 2, false,
                                            &add));
 }
 
@@ -94,10 +94,10 @@ static void test_hot_add_limit(void)
 
     init(&r);
     plug(&r, 0, STICKS, 1024 * MIB);
-    g_assert_true(dm_regions_pick_hot_add(&r, 1024 * MIB, BLOCK, 300 * MIB,
+    g_assert_true(dm_regions_pick_hot_add(&r, 1024 * MIB, BLOCK, 300 * MIB, false,
                                           &add));
     g_assert_cmpuint(add.range.count, ==, 2 * BLOCK);
-    g_assert_true(dm_regions_pick_hot_add(&r, 1024 * MIB, BLOCK, 1, &add));
+    g_assert_true(dm_regions_pick_hot_add(&r, 1024 * MIB, BLOCK, 1, false, &add));
     g_assert_cmpuint(add.range.count, ==, BLOCK);
     dm_regions_clear(&r);
 }
@@ -144,7 +144,8 @@ static void test_hot_add_starts_inside_block(void)
     dm_regions_clear(&r);
 }
 
-static const DmHotAdd one_block = { { STICKS, BLOCK }, { STICKS, BLOCK } };
+static const DmHotAdd one_block = { { STICKS, BLOCK }, { STICKS, BLOCK },
+                                    STICKS + BLOCK };
 
 static void test_unusable_is_a_barrier(void)
 {
@@ -178,10 +179,110 @@ static void test_postponed(void)
     dm_regions_clear(&r);
 }
 
+/* In turn, and a place that was not tried before in between. */
+static void test_postponed_elsewhere(void)
+{
+    DmHotAdd first, add;
+    DmRegions r;
+    unsigned i;
+
+    init(&r);
+    plug(&r, 0, STICKS, 6 * BLOCK);
+    for (i = 0; i < DM_MAX_POSTPONED; i++) {
+        g_assert_true(dm_regions_pick_hot_add(&r, 1, BLOCK, 1, true, &add));
+        g_assert_cmphex(add.range.first, ==, STICKS + i * BLOCK);
+        g_assert_false(dm_regions_postpone(&r, &add));
+        g_assert_true(dm_regions_pick_hot_add(&r, 1, BLOCK, 1, false,
+                                              &first));
+        g_assert_cmphex(first.range.first, ==, STICKS);
+    }
+    /* No more of them than can be remembered. */
+    g_assert_true(dm_regions_pick_hot_add(&r, 1, BLOCK, 1, true, &add));
+    g_assert_cmphex(add.range.first, ==, STICKS);
+    g_assert_true(dm_regions_postpone(&r, &add));
+    g_assert_true(dm_regions_pick_hot_add(&r, 1, BLOCK, 1, true, &add));
+    g_assert_cmphex(add.range.first, ==, STICKS + BLOCK);
+    dm_regions_added(&r, add.range);
+    g_assert_true(dm_regions_pick_hot_add(&r, 1, BLOCK, 1, true, &add));
+    g_assert_cmphex(add.range.first, ==, STICKS + 4 * BLOCK);
+    dm_regions_clear(&r);
+}
+
+/* The rest of the block is out of bounds, whatever is plugged there later. */
+static void test_postponed_continued(void)
+{
+    DmHotAdd add;
+    DmRegions r;
+
+    init(&r);
+    plug(&r, 0, STICKS, 64 * MIB);
+    dm_regions_added(&r, (DmRange) { STICKS, 32 * MIB });
+    g_assert_true(dm_regions_pick_hot_add(&r, 1, BLOCK, 1, false, &add));
+    g_assert_cmphex(add.range.first, ==, STICKS + 32 * MIB);
+    dm_regions_postpone(&r, &add);
+    plug(&r, 1, STICKS + 64 * MIB, BLOCK);
+    g_assert_true(dm_regions_pick_hot_add(&r, 1, BLOCK, 1, true, &add));
+    g_assert_cmphex(add.range.first, ==, STICKS + BLOCK);
+    dm_regions_clear(&r);
+}
+
+static void test_new_driver(void)
+{
+    DmRegions r;
+
+    init(&r);
+    plug(&r, 0, STICKS, 2 * BLOCK + 64 * MIB);
+    dm_regions_added(&r, (DmRange) { STICKS, BLOCK + 64 * MIB });
+    dm_regions_new_driver(&r, BLOCK);
+    check_add(&r, 1, (DmRange) { STICKS + 2 * BLOCK, 64 * MIB },
+              (DmRange) { STICKS + 2 * BLOCK, BLOCK });
+    dm_regions_clear(&r);
+}
+
+/* Of boot memory it has everything; of sticks, nobody knows what. */
+static void test_new_kernel(void)
+{
+    DmRegions r;
+
+    init(&r);
+    plug(&r, 0, STICKS, 2 * BLOCK);
+    dm_regions_added(&r, (DmRange) { STICKS, BLOCK });
+    dm_regions_not_onlined(&r, (DmRange) { STICKS + 10 * MIB, 5 * MIB });
+    dm_regions_release(&r, (DmRange) { 0x200, 10 }, NULL);
+    dm_regions_release(&r, (DmRange) { STICKS + MIB, MIB }, NULL);
+    dm_regions_new_kernel(&r);
+    g_assert_cmpuint(dm_regions_actual(&r), ==, 1024 * MIB);
+    g_assert_cmpuint(dm_pageset_count(r.in_doubt), ==, BLOCK - MIB);
+    g_assert_cmpuint(dm_pageset_count(r.released), ==, MIB);
+    g_assert_null(dm_regions_fault(&r));
+    dm_regions_clear(&r);
+}
+
+static void test_offline(void)
+{
+    DmRegions r;
+
+    init(&r);
+    plug(&r, 0, STICKS, BLOCK);
+    dm_regions_added(&r, (DmRange) { STICKS, BLOCK });
+    dm_regions_not_onlined(&r, (DmRange) { STICKS, BLOCK });
+    g_assert_cmpuint(dm_regions_actual(&r), ==, 1024 * MIB);
+    g_assert_cmpint(dm_regions_stick_state(&r, dm_regions_stick(&r, 0)), ==,
+                    DM_STICK_INUSE);
+    /* What it can release it had in use. */
+    dm_regions_release(&r, (DmRange) { STICKS, MIB }, NULL);
+    g_assert_cmpuint(dm_regions_actual(&r), ==, 1024 * MIB);
+    g_assert_null(dm_regions_fault(&r));
+    dm_regions_all_onlined(&r);
+    g_assert_cmpuint(dm_regions_actual(&r), ==, 1024 * MIB + BLOCK - MIB);
+    dm_regions_clear(&r);
+}
+
 /* It may have declared the whole block: the rest of it is not safe. */
 static void test_add_in_doubt(void)
 {
-    DmHotAdd half = { { STICKS, 64 * MIB }, { STICKS, BLOCK } };
+    DmHotAdd half = { { STICKS, 64 * MIB }, { STICKS, BLOCK },
+                      STICKS + BLOCK };
     DmRegions r;
 
     init(&r);
@@ -262,6 +363,13 @@ int main(int argc, char **argv)
                     test_hot_add_starts_inside_block);
     g_test_add_func("/regions/hot-add/barrier", test_unusable_is_a_barrier);
     g_test_add_func("/regions/hot-add/postponed", test_postponed);
+    g_test_add_func("/regions/hot-add/postponed-elsewhere",
+                    test_postponed_elsewhere);
+    g_test_add_func("/regions/hot-add/postponed-continued",
+                    test_postponed_continued);
+    g_test_add_func("/regions/new-driver", test_new_driver);
+    g_test_add_func("/regions/new-kernel", test_new_kernel);
+    g_test_add_func("/regions/offline", test_offline);
     g_test_add_func("/regions/hot-add/in-doubt", test_add_in_doubt);
     g_test_add_func("/regions/ghosts", test_ghosts);
     g_test_add_func("/regions/return-order", test_return_order);

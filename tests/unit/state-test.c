@@ -359,26 +359,60 @@ static void return_nothing(DmEngine *e)
 static void hot_add_owned(DmEngine *e)
 {
     e->txn = (Txn) { .kind = TXN_HOT_ADD, .sent = true, .asked = 256,
-                     .add = { .range = { 32 * SIM_MIB, 256 } } };
+                     .add = { .range = { 32 * SIM_MIB, 256 },
+                              .end = 33 * SIM_MIB } };
 }
 
 static void hot_add_boot(DmEngine *e)
 {
-    e->regions.postponed = (DmHotAdd) { .range = { 0x200, 0x200 } };
+    e->regions.postponed[0] = (DmHotAdd) { .range = { 0x200, 0x200 } };
+    e->regions.n_postponed = 1;
 }
 
 static void hot_add_outside_region(DmEngine *e)
 {
-    e->regions.postponed = (DmHotAdd) {
+    e->regions.n_postponed = 1;
+    e->regions.postponed[0] = (DmHotAdd) {
         .range = { 62 * SIM_MIB, 2 * SIM_MIB },
         .region = { 62 * SIM_MIB, SIM_MIB },
+        .end = 63 * SIM_MIB,
     };
+}
+
+static void hot_add_no_end(DmEngine *e)
+{
+    e->regions.n_postponed = 1;
+    e->regions.postponed[0] = (DmHotAdd) {
+        .range = { 62 * SIM_MIB, 2 * SIM_MIB },
+        .end = 63 * SIM_MIB,
+    };
+}
+
+static void postponed_twice(DmEngine *e)
+{
+    hot_add_no_end(e);
+    e->regions.postponed[0].end = 64 * SIM_MIB;
+    e->regions.postponed[1] = e->regions.postponed[0];
+    e->regions.n_postponed = 2;
+}
+
+static void offline_never_given(DmEngine *e)
+{
+    dm_pageset_add(e->regions.offline, 63 * SIM_MIB, 1);
+}
+
+static void offline_released(DmEngine *e)
+{
+    dm_pageset_add(e->regions.added, 33 * SIM_MIB, 1);
+    dm_pageset_add(e->regions.released, 33 * SIM_MIB, 1);
+    dm_pageset_add(e->regions.offline, 33 * SIM_MIB, 1);
 }
 
 static void two_sizes(DmEngine *e)
 {
     e->txn = (Txn) { .kind = TXN_HOT_ADD, .sent = true, .asked = 255,
-                     .add = { .range = { 62 * SIM_MIB, 256 } } };
+                     .add = { .range = { 62 * SIM_MIB, 256 },
+                              .end = 63 * SIM_MIB } };
 }
 
 static void add_before_discard(DmEngine *e)
@@ -417,6 +451,10 @@ static const Tamper tampers[] = {
     { "hot-add-owned", hot_add_owned, "what the guest has or no stick" },
     { "hot-add-boot", hot_add_boot, "what the guest has or no stick" },
     { "hot-add-region", hot_add_outside_region, "does not hold its range" },
+    { "hot-add-no-end", hot_add_no_end, "beyond the end of a chunk" },
+    { "postponed-twice", postponed_twice, "postponed twice" },
+    { "offline-never-given", offline_never_given, "offline that" },
+    { "offline-released", offline_released, "offline and released" },
     { "hot-add-two-sizes", two_sizes, "of two sizes" },
     { "hot-add-before-discard", add_before_discard, "some to discard" },
     { "unsent-nothing", unsent_nothing, "not that of the request" },

@@ -74,7 +74,10 @@ struct DmEngine {
     char *last_error;
     uint64_t retry_at;          /* ms; NEVER: not before something changes */
     uint64_t retry_delay;
-    bool probed;                /* this guest onlined what it was given */
+    bool probed;                /* it took and onlined what it was given */
+    bool elsewhere;             /* a hot-add was refused twice: try others */
+    bool answered;              /* this kernel answers requests */
+    DmStatus status;            /* the last one, of this kernel */
 
     bool waiting;               /* for the end of the quiet time */
     bool settled;

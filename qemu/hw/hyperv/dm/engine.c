@@ -142,6 +142,20 @@ static void tell_actual(DmEngine *e)
     }
 }
 
+static DmGuest guest_kind(const DmEngine *e)
+{
+    switch (e->guest_os_id >> 48) {
+    case 0:
+        return DM_GUEST_NONE;
+    case OS_LINUX:
+        return DM_GUEST_LINUX;
+    case OS_MICROSOFT:
+        return DM_GUEST_WINDOWS;
+    default:
+        return DM_GUEST_OTHER;
+    }
+}
+
 /* ---- sending ---- */
 
 /* The guest's time to answer starts when the request really leaves. */
@@ -275,13 +289,13 @@ static uint64_t blocks(uint64_t pages)
 
 static bool start_hot_add(DmEngine *e, uint64_t pages, uint64_t now)
 {
-    /* Until this guest has shown that it onlines what it gets, give it as
-     * little as possible. */
+    /* Until this guest has shown that it takes and onlines what it gets,
+     * give it as little as possible. */
     uint64_t limit = e->probed ? MAX_HOT_ADD_PAGES : 1;
     DmHotAdd *add = &e->txn.add;
 
     if (!dm_regions_pick_hot_add(&e->regions, pages, alignment(e), limit,
-                                 add)) {
+                                 e->elsewhere, add)) {
         return false;
     }
     txn_begin(e, TXN_HOT_ADD, now, HOT_ADD_DEADLINE +
@@ -303,7 +317,8 @@ static void grow(DmEngine *e, uint64_t missing, uint64_t now)
     if (e->caps.balloon && start_return(e, missing, now)) {
         return;
     }
-    if (!dm_regions_ungranted(&e->regions) || missing < BALLOON_UNIT) {
+    if (!dm_regions_ungranted(&e->regions) ||
+        missing < MIN(BALLOON_UNIT, alignment(e))) {
         return;                 /* there is no more, or it is near enough */
     }
     if (!e->caps.hot_add) {
@@ -387,6 +402,18 @@ static void start(DmEngine *e, uint64_t now)
     }
 }
 
+/* Why a guest that never answered anything may be silent. */
+static const char *why_silent(const DmEngine *e)
+{
+    if (e->answered || !e->txn.sent || guest_kind(e) != DM_GUEST_LINUX) {
+        return "";
+    }
+    return "; Linux ignores all requests where the machine offers hibernation "
+           "(ACPI S4), so turn that off: -global ICH9-LPC.disable_s4=1 (q35) "
+           "or PIIX4_PM.disable_s4=1 (pc), in domain XML <suspend-to-disk "
+           "enabled='no'/>";
+}
+
 static void notice_deadline(DmEngine *e, uint64_t now)
 {
     static const char *const what[] = {
@@ -401,8 +428,9 @@ static void notice_deadline(DmEngine *e, uint64_t now)
     e->txn.late = true;
     e->counters.late++;
     set_error(e, "the guest has not %s a request to %s for %"
-              G_GUINT64_FORMAT " s", e->txn.sent ? "answered" : "made room for",
-              what[e->txn.kind], (now - e->txn.started) / 1000);
+              G_GUINT64_FORMAT " s%s",
+              e->txn.sent ? "answered" : "made room for", what[e->txn.kind],
+              (now - e->txn.started) / 1000, why_silent(e));
 }
 
 /* Returns true if there is more to discard. */
@@ -527,6 +555,36 @@ static void capabilities(DmEngine *e, const uint8_t *msg,
 
 /* ---- what the guest reports ---- */
 
+/*
+ * Linux counts what it was given and did not online as committed. So where it
+ * is onlined at last, between two reports as much becomes available as is
+ * committed no more.
+ */
+static bool was_onlined(const DmEngine *e, const DmStatus *status)
+{
+    uint64_t offline = dm_pageset_count(e->regions.offline);
+    uint64_t least = offline - offline / 4;
+
+    return offline && status->available >= e->status.available &&
+           status->available - e->status.available >= least &&
+           e->status.committed >= status->committed &&
+           e->status.committed - status->committed >= least;
+}
+
+static void look_for_onlining(DmEngine *e, const DmStatus *status)
+{
+    if (was_onlined(e, status)) {
+        trace(e, "memory that the guest did not use was onlined");
+        dm_regions_all_onlined(&e->regions);
+        e->probed = true;
+        e->settled = false;
+        if (e->obstacle == DM_STATE_NOT_ONLINED) {
+            clear_obstacle(e);
+        }
+    }
+    e->status = *status;
+}
+
 static void status_report(DmEngine *e, const uint8_t *msg,
                           const DmHeader *header)
 {
@@ -537,6 +595,7 @@ static void status_report(DmEngine *e, const uint8_t *msg,
     } else if (e->stage != STAGE_READY) {
         e->counters.unexpected++;
     } else {
+        look_for_onlining(e, &status);
         e->ops.status(e->opaque, &status);
     }
 }
@@ -545,6 +604,7 @@ static void status_report(DmEngine *e, const uint8_t *msg,
 static bool unexpected(DmEngine *e, TxnKind kind, uint64_t now)
 {
     if (e->stage == STAGE_READY && e->txn.kind == kind && e->txn.sent) {
+        e->answered = true;
         return false;
     }
     e->counters.unexpected++;
@@ -643,36 +703,62 @@ static void return_response(DmEngine *e, uint64_t now)
     txn_end(e);
 }
 
-/* A guest that was given memory and answered too slowly to have onlined
- * it: Linux says that it did either way. */
-static void judge_onlining(DmEngine *e, uint64_t now)
+/*
+ * A guest that was given memory and answered too slowly to have onlined it:
+ * Linux waits so long for each of its blocks, and says that it did either way.
+ * An answer that is slower than that has other reasons and says nothing.
+ */
+static bool seems_onlined(const DmEngine *e, uint64_t pages, uint64_t now)
 {
-    uint64_t pages = e->txn.add.range.count;
+    uint64_t block = MAX(BLOCK_PAGES, alignment(e));
+    uint64_t waits = (pages + block - 1) / block;
 
-    if (now - e->txn.started < NOT_ONLINED_BLOCK * blocks(pages)) {
+    return guest_kind(e) != DM_GUEST_LINUX ||
+           now - e->txn.started < NOT_ONLINED_BLOCK * waits;
+}
+
+static bool is_late(const Txn *txn, uint64_t now)
+{
+    return txn->late || now >= txn->deadline;
+}
+
+static void judge_onlining(DmEngine *e, uint64_t pages, uint64_t now)
+{
+    if (is_late(&e->txn, now)) {
+        return;
+    }
+    if (seems_onlined(e, pages, now)) {
         e->probed = true;
         return;
     }
+    dm_regions_not_onlined(&e->regions,
+                           (DmRange) { e->txn.add.range.first, pages });
+    e->probed = false;
     set_error(e, "the guest took %" G_GUINT64_FORMAT " MiB and seems not to "
               "online it: start its kernel with memhp_default_state=online",
               pages / MIB_PAGES(1));
     obstacle_for_good(e, DM_STATE_NOT_ONLINED);
 }
 
+/*
+ * The same can be asked again, as it was, without harm, and is: now and then,
+ * or once something has changed if the guest says "never".
+ */
 static void hot_add_refused(DmEngine *e, uint32_t result, uint64_t now)
 {
     uint64_t addr = e->txn.add.range.first << DM_PAGE_SHIFT;
 
     e->counters.refused++;
+    e->elsewhere = dm_regions_postpone(&e->regions, &e->txn.add);
+    e->probed = false;
     if (result) {
         set_error(e, "the guest refuses memory at 0x%" G_GINT64_MODIFIER "x "
-                  "for good: only a restart of the guest clears this", addr);
-        dm_regions_refused(&e->regions, &e->txn.add, 0);
+                  "for good: it is asked again only when the target or the "
+                  "plugged memory changes, or it is restarted", addr);
         obstacle_for_good(e, DM_STATE_REFUSED);
     } else {
         set_error(e, "the guest could not add memory at 0x%"
                   G_GINT64_MODIFIER "x; it will be asked again", addr);
-        dm_regions_postpone(&e->regions, &e->txn.add);
         obstacle_for_now(e, DM_STATE_REFUSED, now);
     }
 }
@@ -687,7 +773,9 @@ static void hot_add_taken(DmEngine *e, uint64_t pages, uint64_t now)
         e->counters.refused++;
         dm_regions_refused(&e->regions, &e->txn.add, pages);
     }
-    judge_onlining(e, now);
+    e->elsewhere = e->regions.n_postponed > 0;
+    e->retry_delay = RETRY_MIN;
+    judge_onlining(e, pages, now);
 }
 
 static void hot_add_response(DmEngine *e, const uint8_t *msg,
@@ -769,30 +857,32 @@ void dm_engine_writable(DmEngine *e, uint64_t now)
 
 /* ---- the channel, the machine ---- */
 
-static DmGuest guest_kind(const DmEngine *e)
+static void forget_driver(DmEngine *e)
 {
-    switch (e->guest_os_id >> 48) {
-    case 0:
-        return DM_GUEST_NONE;
-    case OS_LINUX:
-        return DM_GUEST_LINUX;
-    case OS_MICROSOFT:
-        return DM_GUEST_WINDOWS;
-    default:
-        return DM_GUEST_OTHER;
-    }
+    e->had_caps = false;
+    e->probed = e->elsewhere = e->answered = false;
+    e->status = (DmStatus) { 0 };
 }
 
 static void new_kernel(DmEngine *e)
 {
-    dm_regions_boot_is_owned(&e->regions);
+    dm_regions_new_kernel(&e->regions);
     /* Nor is it known what it was told of sticks: leave them be. */
     dm_pageset_clear(e->discard);
-    e->had_caps = false;
+    forget_driver(e);
     set_error(e, "another kernel was started without a reset (kexec): memory "
               "is neither added nor returned before the guest is restarted");
     obstacle_for_good(e, DM_STATE_NEW_KERNEL);
     tell_sticks(e);
+}
+
+static void same_kernel(DmEngine *e)
+{
+    if (e->had_caps) {
+        dm_regions_new_driver(&e->regions, alignment(e));
+    }
+    e->elsewhere = false;
+    clear_obstacle(e);
 }
 
 void dm_engine_channel_open(DmEngine *e, uint64_t guest_os_id,
@@ -816,7 +906,7 @@ void dm_engine_channel_open(DmEngine *e, uint64_t guest_os_id,
     if (is_new_kernel) {
         new_kernel(e);
     } else if (!frozen(e)) {
-        clear_obstacle(e);
+        same_kernel(e);
     }
 }
 
@@ -843,10 +933,9 @@ void dm_engine_system_reset(DmEngine *e, uint64_t now)
     dm_engine_channel_close(e, now);
     e->counters.resets++;
     e->guest_os_id = 0;
-    e->had_caps = false;
     e->met = false;
     e->quiet_until = 0;
-    e->probed = false;
+    forget_driver(e);
     clear_obstacle(e);
     dm_regions_reset(&e->regions, e->discard);
     e->settled = false;
@@ -1008,6 +1097,7 @@ void dm_engine_query(const DmEngine *e, DmEngineInfo *info)
         .capacity = dm_regions_capacity(r),
         .released = dm_pageset_count(r->released),
         .in_doubt = dm_pageset_count(r->in_doubt),
+        .offline = dm_pageset_count(r->offline),
         .ghosts = dm_pageset_count(r->ghosts),
         .ungranted = dm_regions_ungranted(r),
         .counters = e->counters,

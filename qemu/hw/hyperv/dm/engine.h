@@ -82,11 +82,13 @@ typedef struct DmEngineInfo {
     DmState state;
     const char *last_error;     /* NULL if none; valid until the next call */
     uint64_t target;
-    uint64_t actual;            /* boot + added - released - in doubt */
+    uint64_t actual;            /* boot + added - released - in doubt -
+                                   offline */
     uint64_t boot;
     uint64_t capacity;          /* boot + all sticks */
     uint64_t released;
     uint64_t in_doubt;
+    uint64_t offline;           /* taken by the guest, and not used */
     uint64_t ghosts;
     uint64_t ungranted;         /* plugged, never given to this guest */
     DmCounters counters;

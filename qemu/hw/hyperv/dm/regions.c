@@ -6,6 +6,8 @@
 
 #include "regions.h"
 
+#include <string.h>
+
 static uint64_t range_end(DmRange range)
 {
     return range.first + range.count;
@@ -44,9 +46,10 @@ void dm_regions_init(DmRegions *r, const DmRange *boot, unsigned n,
     r->added = dm_pageset_new();
     r->released = dm_pageset_new();
     r->in_doubt = dm_pageset_new();
+    r->offline = dm_pageset_new();
     r->ghosts = dm_pageset_new();
     r->unusable = dm_pageset_new();
-    r->postponed = (DmHotAdd) { .range = { 0, 0 } };
+    r->n_postponed = 0;
 }
 
 void dm_regions_clear(DmRegions *r)
@@ -56,6 +59,7 @@ void dm_regions_clear(DmRegions *r)
     dm_pageset_free(r->added);
     dm_pageset_free(r->released);
     dm_pageset_free(r->in_doubt);
+    dm_pageset_free(r->offline);
     dm_pageset_free(r->ghosts);
     dm_pageset_free(r->unusable);
 }
@@ -78,7 +82,8 @@ static uint64_t count_in(const DmPageSet *set, DmRange range)
 uint64_t dm_regions_actual(const DmRegions *r)
 {
     return r->boot_pages + dm_pageset_count(r->added) -
-           dm_pageset_count(r->released) - dm_pageset_count(r->in_doubt);
+           dm_pageset_count(r->released) - dm_pageset_count(r->in_doubt) -
+           dm_pageset_count(r->offline);
 }
 
 uint64_t dm_regions_capacity(const DmRegions *r)
@@ -165,6 +170,16 @@ static uint64_t released_in(const DmRegions *r, DmRange range)
     return count_in(r->released, range);
 }
 
+static uint64_t added_in(const DmRegions *r, DmRange range)
+{
+    return count_in(r->added, range);
+}
+
+static uint64_t gone_in(const DmRegions *r, DmRange range)
+{
+    return released_in(r, range) + count_in(r->in_doubt, range);
+}
+
 static bool all_of(const DmRegions *r, const DmPageSet *set, CountFunc *count)
 {
     return count_of_set(r, set, count) == dm_pageset_count(set);
@@ -198,6 +213,12 @@ const char *dm_regions_fault(const DmRegions *r)
     }
     if (count_of_set(r, r->in_doubt, released_in)) {
         return "pages are both released and in doubt";
+    }
+    if (!all_of(r, r->offline, added_in)) {
+        return "pages are offline that the guest was never given";
+    }
+    if (count_of_set(r, r->offline, gone_in)) {
+        return "pages are offline and released or in doubt";
     }
     if (count_of_set(r, r->ghosts, memory_in)) {
         return "ghosts lie over memory";
@@ -309,6 +330,19 @@ bool dm_regions_plug(DmRegions *r, unsigned id, DmRange range, bool on_demand,
     return true;
 }
 
+static void drop_postponed_in(DmRegions *r, DmRange range)
+{
+    unsigned i = r->n_postponed;
+
+    while (i--) {
+        DmHotAdd add = r->postponed[i];
+
+        if (intersect(add.range, range).count) {
+            dm_regions_refused(r, &add, 0);
+        }
+    }
+}
+
 void dm_regions_unplug(DmRegions *r, unsigned id)
 {
     int i = stick_index(r, id);
@@ -317,9 +351,8 @@ void dm_regions_unplug(DmRegions *r, unsigned id)
     move_pages(r->released, r->ghosts, range);
     dm_pageset_remove(r->added, range.first, range.count);
     dm_pageset_remove(r->in_doubt, range.first, range.count);
-    if (intersect(r->postponed.range, range).count) {
-        dm_regions_refused(r, &r->postponed, 0);
-    }
+    dm_pageset_remove(r->offline, range.first, range.count);
+    drop_postponed_in(r, range);
     r->stick_pages -= range.count;
     g_array_remove_index(r->sticks, i);
 }
@@ -339,6 +372,7 @@ static uint64_t release_owned(DmRegions *r, DmRange part, DmPageSet *discard)
         while (dm_pageset_next_gap(r->released, from, at, &free_first,
                                    &free_count)) {
             dm_pageset_add(r->released, free_first, free_count);
+            dm_pageset_remove(r->offline, free_first, free_count);
             if (discard) {
                 dm_pageset_add(discard, free_first, free_count);
             }
@@ -456,26 +490,42 @@ void dm_regions_return_doubt(DmRegions *r, DmRange range)
 
 /* ---- hot-add ---- */
 
+/* All that a hot-add that the guest refused may have left on its record. */
+static DmRange span(const DmHotAdd *add)
+{
+    uint64_t first = add->region.count ? add->region.first : add->range.first;
+
+    return (DmRange) { first, add->end - first };
+}
+
+static void nearer(DmRange found, DmRange *nearest)
+{
+    if (found.count && (!nearest->count || found.first < nearest->first)) {
+        *nearest = found;
+    }
+}
+
 /* Given to the guest at some time since the reset, or refused by it: a
  * region that covers such a page is not to be declared again. */
 static bool next_touched(const DmRegions *r, uint64_t from, uint64_t end,
                          uint64_t *first, uint64_t *count)
 {
     const DmPageSet *sets[] = { r->added, r->ghosts, r->unusable };
-    bool found = false;
+    DmRange window = { from, end - from }, found, nearest = { 0, 0 };
     unsigned i;
 
     for (i = 0; i < G_N_ELEMENTS(sets); i++) {
-        uint64_t f, n;
-
-        if (dm_pageset_next(sets[i], from, end, &f, &n) &&
-            (!found || f < *first)) {
-            *first = f;
-            *count = n;
-            found = true;
+        if (dm_pageset_next(sets[i], from, end, &found.first,
+                            &found.count)) {
+            nearer(found, &nearest);
         }
     }
-    return found;
+    for (i = 0; i < r->n_postponed; i++) {
+        nearer(intersect(span(&r->postponed[i]), window), &nearest);
+    }
+    *first = nearest.first;
+    *count = nearest.count;
+    return nearest.count > 0;
 }
 
 static bool touched(const DmRegions *r, uint64_t from, uint64_t end)
@@ -522,8 +572,10 @@ static bool continue_chunk(const DmRegions *r, uint64_t page, uint64_t end,
     if (touched(r, page, end)) {
         return false;
     }
-    end = MIN(end, space_end(r, page));
-    *add = (DmHotAdd) { .range = { page, end - page } };
+    *add = (DmHotAdd) {
+        .range = { page, MIN(end, space_end(r, page)) - page },
+        .end = end,
+    };
     return true;
 }
 
@@ -555,7 +607,8 @@ static bool start_region(const DmRegions *r, uint64_t page, uint64_t chunk,
     }
     end = MIN(end, at);
     add->range = (DmRange) { page, end - page };
-    add->region = (DmRange) { chunk, round_up(end, align) - chunk };
+    add->end = round_up(end, align);
+    add->region = (DmRange) { chunk, add->end - chunk };
     return true;
 }
 
@@ -576,20 +629,32 @@ static bool try_hot_add(const DmRegions *r, uint64_t page, uint64_t align,
     return start_region(r, page, chunk, align, want, add);
 }
 
-bool dm_regions_pick_hot_add(const DmRegions *r, uint64_t want,
-                             uint64_t align, uint64_t limit, DmHotAdd *add)
+static bool holds_postponed(const DmRegions *r, DmRange range)
 {
     unsigned i;
 
-    if (r->postponed.range.count) {
-        *add = r->postponed;
-        return true;
+    for (i = 0; i < r->n_postponed; i++) {
+        if (intersect(r->postponed[i].range, range).count) {
+            return true;
+        }
     }
+    return false;
+}
+
+/* In the sticks of which nothing is postponed, or in the others. */
+static bool pick_new_in(const DmRegions *r, uint64_t want, uint64_t align,
+                        uint64_t limit, bool refused, DmHotAdd *add)
+{
+    unsigned i;
+
     want = MIN(want, MAX(round_down(limit, align), align));
     for (i = 0; i < r->sticks->len; i++) {
         DmRange range = stick_at(r, i)->range;
         uint64_t at = range.first, first, count;
 
+        if (holds_postponed(r, range) != refused) {
+            continue;
+        }
         while (at < range_end(range)) {
             if (next_touched(r, at, at + 1, &first, &count)) {
                 /* Skip the whole run that starts here. */
@@ -603,11 +668,64 @@ bool dm_regions_pick_hot_add(const DmRegions *r, uint64_t want,
     return false;
 }
 
+static bool pick_new(const DmRegions *r, uint64_t want, uint64_t align,
+                     uint64_t limit, DmHotAdd *add)
+{
+    /* Step by step where a place was refused: the next may be, too. */
+    return pick_new_in(r, want, align, limit, false, add) ||
+           pick_new_in(r, want, align, 1, true, add);
+}
+
+static bool pick_postponed(const DmRegions *r, DmHotAdd *add)
+{
+    if (r->n_postponed) {
+        *add = r->postponed[0];
+    }
+    return r->n_postponed > 0;
+}
+
+bool dm_regions_pick_hot_add(const DmRegions *r, uint64_t want,
+                             uint64_t align, uint64_t limit, bool elsewhere,
+                             DmHotAdd *add)
+{
+    /* A place that is tried anew must find room if it is refused too. */
+    if (r->n_postponed == DM_MAX_POSTPONED || !elsewhere) {
+        return pick_postponed(r, add) || pick_new(r, want, align, limit, add);
+    }
+    return pick_new(r, want, align, limit, add) || pick_postponed(r, add);
+}
+
+/* Returns whether a hot-add at @page had been postponed. */
+static bool unpostpone(DmRegions *r, uint64_t page)
+{
+    unsigned i;
+
+    for (i = 0; i < r->n_postponed; i++) {
+        if (r->postponed[i].range.first == page) {
+            r->n_postponed--;
+            memmove(&r->postponed[i], &r->postponed[i + 1],
+                    (r->n_postponed - i) * sizeof(r->postponed[0]));
+            return true;
+        }
+    }
+    return false;
+}
+
 void dm_regions_added(DmRegions *r, DmRange range)
 {
-    r->postponed.range.count = 0;
+    unpostpone(r, range.first);
     dm_pageset_add(r->added, range.first, range.count);
     mark_used(r, range);
+}
+
+void dm_regions_not_onlined(DmRegions *r, DmRange range)
+{
+    dm_pageset_add(r->offline, range.first, range.count);
+}
+
+void dm_regions_all_onlined(DmRegions *r)
+{
+    dm_pageset_clear(r->offline);
 }
 
 void dm_regions_add_doubt(DmRegions *r, const DmHotAdd *add)
@@ -619,23 +737,55 @@ void dm_regions_add_doubt(DmRegions *r, const DmHotAdd *add)
     dm_regions_refused(r, add, range.count);
 }
 
-void dm_regions_postpone(DmRegions *r, const DmHotAdd *add)
+bool dm_regions_postpone(DmRegions *r, const DmHotAdd *add)
 {
-    r->postponed = *add;
+    bool again = unpostpone(r, add->range.first);
+
+    if (r->n_postponed < DM_MAX_POSTPONED) {
+        r->postponed[r->n_postponed++] = *add;
+    } else {
+        dm_regions_refused(r, add, 0);
+    }
+    return again;
 }
 
 void dm_regions_refused(DmRegions *r, const DmHotAdd *add, uint64_t taken)
 {
     uint64_t from = add->range.first + taken;
-    uint64_t end = MAX(range_end(add->range), range_end(add->region));
 
-    dm_pageset_add(r->unusable, from, end - from);
-    r->postponed.range.count = 0;
+    unpostpone(r, add->range.first);
+    dm_pageset_add(r->unusable, from, add->end - from);
 }
 
 /* ---- other kernels ---- */
 
-void dm_regions_boot_is_owned(DmRegions *r)
+static void do_not_continue(DmRegions *r, const DmPageSet *given,
+                            uint64_t align)
+{
+    uint64_t first, count, at = 0;
+
+    while (dm_pageset_next(given, at, DM_MAX_PFN + 1, &first, &count)) {
+        at = first + count;
+        dm_pageset_add(r->unusable, at, round_up(at, align) - at);
+    }
+}
+
+void dm_regions_new_driver(DmRegions *r, uint64_t align)
+{
+    unsigned i = r->n_postponed;
+
+    do_not_continue(r, r->added, align);
+    do_not_continue(r, r->ghosts, align);
+    while (i--) {
+        DmHotAdd add = r->postponed[i];
+
+        if (!add.region.count) {
+            dm_regions_refused(r, &add, 0);
+        }
+    }
+}
+
+static void boot_is_owned(DmRegions *r)
 {
     unsigned i;
 
@@ -644,6 +794,23 @@ void dm_regions_boot_is_owned(DmRegions *r)
 
         dm_pageset_remove(r->released, boot.first, boot.count);
         dm_pageset_remove(r->in_doubt, boot.first, boot.count);
+    }
+}
+
+void dm_regions_new_kernel(DmRegions *r)
+{
+    uint64_t first, count, at = 0, gap, n;
+
+    boot_is_owned(r);
+    dm_pageset_clear(r->offline);
+    while (dm_pageset_next(r->added, at, DM_MAX_PFN + 1, &first, &count)) {
+        uint64_t from = first;
+
+        at = first + count;
+        while (dm_pageset_next_gap(r->released, from, at, &gap, &n)) {
+            dm_pageset_add(r->in_doubt, gap, n);
+            from = gap + n;
+        }
     }
 }
 
@@ -659,7 +826,8 @@ void dm_regions_reset(DmRegions *r, DmPageSet *discard)
     dm_pageset_clear(r->added);
     dm_pageset_clear(r->released);
     dm_pageset_clear(r->in_doubt);
+    dm_pageset_clear(r->offline);
     dm_pageset_clear(r->ghosts);
     dm_pageset_clear(r->unusable);
-    r->postponed.range.count = 0;
+    r->n_postponed = 0;
 }

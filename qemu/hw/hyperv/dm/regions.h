@@ -9,7 +9,8 @@
  *
  * A page of boot memory is the guest's from the start. A page of a stick is
  * its own once added. Either may be released (the guest does not have it and
- * knows so) or in doubt (nobody can tell); never both.
+ * knows so) or in doubt (nobody can tell); a page of a stick may also be
+ * offline (the guest took it and does not use it). Never two of these.
  */
 
 #ifndef DM_REGIONS_H
@@ -29,7 +30,11 @@ typedef struct DmStick {
 typedef struct DmHotAdd {
     DmRange range;
     DmRange region;             /* count 0: continues one the guest knows */
+    uint64_t end;               /* of the region, or of the chunk continued */
 } DmHotAdd;
+
+/* So many hot-adds may wait for another try. */
+#define DM_MAX_POSTPONED 4
 
 typedef struct DmRegions {
     GArray *boot;               /* DmRange, ascending */
@@ -39,9 +44,11 @@ typedef struct DmRegions {
     DmPageSet *added;           /* of plugged sticks */
     DmPageSet *released;        /* of boot memory and of added */
     DmPageSet *in_doubt;        /* of boot memory and of added */
+    DmPageSet *offline;         /* of added */
     DmPageSet *ghosts;          /* released, and their stick is gone */
     DmPageSet *unusable;        /* refused, plugged or not: until a reset */
-    DmHotAdd postponed;         /* range.count 0: none */
+    DmHotAdd postponed[DM_MAX_POSTPONED];   /* the next to try first */
+    unsigned n_postponed;
 } DmRegions;
 
 /* What became of a range that a guest says it released. */
@@ -56,7 +63,7 @@ void dm_regions_init(DmRegions *regions, const DmRange *boot, unsigned n,
                      uint64_t boot_pages);
 void dm_regions_clear(DmRegions *regions);
 
-/* boot + added - released - in doubt. */
+/* boot + added - released - in doubt - offline. */
 uint64_t dm_regions_actual(const DmRegions *regions);
 uint64_t dm_regions_capacity(const DmRegions *regions);
 /* Plugged, but never given to this guest. */
@@ -96,12 +103,18 @@ void dm_regions_returned(DmRegions *regions, DmRange range);
 
 /*
  * Chooses the next range to add: about @want pages, rounded up to @align, at
- * most @limit (but at least @align). False if nothing is left that a guest
- * with this alignment can be given.
+ * most @limit (but at least @align). What was postponed comes first, as it
+ * was; with @elsewhere, last. False if nothing is left that a guest with this
+ * alignment can be given.
  */
 bool dm_regions_pick_hot_add(const DmRegions *regions, uint64_t want,
-                             uint64_t align, uint64_t limit, DmHotAdd *add);
+                             uint64_t align, uint64_t limit, bool elsewhere,
+                             DmHotAdd *add);
 void dm_regions_added(DmRegions *regions, DmRange range);
+
+/* The guest does not use @range, which it was given; or now does, all. */
+void dm_regions_not_onlined(DmRegions *regions, DmRange range);
+void dm_regions_all_onlined(DmRegions *regions);
 
 /* Added or returned, perhaps: nobody can tell. Not offered again. */
 void dm_regions_add_doubt(DmRegions *regions, const DmHotAdd *add);
@@ -111,14 +124,23 @@ void dm_regions_return_doubt(DmRegions *regions, DmRange range);
  * A guest that did not take the whole of @add keeps the region on record and
  * goes on, whatever it is asked for there next, where it stopped. So either
  * the same is asked again (postponed), or what lies behind the @taken pages
- * is out of bounds until a reset, to the end of the region.
+ * is out of bounds until a reset, to the end of the region. Returns whether
+ * @add had been postponed before: it is now the last to be tried again.
  */
-void dm_regions_postpone(DmRegions *regions, const DmHotAdd *add);
+bool dm_regions_postpone(DmRegions *regions, const DmHotAdd *add);
 void dm_regions_refused(DmRegions *regions, const DmHotAdd *add,
                         uint64_t taken);
 
-/* A new kernel owns all boot memory, whatever the old one released. */
-void dm_regions_boot_is_owned(DmRegions *regions);
+/*
+ * The same kernel, but perhaps another driver, which does not know the regions
+ * that the last one was told of: those in part given are not continued.
+ */
+void dm_regions_new_driver(DmRegions *regions, uint64_t align);
+/*
+ * A new kernel owns all boot memory, whatever the old one released. Of sticks
+ * it may have found anything that the old one had: that is in doubt.
+ */
+void dm_regions_new_kernel(DmRegions *regions);
 /* The guest has its boot memory and nothing else. What it had of sticks goes
  * into @discard. */
 void dm_regions_reset(DmRegions *regions, DmPageSet *discard);

@@ -10,7 +10,7 @@
 
 #include "engine-int.h"
 
-#define MAGIC UINT64_C(0x3165746174736d64)      /* "dmstate1" */
+#define MAGIC UINT64_C(0x3265746174736d64)      /* "dmstate2" */
 #define CONTAINER_SHIFT 16
 #define CONTAINER_PAGES (UINT64_C(1) << CONTAINER_SHIFT)
 #define BITMAP_WORDS (CONTAINER_PAGES / 64)
@@ -323,6 +323,18 @@ static void hot_add(Stream *s, const char *what, DmHotAdd *add)
 {
     range(s, what, &add->range);
     range(s, what, &add->region);
+    NUMBER(s, what, add->end, DM_MAX_PFN + 1);
+}
+
+static void postponed(Stream *s, DmRegions *r)
+{
+    unsigned i;
+
+    NUMBER(s, "number of postponed hot-adds", r->n_postponed,
+           DM_MAX_POSTPONED);
+    for (i = 0; i < r->n_postponed; i++) {
+        hot_add(s, "postponed", &r->postponed[i]);
+    }
 }
 
 static void books(Stream *s, DmRegions *r)
@@ -330,9 +342,10 @@ static void books(Stream *s, DmRegions *r)
     page_set(s, "added", r->added);
     page_set(s, "released", r->released);
     page_set(s, "in doubt", r->in_doubt);
+    page_set(s, "offline", r->offline);
     page_set(s, "ghosts", r->ghosts);
     page_set(s, "unusable", r->unusable);
-    hot_add(s, "postponed", &r->postponed);
+    postponed(s, r);
 }
 
 static void session(Stream *s, DmEngine *e)
@@ -377,6 +390,16 @@ static void transaction(Stream *s, Txn *txn)
     }
 }
 
+static void status(Stream *s, DmStatus *status)
+{
+    NUMBER(s, "available", status->available, UINT64_MAX);
+    NUMBER(s, "committed", status->committed, UINT64_MAX);
+    NUMBER(s, "page file", status->page_file_size, UINT64_MAX);
+    NUMBER(s, "zero and free", status->zero_free, UINT64_MAX);
+    NUMBER(s, "page file writes", status->page_file_writes, UINT32_MAX);
+    NUMBER(s, "input and output", status->io_diff, UINT32_MAX);
+}
+
 static void intent(Stream *s, DmEngine *e)
 {
     NUMBER(s, "target", e->target, MAX_PAGES);
@@ -385,6 +408,9 @@ static void intent(Stream *s, DmEngine *e)
     moment_or_never(s, "next try", &e->retry_at);
     NUMBER(s, "delay of tries", e->retry_delay, MAX_MS);
     FLAG(s, "probed", e->probed);
+    FLAG(s, "elsewhere", e->elsewhere);
+    FLAG(s, "answered", e->answered);
+    status(s, &e->status);
     FLAG(s, "waiting", e->waiting);
     FLAG(s, "settled", e->settled);
     NUMBER(s, "size reported", e->reported, MAX_PAGES);
@@ -562,6 +588,10 @@ static const char *check_hot_add(const DmEngine *e, const DmHotAdd *add)
          region.first + region.count < r.first + r.count)) {
         return "it hot-adds a region that does not hold its range";
     }
+    if (add->end < r.first + r.count ||
+        (region.count && add->end != region.first + region.count)) {
+        return "it hot-adds beyond the end of a chunk";
+    }
     return NULL;
 }
 
@@ -628,9 +658,19 @@ static const char *check_discard(const DmEngine *e)
 
 static const char *check_postponed(const DmEngine *e)
 {
-    const DmHotAdd *add = &e->regions.postponed;
+    const DmRegions *r = &e->regions;
+    const char *why = NULL;
+    unsigned i, j;
 
-    return add->range.count ? check_hot_add(e, add) : NULL;
+    for (i = 0; i < r->n_postponed && !why; i++) {
+        why = check_hot_add(e, &r->postponed[i]);
+        for (j = 0; j < i && !why; j++) {
+            if (r->postponed[i].range.first == r->postponed[j].range.first) {
+                why = "a hot-add is postponed twice";
+            }
+        }
+    }
+    return why;
 }
 
 static const char *check(const DmEngine *e)
