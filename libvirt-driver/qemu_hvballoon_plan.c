@@ -96,6 +96,40 @@ qemuHvBalloonPlanReachable(const qemuHvBalloonPlanInput *in)
 }
 
 
+const char *
+qemuHvBalloonStepTypeToString(qemuHvBalloonStepType type)
+{
+    switch (type) {
+    case QEMU_HVBALLOON_STEP_PLUG:
+        return "plug";
+    case QEMU_HVBALLOON_STEP_BALLOON:
+        return "balloon";
+    case QEMU_HVBALLOON_STEP_UNPLUG:
+        return "unplug";
+    }
+
+    return NULL;
+}
+
+
+guint64
+qemuHvBalloonPlanTotalAfter(const qemuHvBalloonPlanInput *in,
+                            const qemuHvBalloonPlan *plan)
+{
+    guint64 total = qemuHvBalloonPlanTotal(in);
+    size_t i;
+
+    for (i = 0; i < plan->nsteps; i++) {
+        if (plan->steps[i].type == QEMU_HVBALLOON_STEP_PLUG)
+            total = addSat(total, plan->steps[i].size);
+        else if (plan->steps[i].type == QEMU_HVBALLOON_STEP_UNPLUG)
+            total = subSat(total, plan->steps[i].size);
+    }
+
+    return total;
+}
+
+
 void
 qemuHvBalloonPlanFree(qemuHvBalloonPlan *plan)
 {
@@ -158,23 +192,34 @@ leftFor(const qemuHvBalloonPlanInput *in, guint64 sticks)
 }
 
 
+/* The smallest stick that lets the guest have @missing more. It ends where the
+ * guest can use all of it, together with its neighbours; if the ceiling comes
+ * first, it ends there. */
+static guint64
+smallestStick(const qemuHvBalloonPlanInput *in, guint64 missing)
+{
+    guint64 sticks = sticksSize(in);
+    guint64 end = roundUp(addSat(sticks, missing), alignmentOf(in));
+
+    return MIN(roundUp(subSat(end, sticks), granuleOf(in)), leftFor(in, sticks));
+}
+
+
+/* What is plugged: more than that if it costs nothing, as far as there is
+ * address space. */
 static guint64
 stickSize(const qemuHvBalloonPlanInput *in, guint64 missing)
 {
-    guint64 sticks = sticksSize(in);
     guint64 share = qemuHvBalloonPlanTotal(in) / QEMU_HVBALLOON_GROWTH;
-    guint64 size = in->costly ? missing : MAX(missing, share);
-    guint64 left = leftFor(in, sticks);
+    guint64 smallest = smallestStick(in, missing);
+    guint64 size;
 
-    /* Ends where the guest can use all of it, together with its neighbours. */
-    size = roundUp(addSat(sticks, size), alignmentOf(in)) - sticks;
-    size = roundUp(size, granuleOf(in));
+    if (in->costly)
+        return smallest;
 
-    /* A share is only a convenience: it yields to a crowded address space. */
-    if (size > in->freeSpace)
-        size = roundUp(missing, granuleOf(in));
-
-    return MIN(size, left);
+    size = MIN(smallestStick(in, MAX(missing, share)),
+               roundDown(in->freeSpace, granuleOf(in)));
+    return MAX(size, smallest);
 }
 
 
@@ -194,7 +239,7 @@ planPlug(qemuHvBalloonPlan *plan,
 
     if (in->freeSlots == 0)
         return refuse(refusal,
-                      "no memory slot is free for one more stick beside the present %zu",
+                      "no memory slot is free for one more stick beside the present %zu: start the domain with more boot memory, or remove memory devices",
                       in->nsticks);
 
     if (size > in->freeSpace)
@@ -234,10 +279,23 @@ plannedSize(const qemuHvBalloonPlan *plan)
 }
 
 
+/* The target that is wanted, or what there is of it: neither the ceiling nor a
+ * stick that is gone need leave a place for its last part. */
 static void
-planBalloon(qemuHvBalloonPlan *plan, guint64 target, const char *why)
+planBalloon(qemuHvBalloonPlan *plan,
+            const qemuHvBalloonPlanInput *in,
+            guint64 target,
+            const char *why)
 {
-    planAdd(plan, QEMU_HVBALLOON_STEP_BALLOON, target, NULL, "%s", why);
+    guint64 total = addSat(qemuHvBalloonPlanTotal(in), plannedSize(plan));
+
+    if (target > total)
+        planAdd(plan, QEMU_HVBALLOON_STEP_BALLOON, total, NULL,
+                KIB " are %s, boot memory and sticks are no more than this",
+                target, why);
+    else
+        planAdd(plan, QEMU_HVBALLOON_STEP_BALLOON, target, NULL,
+                "%s; boot memory and sticks are " KIB, why, total);
 }
 
 
@@ -347,8 +405,7 @@ qemuHvBalloonPlanSetTarget(const qemuHvBalloonPlanInput *in,
     if (target <= total && target > reachable)
         planPlugForAlignment(plan, in, target - reachable);
 
-    /* The ceiling need not be a multiple of what a stick is. */
-    planBalloon(plan, MIN(target, addSat(total, plannedSize(plan))), "asked for");
+    planBalloon(plan, in, target, "asked for");
     planUnplugs(plan, in, target, in->keepTotal);
 
     return g_steal_pointer(&plan);
@@ -404,16 +461,11 @@ qemuHvBalloonPlanReconcile(const qemuHvBalloonPlanInput *in,
                            guint64 target)
 {
     qemuHvBalloonPlan *plan = g_new0(qemuHvBalloonPlan, 1);
-    guint64 total = qemuHvBalloonPlanTotal(in);
 
     if (target == 0)
         return plan;
 
-    if (target > total)
-        planBalloon(plan, total, "what is left of the target");
-    else
-        planBalloon(plan, target, "still wanted");
-
+    planBalloon(plan, in, target, "still wanted");
     planUnplugs(plan, in, target, in->keepTotal);
     return plan;
 }

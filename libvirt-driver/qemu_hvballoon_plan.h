@@ -4,7 +4,25 @@
  *
  * The planner looks at what a machine has and at what is wanted and answers
  * with a few steps, or with a refusal. It does nothing itself and knows
- * neither libvirt nor QEMU: C11 and GLib only.
+ * neither libvirt nor QEMU: C11 and GLib only. The driver carries the steps
+ * out; whoever links this file can say beforehand what it would do.
+ *
+ *     qemuHvBalloonPlanInput in = { .boot = …, .maxMemory = …, .sticks = …, … };
+ *     g_autofree char *refusal = NULL;
+ *     g_autoptr(qemuHvBalloonPlan) plan = qemuHvBalloonPlanSetTarget(&in, target, &refusal);
+ *
+ *     if (!plan)
+ *         error("%s", refusal);
+ *
+ * What may be relied on, whatever the input (tests/unit/plan-test.c):
+ * - at most one stick is plugged a request, and never beyond maxMemory;
+ * - no target is below the minimum, as far as there is memory for it;
+ * - a stick goes only if it is the driver's, the guest uses none of it, and
+ *   the target and keepTotal are met without it;
+ * - repeating a request, or reconciling, changes nothing more at rest;
+ * - unless the backing is costly, the sticks that requests for a target plug
+ *   are at least an eighth of what there was before each: their number grows
+ *   with the logarithm of the size.
  *
  * All sizes are in KiB.
  */
@@ -46,9 +64,12 @@ struct _qemuHvBalloonPlanInput {
     guint64 keepTotal;              /* unplug nothing below this total */
     guint64 granule;                /* of a new stick: backing's page, >= 2 MiB */
     guint64 alignment;              /* of what the guest can be given */
-    guint64 freeSlots;              /* sticks that can still be plugged */
-    guint64 freeSpace;              /* largest free address range */
-    bool costly;                    /* backing takes host memory at once */
+    guint64 freeSlots;              /* sticks that can still be plugged, or
+                                       QEMU_HVBALLOON_UNLIMITED */
+    guint64 freeSpace;              /* largest free address range, or
+                                       QEMU_HVBALLOON_UNLIMITED */
+    bool costly;                    /* backing takes host memory at once: plug
+                                       no more than what is missing */
     const qemuHvBalloonPlanStick *sticks;
     size_t nsticks;
 };
@@ -63,9 +84,13 @@ typedef struct _qemuHvBalloonStep qemuHvBalloonStep;
 struct _qemuHvBalloonStep {
     qemuHvBalloonStepType type;
     guint64 size;
-    char *alias;
-    char *reason;                   /* English, for the log */
+    char *alias;                    /* of the stick to UNPLUG, else NULL */
+    char *reason;                   /* English, for the log and the user; says
+                                       the figures it follows from */
 };
+
+/* "plug", "balloon" or "unplug"; NULL for anything else. */
+const char *qemuHvBalloonStepTypeToString(qemuHvBalloonStepType type);
 
 /* Steps in the order in which they have to be done: at most one PLUG, then at
  * most one BALLOON, then any UNPLUGs. */
@@ -85,6 +110,10 @@ guint64 qemuHvBalloonPlanTotal(const qemuHvBalloonPlanInput *in);
 /* The most that the guest can have of it: sticks count in whole units of the
  * guest's alignment. */
 guint64 qemuHvBalloonPlanReachable(const qemuHvBalloonPlanInput *in);
+
+/* Boot memory and all sticks once @plan is carried out. */
+guint64 qemuHvBalloonPlanTotalAfter(const qemuHvBalloonPlanInput *in,
+                                    const qemuHvBalloonPlan *plan);
 
 /* The functions below return NULL and set @refusal (to be freed) to a text
  * that names the value and the limit, if it cannot be done. */

@@ -266,10 +266,60 @@ testShareYieldsToSpace(void)
 {
     Machine m;
 
+    /* the share would be 1 GiB: it takes what there is instead */
     machineInit(&m, 8 * GIB, 64 * GIB);
-    m.in.freeSpace = 512 * MIB;
+    m.in.freeSpace = 512 * MIB + 1;
     setTarget(&m, 8 * GIB + 256 * MIB);
-    g_assert_cmpuint(m.sticks[0].size, ==, 256 * MIB);
+    g_assert_cmpuint(m.sticks[0].size, ==, 512 * MIB);
+
+    /* what is missing has to fit, in units that the guest can use */
+    machineInit(&m, 8 * GIB, 64 * GIB);
+    m.in.freeSpace = 256 * MIB - 1;
+    assertRefused(&m, 8 * GIB + 130 * MIB, "a stick of 262144 KiB is needed");
+    setTarget(&m, 8 * GIB + 128 * MIB);
+    g_assert_cmpuint(qemuHvBalloonPlanReachable(&m.in), ==, 8 * GIB + 128 * MIB);
+}
+
+static void
+testReasonsSayTheFigures(void)
+{
+    g_autofree char *refusal = NULL;
+    g_autoptr(qemuHvBalloonPlan) grow = NULL;
+    g_autoptr(qemuHvBalloonPlan) shrink = NULL;
+    g_autoptr(qemuHvBalloonPlan) cut = NULL;
+    Machine m;
+
+    machineInit(&m, 1 * GIB, 8 * GIB);
+    grow = qemuHvBalloonPlanSetTarget(&m.in, 3 * GIB, &refusal);
+    g_assert_cmpuint(grow->nsteps, ==, 2);
+    g_assert_cmpuint(qemuHvBalloonPlanTotalAfter(&m.in, grow), ==, 3 * GIB);
+    g_assert_nonnull(strstr(grow->steps[0].reason, "2097152 KiB are missing to reach the target"));
+    g_assert_nonnull(strstr(grow->steps[0].reason, "are 1048576 KiB"));
+    g_assert_cmpstr(grow->steps[1].reason, ==, "asked for; boot memory and sticks are 3145728 KiB");
+
+    machineAdd(&m, 2 * GIB, QEMU_HVBALLOON_STICK_UNUSED, true);
+    shrink = qemuHvBalloonPlanSetTarget(&m.in, 1 * GIB, &refusal);
+    g_assert_cmpuint(shrink->nsteps, ==, 2);
+    g_assert_cmpuint(qemuHvBalloonPlanTotalAfter(&m.in, shrink), ==, 1 * GIB);
+    g_assert_nonnull(strstr(shrink->steps[1].reason, "1048576 KiB remain for a target of 1048576 KiB"));
+
+    cut = qemuHvBalloonPlanReconcile(&m.in, 4 * GIB);
+    g_assert_cmpuint(cut->steps[0].size, ==, 3 * GIB);
+    g_assert_nonnull(strstr(cut->steps[0].reason, "4194304 KiB are still wanted"));
+
+    m.in.costly = true;
+    g_clear_pointer(&grow, qemuHvBalloonPlanFree);
+    grow = qemuHvBalloonPlanSetTarget(&m.in, 4 * GIB, &refusal);
+    g_assert_nonnull(strstr(grow->steps[0].reason, "takes host memory at once"));
+}
+
+static void
+testStepNames(void)
+{
+    g_assert_cmpstr(qemuHvBalloonStepTypeToString(QEMU_HVBALLOON_STEP_PLUG), ==, "plug");
+    g_assert_cmpstr(qemuHvBalloonStepTypeToString(QEMU_HVBALLOON_STEP_BALLOON), ==, "balloon");
+    g_assert_cmpstr(qemuHvBalloonStepTypeToString(QEMU_HVBALLOON_STEP_UNPLUG), ==, "unplug");
+    g_assert_null(qemuHvBalloonStepTypeToString(99));
 }
 
 static void
@@ -416,25 +466,54 @@ testConfig(void)
     g_assert_cmpuint(planConfig(&m, 5 * GIB, 8 * GIB), ==, 5 * GIB);
 }
 
-/* Small steps from 1 GiB to 1 TiB: the sticks stay few. */
+/* Steps of @step from 1 GiB to 1 TiB: the sticks stay few. */
 static void
-testLogarithmicSticks(void)
+growInSteps(guint64 step, guint64 alignment)
 {
     Machine m;
     guint64 target;
+    guint64 top = 1 * GIB + (1 * TIB - 1 * GIB) / alignment * alignment;
 
     machineInit(&m, 1 * GIB, 1 * TIB);
-    for (target = 1 * GIB; target <= 1 * TIB; target += 64 * MIB) {
+    m.in.alignment = alignment;
+    for (target = 1 * GIB; target <= 1 * TIB; target += step) {
         size_t i;
 
         setTarget(&m, target);
+        g_assert_cmpuint(qemuHvBalloonPlanReachable(&m.in), >=, MIN(target, top));
         for (i = 0; i < m.in.nsticks; i++)
             m.sticks[i].state = QEMU_HVBALLOON_STICK_INUSE;
     }
 
     g_assert_cmpuint(qemuHvBalloonPlanTotal(&m.in), ==, 1 * TIB);
     g_assert_cmpuint(m.in.nsticks, <=, 64);
-    g_test_message("%zu sticks from 1 GiB to 1 TiB in 64 MiB steps", m.in.nsticks);
+    g_test_message("%zu sticks from 1 GiB to 1 TiB in steps of %" G_GUINT64_FORMAT " KiB, alignment %" G_GUINT64_FORMAT " KiB",
+                   m.in.nsticks, step, alignment);
+}
+
+static void
+testLogarithmicSticks(void)
+{
+    growInSteps(64 * MIB, QEMU_HVBALLOON_GUEST_ALIGNMENT);
+    growInSteps(64 * MIB, 2 * MIB);
+    growInSteps(64 * MIB, 2 * GIB);
+    growInSteps(2 * MIB, QEMU_HVBALLOON_GUEST_ALIGNMENT);
+    growInSteps(1 * GIB, QEMU_HVBALLOON_GUEST_ALIGNMENT);
+}
+
+/* What is meant to be few is so for cheap backing only. */
+static void
+testCostlyEndsAtTheSlots(void)
+{
+    Machine m;
+    guint64 target = 1 * GIB;
+
+    machineInit(&m, 1 * GIB, 1 * TIB);
+    m.in.costly = true;
+    for (m.in.freeSlots = 32; m.in.freeSlots > 0; m.in.freeSlots--)
+        g_assert_cmpuint(setTarget(&m, target += 128 * MIB), ==, 1);
+    assertRefused(&m, target + 128 * MIB, "no memory slot is free for one more stick beside the present 32");
+    g_assert_cmpuint(setTarget(&m, target), ==, 0);
 }
 
 static guint64
@@ -444,6 +523,12 @@ randomSize(GRand *r, guint64 top)
 
     /* round figures are what people type */
     return g_rand_int_range(r, 0, 4) ? value - value % (64 * MIB) : value;
+}
+
+static guint64
+randomLimit(GRand *r, guint64 top)
+{
+    return g_rand_int_range(r, 0, 4) ? QEMU_HVBALLOON_UNLIMITED : randomSize(r, top);
 }
 
 static void
@@ -456,6 +541,8 @@ randomMachine(Machine *m, GRand *r)
     m->in.costly = g_rand_int_range(r, 0, 3) == 0;
     m->in.granule = g_rand_int_range(r, 0, 4) ? 0 : 1 * GIB;
     m->in.alignment = (1ULL << g_rand_int_range(r, 0, 13)) * MIB;
+    m->in.freeSlots = randomLimit(r, 3);
+    m->in.freeSpace = randomLimit(r, 4 * GIB);
 }
 
 /* What guests and users do between two requests. */
@@ -501,16 +588,66 @@ countInuse(const Machine *m)
     return n;
 }
 
-static bool
-hasType(const qemuHvBalloonPlan *plan, qemuHvBalloonStepType type)
+static size_t
+countType(const qemuHvBalloonPlan *plan, qemuHvBalloonStepType type)
 {
+    size_t n = 0;
     size_t i;
 
-    for (i = 0; i < plan->nsteps; i++) {
-        if (plan->steps[i].type == type)
-            return true;
+    for (i = 0; i < plan->nsteps; i++)
+        n += plan->steps[i].type == type;
+    return n;
+}
+
+/* What may be relied on, of one plan for @target that was carried out. */
+static void
+checkPlan(const Machine *m, const Machine *before, const qemuHvBalloonPlan *plan, guint64 target)
+{
+    guint64 total = qemuHvBalloonPlanTotal(&m->in);
+    guint64 had = qemuHvBalloonPlanTotal(&before->in);
+    size_t plugs = countType(plan, QEMU_HVBALLOON_STEP_PLUG);
+
+    g_assert_cmpuint(plugs, <=, 1);
+    g_assert_cmpuint(countType(plan, QEMU_HVBALLOON_STEP_BALLOON), <=, 1);
+    g_assert_cmpuint(qemuHvBalloonPlanTotalAfter(&before->in, plan), ==, total);
+    /* never above the ceiling, unless it was already */
+    g_assert_cmpuint(total, <=, MAX(had, m->in.maxMemory));
+    /* never below the minimum, unless there is no more */
+    g_assert_cmpuint(m->target, >=, MIN(MIN(target, m->in.minimum), total));
+    g_assert_cmpuint(m->target, <=, MIN(target, total));
+    /* limits hold */
+    if (plugs) {
+        g_assert_cmpuint(before->in.freeSlots, >, 0);
+        g_assert_cmpuint(plan->steps[0].size, <=, before->in.freeSpace);
     }
-    return false;
+    /* what is used, and what is the user's, stays */
+    g_assert_cmpuint(countUser(m), ==, countUser(before));
+    g_assert_cmpuint(countInuse(m), ==, countInuse(before));
+    /* what is needed stays */
+    if (countType(plan, QEMU_HVBALLOON_STEP_UNPLUG)) {
+        g_assert_cmpuint(total, >=, m->in.keepTotal);
+        g_assert_cmpuint(total, >=, target);
+        g_assert_cmpuint(qemuHvBalloonPlanReachable(&m->in), >=, target);
+    }
+}
+
+/* Nothing that is left could go. */
+static void
+checkNothingUnneeded(const Machine *m, guint64 target)
+{
+    guint64 total = qemuHvBalloonPlanTotal(&m->in);
+    size_t i;
+
+    for (i = 0; i < m->in.nsticks; i++) {
+        Machine less = *m;
+
+        if (!m->sticks[i].byDriver || m->sticks[i].state == QEMU_HVBALLOON_STICK_INUSE)
+            continue;
+        less.in.sticks = less.sticks;
+        less.sticks[i].size = 0;
+        g_assert_true(total - m->sticks[i].size < m->in.keepTotal ||
+                      qemuHvBalloonPlanReachable(&less.in) < target);
+    }
 }
 
 static void
@@ -528,62 +665,166 @@ checkAtRest(Machine *m, guint64 target)
         /* only a target that the last odd KiB of the ceiling cut */
         g_assert_cmpuint(m->target, <, target);
     }
-    g_assert_false(hasType(rest, QEMU_HVBALLOON_STEP_PLUG));
-    g_assert_false(hasType(rest, QEMU_HVBALLOON_STEP_UNPLUG));
+    g_assert_cmpuint(countType(rest, QEMU_HVBALLOON_STEP_PLUG), ==, 0);
+    g_assert_cmpuint(countType(rest, QEMU_HVBALLOON_STEP_UNPLUG), ==, 0);
+}
+
+/* Copies a machine without the sticks that it does not have. */
+static void
+machineCopy(Machine *to, const Machine *from)
+{
+    to->in = from->in;
+    to->in.sticks = to->sticks;
+    to->target = from->target;
+    memcpy(to->sticks, from->sticks, from->in.nsticks * sizeof(from->sticks[0]));
 }
 
 static void
-oneRequest(Machine *m, GRand *r)
+checkRefusal(const Machine *m, guint64 target)
+{
+    guint64 granule = MAX(m->in.granule, QEMU_HVBALLOON_STICK_GRANULE);
+
+    g_assert_true(target == 0 || target < m->in.minimum || target > m->in.maxMemory ||
+                  /* or it needs a stick for which there is no place */
+                  (target > qemuHvBalloonPlanTotal(&m->in) &&
+                   (m->in.freeSlots == 0 ||
+                    m->in.maxMemory - qemuHvBalloonPlanTotal(&m->in) < granule ||
+                    m->in.freeSpace < target - qemuHvBalloonPlanReachable(&m->in) +
+                                      MAX(m->in.alignment, granule) + granule)));
+}
+
+static void
+oneRequest(Machine *m, Machine *before, GRand *r)
 {
     guint64 granule = MAX(m->in.granule, QEMU_HVBALLOON_STICK_GRANULE);
     guint64 target = randomSize(r, m->in.maxMemory + m->in.maxMemory / 8);
-    guint64 before = qemuHvBalloonPlanTotal(&m->in);
-    size_t user = countUser(m);
-    size_t inuse = countInuse(m);
     g_autofree char *refusal = NULL;
     g_autoptr(qemuHvBalloonPlan) plan = qemuHvBalloonPlanSetTarget(&m->in, target, &refusal);
-    guint64 total;
 
     g_assert_true(!plan == !!refusal);
     if (!plan) {
-        g_assert_true(target == 0 || target < m->in.minimum || target > m->in.maxMemory ||
-                      target > before);
+        checkRefusal(m, target);
         return;
     }
 
+    machineCopy(before, m);
     machineApply(m, plan);
-    total = qemuHvBalloonPlanTotal(&m->in);
-    g_assert_cmpuint(total, <=, MAX(before, m->in.maxMemory));
-    g_assert_cmpuint(m->target, <=, total);
-    g_assert_cmpuint(m->target, <=, target);
+    checkPlan(m, before, plan, target);
     g_assert_cmpuint(target, <, m->target + granule);
-    g_assert_cmpuint(m->target, >=, MIN(m->in.minimum, total));
-    g_assert_cmpuint(countUser(m), ==, user);
-    g_assert_cmpuint(countInuse(m), ==, inuse);
-    if (total < before)
-        g_assert_cmpuint(total, >=, m->in.keepTotal);
-    /* reachable, unless the ceiling leaves no whole stick more */
-    if (qemuHvBalloonPlanReachable(&m->in) < m->target)
-        g_assert_cmpuint(m->in.maxMemory - total, <, MAX(m->in.alignment, granule));
+    /* reachable, unless ceiling, slots or space leave no whole stick more */
+    if (qemuHvBalloonPlanReachable(&m->in) < m->target &&
+        m->in.freeSlots == QEMU_HVBALLOON_UNLIMITED &&
+        m->in.freeSpace == QEMU_HVBALLOON_UNLIMITED)
+        g_assert_cmpuint(m->in.maxMemory - qemuHvBalloonPlanTotal(&m->in), <, MAX(m->in.alignment, granule));
     checkAtRest(m, target);
+}
+
+/* After whatever has happened, reconciling once is enough. */
+static void
+oneReconcile(Machine *m, Machine *before, guint64 target)
+{
+    g_autoptr(qemuHvBalloonPlan) plan = qemuHvBalloonPlanReconcile(&m->in, target);
+    g_autoptr(qemuHvBalloonPlan) again = NULL;
+
+    machineCopy(before, m);
+    machineApply(m, plan);
+    if (target == 0) {
+        g_assert_cmpuint(plan->nsteps, ==, 0);
+        return;
+    }
+    g_assert_cmpuint(countType(plan, QEMU_HVBALLOON_STEP_PLUG), ==, 0);
+    checkPlan(m, before, plan, target);
+    g_assert_cmpuint(m->target, ==, MIN(target, qemuHvBalloonPlanTotal(&m->in)));
+
+    again = qemuHvBalloonPlanReconcile(&m->in, target);
+    g_assert_cmpuint(again->nsteps, ==, 1);
+    g_assert_cmpuint(again->steps[0].size, ==, m->target);
+    if (m->in.nsticks < 16)
+        checkNothingUnneeded(m, target);
+}
+
+/* setmaxmem, as an application uses it before setmem. */
+static void
+oneTotal(Machine *m, Machine *before, GRand *r)
+{
+    guint64 granule = MAX(m->in.granule, QEMU_HVBALLOON_STICK_GRANULE);
+    guint64 total = randomSize(r, m->in.maxMemory + m->in.maxMemory / 8);
+    guint64 target = m->target;
+    g_autofree char *refusal = NULL;
+    g_autoptr(qemuHvBalloonPlan) plan = qemuHvBalloonPlanSetTotal(&m->in, total, target, &refusal);
+
+    g_assert_true(!plan == !!refusal);
+    if (!plan)
+        return;
+
+    machineCopy(before, m);
+    machineApply(m, plan);
+    /* the guest gets and loses nothing by it */
+    g_assert_cmpuint(countType(plan, QEMU_HVBALLOON_STEP_BALLOON), ==, 0);
+    g_assert_cmpuint(m->target, ==, target);
+    g_assert_cmpuint(countType(plan, QEMU_HVBALLOON_STEP_PLUG), <=, 1);
+    g_assert_cmpuint(countUser(m), ==, countUser(before));
+    g_assert_cmpuint(countInuse(m), ==, countInuse(before));
+    g_assert_cmpuint(qemuHvBalloonPlanTotal(&m->in), <=,
+                     MAX(qemuHvBalloonPlanTotal(&before->in), m->in.maxMemory));
+    if (countType(plan, QEMU_HVBALLOON_STEP_UNPLUG)) {
+        g_assert_cmpuint(qemuHvBalloonPlanTotal(&m->in), >=, total);
+        g_assert_cmpuint(qemuHvBalloonPlanReachable(&m->in), >=, target);
+    }
+    if (total > qemuHvBalloonPlanTotal(&before->in))
+        g_assert_cmpuint(qemuHvBalloonPlanTotal(&m->in) + granule, >, total);
 }
 
 static void
 testProperties(void)
 {
     g_autoptr(GRand) r = g_rand_new_with_seed(g_test_rand_int());
-    guint cases = g_test_slow() ? 200000 : 4000;
+    guint machines = g_test_slow() ? 2000000 : 60000;
     g_autofree Machine *m = g_new0(Machine, 1);
+    g_autofree Machine *before = g_new0(Machine, 1);
     guint i;
     guint k;
 
-    for (i = 0; i < cases; i++) {
+    for (i = 0; i < machines; i++) {
         randomMachine(m, r);
         for (k = 0; k < 24; k++) {
-            oneRequest(m, r);
+            oneRequest(m, before, r);
             randomLife(m, r);
+            oneReconcile(m, before, m->target);
+            if (g_rand_int_range(r, 0, 8) == 0)
+                oneTotal(m, before, r);
         }
     }
+    g_test_message("%u requests, and as many changes reconciled", machines * 24);
+}
+
+/* However requests, and what the guest gives back, follow each other: each
+ * stick that is left is at least an eighth of what those before it add up to. */
+static void
+testFewSticksWhatever(void)
+{
+    g_autoptr(GRand) r = g_rand_new_with_seed(g_test_rand_int());
+    g_autofree Machine *m = g_new0(Machine, 1);
+    size_t most = 0;
+    guint i;
+    guint k;
+
+    for (i = 0; i < 300; i++) {
+        machineInit(m, 1 * GIB, 1 * TIB);
+        for (k = 0; k < 400; k++) {
+            guint64 step = randomSize(r, 4 * GIB);
+            guint64 target = g_rand_int_range(r, 0, 3) ? m->target + step : m->target - MIN(step, m->target);
+            size_t j;
+
+            setTarget(m, CLAMP(target, 256 * MIB, 1 * TIB));
+            for (j = 0; j < m->in.nsticks; j++)
+                m->sticks[j].state = g_rand_int_range(r, 0, 32) ? QEMU_HVBALLOON_STICK_INUSE
+                                                                : QEMU_HVBALLOON_STICK_UNUSED;
+            most = MAX(most, m->in.nsticks);
+        }
+    }
+    g_assert_cmpuint(most, <=, 64);
+    g_test_message("%zu sticks at most", most);
 }
 
 static void
@@ -628,7 +869,11 @@ main(int argc, char **argv)
     g_test_add_func("/plan/grow/hugepage", testHugePageGranule);
     g_test_add_func("/plan/grow/space", testShareYieldsToSpace);
     g_test_add_func("/plan/grow/logarithmic", testLogarithmicSticks);
+    g_test_add_func("/plan/grow/few-sticks-whatever", testFewSticksWhatever);
+    g_test_add_func("/plan/grow/costly-slots", testCostlyEndsAtTheSlots);
     g_test_add_func("/plan/limits", testLimitsAreNamed);
+    g_test_add_func("/plan/reasons", testReasonsSayTheFigures);
+    g_test_add_func("/plan/step-names", testStepNames);
     g_test_add_func("/plan/shrink/used", testShrinkLeavesUsedSticks);
     g_test_add_func("/plan/shrink/unneeded", testShrinkRemovesUnneeded);
     g_test_add_func("/plan/shrink/keep-total", testKeepTotal);
