@@ -121,18 +121,12 @@ class Widget:
         self.node.get_action_iface().do_action(0)
 
     def select_row(self, name):
-        """A row of a list, by the text of one of its cells."""
-        table = self.node.get_table_iface()
+        """A row of a list, by the text of one of its cells. A row is a cell with cells in it."""
+        def number():
+            rows = [w for w in self.children() if w.role == "table cell"]
+            return next((i for i, row in enumerate(rows, start=1) if any(cell.name == name for cell in row.walk())), 0)
 
-        def row():
-            for number in range(table.get_n_rows()):
-                for column in range(table.get_n_columns()):
-                    cell = table.get_accessible_at(number, column)
-                    if cell and cell.get_name() == name:
-                        return number + 1
-            return 0
-
-        table.add_row_selection(wait(f"a row '{name}'", row) - 1)
+        self.node.get_table_iface().add_row_selection(wait(f"a row '{name}'", number) - 1)
 
     def number(self):
         """What a spin button shows."""

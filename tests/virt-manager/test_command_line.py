@@ -31,13 +31,13 @@ def test_virt_xml_turns_a_virtio_balloon_into_a_hyperv_one():
     guest = hvb.Guest(NAME, memory=GIB, maximum=2 * GIB)
     guest.xml = guest.xml.replace("<memballoon model='hyperv'/>", "<memballoon model='none'/>")
     guest.define()
-    run("virt-xml", "-c", uri(), NAME, "--edit", "--memballoon", "clearxml=yes,model=hyperv")
+    run("virt-xml", "--connect", uri(), NAME, "--edit", "--memballoon", "clearxml=yes,model=hyperv")
     assert "<memballoon model='hyperv'" in hvb.virsh("dumpxml", "--inactive", NAME)
 
 
 def test_virt_install(daemon):
-    run("virt-install", "-c", uri(), "--name", NAME, "--virt-type", "qemu", "--memory", "memory=1024,currentMemory=1024,maxMemory=4096",
-        "--vcpus", "1", "--cpu", "maximum", "--memballoon", "model=hyperv", "--osinfo", "linux2022,require=off", "--disk", "none",
+    run("virt-install", "--connect", uri(), "--name", NAME, "--virt-type", "qemu", "--memory", "memory=1024,currentMemory=1024,maxMemory=4096",
+        "--vcpus", "1", "--cpu", "mode=maximum", "--memballoon", "model=hyperv", "--osinfo", "detect=off,require=off", "--disk", "none",
         "--network", "none", "--graphics", "none", "--controller", "usb,model=none", "--import", "--noautoconsole",
         "--boot", f"kernel={hvb.os.environ['HVB_KERNEL']},initrd={hvb.os.environ['HVB_INITRD']},"
                   f"kernel_args=console=ttyS0 memhp_default_state=online,emulator={hvb.os.environ['HVB_EMULATOR']}")

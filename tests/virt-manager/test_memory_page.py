@@ -20,7 +20,7 @@ from hvb import GIB, MIB  # noqa: E402
 
 NAME = "hvbt-window"
 PICTURES = TREE / "build" / "test" / "virt-manager"
-CURRENT, MAXIMUM = "Current allocation:", "Maximum allocation:"
+CURRENT, MAXIMUM = "Memory Select", "Max Memory Select"       # what the page calls them to screen readers
 
 
 def client_environment():
@@ -49,7 +49,7 @@ class Window:
         self.frame = desktop.wait(
             lambda: "the guest's window; there are " + ", ".join(w.name for w in app.children()),
             lambda: next((w for w in app.children() if w.role == "frame" and NAME in w.name), None))
-        self.frame.find(None, "table").select_row("Memory")
+        self.frame.find("hw-list", "table").select_row("Memory")
         self.current = self.frame.find(CURRENT, "spin button")
         self.maximum = self.frame.find(MAXIMUM, "spin button")
 
@@ -68,7 +68,7 @@ class Window:
     def apply(self, current):
         """Raises or lowers the current allocation."""
         self.current.set_number(current)
-        self.frame.find("Apply", "push button").press()
+        self.frame.find("config-apply", "push button").press()
         # A question or a complaint would be a window in front.
         others = [w.name for w in self.app.children() if w.role in ("alert", "dialog") and w.state("SHOWING")]
         assert not others, f"virt-manager shows {others}"
