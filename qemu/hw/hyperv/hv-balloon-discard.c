@@ -14,6 +14,9 @@
 #include "system/system.h"
 #include "trace.h"
 
+/* How long discarding rests when the host has refused. */
+#define DISCARD_PAUSE_MS 10000
+
 /*
  * Pages that someone else relies on (VFIO has pinned them, postcopy will
  * bring them, a background snapshot will save them) stay where they are:
@@ -25,45 +28,6 @@ static bool discards_inhibited(void)
            migration_in_incoming_postcopy() || migration_in_bg_snapshot();
 }
 
-/* A window on guest memory, in which block offsets follow page numbers. */
-typedef struct DiscardWindow {
-    const DmEngine *engine;
-    uint64_t pfn;               /* a guest page and ... */
-    uint64_t page;              /* ... where it is in its block */
-} DiscardWindow;
-
-static bool window_released(DmRange range, void *opaque)
-{
-    const DiscardWindow *w = opaque;
-
-    /* what lies before page 0 of the guest is not the guest's */
-    if (range.first + w->pfn < w->page) {
-        return false;
-    }
-    return dm_engine_is_released(w->engine, range.first + w->pfn - w->page,
-                                 range.count);
-}
-
-/* Give back what @range, inside one block, allows to. Failing is harmless. */
-static void discard_in_block(HvBalloon *balloon, RAMBlock *rb,
-                             const DiscardWindow *window, uint64_t count)
-{
-    uint64_t unit = MAX(qemu_ram_pagesize(rb), DM_PAGE_SIZE) / DM_PAGE_SIZE;
-    DmRange units;
-
-    if (!dm_discard_units((DmRange) { window->page, count }, unit,
-                          window_released, (void *)window, &units)) {
-        return;
-    }
-    trace_hv_balloon_discard(qemu_ram_get_idstr(rb),
-                             units.first << DM_PAGE_SHIFT,
-                             units.count << DM_PAGE_SHIFT);
-    if (!ram_block_discard_range(rb, units.first << DM_PAGE_SHIFT,
-                                 units.count << DM_PAGE_SHIFT)) {
-        balloon->discarded += units.count << DM_PAGE_SHIFT;
-    }
-}
-
 /*
  * The guest's own view decides what is memory: ROM, devices and closed SMRAM
  * that overlay it are not the guest's to discard.
@@ -72,6 +36,87 @@ static bool section_is_guest_memory(const MemoryRegionSection *s)
 {
     return memory_region_is_ram(s->mr) && !memory_region_is_rom(s->mr) &&
            !memory_region_is_romd(s->mr) && s->mr->ram_block;
+}
+
+/* A window on guest memory, in which block offsets follow page numbers. */
+typedef struct DiscardWindow {
+    const DmEngine *engine;
+    RAMBlock *block;
+    uint64_t pfn;               /* a guest page and ... */
+    uint64_t page;              /* ... where it is in its block */
+} DiscardWindow;
+
+/*
+ * Does the guest see pages @range of the block, all of them, at @pfn? A huge
+ * page may reach beyond the section that was released, into what is hidden by
+ * SMRAM or mapped elsewhere; a page number alone does not tell.
+ */
+static bool window_shows(const DiscardWindow *w, DmRange range, uint64_t pfn)
+{
+    uint64_t size = range.count << DM_PAGE_SHIFT;
+    MemoryRegionSection s = memory_region_find(get_system_memory(),
+                                               pfn << DM_PAGE_SHIFT, size);
+    bool shows;
+
+    if (!s.mr) {
+        return false;
+    }
+    shows = section_is_guest_memory(&s) && s.mr->ram_block == w->block &&
+            s.offset_within_region == range.first << DM_PAGE_SHIFT &&
+            int128_get64(s.size) == size;
+    memory_region_unref(s.mr);
+    return shows;
+}
+
+static bool window_released(DmRange range, void *opaque)
+{
+    const DiscardWindow *w = opaque;
+    uint64_t pfn = range.first + w->pfn - w->page;
+
+    /* what lies before page 0 of the guest is not the guest's */
+    return range.first + w->pfn >= w->page &&
+           window_shows(w, range, pfn) &&
+           dm_engine_is_released(w->engine, pfn, range.count);
+}
+
+/*
+ * What failed once fails again, and each failure is a line in the log: the
+ * next attempt comes after a while, and what is skipped counts as failed.
+ */
+static void discard_units(HvBalloon *balloon, RAMBlock *rb, DmRange units)
+{
+    uint64_t offset = units.first << DM_PAGE_SHIFT;
+    uint64_t size = units.count << DM_PAGE_SHIFT;
+    int ret;
+
+    if (hv_balloon_now() < balloon->discard_again) {
+        balloon->discard_failed += size;
+        return;
+    }
+    trace_hv_balloon_discard(qemu_ram_get_idstr(rb), offset, size);
+    ret = ram_block_discard_range(rb, offset, size);
+    if (!ret) {
+        balloon->discarded += size;
+        return;
+    }
+    trace_hv_balloon_discard_failed(qemu_ram_get_idstr(rb), offset, size, ret);
+    balloon->discard_failed += size;
+    balloon->discard_again = hv_balloon_now() + DISCARD_PAUSE_MS;
+}
+
+/* Give back what @count pages of @window allow to. Failing is harmless. */
+static void discard_in_block(HvBalloon *balloon, const DiscardWindow *window,
+                             uint64_t count)
+{
+    uint64_t unit = MAX(qemu_ram_pagesize(window->block), DM_PAGE_SIZE) /
+                    DM_PAGE_SIZE;
+    DmRange units;
+
+    if (!dm_discard_units((DmRange) { window->page, count }, unit,
+                          window_released, (void *)window, &units)) {
+        return;
+    }
+    discard_units(balloon, window->block, units);
 }
 
 /* Discard the whole pages of section @s, and return where it ends. */
@@ -88,11 +133,11 @@ static uint64_t discard_section(HvBalloon *balloon,
         QEMU_IS_ALIGNED(offset, DM_PAGE_SIZE)) {
         DiscardWindow window = {
             .engine = balloon->engine,
+            .block = s->mr->ram_block,
             .pfn = first,
             .page = offset >> DM_PAGE_SHIFT,
         };
-        discard_in_block(balloon, s->mr->ram_block, &window,
-                         (end >> DM_PAGE_SHIFT) - first);
+        discard_in_block(balloon, &window, (end >> DM_PAGE_SHIFT) - first);
     }
     return DIV_ROUND_UP(end, DM_PAGE_SIZE);
 }
@@ -103,6 +148,7 @@ void hv_balloon_discard(HvBalloon *balloon, DmRange range)
     uint64_t end = range.first + range.count;
 
     if (discards_inhibited()) {
+        balloon->discard_inhibited += range.count << DM_PAGE_SHIFT;
         return;
     }
     while (next < end) {

@@ -63,7 +63,11 @@ struct HvBalloon {
     GHashTable *sticks;         /* number -> MemHaprot */
     unsigned next_stick;
 
-    uint64_t discarded;         /* bytes given back to the host */
+    /* released memory, in bytes */
+    uint64_t discarded;         /* given back to the host */
+    uint64_t discard_inhibited; /* not given back: someone relies on it */
+    uint64_t discard_failed;    /* not given back: the host would not */
+    uint64_t discard_again;     /* ms; after a failure not before */
     uint64_t reported;          /* bytes reported as free, see free-pages.h */
 
     HvBalloonReport report;
@@ -76,6 +80,12 @@ struct HvBalloon {
 /* The only one, or NULL. */
 HvBalloon *hv_balloon_find(void);
 uint64_t hv_balloon_now(void);
+/*
+ * Has the guest announced itself in another way since its driver last opened
+ * the channel, without a system reset? Then another kernel runs, or is about
+ * to.
+ */
+bool hv_balloon_kernel_is_new(const HvBalloon *balloon);
 /* Something has changed: let the engine do what is due. */
 void hv_balloon_kick(HvBalloon *balloon);
 

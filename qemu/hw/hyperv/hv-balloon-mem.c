@@ -10,6 +10,7 @@
 #include "hw/mem/memory-device.h"
 #include "migration/vmstate.h"
 #include "qapi/error.h"
+#include "qapi/visitor.h"
 #include "qemu/units.h"
 #include "trace.h"
 
@@ -116,12 +117,32 @@ static bool sticks_plug(HaprotProtocol *proto, MemHaprot *stick, Error **errp)
     return true;
 }
 
+/*
+ * From the moment that a kernel leaves for another (kexec) until that one opens
+ * the channel, the books are those of a kernel that is gone: what it had
+ * released the next one may have found in its memory map.
+ */
+static bool stick_left_to_new_kernel(const HvBalloon *balloon,
+                                     const MemHaprot *stick)
+{
+    DmStickInfo si;
+
+    return hv_balloon_kernel_is_new(balloon) &&
+           dm_engine_query_stick(balloon->engine, stick->handle, &si) &&
+           si.added;
+}
+
 static bool sticks_may_unplug(HaprotProtocol *proto, MemHaprot *stick,
                               Error **errp)
 {
     HvBalloon *balloon = container_of(proto, HvBalloon, haprot);
     GError *gerr = NULL;
 
+    if (stick_left_to_new_kernel(balloon, stick)) {
+        error_setg(errp, "another kernel is starting without a reset (kexec)"
+                   " and may use it: restart the guest first");
+        return false;
+    }
     return dm_engine_may_unplug(balloon->engine, stick->handle, &gerr) ||
            propagate_gerror(gerr, errp);
 }
@@ -269,9 +290,55 @@ static void md_fill_device_info(const MemoryDeviceState *md,
     info->u.hv_balloon.data = hi;
 }
 
+/* Both are fixed from the first realize on: what is mapped stays mapped. */
+static bool md_may_set(const Object *obj, const char *name, Error **errp)
+{
+    const HvBalloon *balloon = HV_BALLOON(obj);
+
+    if (balloon->engine) {
+        error_setg(errp, "'%s' of " TYPE_HV_BALLOON " is fixed", name);
+    }
+    return !balloon->engine;
+}
+
+static void md_check_memdev(const Object *obj, const char *name, Object *value,
+                            Error **errp)
+{
+    md_may_set(obj, name, errp);
+}
+
+static void md_addr_get(Object *obj, Visitor *v, const char *name,
+                        void *opaque, Error **errp)
+{
+    visit_type_uint64(v, name, &HV_BALLOON(obj)->addr, errp);
+}
+
+static void md_addr_set(Object *obj, Visitor *v, const char *name,
+                        void *opaque, Error **errp)
+{
+    if (md_may_set(obj, name, errp)) {
+        visit_type_uint64(v, name, &HV_BALLOON(obj)->addr, errp);
+    }
+}
+
+static void md_add_properties(ObjectClass *oc)
+{
+    object_class_property_add_link(oc, "memdev", TYPE_MEMORY_BACKEND,
+                                   offsetof(HvBalloon, memdev),
+                                   md_check_memdev, OBJ_PROP_LINK_STRONG);
+    object_class_property_set_description(oc, "memdev",
+        "memory that is always plugged, given to the guest on demand");
+    object_class_property_add(oc, "addr", "uint64", md_addr_get, md_addr_set,
+                              NULL, NULL);
+    object_class_property_set_description(oc, "addr",
+        "guest physical address of memdev; 0: the first that fits");
+}
+
 void hv_balloon_mem_class_init(ObjectClass *oc)
 {
     MemoryDeviceClass *mdc = MEMORY_DEVICE_CLASS(oc);
+
+    md_add_properties(oc);
 
     mdc->get_addr = md_get_addr;
     mdc->set_addr = md_set_addr;

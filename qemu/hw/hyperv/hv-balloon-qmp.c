@@ -120,6 +120,8 @@ static HvBalloonCounters *counters(const HvBalloon *balloon,
     info->reconnects = c->reconnects;
     info->resets = c->resets;
     info->discarded = balloon->discarded;
+    info->discard_inhibited = balloon->discard_inhibited;
+    info->discard_failed = balloon->discard_failed;
     info->reported = balloon->reported;
     return info;
 }

@@ -200,28 +200,34 @@ static void chan_notify(VMBusChannel *chan)
  * When in doubt it is new: to take a page for released that a new kernel owns
  * would let it be handed out twice.
  */
-static bool kernel_is_new(HvBalloon *balloon)
+bool hv_balloon_kernel_is_new(const HvBalloon *balloon)
 {
     CPUX86State *env = cpu_env(first_cpu);
-    bool is_new = balloon->was_open &&
-                  (balloon->bus_was_reset ||
-                   balloon->guest_os_id != env->msr_hv_guest_os_id ||
-                   balloon->hypercall_page != env->msr_hv_hypercall);
+
+    cpu_synchronize_state(first_cpu);
+    return balloon->was_open &&
+           (balloon->bus_was_reset ||
+            balloon->guest_os_id != env->msr_hv_guest_os_id ||
+            balloon->hypercall_page != env->msr_hv_hypercall);
+}
+
+/* The channel opens: from now on this kernel is not new. */
+static void remember_kernel(HvBalloon *balloon)
+{
+    CPUX86State *env = cpu_env(first_cpu);
 
     balloon->was_open = true;
     balloon->bus_was_reset = false;
     balloon->guest_os_id = env->msr_hv_guest_os_id;
     balloon->hypercall_page = env->msr_hv_hypercall;
-    return is_new;
 }
 
 static int open_channel(VMBusChannel *chan)
 {
     HvBalloon *balloon = HV_BALLOON(vmbus_channel_device(chan));
-    bool is_new;
+    bool is_new = hv_balloon_kernel_is_new(balloon);
 
-    cpu_synchronize_state(first_cpu);
-    is_new = kernel_is_new(balloon);
+    remember_kernel(balloon);
     trace_hv_balloon_open(balloon->guest_os_id, is_new);
     balloon->chan = chan;
     balloon->send_failed = false;
@@ -371,6 +377,11 @@ static void vmdev_realize(VMBusDevice *vdev, Error **errp)
 {
     HvBalloon *balloon = HV_BALLOON(vdev);
 
+    if (balloon->engine) {
+        error_setg(errp, "an " TYPE_HV_BALLOON " that was taken out does not"
+                   " come back before QEMU is started again");
+        return;
+    }
     if (!join_balloons(balloon, errp)) {
         return;
     }
@@ -393,17 +404,33 @@ leave:
     qemu_remove_balloon_handler(balloon);
 }
 
+/*
+ * There is no way to refuse "realized" being set to false. The guest still has
+ * memory of sticks then, and lacks what it released: so the channel goes, and
+ * the books, the sticks and what protects them stay until the end.
+ */
 static void vmdev_unrealize(VMBusDevice *vdev)
 {
     HvBalloon *balloon = HV_BALLOON(vdev);
 
     hyperv_set_free_pages_handler(NULL, NULL);
+    qemu_remove_balloon_handler(balloon);
+    balloon->chan = NULL;
+    dm_engine_channel_close(balloon->engine, hv_balloon_now());
+}
+
+static void hv_balloon_finalize(Object *obj)
+{
+    HvBalloon *balloon = HV_BALLOON(obj);
+
+    if (!balloon->engine) {
+        return;
+    }
     system_reset_stop(balloon);
     timer_free(balloon->timer);
     qemu_bh_delete(balloon->bh);
     hv_balloon_mem_unrealize(balloon);
     migrate_del_blocker(&balloon->migration_blocker);
-    qemu_remove_balloon_handler(balloon);
 }
 
 static int get_profile(Object *obj, Error **errp)
@@ -413,7 +440,7 @@ static int get_profile(Object *obj, Error **errp)
 
 static void set_profile(Object *obj, int value, Error **errp)
 {
-    if (DEVICE(obj)->realized) {
+    if (HV_BALLOON(obj)->engine) {
         error_setg(errp, "'guest-profile' of " TYPE_HV_BALLOON " is fixed");
         return;
     }
@@ -422,9 +449,6 @@ static void set_profile(Object *obj, int value, Error **errp)
 
 static const Property hv_balloon_props[] = {
     DEFINE_PROP_BOOL("status-report", HvBalloon, status_report, false),
-    DEFINE_PROP_LINK("memdev", HvBalloon, memdev, TYPE_MEMORY_BACKEND,
-                     HostMemoryBackend *),
-    DEFINE_PROP_UINT64("addr", HvBalloon, addr, 0),
 };
 
 static void hv_balloon_init(Object *obj)
@@ -463,6 +487,7 @@ static const TypeInfo hv_balloon_type_info = {
     .parent = TYPE_VMBUS_DEVICE,
     .instance_size = sizeof(HvBalloon),
     .instance_init = hv_balloon_init,
+    .instance_finalize = hv_balloon_finalize,
     .class_init = hv_balloon_class_init,
     .interfaces = (InterfaceInfo[]) {
         { TYPE_MEMORY_DEVICE },

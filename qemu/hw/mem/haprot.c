@@ -7,10 +7,10 @@
 #include "qemu/osdep.h"
 #include "qapi/error.h"
 #include "qapi/qapi-commands-hv-balloon.h"
+#include "qapi/visitor.h"
 #include "hw/boards.h"
 #include "hw/mem/haprot.h"
 #include "hw/mem/memory-device.h"
-#include "hw/qdev-properties.h"
 #include "migration/vmstate.h"
 #include "trace.h"
 
@@ -112,18 +112,28 @@ void haprot_pre_plug(MemHaprot *stick, MachineState *ms, Error **errp)
     stick->placed = !*errp;
 }
 
+/*
+ * The backend is taken as long as it is mapped, not as long as the device is
+ * realized: "realized" can be set to false at any time, and the guest goes on
+ * using the memory.
+ */
 static void haprot_map(MemHaprot *stick, MachineState *ms)
 {
+    host_memory_backend_set_mapped(stick->memdev, true);
     memory_device_plug(MEMORY_DEVICE(stick), ms);
     vmstate_register_ram(haprot_memory_region(stick), DEVICE(stick));
+    stick->plugged = true;
 }
 
 static void haprot_unmap(MemHaprot *stick, MachineState *ms)
 {
+    stick->plugged = false;
     vmstate_unregister_ram(haprot_memory_region(stick), DEVICE(stick));
     memory_device_unplug(MEMORY_DEVICE(stick), ms);
+    host_memory_backend_set_mapped(stick->memdev, false);
 }
 
+/* The memory is there before anyone can offer it to the guest. */
 void haprot_plug(MemHaprot *stick, MachineState *ms, Error **errp)
 {
     haprot_map(stick, ms);
@@ -229,7 +239,7 @@ static int haprot_collect(Object *obj, void *opaque)
 {
     GSList **sticks = opaque;
 
-    if (object_dynamic_cast(obj, TYPE_MEM_HAPROT) && DEVICE(obj)->realized) {
+    if (object_dynamic_cast(obj, TYPE_MEM_HAPROT) && MEM_HAPROT(obj)->plugged) {
         *sticks = g_slist_prepend(*sticks, obj);
     }
     return 0;
@@ -269,14 +279,42 @@ static void haprot_realize(DeviceState *dev, Error **errp)
     if (!stick->placed) {
         error_setg(errp, "this machine type has no place for " TYPE_MEM_HAPROT
                    "; use q35 or pc");
-        return;
     }
-    host_memory_backend_set_mapped(stick->memdev, true);
 }
 
-static void haprot_unrealize(DeviceState *dev)
+/*
+ * The usual properties can be set while a device is not realized. A stick is
+ * mapped until it is unplugged, realized or not.
+ */
+static bool haprot_may_set(Object *obj, const char *name, Error **errp)
 {
-    host_memory_backend_set_mapped(MEM_HAPROT(dev)->memdev, false);
+    MemHaprot *stick = MEM_HAPROT(obj);
+
+    if (stick->plugged) {
+        error_setg(errp, "'%s' of " TYPE_MEM_HAPROT " '%s' is fixed once it"
+                   " is plugged", name, haprot_name(stick));
+    }
+    return !stick->plugged;
+}
+
+static void haprot_check_memdev(const Object *obj, const char *name,
+                                Object *value, Error **errp)
+{
+    haprot_may_set((Object *)obj, name, errp);
+}
+
+static void haprot_get_addr(Object *obj, Visitor *v, const char *name,
+                            void *opaque, Error **errp)
+{
+    visit_type_uint64(v, name, &MEM_HAPROT(obj)->addr, errp);
+}
+
+static void haprot_set_addr(Object *obj, Visitor *v, const char *name,
+                            void *opaque, Error **errp)
+{
+    if (haprot_may_set(obj, name, errp)) {
+        visit_type_uint64(v, name, &MEM_HAPROT(obj)->addr, errp);
+    }
 }
 
 static int haprot_get_insert(Object *obj, Error **errp)
@@ -286,19 +324,10 @@ static int haprot_get_insert(Object *obj, Error **errp)
 
 static void haprot_set_insert(Object *obj, int value, Error **errp)
 {
-    if (DEVICE(obj)->realized) {
-        error_setg(errp, "'insert' of " TYPE_MEM_HAPROT " '%s' is fixed once"
-                   " it is plugged", haprot_name(MEM_HAPROT(obj)));
-        return;
+    if (haprot_may_set(obj, "insert", errp)) {
+        MEM_HAPROT(obj)->insert = value;
     }
-    MEM_HAPROT(obj)->insert = value;
 }
-
-static const Property haprot_props[] = {
-    DEFINE_PROP_LINK("memdev", MemHaprot, memdev, TYPE_MEMORY_BACKEND,
-                     HostMemoryBackend *),
-    DEFINE_PROP_UINT64("addr", MemHaprot, addr, 0),
-};
 
 static void haprot_class_init(ObjectClass *oc, void *data)
 {
@@ -307,8 +336,15 @@ static void haprot_class_init(ObjectClass *oc, void *data)
 
     dc->desc = "memory for a hot-add protocol (hv-balloon)";
     dc->realize = haprot_realize;
-    dc->unrealize = haprot_unrealize;
-    device_class_set_props(dc, haprot_props);
+    object_class_property_add_link(oc, "memdev", TYPE_MEMORY_BACKEND,
+                                   offsetof(MemHaprot, memdev),
+                                   haprot_check_memdev, OBJ_PROP_LINK_STRONG);
+    object_class_property_set_description(oc, "memdev",
+        "the memory backend that is mapped");
+    object_class_property_add(oc, "addr", "uint64", haprot_get_addr,
+                              haprot_set_addr, NULL, NULL);
+    object_class_property_set_description(oc, "addr",
+        "guest physical address; 0: the first that fits");
     object_class_property_add_enum(oc, "insert", "HaprotInsert",
                                    &HaprotInsert_lookup,
                                    haprot_get_insert, haprot_set_insert);

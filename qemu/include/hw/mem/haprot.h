@@ -35,6 +35,7 @@ struct MemHaprot {
     uint64_t addr;              /* 0 until plugged, unless set by the user */
     HaprotInsert insert;
     bool placed;                /* a machine has agreed to map it */
+    bool plugged;               /* it is mapped, and the handler knows it */
     unsigned handle;            /* the protocol handler's name for it */
 };
 

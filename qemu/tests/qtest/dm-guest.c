@@ -1,0 +1,255 @@
+/*
+ * A guest's Dynamic Memory driver, for a test to drive
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "dm-guest.h"
+
+/* Two rings of a page of indices and a few of data. */
+#define GPADL       1
+#define RING_PAGES  8
+#define RING_DATA   ((RING_PAGES - 1) * DM_PAGE)
+#define RING_OUT    RING
+#define RING_IN     (RING + RING_PAGES * DM_PAGE)
+
+#define WRITE_INDEX 0
+#define READ_INDEX  4
+
+#define SIGNAL_CONNECTION(relid) (16 + (relid))
+
+void dm_connect(DmGuest *guest, QTestState *qts)
+{
+    *guest = (DmGuest) { .qts = qts };
+    enable_hypercalls(qts);
+    enable_synic(qts, 0);
+    connect_vmbus(qts, 0);
+    guest->relid = first_offer(qts);
+    create_gpadl(qts, GPADL, 2 * RING_PAGES, RING / DM_PAGE);
+}
+
+/* ---- rings ---- */
+
+static void signal_host(DmGuest *guest)
+{
+    g_assert_cmphex(hypercall(guest->qts, SIGNAL_EVENT | FAST,
+                              SIGNAL_CONNECTION(guest->relid)), ==,
+                    STATUS_SUCCESS);
+}
+
+static uint32_t ring_write(QTestState *qts, uint32_t at, const void *data,
+                           size_t len)
+{
+    size_t first = MIN(len, RING_DATA - at);
+
+    qtest_memwrite(qts, RING_OUT + DM_PAGE + at, data, first);
+    if (len > first) {
+        qtest_memwrite(qts, RING_OUT + DM_PAGE,
+                       (const uint8_t *)data + first, len - first);
+    }
+    return (at + len) % RING_DATA;
+}
+
+static uint32_t ring_read(QTestState *qts, uint32_t at, void *data, size_t len)
+{
+    size_t first = MIN(len, RING_DATA - at);
+
+    qtest_memread(qts, RING_IN + DM_PAGE + at, data, first);
+    if (len > first) {
+        qtest_memread(qts, RING_IN + DM_PAGE, (uint8_t *)data + first,
+                      len - first);
+    }
+    return (at + len) % RING_DATA;
+}
+
+/* A packet is its head, its data in whole words, and where it began. */
+void dm_send(DmGuest *guest, const void *msg, size_t len)
+{
+    size_t words = DIV_ROUND_UP(len, 8);
+    vmbus_packet_hdr head = {
+        .type = VMBUS_PACKET_DATA_INBAND,
+        .offset_qwords = sizeof(head) / 8,
+        .len_qwords = sizeof(head) / 8 + words,
+    };
+    uint32_t start = qtest_readl(guest->qts, RING_OUT + WRITE_INDEX);
+    uint64_t trailer = (uint64_t)start << 32;
+    g_autofree uint8_t *data = g_malloc0(words * 8);
+    uint32_t at;
+
+    memcpy(data, msg, len);
+    at = ring_write(guest->qts, start, &head, sizeof(head));
+    at = ring_write(guest->qts, at, data, words * 8);
+    at = ring_write(guest->qts, at, &trailer, sizeof(trailer));
+    qtest_writel(guest->qts, RING_OUT + WRITE_INDEX, at);
+    signal_host(guest);
+}
+
+bool dm_pending(DmGuest *guest)
+{
+    return qtest_readl(guest->qts, RING_IN + WRITE_INDEX) !=
+           qtest_readl(guest->qts, RING_IN + READ_INDEX);
+}
+
+void dm_receive(DmGuest *guest, enum dm_message_type type)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+    struct dm_header *dm = (void *)guest->msg;
+    uint32_t at = qtest_readl(guest->qts, RING_IN + READ_INDEX);
+    vmbus_packet_hdr head;
+    size_t len;
+
+    while (!dm_pending(guest)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(500);
+    }
+    at = ring_read(guest->qts, at, &head, sizeof(head));
+    g_assert_cmpuint(head.type, ==, VMBUS_PACKET_DATA_INBAND);
+    g_assert_cmpuint(head.offset_qwords, ==, sizeof(head) / 8);
+    len = head.len_qwords * 8 - sizeof(head);
+    g_assert_cmpuint(len, <=, sizeof(guest->msg));
+    at = ring_read(guest->qts, at, guest->msg, len);
+    at = (at + 8) % RING_DATA;
+    qtest_writel(guest->qts, RING_IN + READ_INDEX, at);
+    g_assert_cmpuint(dm->type, ==, type);
+    g_assert_cmpuint(dm->size, <=, len);
+}
+
+/* ---- life ---- */
+
+static void say_version(DmGuest *guest)
+{
+    struct dm_version_request msg = {
+        .hdr = { .type = DM_VERSION_REQUEST, .size = sizeof(msg) },
+        .version.version = DYNMEM_PROTOCOL_VERSION_WIN10,
+    };
+    struct dm_version_response *answer = (void *)guest->msg;
+
+    dm_send(guest, &msg, sizeof(msg));
+    dm_receive(guest, DM_VERSION_RESPONSE);
+    g_assert_true(answer->is_accepted);
+}
+
+static void say_capabilities(DmGuest *guest, uint32_t caps)
+{
+    struct dm_capabilities msg = {
+        .hdr = { .type = DM_CAPABILITIES_REPORT, .size = sizeof(msg) },
+        .caps.caps = caps,
+        .max_page_number = UINT64_MAX,
+    };
+    struct dm_capabilities_resp_msg *answer = (void *)guest->msg;
+
+    dm_send(guest, &msg, sizeof(msg));
+    dm_receive(guest, DM_CAPABILITIES_RESPONSE);
+    g_assert_true(answer->is_accepted);
+}
+
+void dm_open(DmGuest *guest, uint32_t caps)
+{
+    qtest_memset(guest->qts, RING, 0, 2 * RING_PAGES * DM_PAGE);
+    g_assert_cmpuint(open_channel(guest->qts, guest->relid, GPADL, RING_PAGES,
+                                  0), ==, 0);
+    say_version(guest);
+    say_capabilities(guest, caps);
+}
+
+void dm_close(DmGuest *guest)
+{
+    close_channel(guest->qts, guest->relid);
+}
+
+/* ---- messages ---- */
+
+static uint64_t on_wire(DmPages pages)
+{
+    return pages.first | pages.count << 40;
+}
+
+static DmPages from_wire(uint64_t range)
+{
+    return (DmPages) { range & ((1ull << 40) - 1), range >> 40 };
+}
+
+uint32_t dm_balloon_request(DmGuest *guest)
+{
+    dm_receive(guest, DM_BALLOON_REQUEST);
+    return ((struct dm_balloon *)guest->msg)->num_pages;
+}
+
+void dm_balloon_response(DmGuest *guest, const DmPages *ranges, unsigned n,
+                         bool more)
+{
+    size_t len = sizeof(struct dm_balloon_response) + 8 * n;
+    g_autofree struct dm_balloon_response *msg = g_malloc0(len);
+    unsigned i;
+
+    msg->hdr.type = DM_BALLOON_RESPONSE;
+    msg->hdr.size = len;
+    msg->more_pages = more;
+    msg->range_count = n;
+    for (i = 0; i < n; i++) {
+        msg->range_array[i].page_range = on_wire(ranges[i]);
+    }
+    dm_send(guest, msg, len);
+}
+
+void dm_release(DmGuest *guest, DmPages pages)
+{
+    while (pages.count) {
+        uint32_t asked = dm_balloon_request(guest);
+        DmPages part = { pages.first, MIN(pages.count, asked) };
+
+        dm_balloon_response(guest, &part, 1, false);
+        pages.first += part.count;
+        pages.count -= part.count;
+    }
+}
+
+DmPages dm_hot_add_request(DmGuest *guest)
+{
+    dm_receive(guest, DM_MEM_HOT_ADD_REQUEST);
+    return from_wire(((struct dm_hot_add *)guest->msg)->range.page_range);
+}
+
+void dm_hot_add_response(DmGuest *guest, uint32_t pages, uint32_t result)
+{
+    struct dm_hot_add_response msg = {
+        .hdr = { .type = DM_MEM_HOT_ADD_RESPONSE, .size = sizeof(msg) },
+        .page_count = pages,
+        .result = result,
+    };
+
+    dm_send(guest, &msg, sizeof(msg));
+}
+
+unsigned dm_unballoon_request(DmGuest *guest, DmPages *ranges, unsigned max)
+{
+    struct dm_unballoon_request *msg = (void *)guest->msg;
+    unsigned i;
+
+    dm_receive(guest, DM_UNBALLOON_REQUEST);
+    for (i = 0; i < MIN(msg->range_count, max); i++) {
+        ranges[i] = from_wire(msg->range_array[i].page_range);
+    }
+    return msg->range_count;
+}
+
+void dm_unballoon_response(DmGuest *guest)
+{
+    struct dm_unballoon_response msg = {
+        .hdr = { .type = DM_UNBALLOON_RESPONSE, .size = sizeof(msg) },
+    };
+
+    dm_send(guest, &msg, sizeof(msg));
+}
+
+void dm_status_report(DmGuest *guest, uint64_t available, uint64_t committed)
+{
+    struct dm_status msg = {
+        .hdr = { .type = DM_STATUS_REPORT, .size = sizeof(msg) },
+        .num_avail = available,
+        .num_committed = committed,
+    };
+
+    dm_send(guest, &msg, sizeof(msg));
+}

@@ -1,0 +1,689 @@
+/*
+ * hv-balloon with a guest whose driver the test is
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * What needs a guest that answers, message by message: which state a stick is
+ * in when, what may be removed, what goes back to the host.  What the engine
+ * does with a guest's answers is tested with the engine alone.
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/units.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
+#include "dm-guest.h"
+
+#define BOOT (256 * MiB)
+#define CHUNK (128 * MiB)
+#define CHUNK_PAGES (CHUNK / DM_PAGE)
+/* No test lets the guest release what the rings and its code are in. */
+#define SAFE (128 * MiB)
+
+#define MEMORY "-m 256M,maxmem=4G -device hv-balloon,id=hvb "
+
+/* ---- Asking QEMU ---- */
+
+static QDict *query(QTestState *qts, const char *command)
+{
+    QDict *response = qtest_qmp(qts, "{'execute': %s}", command);
+    QDict *dict = qdict_get_qdict(response, "return");
+
+    g_assert_nonnull(dict);
+    qobject_ref(dict);
+    qobject_unref(response);
+    return dict;
+}
+
+static uint64_t balloon_number(QTestState *qts, const char *member)
+{
+    QDict *info = query(qts, "query-hv-balloon");
+    uint64_t number = qdict_get_int(info, member);
+
+    qobject_unref(info);
+    return number;
+}
+
+static uint64_t counter(QTestState *qts, const char *name)
+{
+    QDict *info = query(qts, "query-hv-balloon");
+    uint64_t number = qdict_get_int(qdict_get_qdict(info, "counters"), name);
+
+    qobject_unref(info);
+    return number;
+}
+
+static bool state_is(QTestState *qts, const char *state)
+{
+    QDict *info = query(qts, "query-hv-balloon");
+    bool is = g_str_equal(qdict_get_str(info, "state"), state);
+
+    qobject_unref(info);
+    return is;
+}
+
+/* The device works in bottom halves: what is asked for comes soon. */
+static void wait_state(QTestState *qts, const char *state)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+
+    while (!state_is(qts, state)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(1000);
+    }
+}
+
+static void wait_number(QTestState *qts, const char *member, uint64_t value)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+
+    while (balloon_number(qts, member) != value) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(1000);
+    }
+}
+
+static void set_target(QTestState *qts, uint64_t bytes)
+{
+    qtest_qmp_assert_success(qts, "{'execute': 'balloon', 'arguments': {"
+                             " 'value': %" PRIu64 "}}", bytes);
+}
+
+/* Entry @id of query-haprot. */
+static QDict *find_stick(QTestState *qts, const char *id)
+{
+    QDict *response = qtest_qmp(qts, "{'execute': 'query-haprot'}");
+    QDict *found = NULL;
+    QListEntry *entry;
+
+    QLIST_FOREACH_ENTRY(qdict_get_qlist(response, "return"), entry) {
+        QDict *stick = qobject_to(QDict, qlist_entry_obj(entry));
+
+        if (g_str_equal(qdict_get_str(stick, "id"), id)) {
+            found = stick;
+            qobject_ref(found);
+        }
+    }
+    qobject_unref(response);
+    g_assert_nonnull(found);
+    return found;
+}
+
+static void assert_stick(QTestState *qts, const char *id, const char *state,
+                         uint64_t added, uint64_t released)
+{
+    QDict *stick = find_stick(qts, id);
+
+    g_assert_cmpstr(qdict_get_str(stick, "state"), ==, state);
+    g_assert_cmphex(qdict_get_int(stick, "added"), ==, added);
+    g_assert_cmphex(qdict_get_int(stick, "released"), ==, released);
+    qobject_unref(stick);
+}
+
+static uint64_t stick_addr(QTestState *qts, const char *id)
+{
+    QDict *stick = find_stick(qts, id);
+    uint64_t addr = qdict_get_int(stick, "addr");
+
+    qobject_unref(stick);
+    return addr;
+}
+
+/* ---- Telling QEMU ---- */
+
+/* Stick @id over backend mem-@id, which has @options. */
+static void add_stick_over(QTestState *qts, const char *id, uint64_t size,
+                           const char *type, const char *options)
+{
+    g_autofree char *command =
+        g_strdup_printf("{'execute': 'object-add', 'arguments': {"
+                        " 'qom-type': '%s', 'id': 'mem-%s',"
+                        " 'size': %" PRIu64 "%s}}", type, id, size, options);
+
+    qtest_qmp_assert_success(qts, command, NULL);
+    g_free(command);
+    command = g_strdup_printf("mem-%s", id);
+    qtest_qmp_assert_success(qts, "{'execute': 'device_add', 'arguments': {"
+                             " 'driver': 'mem-haprot', 'id': %s,"
+                             " 'memdev': %s, 'insert': 'on-demand'}}",
+                             id, command);
+}
+
+static void add_stick(QTestState *qts, const char *id, uint64_t size)
+{
+    add_stick_over(qts, id, size, "memory-backend-ram", "");
+}
+
+static void assert_error(QDict *error, const char *what)
+{
+    const char *desc = qdict_get_str(error, "desc");
+
+    if (!strstr(desc, what)) {
+        g_error("the error is '%s', which does not say '%s'", desc, what);
+    }
+    qobject_unref(error);
+}
+
+static void del_fails(QTestState *qts, const char *id, const char *what)
+{
+    assert_error(qtest_qmp_assert_failure_ref(qts, "{'execute': 'device_del',"
+                                              " 'arguments': {'id': %s}}", id),
+                 what);
+}
+
+static void del_backend(QTestState *qts, const char *id)
+{
+    qtest_qmp_assert_success(qts, "{'execute': 'object-del',"
+                             " 'arguments': {'id': %s}}", id);
+}
+
+static void del_backend_fails(QTestState *qts, const char *id)
+{
+    assert_error(qtest_qmp_assert_failure_ref(qts, "{'execute': 'object-del',"
+                                              " 'arguments': {'id': %s}}", id),
+                 "in use");
+}
+
+static void expect_event(QTestState *qts, const char *name, const char *id)
+{
+    QDict *event = qtest_qmp_eventwait_ref(qts, name);
+    QDict *data = qdict_get_qdict(event, "data");
+
+    g_assert_cmpstr(qdict_get_str(data, "id"), ==, id);
+    qobject_unref(event);
+}
+
+static void unrealize(QTestState *qts, const char *path)
+{
+    qtest_qmp_assert_success(qts, "{'execute': 'qom-set', 'arguments': {"
+                             " 'path': %s, 'property': 'realized',"
+                             " 'value': false}}", path);
+}
+
+/* ---- The guest ---- */
+
+/* The machine with hv-balloon and @more, and a driver that is connected. */
+static QTestState *start(DmGuest *guest, const char *more)
+{
+    g_autofree char *options = g_strdup_printf(MEMORY "%s", more);
+    QTestState *qts = guest_with_vmbus(options);
+
+    dm_connect(guest, qts);
+    dm_open(guest, DM_CAPS);
+    wait_state(qts, "idle");
+    return qts;
+}
+
+/* The guest takes the next memory that it is offered; where that is. */
+static DmPages take_memory(DmGuest *guest)
+{
+    DmPages pages = dm_hot_add_request(guest);
+
+    dm_hot_add_response(guest, pages.count, 1);
+    return pages;
+}
+
+/* Stick a of two chunks, the first of which the guest has. */
+static DmPages start_with_stick(DmGuest *guest)
+{
+    DmPages pages;
+
+    add_stick(guest->qts, "a", 2 * CHUNK);
+    set_target(guest->qts, BOOT + CHUNK);
+    pages = take_memory(guest);
+    wait_number(guest->qts, "actual", BOOT + CHUNK);
+    return pages;
+}
+
+/* And gives it back. */
+static DmPages start_with_unused_stick(DmGuest *guest)
+{
+    DmPages pages = start_with_stick(guest);
+
+    set_target(guest->qts, BOOT);
+    dm_release(guest, pages);
+    wait_number(guest->qts, "actual", BOOT);
+    assert_stick(guest->qts, "a", "unused", CHUNK, CHUNK);
+    return pages;
+}
+
+/* ---- Sticks ---- */
+
+/* It is there, for the guest and everyone else, before it is offered. */
+static void test_add(void)
+{
+    DmGuest guest;
+    QTestState *qts = start(&guest, "");
+    uint64_t addr;
+    DmPages pages;
+
+    add_stick(qts, "a", 2 * CHUNK);
+    addr = stick_addr(qts, "a");
+    assert_stick(qts, "a", "idle", 0, 0);
+    set_target(qts, BOOT + CHUNK);
+    pages = dm_hot_add_request(&guest);
+    g_assert_cmphex(pages.first * DM_PAGE, ==, addr);
+    g_assert_cmpuint(pages.count, ==, CHUNK_PAGES);
+    qtest_writel(qts, addr, 0x12345678);
+    qtest_writel(qts, addr + CHUNK - 4, 0x9abcdef0);
+    g_assert_cmphex(qtest_readl(qts, addr), ==, 0x12345678);
+    g_assert_cmphex(qtest_readl(qts, addr + CHUNK - 4), ==, 0x9abcdef0);
+
+    g_assert_true(state_is(qts, "adding"));
+    g_assert_cmphex(balloon_number(qts, "actual"), ==, BOOT);
+    del_fails(qts, "a", "just being given");
+    dm_hot_add_response(&guest, pages.count, 1);
+    expect_event(qts, "HV_BALLOON_HAPROT_INUSE", "a");
+    qtest_qmp_eventwait(qts, "BALLOON_CHANGE");
+    wait_state(qts, "idle");
+    g_assert_cmphex(balloon_number(qts, "actual"), ==, BOOT + CHUNK);
+    g_assert_cmphex(balloon_number(qts, "ungranted"), ==, CHUNK);
+    assert_stick(qts, "a", "inuse", CHUNK, 0);
+    g_assert_cmphex(qtest_readl(qts, addr), ==, 0x12345678);
+    qtest_quit(qts);
+}
+
+static void test_in_use(void)
+{
+    DmGuest guest;
+    QTestState *qts = start(&guest, "");
+
+    start_with_stick(&guest);
+    del_fails(qts, "a", "the guest uses it");
+    del_backend_fails(qts, "mem-a");
+    qtest_quit(qts);
+}
+
+static void test_unused(void)
+{
+    DmGuest guest;
+    QTestState *qts = start(&guest, "");
+    DmPages pages = start_with_unused_stick(&guest);
+    DmPages back[2];
+
+    expect_event(qts, "HV_BALLOON_HAPROT_UNUSED", "a");
+    qtest_qmp_device_del(qts, "a");
+    del_backend(qts, "mem-a");
+    g_assert_cmphex(balloon_number(qts, "ghosts"), ==, CHUNK);
+
+    /* the same address, which the guest knows already */
+    add_stick(qts, "b", CHUNK);
+    g_assert_cmphex(stick_addr(qts, "b"), ==, pages.first * DM_PAGE);
+    g_assert_cmphex(balloon_number(qts, "ghosts"), ==, 0);
+    set_target(qts, BOOT + CHUNK);
+    g_assert_cmpuint(dm_unballoon_request(&guest, back, 2), ==, 1);
+    g_assert_cmphex(back[0].first, ==, pages.first);
+    g_assert_cmphex(back[0].count, ==, pages.count);
+    dm_unballoon_response(&guest);
+    wait_number(qts, "actual", BOOT + CHUNK);
+    qtest_quit(qts);
+}
+
+/* An unused stick goes while the guest is busy with another. */
+static void test_del_while_busy(void)
+{
+    DmGuest guest;
+    QTestState *qts = start(&guest, "");
+    DmPages pages;
+
+    start_with_unused_stick(&guest);
+    add_stick(qts, "b", CHUNK);
+    set_target(qts, BOOT + 3 * CHUNK);
+    /* what was released comes back first: leave it unanswered */
+    g_assert_cmpuint(dm_unballoon_request(&guest, &pages, 1), ==, 1);
+    del_fails(qts, "a", "just being given");
+    qtest_qmp_device_del(qts, "b");
+    del_backend(qts, "mem-b");
+    dm_unballoon_response(&guest);
+    take_memory(&guest);
+    wait_number(qts, "actual", BOOT + 2 * CHUNK);
+    qtest_quit(qts);
+}
+
+static void test_reset(void)
+{
+    DmGuest guest;
+    QTestState *qts = start(&guest, "");
+    uint64_t addr;
+
+    start_with_stick(&guest);
+    addr = stick_addr(qts, "a");
+    qtest_writel(qts, addr, 0x12345678);
+    qtest_qmp_assert_success(qts, "{'execute': 'system_reset'}");
+    /* in this order: waiting for one event loses those before it */
+    expect_event(qts, "HV_BALLOON_HAPROT_UNUSED", "a");
+    qtest_qmp_eventwait(qts, "RESET");
+    wait_number(qts, "actual", BOOT);
+    assert_stick(qts, "a", "unused", 0, 0);
+    /* the next guest does not find what the last one left */
+    wait_number(qts, "ungranted", 2 * CHUNK);
+    g_assert_cmphex(qtest_readl(qts, addr), ==, 0);
+    qtest_qmp_device_del(qts, "a");
+    del_backend(qts, "mem-a");
+    qtest_quit(qts);
+}
+
+/* While a hot-add is on its way the machine is reset, and the stick goes. */
+static void test_del_during_reset(void)
+{
+    DmGuest guest;
+    QTestState *qts = start(&guest, "");
+
+    add_stick(qts, "a", CHUNK);
+    set_target(qts, BOOT + CHUNK);
+    dm_hot_add_request(&guest);
+    qtest_qmp_assert_success(qts, "{'execute': 'stop'}");
+    qtest_qmp_assert_success(qts, "{'execute': 'system_reset'}");
+    qtest_qmp_eventwait(qts, "RESET");
+    qtest_qmp_device_del(qts, "a");
+    del_backend(qts, "mem-a");
+    qtest_qmp_assert_success(qts, "{'execute': 'cont'}");
+    wait_number(qts, "capacity", BOOT);
+    qtest_quit(qts);
+}
+
+/*
+ * A kernel that starts another one (kexec) says so by its guest OS id. What it
+ * had released may be in the other's memory map, long before that connects.
+ */
+static void test_kexec(void)
+{
+    DmGuest guest;
+    QTestState *qts = start(&guest, "");
+
+    start_with_unused_stick(&guest);
+    add_stick(qts, "b", CHUNK);
+    wrmsr(qts, 0, MSR_GUEST_OS_ID, 0);
+    del_fails(qts, "a", "kexec");
+    /* nobody was told of this one */
+    qtest_qmp_device_del(qts, "b");
+    /* the other kernel is just as this one, and connects */
+    enable_hypercalls(qts);
+    connect_vmbus(qts, 0);
+    del_fails(qts, "a", "kexec");
+    dm_connect(&guest, qts);
+    dm_open(&guest, DM_CAPS);
+    wait_state(qts, "new-kernel");
+    del_fails(qts, "a", "kexec");
+    del_backend_fails(qts, "mem-a");
+
+    system_reset(qts);
+    wait_number(qts, "released", 0);
+    qtest_qmp_device_del(qts, "a");
+    qtest_quit(qts);
+}
+
+/* The same kernel loads its driver again: that is no reason for anything. */
+static void test_driver_reload(void)
+{
+    DmGuest guest;
+    QTestState *qts = start(&guest, "");
+
+    start_with_unused_stick(&guest);
+    dm_close(&guest);
+    wait_state(qts, "disconnected");
+    dm_open(&guest, DM_CAPS);
+    wait_state(qts, "idle");
+    g_assert_cmphex(balloon_number(qts, "released"), ==, CHUNK);
+    qtest_qmp_device_del(qts, "a");
+    qtest_quit(qts);
+}
+
+/* "realized" can be set behind our back: memory in use stays. */
+static void test_unrealize_stick(void)
+{
+    DmGuest guest;
+    QTestState *qts = start(&guest, "");
+    uint64_t addr;
+
+    start_with_stick(&guest);
+    addr = stick_addr(qts, "a");
+    qtest_writel(qts, addr, 0x12345678);
+    unrealize(qts, "/machine/peripheral/a");
+    del_backend_fails(qts, "mem-a");
+    assert_stick(qts, "a", "inuse", CHUNK, 0);
+    assert_error(qtest_qmp_assert_failure_ref(qts,
+                     "{'execute': 'qom-set', 'arguments': {"
+                     " 'path': '/machine/peripheral/a',"
+                     " 'property': 'addr', 'value': 0}}"), "fixed");
+    assert_error(qtest_qmp_assert_failure_ref(qts,
+                     "{'execute': 'qom-set', 'arguments': {"
+                     " 'path': '/machine/peripheral/a',"
+                     " 'property': 'memdev', 'value': ''}}"), "fixed");
+    assert_error(qtest_qmp_assert_failure_ref(qts,
+                     "{'execute': 'qom-set', 'arguments': {"
+                     " 'path': '/machine/peripheral/a',"
+                     " 'property': 'realized', 'value': true}}"), "in use");
+    g_assert_cmphex(qtest_readl(qts, addr), ==, 0x12345678);
+    g_assert_cmphex(balloon_number(qts, "actual"), ==, BOOT + CHUNK);
+    system_reset(qts);
+    assert_stick(qts, "a", "unused", 0, 0);
+    qtest_quit(qts);
+}
+
+static void test_unrealize_balloon(void)
+{
+    DmGuest guest;
+    QTestState *qts = start(&guest, "");
+    uint64_t addr;
+
+    start_with_stick(&guest);
+    addr = stick_addr(qts, "a");
+    qtest_writel(qts, addr, 0x12345678);
+    unrealize(qts, "/machine/peripheral/hvb");
+    assert_error(qtest_qmp_assert_failure_ref(qts,
+                     "{'execute': 'qom-set', 'arguments': {"
+                     " 'path': '/machine/peripheral/hvb',"
+                     " 'property': 'realized', 'value': true}}"),
+                 "does not come back");
+    assert_stick(qts, "a", "inuse", CHUNK, 0);
+    del_fails(qts, "a", "the guest uses it");
+    del_backend_fails(qts, "mem-a");
+    g_assert_cmphex(qtest_readl(qts, addr), ==, 0x12345678);
+    /* and the stick can still leave */
+    system_reset(qts);
+    assert_stick(qts, "a", "unused", 0, 0);
+    qtest_qmp_device_del(qts, "a");
+    del_backend(qts, "mem-a");
+    qtest_quit(qts);
+}
+
+/* ---- memdev= ---- */
+
+static void test_memdev(void)
+{
+    DmGuest guest;
+    QTestState *qts = guest_with_vmbus(
+        "-m 256M,maxmem=4G -object memory-backend-ram,id=m,size=256M "
+        "-device hv-balloon,id=hvb,memdev=m ");
+    DmPages pages;
+
+    dm_connect(&guest, qts);
+    dm_open(&guest, DM_CAPS);
+    set_target(qts, BOOT + CHUNK);
+    pages = take_memory(&guest);
+    wait_number(qts, "actual", BOOT + CHUNK);
+    qtest_writel(qts, pages.first * DM_PAGE, 0x12345678);
+    set_target(qts, BOOT);
+    dm_release(&guest, pages);
+    wait_number(qts, "actual", BOOT);
+    g_assert_cmphex(qtest_readl(qts, pages.first * DM_PAGE), ==, 0);
+
+    /* what was released comes back before anything is added */
+    set_target(qts, BOOT + 2 * CHUNK);
+    g_assert_cmpuint(dm_unballoon_request(&guest, &pages, 1), ==, 1);
+    dm_unballoon_response(&guest);
+    take_memory(&guest);
+    wait_number(qts, "actual", BOOT + 2 * CHUNK);
+    qtest_writel(qts, pages.first * DM_PAGE, 0x12345678);
+    system_reset(qts);
+    wait_number(qts, "actual", BOOT);
+    wait_number(qts, "ungranted", 2 * CHUNK);
+    g_assert_cmphex(qtest_readl(qts, pages.first * DM_PAGE), ==, 0);
+    /* the target is kept */
+    g_assert_cmphex(balloon_number(qts, "target"), ==, BOOT + 2 * CHUNK);
+    qtest_quit(qts);
+}
+
+/* ---- Memory back to the host ---- */
+
+static void do_discard(const char *more, bool inhibited)
+{
+    DmGuest guest;
+    QTestState *qts = start(&guest, more);
+    DmPages pages = { SAFE / DM_PAGE, 32 * MiB / DM_PAGE };
+    uint64_t addr = SAFE + 5 * MiB + DM_PAGE;
+
+    qtest_writel(qts, addr, 0x12345678);
+    set_target(qts, BOOT - 32 * MiB);
+    dm_release(&guest, pages);
+    wait_number(qts, "actual", BOOT - 32 * MiB);
+    g_assert_cmphex(balloon_number(qts, "released"), ==, 32 * MiB);
+    g_assert_cmphex(qtest_readl(qts, addr), ==, inhibited ? 0x12345678 : 0);
+    g_assert_cmphex(counter(qts, "discarded"), ==, inhibited ? 0 : 32 * MiB);
+    g_assert_cmphex(counter(qts, "discard-inhibited"), ==,
+                    inhibited ? 32 * MiB : 0);
+    g_assert_cmphex(counter(qts, "discard-failed"), ==, 0);
+    qtest_quit(qts);
+}
+
+static void test_discard(void)
+{
+    do_discard("", false);
+}
+
+static void test_discard_shared(void)
+{
+    do_discard("-machine memory-backend=m "
+               "-object memory-backend-memfd,id=m,size=256M,share=on ", false);
+}
+
+static void test_discard_locked(void)
+{
+    do_discard("-overcommit mem-lock=on ", true);
+}
+
+/* A host that refuses is asked now and then, and says so once each time. */
+static void test_discard_failed(void)
+{
+    g_autofree char *log = NULL, *file = NULL, *options = NULL, *text = NULL;
+    g_auto(GStrv) lines = NULL;
+    unsigned i, complaints = 0;
+    DmGuest guest;
+    QTestState *qts;
+    DmPages pages;
+    int fd;
+
+    fd = g_file_open_tmp("hv-balloon-XXXXXX", &file, NULL);
+    g_assert_cmpint(ftruncate(fd, CHUNK), ==, 0);
+    close(fd);
+    fd = g_file_open_tmp("hv-balloon-log-XXXXXX", &log, NULL);
+    close(fd);
+    options = g_strdup_printf(
+        MEMORY "-object memory-backend-file,id=m,size=128M,mem-path=%s,readonly=on,"
+        "rom=off,share=off -device mem-haprot,id=a,memdev=m 2>%s ", file, log);
+
+    qts = guest_with_vmbus(options);
+    dm_connect(&guest, qts);
+    dm_open(&guest, DM_CAPS);
+    pages = take_memory(&guest);
+    wait_number(qts, "actual", BOOT + CHUNK);
+    set_target(qts, BOOT);
+    for (i = 0; i < 8; i++) {
+        DmPages part = { pages.first + i * pages.count / 8, pages.count / 8 };
+
+        dm_balloon_request(&guest);
+        dm_balloon_response(&guest, &part, 1, false);
+        wait_number(qts, "released", (i + 1) * CHUNK / 8);
+        if (i < 7) {
+            /* it is not asked again at once when it gave less */
+            set_target(qts, BOOT - i * 2 * MiB);
+        }
+    }
+    g_assert_cmphex(counter(qts, "discard-failed"), ==, CHUNK);
+    g_assert_cmphex(counter(qts, "discarded"), ==, 0);
+    qtest_quit(qts);
+
+    g_assert_true(g_file_get_contents(log, &text, NULL, NULL));
+    lines = g_strsplit(text, "\n", -1);
+    for (i = 0; lines[i]; i++) {
+        complaints += !!strstr(lines[i], "ram_block_discard_range");
+    }
+    g_assert_cmpuint(complaints, >=, 1);
+    g_assert_cmpuint(complaints, <=, 2);
+    unlink(file);
+    unlink(log);
+}
+
+/* ---- Reports ---- */
+
+static void test_status_report(void)
+{
+    DmGuest guest;
+    QTestState *qts;
+    QDict *event, *data, *stats;
+
+    qts = guest_with_vmbus("-m 256M "
+                           "-device hv-balloon,id=hvb,status-report=on");
+    assert_error(qtest_qmp_assert_failure_ref(qts,
+                     "{'execute': 'query-hv-balloon-status-report'}"),
+                 "no status report has arrived");
+    dm_connect(&guest, qts);
+    dm_open(&guest, DM_CAPS);
+    dm_status_report(&guest, 1000, 3000);
+    event = qtest_qmp_eventwait_ref(qts, "HV_BALLOON_STATUS_REPORT");
+    data = qdict_get_qdict(event, "data");
+    g_assert_cmpint(qdict_get_int(data, "available"), ==, 1000 * DM_PAGE);
+    g_assert_cmpint(qdict_get_int(data, "committed"), ==, 3000 * DM_PAGE);
+    qobject_unref(event);
+
+    data = query(qts, "query-hv-balloon-status-report");
+    g_assert_cmpint(qdict_get_int(data, "available"), ==, 1000 * DM_PAGE);
+    g_assert_cmpint(qdict_get_int(data, "committed"), ==, 3000 * DM_PAGE);
+    qobject_unref(data);
+
+    data = qtest_qmp(qts, "{'execute': 'qom-get', 'arguments': {"
+                     " 'path': '/machine/peripheral/hvb',"
+                     " 'property': 'guest-stats'}}");
+    stats = qdict_get_qdict(data, "return");
+    g_assert_cmpint(qdict_get_int(stats, "last-update"), >, 0);
+    stats = qdict_get_qdict(stats, "stats");
+    g_assert_cmpint(qdict_get_int(stats, "stat-available-memory"), ==,
+                    1000 * DM_PAGE);
+    qobject_unref(data);
+    qtest_quit(qts);
+}
+
+int main(int argc, char **argv)
+{
+    int ret;
+
+    g_test_init(&argc, &argv, NULL);
+    if (!qtest_has_accel("tcg") || !qtest_has_device("hv-balloon")) {
+        g_test_skip("TCG and hv-balloon needed");
+        return 0;
+    }
+    rom_create();
+
+    qtest_add_func("/hv-balloon/stick/add", test_add);
+    qtest_add_func("/hv-balloon/stick/in-use", test_in_use);
+    qtest_add_func("/hv-balloon/stick/unused", test_unused);
+    qtest_add_func("/hv-balloon/stick/del-while-busy", test_del_while_busy);
+    qtest_add_func("/hv-balloon/stick/reset", test_reset);
+    qtest_add_func("/hv-balloon/stick/del-during-reset",
+                   test_del_during_reset);
+    qtest_add_func("/hv-balloon/stick/kexec", test_kexec);
+    qtest_add_func("/hv-balloon/stick/driver-reload", test_driver_reload);
+    qtest_add_func("/hv-balloon/unrealize/stick", test_unrealize_stick);
+    qtest_add_func("/hv-balloon/unrealize/balloon", test_unrealize_balloon);
+    qtest_add_func("/hv-balloon/memdev", test_memdev);
+    qtest_add_func("/hv-balloon/discard/anonymous", test_discard);
+    qtest_add_func("/hv-balloon/discard/shared", test_discard_shared);
+    qtest_add_func("/hv-balloon/discard/locked", test_discard_locked);
+    qtest_add_func("/hv-balloon/discard/failed", test_discard_failed);
+    qtest_add_func("/hv-balloon/status-report", test_status_report);
+
+    ret = g_test_run();
+    rom_delete();
+    return ret;
+}
