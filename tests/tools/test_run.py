@@ -36,6 +36,8 @@ def test_every_listed_command_has_its_script():
     (["fuzz"], "fuzz wants a number of seconds"),
     (["fuzz", "long"], "not 'long'"),
     (["fuzz", "10", "world"], "no fuzz target 'world'"),
+    (["bench"], "bench wants the name of a benchmark"),
+    (["bench", "mark"], "no benchmark 'mark'"),
     (["patches", "now"], "patches takes no argument"),
     (["clean", "all"], "clean takes no argument"),
 ])

@@ -171,6 +171,71 @@ static void test_best_pattern(void)
     dm_pageset_free(set);
 }
 
+/* In any order: what is contiguous in the end is kept as one. */
+static void test_contiguous_is_one(void)
+{
+    const uint64_t unit = 512, n = 4096 * CONTAINER / unit;
+    DmPageSet *set = dm_pageset_new();
+    uint64_t i, first, count;
+
+    for (i = 0; i < n; i++) {
+        dm_pageset_add(set, i * 12345677 % n * unit, unit);
+    }
+    g_assert_cmpuint(dm_pageset_count(set), ==, n * unit);
+    g_assert_cmpuint(dm_pageset_bytes(set), <=, 128);
+    g_assert_true(dm_pageset_next(set, 0, UINT64_C(1) << 40, &first, &count));
+    g_assert_cmpuint(count, ==, n * unit);
+    dm_pageset_free(set);
+}
+
+/* A hole in the middle of a long run, and the run whole again. */
+static void test_hole_in_full(void)
+{
+    const uint64_t hole = 1000 * CONTAINER + 5, all = 4096 * CONTAINER;
+    DmPageSet *set = dm_pageset_new();
+    uint64_t first, count;
+
+    dm_pageset_add(set, 0, all);
+    g_assert_cmpuint(dm_pageset_remove(set, hole, 1), ==, 1);
+    g_assert_cmpuint(dm_pageset_remove(set, hole, 1), ==, 0);
+    g_assert_true(dm_pageset_next_gap(set, 0, all, &first, &count));
+    g_assert_cmpuint(first, ==, hole);
+    g_assert_cmpuint(count, ==, 1);
+    g_assert_true(dm_pageset_next(set, hole, all, &first, &count));
+    g_assert_cmpuint(first, ==, hole + 1);
+    g_assert_cmpuint(first + count, ==, all);
+    g_assert_cmpuint(dm_pageset_add(set, hole - 9, 10), ==, 1);
+    g_assert_cmpuint(dm_pageset_count_in(set, hole - 9, 10), ==, 10);
+    g_assert_cmpuint(dm_pageset_bytes(set), <=, 256);
+    g_assert_false(dm_pageset_next_gap(set, 0, all, &first, &count));
+    dm_pageset_free(set);
+}
+
+/* Pages taken out one after the other, from the first on and not: what the
+ * set remembers of where a bitmap begins stays true. */
+static void test_first_of_bitmap(void)
+{
+    DmPageSet *set = dm_pageset_new();
+    uint64_t page, first, count;
+
+    for (page = 1; page < CONTAINER; page += 2) {
+        dm_pageset_add(set, page, 1);
+    }
+    for (page = 1; page < CONTAINER - 2; page += 2) {
+        g_assert_true(dm_pageset_next(set, 0, CONTAINER, &first, &count));
+        g_assert_cmpuint(first, ==, page);
+        dm_pageset_remove(set, page, 1);
+    }
+    dm_pageset_add(set, 7, 2);
+    g_assert_true(dm_pageset_next(set, 0, CONTAINER, &first, &count));
+    g_assert_cmpuint(first, ==, 7);
+    g_assert_cmpuint(count, ==, 2);
+    dm_pageset_remove(set, 0, 100);
+    g_assert_true(dm_pageset_next(set, 0, CONTAINER, &first, &count));
+    g_assert_cmpuint(first, ==, CONTAINER - 1);
+    dm_pageset_free(set);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -181,6 +246,9 @@ int main(int argc, char **argv)
                     test_top_of_address_space);
     g_test_add_func("/pageset/worst-pattern", test_worst_pattern);
     g_test_add_func("/pageset/best-pattern", test_best_pattern);
+    g_test_add_func("/pageset/contiguous-is-one", test_contiguous_is_one);
+    g_test_add_func("/pageset/hole-in-full", test_hole_in_full);
+    g_test_add_func("/pageset/first-of-bitmap", test_first_of_bitmap);
     g_test_add_data_func("/pageset/oracle/bitmaps", GUINT_TO_POINTER(8),
                          test_oracle);
     g_test_add_data_func("/pageset/oracle/runs", GUINT_TO_POINTER(4000),

@@ -12,8 +12,11 @@
 #define CONTAINER_SHIFT 16
 #define CONTAINER_PAGES (1u << CONTAINER_SHIFT)
 #define WORDS (CONTAINER_PAGES / 64)
-/* A list of runs may take as much as a bitmap, not more. */
-#define MAX_RUNS (WORDS * sizeof(uint64_t) / sizeof(Run))
+/*
+ * Beyond so many runs a bitmap takes over: enough for any set of 2 MiB units,
+ * and few enough that an insert among them moves little.
+ */
+#define MAX_RUNS 128
 
 typedef enum Kind {
     KIND_FULL,
@@ -28,29 +31,36 @@ typedef struct Run {
 } Run;
 
 typedef struct Container {
-    uint64_t index;             /* of its first page, in containers */
-    Kind kind;
-    uint32_t population;        /* pages in the set: 1 .. CONTAINER_PAGES */
-    uint32_t n_runs;
-    uint32_t room;              /* runs allocated */
+    uint32_t index;             /* of its first page, in containers */
+    uint32_t span;              /* containers that it stands for: 1 if it is
+                                 * not full */
+    uint16_t population;        /* pages in the set; UINT16_MAX if full */
+    uint16_t low;               /* of a bitmap: the first page in the set */
+    uint8_t kind;
+    uint8_t n_runs;
+    uint8_t room;               /* runs allocated */
     union {
         Run *runs;              /* ascending, never touching each other */
         uint64_t *bits;
     };
 } Container;
 
-/* Only containers that hold a page are there, ascending by index. */
+G_STATIC_ASSERT(MAX_RUNS <= UINT8_MAX);
+
+/*
+ * Only containers that hold a page are there, ascending by index. Full ones
+ * never touch each other: the longest run is one of them.
+ */
 struct DmPageSet {
-    GArray *containers;
+    Container *containers;
+    uint32_t len, room;
+    uint32_t last;              /* the one last changed, often the next too */
     uint64_t count;
 };
 
 DmPageSet *dm_pageset_new(void)
 {
-    DmPageSet *set = g_new0(DmPageSet, 1);
-
-    set->containers = g_array_new(FALSE, FALSE, sizeof(Container));
-    return set;
+    return g_new0(DmPageSet, 1);
 }
 
 static void container_drop_data(Container *c)
@@ -64,19 +74,15 @@ static void container_drop_data(Container *c)
     c->n_runs = c->room = 0;
 }
 
-static Container *container_at(const DmPageSet *set, unsigned i)
-{
-    return &g_array_index(set->containers, Container, i);
-}
-
 void dm_pageset_clear(DmPageSet *set)
 {
-    unsigned i;
+    uint32_t i;
 
-    for (i = 0; i < set->containers->len; i++) {
-        container_drop_data(container_at(set, i));
+    for (i = 0; i < set->len; i++) {
+        container_drop_data(&set->containers[i]);
     }
-    g_array_set_size(set->containers, 0);
+    g_clear_pointer(&set->containers, g_free);
+    set->len = set->room = set->last = 0;
     set->count = 0;
 }
 
@@ -84,7 +90,6 @@ void dm_pageset_free(DmPageSet *set)
 {
     if (set) {
         dm_pageset_clear(set);
-        g_array_free(set->containers, TRUE);
         g_free(set);
     }
 }
@@ -94,35 +99,110 @@ uint64_t dm_pageset_count(const DmPageSet *set)
     return set->count;
 }
 
-/* Position of the first container whose index is not below @index. */
-static unsigned lower_bound(const DmPageSet *set, uint64_t index)
+/* ---- the directory ---- */
+
+static uint64_t container_end(const Container *c)
 {
-    unsigned low = 0, high = set->containers->len;
+    return (uint64_t)c->index + c->span;
+}
 
-    /* Runs of adds go upward: look at the end first. */
-    if (high && container_at(set, high - 1)->index < index) {
-        return high;
+/* Is container @i there, and does it stand for @index? */
+static bool covers(const DmPageSet *set, uint64_t i, uint64_t index)
+{
+    return i < set->len &&
+           index - set->containers[i].index < set->containers[i].span;
+}
+
+/*
+ * Position of the first container that ends above @index. Mostly it is the
+ * same as the last time, or no container below it is missing.
+ */
+static uint32_t lower_bound(const DmPageSet *set, uint64_t index)
+{
+    uint32_t low = 0, n = set->len;
+    uint64_t guess;
+
+    if (covers(set, set->last, index)) {
+        return set->last;
     }
-    while (low < high) {
-        unsigned mid = low + (high - low) / 2;
+    guess = n ? index - set->containers[0].index : 0;
+    if (covers(set, guess, index)) {
+        return guess;
+    }
+    while (n) {
+        uint32_t half = n / 2;
 
-        if (container_at(set, mid)->index < index) {
-            low = mid + 1;
+        if (container_end(&set->containers[low + half]) <= index) {
+            low += half + 1;
+            n -= half + 1;
         } else {
-            high = mid;
+            n = half;
         }
     }
     return low;
 }
 
-static const Container *container_find(const DmPageSet *set, uint64_t index)
+/* Drops @old containers at @at and makes room for @n, which are zeroed. */
+static void directory_splice(DmPageSet *set, uint32_t at, uint32_t old,
+                             uint32_t n)
 {
-    unsigned i = lower_bound(set, index);
+    uint32_t len = set->len - old + n, i;
 
-    if (i < set->containers->len && container_at(set, i)->index == index) {
-        return container_at(set, i);
+    for (i = at; i < at + old; i++) {
+        container_drop_data(&set->containers[i]);
     }
-    return NULL;
+    if (len > set->room) {
+        set->room = MAX(2, 2 * set->room);
+        set->containers = g_renew(Container, set->containers, set->room);
+    }
+    memmove(set->containers + at + n, set->containers + at + old,
+            (set->len - at - old) * sizeof(Container));
+    memset(set->containers + at, 0, n * sizeof(Container));
+    set->len = len;
+    if (len < set->room / 4) {
+        set->room /= 2;
+        set->containers = g_renew(Container, set->containers, set->room);
+    }
+}
+
+/* A full container that covers @index and what is below becomes two. */
+static void split_at(DmPageSet *set, uint64_t index)
+{
+    uint32_t i = lower_bound(set, index);
+    Container *c;
+
+    if (!covers(set, i, index) || set->containers[i].index == index) {
+        return;
+    }
+    directory_splice(set, i + 1, 0, 1);
+    c = &set->containers[i];
+    c[1].index = index;
+    c[1].span = container_end(c) - index;
+    c[1].population = UINT16_MAX;
+    c[1].kind = KIND_FULL;
+    c->span = index - c->index;
+}
+
+static bool joined(const Container *c)
+{
+    return c[0].kind == KIND_FULL && c[1].kind == KIND_FULL &&
+           container_end(c) == c[1].index;
+}
+
+/* Container @i has become full: it may touch others that are. */
+static void join_full(DmPageSet *set, uint32_t i)
+{
+    Container *c = set->containers;
+
+    if (i + 1 < set->len && joined(&c[i])) {
+        c[i].span += c[i + 1].span;
+        directory_splice(set, i + 1, 1, 0);
+        c = set->containers;
+    }
+    if (i && joined(&c[i - 1])) {
+        c[i - 1].span += c[i].span;
+        directory_splice(set, i, 1, 0);
+    }
 }
 
 /* ---- bitmaps ---- */
@@ -268,25 +348,13 @@ static void container_to_bitmap(Container *c)
     uint64_t *bits = g_new0(uint64_t, WORDS);
     uint32_t i;
 
-    if (c->kind == KIND_FULL) {
-        memset(bits, 0xff, WORDS * sizeof(*bits));
-    }
     for (i = 0; i < c->n_runs; i++) {
         bits_fill(bits, c->runs[i].first, c->runs[i].last, true);
     }
     container_drop_data(c);
     c->kind = KIND_BITMAP;
     c->bits = bits;
-}
-
-static void container_to_runs(Container *c)
-{
-    Run all = { 0, CONTAINER_PAGES - 1 };
-
-    g_assert(c->kind == KIND_FULL);
-    c->kind = KIND_RUNS;
-    c->runs = NULL;
-    runs_splice(c, 0, 0, &all, 1);
+    c->low = bits_next(bits, 0, true);
 }
 
 static uint32_t container_count(const Container *c, uint32_t first,
@@ -302,25 +370,38 @@ static uint32_t container_count(const Container *c, uint32_t first,
     }
 }
 
-/* Adds or removes pages first .. last, returns how many changed. */
+/* c->low stays exact: words that became empty are searched only once. */
+static uint32_t bitmap_fill(Container *c, uint32_t first, uint32_t last,
+                            bool value)
+{
+    uint32_t changed = bits_fill(c->bits, first, last, value), low;
+
+    if (value) {
+        c->low = MIN(c->low, first);
+    } else if (first <= c->low && changed) {
+        low = bits_next(c->bits, c->low, true);
+        c->low = low < CONTAINER_PAGES ? low : 0;
+    }
+    return changed;
+}
+
+/* Adds or removes pages first .. last of one that is not full, returns how
+ * many changed. */
 static uint32_t container_fill(Container *c, uint32_t first, uint32_t last,
                                bool value)
 {
     uint32_t before, wanted = value ? last - first + 1 : 0;
 
     if (c->kind == KIND_BITMAP) {
-        return bits_fill(c->bits, first, last, value);
+        return bitmap_fill(c, first, last, value);
     }
-    before = container_count(c, first, last);
+    before = runs_count(c, first, last);
     if (before == wanted) {
         return 0;
     }
-    if (c->kind == KIND_FULL) {
-        container_to_runs(c);
-    }
-    if (c->n_runs + 1 > MAX_RUNS) {
+    if (c->n_runs == MAX_RUNS) {
         container_to_bitmap(c);
-        return bits_fill(c->bits, first, last, value);
+        return bitmap_fill(c, first, last, value);
     }
     if (value) {
         runs_add(c, first, last);
@@ -330,24 +411,16 @@ static uint32_t container_fill(Container *c, uint32_t first, uint32_t last,
     return before;
 }
 
-static void container_settle(Container *c)
-{
-    if (c->population == CONTAINER_PAGES && c->kind != KIND_FULL) {
-        container_drop_data(c);
-        c->kind = KIND_FULL;
-    }
-}
-
-/* First page from @from on that is @value; CONTAINER_PAGES if none. */
-static uint32_t container_next(const Container *c, uint32_t from, bool value)
+/* First page from @from on that is @value; the end of its span if none. */
+static uint64_t container_next(const Container *c, uint64_t from, bool value)
 {
     uint32_t i;
 
     if (c->kind == KIND_FULL) {
-        return value ? from : CONTAINER_PAGES;
+        return value ? from : (uint64_t)c->span << CONTAINER_SHIFT;
     }
     if (c->kind == KIND_BITMAP) {
-        return bits_next(c->bits, from, value);
+        return bits_next(c->bits, value ? MAX(from, c->low) : from, value);
     }
     i = runs_lower_bound(c, from);
     if (value) {
@@ -361,71 +434,221 @@ static uint32_t container_next(const Container *c, uint32_t from, bool value)
 
 /* ---- sets ---- */
 
-static Container *container_insert(DmPageSet *set, unsigned i, uint64_t index)
+/* @n whole containers from @index on. Returns how many pages are new. */
+static uint64_t add_whole(DmPageSet *set, uint64_t index, uint64_t n)
 {
-    Container c = { .index = index, .kind = KIND_RUNS };
+    uint64_t before = dm_pageset_count_in(set, index << CONTAINER_SHIFT,
+                                          n << CONTAINER_SHIFT);
+    uint32_t from, to;
 
-    g_array_insert_val(set->containers, i, c);
-    return container_at(set, i);
+    if (before == n << CONTAINER_SHIFT) {
+        return 0;
+    }
+    split_at(set, index);
+    split_at(set, index + n);
+    from = lower_bound(set, index);
+    to = lower_bound(set, index + n);
+    directory_splice(set, from, to - from, 1);
+    set->containers[from].index = index;
+    set->containers[from].span = n;
+    set->containers[from].population = UINT16_MAX;
+    set->containers[from].kind = KIND_FULL;
+    join_full(set, from);
+    return (n << CONTAINER_SHIFT) - before;
 }
 
-static void container_remove(DmPageSet *set, unsigned i)
+static uint64_t remove_whole(DmPageSet *set, uint64_t index, uint64_t n)
 {
-    container_drop_data(container_at(set, i));
-    g_array_remove_index(set->containers, i);
+    uint64_t before = dm_pageset_count_in(set, index << CONTAINER_SHIFT,
+                                          n << CONTAINER_SHIFT);
+    uint32_t from, to;
+
+    if (before) {
+        split_at(set, index);
+        split_at(set, index + n);
+        from = lower_bound(set, index);
+        to = lower_bound(set, index + n);
+        directory_splice(set, from, to - from, 0);
+    }
+    return before;
 }
 
-uint64_t dm_pageset_add(DmPageSet *set, uint64_t first, uint64_t count)
+/* Pages first .. last of one container. */
+static uint64_t add_part(DmPageSet *set, uint64_t index, uint32_t first,
+                         uint32_t last)
 {
-    uint64_t end = first + count, changed = 0;
+    uint32_t i = lower_bound(set, index), n;
+    Container *c;
+
+    if (!covers(set, i, index)) {
+        directory_splice(set, i, 0, 1);
+        set->containers[i].index = index;
+        set->containers[i].span = 1;
+        set->containers[i].kind = KIND_RUNS;
+    }
+    c = &set->containers[i];
+    if (c->kind == KIND_FULL) {
+        return 0;
+    }
+    set->last = i;
+    n = container_fill(c, first, last, true);
+    if (c->population + n < CONTAINER_PAGES) {
+        c->population += n;
+    } else {
+        container_drop_data(c);
+        c->population = UINT16_MAX;
+        c->kind = KIND_FULL;
+        join_full(set, i);
+    }
+    return n;
+}
+
+/* What is left of a full container, as two runs at most. */
+static void open_full(DmPageSet *set, uint64_t index, uint32_t first,
+                      uint32_t last)
+{
+    Run all = { 0, CONTAINER_PAGES - 1 };
+    Container *c;
+
+    split_at(set, index);
+    split_at(set, index + 1);
+    c = &set->containers[lower_bound(set, index)];
+    c->kind = KIND_RUNS;
+    runs_splice(c, 0, 0, &all, 1);
+    runs_remove(c, first, last);
+    c->population = CONTAINER_PAGES - (last - first + 1);
+}
+
+static uint64_t remove_part(DmPageSet *set, uint64_t index, uint32_t first,
+                            uint32_t last)
+{
+    uint32_t i = lower_bound(set, index), n;
+    Container *c;
+
+    if (!covers(set, i, index)) {
+        return 0;
+    }
+    c = &set->containers[i];
+    if (c->kind == KIND_FULL) {
+        open_full(set, index, first, last);
+        return last - first + 1;
+    }
+    set->last = i;
+    n = container_fill(c, first, last, false);
+    c->population -= n;
+    if (!c->population) {
+        directory_splice(set, i, 1, 0);
+    }
+    return n;
+}
+
+static uint64_t set_fill(DmPageSet *set, uint64_t first, uint64_t end,
+                         bool value)
+{
+    uint64_t changed = 0;
 
     while (first < end) {
         uint64_t index = first >> CONTAINER_SHIFT;
+        uint64_t whole = (end >> CONTAINER_SHIFT) - index;
         uint64_t next = MIN(end, (index + 1) << CONTAINER_SHIFT);
-        unsigned i = lower_bound(set, index);
-        Container *c;
-        uint32_t n;
+        uint32_t from = first % CONTAINER_PAGES;
+        uint32_t to = (next - 1) % CONTAINER_PAGES;
 
-        if (i < set->containers->len && container_at(set, i)->index == index) {
-            c = container_at(set, i);
+        if (whole && !from) {
+            changed += value ? add_whole(set, index, whole)
+                             : remove_whole(set, index, whole);
+            next = (index + whole) << CONTAINER_SHIFT;
         } else {
-            c = container_insert(set, i, index);
+            changed += value ? add_part(set, index, from, to)
+                             : remove_part(set, index, from, to);
         }
-        n = container_fill(c, first % CONTAINER_PAGES,
-                           (next - 1) % CONTAINER_PAGES, true);
-        c->population += n;
-        container_settle(c);
-        changed += n;
         first = next;
     }
+    return changed;
+}
+
+/* Pages of one word, none of which is in the set. */
+static bool add_to_word(Container *c, uint32_t first, uint64_t count)
+{
+    uint64_t mask;
+
+    if (first % 64 + count > 64) {
+        return false;
+    }
+    mask = word_mask(first % 64, first % 64 + count - 1);
+    if (c->bits[first / 64] & mask) {
+        return false;
+    }
+    c->bits[first / 64] |= mask;
+    c->low = MIN(c->low, first);
+    return true;
+}
+
+/* Pages right above the last run or right below the first. */
+static bool add_to_ends(Container *c, uint32_t first, uint64_t count)
+{
+    Run *last = &c->runs[c->n_runs - 1];
+
+    if (first == last->last + 1u && first + count <= CONTAINER_PAGES) {
+        last->last += count;
+    } else if (first + count == c->runs[0].first) {
+        c->runs[0].first = first;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/*
+ * What most adds are: a page or a few, all new, in one word of a bitmap or at
+ * either end of a list of runs. Returns false, and has done nothing, if this
+ * add is something else.
+ */
+static inline bool add_few(DmPageSet *set, uint32_t i, uint64_t first, uint64_t count)
+{
+    uint32_t from = first % CONTAINER_PAGES;
+    Container *c = &set->containers[i];
+
+    /* One that is or becomes full is something else. */
+    if (c->population + count >= CONTAINER_PAGES ||
+        !(c->kind == KIND_BITMAP ? add_to_word(c, from, count)
+                                 : add_to_ends(c, from, count))) {
+        return false;
+    }
+    c->population += count;
+    set->count += count;
+    set->last = i;
+    return true;
+}
+
+/* By itself, so that dm_pageset_add() needs next to no stack. */
+static G_GNUC_NO_INLINE uint64_t add_anywhere(DmPageSet *set, uint64_t first,
+                                              uint64_t count)
+{
+    uint64_t index = first >> CONTAINER_SHIFT, changed;
+    uint32_t i = lower_bound(set, index);
+
+    if (count && covers(set, i, index) && add_few(set, i, first, count)) {
+        return count;
+    }
+    changed = set_fill(set, first, first + count, true);
     set->count += changed;
     return changed;
 }
 
+uint64_t dm_pageset_add(DmPageSet *set, uint64_t first, uint64_t count)
+{
+    if (count && covers(set, set->last, first >> CONTAINER_SHIFT) &&
+        add_few(set, set->last, first, count)) {
+        return count;
+    }
+    return add_anywhere(set, first, count);
+}
+
 uint64_t dm_pageset_remove(DmPageSet *set, uint64_t first, uint64_t count)
 {
-    uint64_t end = first + count, changed = 0;
-    unsigned i = lower_bound(set, first >> CONTAINER_SHIFT);
+    uint64_t changed = set_fill(set, first, first + count, false);
 
-    while (i < set->containers->len) {
-        Container *c = container_at(set, i);
-        uint64_t start = c->index << CONTAINER_SHIFT;
-        uint64_t from = MAX(first, start);
-        uint64_t to = MIN(end, start + CONTAINER_PAGES);
-        uint32_t n;
-
-        if (from >= to) {
-            break;
-        }
-        n = container_fill(c, from - start, to - 1 - start, false);
-        c->population -= n;
-        changed += n;
-        if (c->population == 0) {
-            container_remove(set, i);
-        } else {
-            i++;
-        }
-    }
     set->count -= changed;
     return changed;
 }
@@ -434,21 +657,24 @@ uint64_t dm_pageset_count_in(const DmPageSet *set, uint64_t first,
                              uint64_t count)
 {
     uint64_t end = first + count, n = 0;
-    unsigned i;
+    uint32_t i;
 
-    for (i = lower_bound(set, first >> CONTAINER_SHIFT);
-         i < set->containers->len; i++) {
-        const Container *c = container_at(set, i);
-        uint64_t start = c->index << CONTAINER_SHIFT;
+    for (i = lower_bound(set, first >> CONTAINER_SHIFT); i < set->len; i++) {
+        const Container *c = &set->containers[i];
+        uint64_t start = (uint64_t)c->index << CONTAINER_SHIFT;
         uint64_t from = MAX(first, start);
-        uint64_t to = MIN(end, start + CONTAINER_PAGES);
+        uint64_t to = MIN(end, container_end(c) << CONTAINER_SHIFT);
 
         if (from >= to) {
             break;
         }
-        n += to - from == CONTAINER_PAGES ?
-             c->population :
-             container_count(c, from - start, to - 1 - start);
+        if (c->kind == KIND_FULL) {
+            n += to - from;
+        } else if (to - from == CONTAINER_PAGES) {
+            n += c->population;
+        } else {
+            n += container_count(c, from - start, to - 1 - start);
+        }
     }
     return n;
 }
@@ -462,33 +688,22 @@ bool dm_pageset_contains(const DmPageSet *set, uint64_t page)
 static uint64_t next_page(const DmPageSet *set, uint64_t from, uint64_t end,
                           bool value)
 {
-    while (from < end) {
-        uint64_t index = from >> CONTAINER_SHIFT;
-        const Container *c;
-        uint32_t page;
+    uint32_t i = lower_bound(set, from >> CONTAINER_SHIFT);
 
-        if (value) {
-            unsigned i = lower_bound(set, index);
+    for (; from < end && i < set->len; i++) {
+        const Container *c = &set->containers[i];
+        uint64_t start = (uint64_t)c->index << CONTAINER_SHIFT;
+        uint64_t stop = container_end(c) << CONTAINER_SHIFT;
 
-            if (i == set->containers->len) {
-                return end;
-            }
-            c = container_at(set, i);
-            from = MAX(from, c->index << CONTAINER_SHIFT);
-            index = c->index;
-        } else {
-            c = container_find(set, index);
-            if (!c) {
-                return from;
-            }
+        if (!value && from < start) {
+            return MIN(from, end);
         }
-        page = container_next(c, from % CONTAINER_PAGES, value);
-        if (page < CONTAINER_PAGES) {
-            return MIN(end, (index << CONTAINER_SHIFT) + page);
+        from = start + container_next(c, MAX(from, start) - start, value);
+        if (from < stop) {
+            return MIN(from, end);
         }
-        from = (index + 1) << CONTAINER_SHIFT;
     }
-    return end;
+    return value ? end : MIN(from, end);
 }
 
 static bool next_run(const DmPageSet *set, uint64_t from, uint64_t end,
@@ -516,12 +731,11 @@ bool dm_pageset_next_gap(const DmPageSet *set, uint64_t from, uint64_t end,
 
 size_t dm_pageset_bytes(const DmPageSet *set)
 {
-    size_t bytes = sizeof(*set) + sizeof(*set->containers) +
-                   set->containers->len * sizeof(Container);
-    unsigned i;
+    size_t bytes = sizeof(*set) + set->room * sizeof(Container);
+    uint32_t i;
 
-    for (i = 0; i < set->containers->len; i++) {
-        const Container *c = container_at(set, i);
+    for (i = 0; i < set->len; i++) {
+        const Container *c = &set->containers[i];
 
         if (c->kind == KIND_BITMAP) {
             bytes += WORDS * sizeof(uint64_t);

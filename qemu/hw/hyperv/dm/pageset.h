@@ -4,9 +4,10 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Pure C + GLib. A set is a directory of containers of 64 Ki pages, each of
- * which is empty, full, a short list of runs, or a bitmap: a few bytes a
- * container at best, one bit a page at worst, whatever pattern a guest
- * chooses. Numbers and counts are in pages; page numbers below 2^40.
+ * which is empty, full, a short list of runs, or a bitmap; full ones next to
+ * each other are one. That is a few bytes a run at best and one bit a page at
+ * worst, whatever pattern a guest chooses. Numbers and counts are in pages;
+ * page numbers are below 2^40.
  */
 
 #ifndef DM_PAGESET_H
