@@ -9,7 +9,7 @@
 #include <glib.h>
 #include <stdbool.h>
 
-#define HVMEM_KIB 1024ULL
+#define HVMEM_KIB G_GUINT64_CONSTANT(1024)
 #define HVMEM_MIB (1024 * HVMEM_KIB)
 #define HVMEM_GIB (1024 * HVMEM_MIB)
 

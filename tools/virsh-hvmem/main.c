@@ -15,7 +15,11 @@
 static const hvmemCommand *const commands[] = {
     &hvmemCmdList,
     &hvmemCmdStatus,
+    &hvmemCmdPlan,
     &hvmemCmdSet,
+    &hvmemCmdDoctor,
+    &hvmemCmdEnable,
+    &hvmemCmdDisable,
 };
 
 static hvmemApp app;

@@ -1,0 +1,218 @@
+/*
+ * cmd-doctor.c: is all there that it takes?
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-cmd.h"
+#include "hvmem-doctor.h"
+#include "hvmem-output.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A domain that nothing but the balloon can be wrong with. */
+#define TRIAL_XML \
+    "<domain type='%s'><name>virsh-hvmem-trial</name>" \
+    "<maxMemory unit='GiB'>2</maxMemory><memory unit='GiB'>1</memory><vcpu>1</vcpu>" \
+    "<os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features>" \
+    "<devices>%s<controller type='usb' model='none'/><memballoon model='hyperv'/></devices></domain>"
+
+static const char *const verdicts[] = {
+    [HVMEM_PASS] = "pass",
+    [HVMEM_WARN] = "warn",
+    [HVMEM_FAIL] = "fail",
+};
+
+
+static bool
+hasKVM(virConnectPtr conn)
+{
+    char *xml = virConnectGetCapabilities(conn);
+    bool kvm = xml && strstr(xml, "<domain type='kvm'");
+
+    free(xml);
+    return kvm;
+}
+
+
+/* Has libvirt translate a domain into QEMU's command line, which it checks on the way; nothing is started. */
+static void
+tryBalloon(virConnectPtr conn,
+           const hvmemDomain *dom,
+           hvmemHost *host)
+{
+    g_autofree char *emulator = dom && dom->emulator ? g_markup_printf_escaped("<emulator>%s</emulator>", dom->emulator) : g_strdup("");
+    g_autofree char *xml = g_strdup_printf(TRIAL_XML, host->kvm ? "kvm" : "qemu", emulator);
+    char *argv = virConnectDomainXMLToNative(conn, "qemu-argv", xml, 0);
+
+    host->tried = argv || virGetLastErrorCode() != VIR_ERR_OPERATION_DENIED;
+    if (!argv && host->tried)
+        host->refusal = g_strdup(virGetLastErrorMessage());
+    free(argv);
+    virResetLastError();
+}
+
+
+static bool
+lookAtHost(virConnectPtr conn,
+           const hvmemDomain *dom,
+           hvmemHost *host,
+           GError **error)
+{
+    g_autoptr(GPtrArray) doms = hvmemInspectAll(conn, error);
+    virNodeInfo info;
+    size_t i;
+
+    if (!doms)
+        return false;
+
+    if (virNodeGetInfo(conn, &info) < 0)
+        return hvmemFailVir(error, "failed to look at the host");
+
+    host->memory = hvmemFromKiB(info.memory);
+    if (virConnectGetLibVersion(conn, &host->libvirtVersion) < 0 ||
+        virConnectGetVersion(conn, &host->qemuVersion) < 0)
+        virResetLastError();
+    host->kvm = hasKVM(conn);
+    tryBalloon(conn, dom, host);
+
+    for (i = 0; i < doms->len; i++) {
+        const hvmemDomain *other = doms->pdata[i];
+
+        if (other->active || (dom && strcmp(dom->uuid, other->uuid) == 0))
+            host->ceilings += other->hyperv && other->maxMemory != HVMEM_UNKNOWN ? other->maxMemory : other->total;
+    }
+    return true;
+}
+
+
+static void
+printChecks(const hvmemApp *app,
+            const GPtrArray *checks)
+{
+    static const char *const colours[] = { [HVMEM_PASS] = "32", [HVMEM_WARN] = "33", [HVMEM_FAIL] = "1;31" };
+    int width = CLAMP(hvmemTerm.width, 50, 100);
+    size_t i;
+
+    for (i = 0; i < checks->len; i++) {
+        const hvmemCheck *check = checks->pdata[i];
+        g_autofree char *verdict = hvmemColour(colours[check->verdict], verdicts[check->verdict]);
+        g_autofree char *human = hvmemHumanise(check->finding);
+        g_autofree char *finding = hvmemWrap(human, width, 24);
+        g_autofree char *remedy = check->remedy ? hvmemWrap(check->remedy, width, 26) : NULL;
+
+        if (app->quiet && check->verdict == HVMEM_PASS)
+            continue;
+
+        printf("  %s  %-15s %s", verdict, check->subject, finding + 23 + (finding[23] == ' '));
+        if (remedy)
+            printf("%24s> %s", "", remedy + 26);
+    }
+}
+
+
+static void
+jsonChecks(JsonBuilder *builder,
+           const char *about,
+           const GPtrArray *checks)
+{
+    size_t i;
+
+    for (i = 0; i < checks->len; i++) {
+        const hvmemCheck *check = checks->pdata[i];
+
+        json_builder_begin_object(builder);
+        hvmemJSONString(builder, "about", about);
+        hvmemJSONString(builder, "check", check->subject);
+        hvmemJSONString(builder, "result", verdicts[check->verdict]);
+        hvmemJSONString(builder, "finding", check->finding);
+        hvmemJSONString(builder, "remedy", check->remedy);
+        json_builder_end_object(builder);
+    }
+}
+
+
+static unsigned int
+countFailed(const GPtrArray *checks)
+{
+    unsigned int n = 0;
+    size_t i;
+
+    for (i = 0; i < checks->len; i++) {
+        const hvmemCheck *check = checks->pdata[i];
+
+        n += check->verdict == HVMEM_FAIL;
+    }
+    return n;
+}
+
+
+static void
+report(const hvmemApp *app,
+       const char *name,
+       const GPtrArray *host,
+       const GPtrArray *dom)
+{
+    g_autoptr(JsonBuilder) builder = NULL;
+
+    if (!app->json) {
+        printf("Host:\n");
+        printChecks(app, host);
+        if (dom) {
+            printf("%s:\n", name);
+            printChecks(app, dom);
+        }
+        return;
+    }
+
+    builder = json_builder_new();
+    json_builder_begin_array(builder);
+    jsonChecks(builder, "host", host);
+    if (dom)
+        jsonChecks(builder, name, dom);
+    json_builder_end_array(builder);
+    hvmemPrintJSON(json_builder_get_root(builder));
+}
+
+
+static bool
+run(const hvmemApp *app,
+    char **args,
+    GError **error)
+{
+    g_autoptr(virConnect) conn = NULL;
+    g_autoptr(virDomain) dom = NULL;
+    g_autoptr(hvmemDomain) info = NULL;
+    g_autoptr(GPtrArray) hostChecks = NULL;
+    g_autoptr(GPtrArray) domChecks = NULL;
+    hvmemHost host = { 0 };
+
+    if (!(conn = hvmemConnect(app->uri, app->readonly, error)))
+        return false;
+
+    if (args[0] &&
+        (!(dom = hvmemLookup(conn, args[0], error)) || !(info = hvmemInspect(dom, false, error))))
+        return false;
+
+    if (!lookAtHost(conn, info, &host, error))
+        return false;
+
+    hostChecks = hvmemDoctorHost(&host);
+    g_free(host.refusal);
+    if (info)
+        domChecks = hvmemDoctorDomain(info);
+
+    report(app, info ? info->name : NULL, hostChecks, domChecks);
+    return countFailed(hostChecks) + (domChecks ? countFailed(domChecks) : 0) == 0;
+}
+
+
+const hvmemCommand hvmemCmdDoctor = {
+    .name = "doctor",
+    .arguments = "[DOMAIN]",
+    .summary = "Is all there that it takes? Each line passes, warns or fails, with the remedy",
+    .description = "Ends with 1 when something fails.",
+    .maxArgs = 1,
+    .run = run,
+};

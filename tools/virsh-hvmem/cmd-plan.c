@@ -1,0 +1,134 @@
+/*
+ * cmd-plan.c: what setmem would do, and why; nothing is changed
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-cmd.h"
+#include "hvmem-output.h"
+#include "hvmem-plan.h"
+
+
+static const char *
+opName(qemuHvBalloonStepType type)
+{
+    static const char *const names[] = {
+        [QEMU_HVBALLOON_STEP_PLUG] = "plug",
+        [QEMU_HVBALLOON_STEP_BALLOON] = "balloon",
+        [QEMU_HVBALLOON_STEP_UNPLUG] = "unplug",
+    };
+
+    return names[type];
+}
+
+
+static void
+printJSON(const hvmemPlan *plan)
+{
+    g_autoptr(JsonBuilder) builder = json_builder_new();
+    size_t i;
+
+    json_builder_begin_object(builder);
+    json_builder_set_member_name(builder, "steps");
+    json_builder_begin_array(builder);
+    for (i = 0; plan->steps && i < plan->steps->nsteps; i++) {
+        const qemuHvBalloonStep *step = &plan->steps->steps[i];
+
+        json_builder_begin_object(builder);
+        hvmemJSONString(builder, "op", opName(step->type));
+        hvmemJSONSize(builder, "size", hvmemFromKiB(step->size));
+        hvmemJSONString(builder, "id", step->alias);
+        hvmemJSONString(builder, "reason", step->reason);
+        json_builder_end_object(builder);
+    }
+    json_builder_end_array(builder);
+    hvmemJSONString(builder, "refused", plan->refused);
+    json_builder_end_object(builder);
+    hvmemPrintJSON(json_builder_get_root(builder));
+}
+
+
+/* What the step does, in a sentence of its own. */
+static char *
+describe(const hvmemDomain *dom,
+         const qemuHvBalloonStep *step)
+{
+    guint64 size = hvmemFromKiB(step->size);
+    g_autofree char *text = hvmemFormatSize(size);
+    g_autofree char *have = hvmemFormatSize(dom->current);
+
+    switch (step->type) {
+    case QEMU_HVBALLOON_STEP_PLUG:
+        return g_strdup_printf("plug %s more", text);
+    case QEMU_HVBALLOON_STEP_UNPLUG:
+        return g_strdup_printf("unplug %s of %s", step->alias ? step->alias : "a stick", text);
+    case QEMU_HVBALLOON_STEP_BALLOON:
+        break;
+    }
+
+    if (hvmemDistance(size, dom->current) <= HVMEM_NEAR)
+        return g_strdup_printf("leave the guest at %s", text);
+    return g_strdup_printf("%s the guest from %s to %s", size > dom->current ? "grow" : "shrink", have, text);
+}
+
+
+static void
+printPlan(const hvmemDomain *dom,
+          const hvmemPlan *plan,
+          guint64 size)
+{
+    g_autofree char *want = hvmemFormatSize(size);
+    g_autofree char *refused = plan->refused ? hvmemHumanise(plan->refused) : NULL;
+    size_t i;
+
+    if (refused) {
+        printf("%s cannot have %s: %s\n", dom->name, want, refused);
+        return;
+    }
+
+    printf("To have %s %s %s, libvirt would:\n\n", dom->name, dom->active ? "at" : "(shut off) start with", want);
+    for (i = 0; i < plan->steps->nsteps; i++) {
+        g_autofree char *what = describe(dom, &plan->steps->steps[i]);
+        g_autofree char *reason = hvmemHumanise(plan->steps->steps[i].reason);
+        g_autofree char *wrapped = hvmemWrap(reason, CLAMP(hvmemTerm.width, 50, 100), 6);
+
+        printf("  %zu. %s\n%s", i + 1, what, wrapped);
+    }
+    printf("\nNothing has been changed. 'virsh-hvmem set' does it.\n");
+}
+
+
+static bool
+run(const hvmemApp *app,
+    char **args,
+    GError **error)
+{
+    g_autoptr(virConnect) conn = NULL;
+    g_autoptr(virDomain) dom = NULL;
+    g_autoptr(hvmemDomain) info = NULL;
+    g_autoptr(hvmemPlan) plan = NULL;
+    guint64 size;
+
+    if (!hvmemParseSize(args[1], "SIZE", &size, error) ||
+        !(dom = hvmemAppDomain(app, args[0], &conn, error)) ||
+        !(info = hvmemInspectHyperv(dom, false, error)))
+        return false;
+
+    plan = hvmemPlanNew(info, size);
+    if (app->json)
+        printJSON(plan);
+    else
+        printPlan(info, plan, size);
+    return !plan->refused;
+}
+
+
+const hvmemCommand hvmemCmdPlan = {
+    .name = "plan",
+    .arguments = "DOMAIN SIZE",
+    .summary = "What 'set' would do, step by step, and why; changes nothing",
+    .description = "Ends with 1 when libvirt would refuse.",
+    .minArgs = 2,
+    .maxArgs = 2,
+    .run = run,
+};

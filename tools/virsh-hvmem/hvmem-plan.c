@@ -1,0 +1,155 @@
+/*
+ * hvmem-plan.c: what setmem would do
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-plan.h"
+
+#include <string.h>
+
+/* The stick through which a definition is made larger. */
+#define CONFIG_STICK "ua-haprot0"
+
+
+void
+hvmemPlanFree(hvmemPlan *plan)
+{
+    if (!plan)
+        return;
+
+    qemuHvBalloonPlanFree(plan->steps);
+    g_free(plan->refused);
+    g_free(plan);
+}
+
+
+/* Unknown is the one that keeps a stick: nothing is removed that may be in use. */
+static qemuHvBalloonStickState
+stickState(const hvmemStick *stick)
+{
+    if (g_strcmp0(stick->state, "idle") == 0)
+        return QEMU_HVBALLOON_STICK_IDLE;
+    if (g_strcmp0(stick->state, "unused") == 0)
+        return QEMU_HVBALLOON_STICK_UNUSED;
+    return QEMU_HVBALLOON_STICK_INUSE;
+}
+
+
+static qemuHvBalloonPlanStick *
+fillSticks(const hvmemDomain *dom,
+           const char *except,
+           size_t *n)
+{
+    qemuHvBalloonPlanStick *sticks = g_new0(qemuHvBalloonPlanStick, dom->sticks->len + 1);
+    size_t i;
+
+    *n = 0;
+    for (i = 0; i < dom->sticks->len; i++) {
+        const hvmemStick *stick = dom->sticks->pdata[i];
+
+        if (except && g_strcmp0(stick->alias, except) == 0)
+            continue;
+
+        sticks[*n].alias = stick->alias;
+        sticks[*n].size = stick->size / HVMEM_KIB;
+        sticks[*n].state = stickState(stick);
+        sticks[*n].byDriver = stick->byDriver;
+        (*n)++;
+    }
+    return sticks;
+}
+
+
+static void
+fillInput(qemuHvBalloonPlanInput *in,
+          const hvmemDomain *dom)
+{
+    in->boot = dom->boot / HVMEM_KIB;
+    in->maxMemory = dom->maxMemory == HVMEM_UNKNOWN ? 0 : dom->maxMemory / HVMEM_KIB;
+    in->minimum = dom->minimum / HVMEM_KIB;
+    /* 1 stands for the host's usual huge page, which nearly always is 2 MiB */
+    in->granule = dom->hugepage == 1 ? QEMU_HVBALLOON_STICK_GRANULE : dom->hugepage / HVMEM_KIB;
+    in->alignment = dom->alignment ? dom->alignment / HVMEM_KIB : QEMU_HVBALLOON_GUEST_ALIGNMENT;
+    in->freeSlots = QEMU_HVBALLOON_UNLIMITED;
+    in->freeSpace = QEMU_HVBALLOON_UNLIMITED;
+    in->costly = dom->hugepage || dom->immediate || dom->locked || dom->hostdevs;
+}
+
+
+static void
+addStep(qemuHvBalloonPlan *plan,
+        qemuHvBalloonStepType type,
+        guint64 size,
+        const char *alias,
+        const char *reason)
+{
+    qemuHvBalloonStep *step;
+
+    plan->steps = g_renew(qemuHvBalloonStep, plan->steps, plan->nsteps + 1);
+    step = &plan->steps[plan->nsteps++];
+    *step = (qemuHvBalloonStep) { .type = type, .size = size, .alias = g_strdup(alias), .reason = g_strdup(reason) };
+}
+
+
+/* One stick of the definition becomes larger, smaller, or goes. */
+static qemuHvBalloonPlan *
+configSteps(guint64 target,
+            guint64 before,
+            guint64 after)
+{
+    qemuHvBalloonPlan *plan = g_new0(qemuHvBalloonPlan, 1);
+
+    if (after > before)
+        addStep(plan, QEMU_HVBALLOON_STEP_PLUG, after - before, CONFIG_STICK,
+                before ? "the definition's stick grows: its boot memory stays what it is" :
+                "the definition gets a stick: its boot memory stays what it is");
+    else if (after < before)
+        addStep(plan, QEMU_HVBALLOON_STEP_UNPLUG, before - after, CONFIG_STICK,
+                after ? "less of the definition's stick is needed" : "the definition's stick is not needed");
+    addStep(plan, QEMU_HVBALLOON_STEP_BALLOON, target, NULL, "what the guest gets when it is started");
+    return plan;
+}
+
+
+static void
+planConfig(hvmemPlan *plan,
+           const hvmemDomain *dom,
+           qemuHvBalloonPlanInput *in,
+           guint64 target)
+{
+    guint64 before = 0;
+    guint64 after;
+    size_t i;
+
+    for (i = 0; i < dom->sticks->len; i++) {
+        const hvmemStick *stick = dom->sticks->pdata[i];
+
+        if (g_strcmp0(stick->alias, CONFIG_STICK) == 0)
+            before = stick->size / HVMEM_KIB;
+    }
+
+    after = before;
+    if (qemuHvBalloonPlanConfig(in, target, &after, &plan->refused))
+        plan->steps = configSteps(target, before, after);
+}
+
+
+hvmemPlan *
+hvmemPlanNew(const hvmemDomain *dom,
+             guint64 size)
+{
+    hvmemPlan *plan = g_new0(hvmemPlan, 1);
+    qemuHvBalloonPlanInput in = { 0 };
+    g_autofree qemuHvBalloonPlanStick *sticks = fillSticks(dom, dom->active ? NULL : CONFIG_STICK, &in.nsticks);
+    guint64 target = size / HVMEM_KIB;
+
+    fillInput(&in, dom);
+    in.sticks = sticks;
+
+    if (dom->active)
+        plan->steps = qemuHvBalloonPlanSetTarget(&in, target, &plan->refused);
+    else
+        planConfig(plan, dom, &in, target);
+    return plan;
+}
