@@ -985,6 +985,13 @@ qemuHvBalloonSetTotalConfig(virDomainDef *def,
         return -1;
     }
 
+    if (total < def->memballoon->minimum) {
+        virReportError(VIR_ERR_INVALID_ARG,
+                       _("maximum memory %1$llu KiB is below the <minimum> of the balloon, %2$llu KiB"),
+                       total, def->memballoon->minimum);
+        return -1;
+    }
+
     virDomainDefSetMemoryTotal(def, total);
     def->mem.cur_balloon = MIN(def->mem.cur_balloon, total);
     return 0;

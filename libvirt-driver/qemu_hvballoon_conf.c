@@ -280,6 +280,13 @@ qemuHvBalloonValidateMemory(const virDomainDef *def)
     const virDomainMemballoonDef *balloon = def->memballoon;
     unsigned long long total = virDomainDefGetMemoryTotal(def);
 
+    if (!virDomainDefHasMemoryHotplug(def)) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("memory balloon model 'hyperv' needs <maxMemory>, how far the guest may grow: add <maxMemory unit='KiB'>%1$llu</maxMemory>, the size of <memory>, if it shall not, or more"),
+                       total);
+        return -1;
+    }
+
     if (balloon->minimum > total) {
         virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
                        _("<minimum> of the memory balloon is %1$llu KiB, more than the %2$llu KiB of <memory>: lower <minimum> or raise <memory>"),
@@ -344,8 +351,6 @@ qemuHvBalloonValidateDevice(const virDomainMemballoonDef *balloon)
 
     if (balloon->autodeflate != VIR_TRISTATE_SWITCH_ABSENT)
         unsupported = "autodeflate=";
-    else if (balloon->free_page_reporting != VIR_TRISTATE_SWITCH_ABSENT)
-        unsupported = "freePageReporting=";
     else if (balloon->virtio)
         unsupported = "<driver>";
     else if (balloon->info.type != VIR_DOMAIN_DEVICE_ADDRESS_TYPE_NONE)
@@ -355,6 +360,59 @@ qemuHvBalloonValidateDevice(const virDomainMemballoonDef *balloon)
         virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
                        _("memory balloon model 'hyperv' does not support '%1$s': remove it"),
                        unsupported);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+/* Where QEMU puts memory devices, in bytes: above boot memory, which leaves a
+ * gap below 4 GiB. Returns false if that is not known: near 1 TiB the place
+ * depends on the processor. */
+static bool
+qemuHvBalloonMemoryRange(const virDomainDef *def,
+                         unsigned long long *start,
+                         unsigned long long *end)
+{
+    const unsigned long long gib = 1ULL << 30;
+    const unsigned long long limit = 1000 * gib;
+    unsigned long long boot = virDomainDefGetMemoryInitial(def) * 1024;
+    unsigned long long low;
+
+    if (qemuHvBalloonMaxmem(def) > limit / 1024 ||
+        qemuHvBalloonMaxmem(def) < virDomainDefGetMemoryInitial(def))
+        return false;
+
+    if (qemuDomainIsQ35(def))
+        low = boot >= 0xb0000000ULL ? 0x80000000ULL : boot;
+    else
+        low = boot >= 0xe0000000ULL ? 0xc0000000ULL : boot;
+
+    *start = VIR_ROUND_UP(4 * gib + boot - low, gib);
+    /* QEMU leaves room to align what is in a slot */
+    *end = *start + qemuHvBalloonMaxmem(def) * 1024 - boot +
+        def->mem.memory_slots * gib;
+
+    return *end <= limit;
+}
+
+
+static int
+qemuHvBalloonValidateStickAddress(const virDomainMemoryDef *mem,
+                                  const virDomainDef *def)
+{
+    unsigned long long address = mem->target.haprot.address;
+    unsigned long long start;
+    unsigned long long end;
+
+    if (address == 0 || !qemuHvBalloonMemoryRange(def, &start, &end))
+        return 0;
+
+    if (address < start || address > end || mem->size * 1024 > end - address) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("base address 0x%1$llx of a 'haprot' memory device of %2$llu KiB is outside of 0x%3$llx to 0x%4$llx, where this guest has its memory devices: choose one there, or remove <address> and QEMU chooses"),
+                       address, mem->size, start, end);
         return -1;
     }
 
@@ -380,7 +438,20 @@ qemuHvBalloonValidateStick(const virDomainMemoryDef *mem,
         return -1;
     }
 
-    return 0;
+    if (mem->source.haprot.pagesize > 0 &&
+        mem->size % mem->source.haprot.pagesize != 0) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("size %1$llu KiB of a 'haprot' memory device must be a multiple of its <pagesize> of %2$llu KiB; the nearest above is %3$llu KiB"),
+                       mem->size, mem->source.haprot.pagesize,
+                       VIR_ROUND_UP(mem->size, mem->source.haprot.pagesize));
+        return -1;
+    }
+
+    /* A missing <maxMemory> has an error of its own. */
+    if (!virDomainDefHasMemoryHotplug(def))
+        return 0;
+
+    return qemuHvBalloonValidateStickAddress(mem, def);
 }
 
 
@@ -399,6 +470,63 @@ qemuHvBalloonMaxmem(const virDomainDef *def)
                                        virDomainDefGetMemoryInitial(def));
 
     return def->mem.max_memory + MIN(sticks, QEMU_HVBALLOON_SPACE_SLACK);
+}
+
+
+/**
+ * qemuHvBalloonFillDomainCaps:
+ * @qemuCaps: capabilities of the QEMU binary
+ * @domCaps: domain capabilities to complete
+ *
+ * Says which models of balloon and memory device there are, if the hyperv
+ * balloon is one of them. Otherwise they stay unreported, as libvirt has it.
+ */
+void
+qemuHvBalloonFillDomainCaps(virQEMUCaps *qemuCaps,
+                            virDomainCaps *domCaps)
+{
+    virDomainCapsDeviceMemballoon *memballoon = &domCaps->memballoon;
+    virDomainCapsDeviceMemory *memory = &domCaps->memory;
+
+    if (domCaps->arch != VIR_ARCH_X86_64 ||
+        !virQEMUCapsGet(qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT))
+        return;
+
+    memballoon->supported = VIR_TRISTATE_BOOL_YES;
+    memballoon->model.report = true;
+    VIR_DOMAIN_CAPS_ENUM_SET(memballoon->model,
+                             VIR_DOMAIN_MEMBALLOON_MODEL_NONE,
+                             VIR_DOMAIN_MEMBALLOON_MODEL_VIRTIO,
+                             VIR_DOMAIN_MEMBALLOON_MODEL_VIRTIO_TRANSITIONAL,
+                             VIR_DOMAIN_MEMBALLOON_MODEL_VIRTIO_NON_TRANSITIONAL,
+                             VIR_DOMAIN_MEMBALLOON_MODEL_HYPERV);
+
+    memory->supported = VIR_TRISTATE_BOOL_YES;
+    memory->model.report = true;
+    VIR_DOMAIN_CAPS_ENUM_SET(memory->model, VIR_DOMAIN_MEMORY_MODEL_HAPROT);
+
+    if (virQEMUCapsGet(qemuCaps, QEMU_CAPS_DEVICE_PC_DIMM))
+        VIR_DOMAIN_CAPS_ENUM_SET(memory->model, VIR_DOMAIN_MEMORY_MODEL_DIMM);
+    if (virQEMUCapsGet(qemuCaps, QEMU_CAPS_DEVICE_NVDIMM))
+        VIR_DOMAIN_CAPS_ENUM_SET(memory->model, VIR_DOMAIN_MEMORY_MODEL_NVDIMM);
+    if (virQEMUCapsGet(qemuCaps, QEMU_CAPS_DEVICE_VIRTIO_PMEM_PCI))
+        VIR_DOMAIN_CAPS_ENUM_SET(memory->model, VIR_DOMAIN_MEMORY_MODEL_VIRTIO_PMEM);
+    if (virQEMUCapsGet(qemuCaps, QEMU_CAPS_DEVICE_VIRTIO_MEM_PCI))
+        VIR_DOMAIN_CAPS_ENUM_SET(memory->model, VIR_DOMAIN_MEMORY_MODEL_VIRTIO_MEM);
+    if (virQEMUCapsGet(qemuCaps, QEMU_CAPS_SGX_EPC))
+        VIR_DOMAIN_CAPS_ENUM_SET(memory->model, VIR_DOMAIN_MEMORY_MODEL_SGX_EPC);
+}
+
+
+/* Free page reporting is announced by the processor, before there is any
+ * device. */
+void
+qemuHvBalloonBuildCpuFlags(virBuffer *buf,
+                           const virDomainDef *def)
+{
+    if (virDomainDefHasHypervMemballoon(def) &&
+        def->memballoon->free_page_reporting == VIR_TRISTATE_SWITCH_ON)
+        virBufferAddLit(buf, ",hv-free-page-reporting=on");
 }
 
 

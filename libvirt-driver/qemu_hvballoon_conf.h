@@ -7,9 +7,11 @@
 
 #pragma once
 
+#include "domain_capabilities.h"
 #include "qemu_capabilities.h"
 #include "qemu_conf.h"
 #include "qemu_domain.h"
+#include "virbuffer.h"
 #include "vircommand.h"
 #include "virjson.h"
 
@@ -56,6 +58,14 @@ qemuHvBalloonValidateStick(const virDomainMemoryDef *mem,
 
 unsigned long long
 qemuHvBalloonMaxmem(const virDomainDef *def);
+
+void
+qemuHvBalloonFillDomainCaps(virQEMUCaps *qemuCaps,
+                            virDomainCaps *domCaps);
+
+void
+qemuHvBalloonBuildCpuFlags(virBuffer *buf,
+                           const virDomainDef *def);
 
 virJSONValue *
 qemuHvBalloonBuildBusProps(void);
