@@ -10,7 +10,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOL = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem"
-COMMANDS = ["list", "status", "plan", "set", "doctor", "enable", "disable"]
+COMMANDS = ["list", "status", "plan", "set", "watch", "plot", "doctor", "enable", "disable"]
 
 
 def hvmem(*args, **env):

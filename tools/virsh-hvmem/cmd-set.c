@@ -8,7 +8,6 @@
 #include "hvmem-explain.h"
 #include "hvmem-output.h"
 
-#include <glib-unix.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>

@@ -17,6 +17,8 @@ static const hvmemCommand *const commands[] = {
     &hvmemCmdStatus,
     &hvmemCmdPlan,
     &hvmemCmdSet,
+    &hvmemCmdWatch,
+    &hvmemCmdPlot,
     &hvmemCmdDoctor,
     &hvmemCmdEnable,
     &hvmemCmdDisable,

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hvmem-chart-test.c: recordings and the charts made of them
+ */
+
+#include "hvmem-chart.h"
+#include "hvmem-svg.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#define MIB HVMEM_MIB
+#define GIB HVMEM_GIB
+
+
+static void
+addSample(hvmemRecord *record,
+          double time,
+          guint64 requested,
+          guint64 current,
+          guint64 usable,
+          guint64 rss)
+{
+    hvmemSample sample = { time, requested, current, usable, rss, 4 * GIB, "idle" };
+
+    g_array_append_val(record->samples, sample);
+}
+
+
+static char *
+write(const GPtrArray *records)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&text, &size);
+    size_t i;
+    size_t k;
+
+    hvmemRecordWriteHeader(file);
+    for (i = 0; i < records->len; i++) {
+        const hvmemRecord *record = records->pdata[i];
+
+        for (k = 0; k < record->samples->len; k++)
+            hvmemRecordWriteSample(file, record->name, &g_array_index(record->samples, hvmemSample, k));
+        for (k = 0; k < record->events->len; k++)
+            hvmemRecordWriteEvent(file, record->name, record->events->pdata[k]);
+    }
+    fclose(file);
+    return text;
+}
+
+
+static GPtrArray *
+example(void)
+{
+    GPtrArray *records = g_ptr_array_new_with_free_func((GDestroyNotify)hvmemRecordFree);
+    hvmemRecord *record = hvmemRecordNew("a, \"b\"");
+
+    addSample(record, 100, 2 * GIB, GIB, HVMEM_UNKNOWN, 300 * MIB);
+    addSample(record, 101.5, 2 * GIB, 2 * GIB, 1500 * MIB, 400 * MIB);
+    hvmemRecordAddEvent(record, 101, "plugged, \"now\"\nand then");
+    g_ptr_array_add(records, record);
+    record = hvmemRecordNew("second");
+    addSample(record, 99, HVMEM_UNKNOWN, GIB, HVMEM_UNKNOWN, HVMEM_UNKNOWN);
+    g_ptr_array_add(records, record);
+    return records;
+}
+
+
+/* What is written is read as what it was. */
+static void
+testRoundTrip(void)
+{
+    g_autoptr(GPtrArray) records = example();
+    g_autofree char *text = write(records);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) again = hvmemRecordParse(text, &error);
+    g_autofree char *twice = NULL;
+    const hvmemRecord *first;
+
+    g_assert_no_error(error);
+    twice = write(again);
+    g_assert_cmpstr(text, ==, twice);
+    first = again->pdata[0];
+    g_assert_cmpstr(first->name, ==, "a, \"b\"");
+    g_assert_cmpuint(first->samples->len, ==, 2);
+    g_assert_cmpuint(g_array_index(first->samples, hvmemSample, 0).usable, ==, HVMEM_UNKNOWN);
+    g_assert_cmpstr(((hvmemEvent *)first->events->pdata[0])->text, ==, "plugged, \"now\"\nand then");
+}
+
+
+static void
+testNoRecording(void)
+{
+    static const char *const texts[] = {
+        "", "hello\n", "time,domain,requested,current,usable,rss,capacity,state,event\n",
+        "time,domain,requested,current,usable,rss,capacity,state,event\n1,g,2\n",
+        "time,domain,requested,current,usable,rss,capacity,state,event\nx,g,1,1,1,1,1,idle,\n",
+        "time,domain,requested,current,usable,rss,capacity,state,event\nnan,g,1,1,1,1,1,idle,\n",
+        "time,domain,requested,current,usable,rss,capacity,state,event\n1,g,-1,1,1,1,1,idle,\n",
+        "time,domain,requested,current,usable,rss,capacity,state,event\n1,\"g,1,1,1,1,1,idle,\n",
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(texts); i++) {
+        g_autoptr(GError) error = NULL;
+
+        g_assert_null(hvmemRecordParse(texts[i], &error));
+        g_assert_nonnull(error);
+    }
+}
+
+
+static void
+testScale(void)
+{
+    guint64 value;
+
+    g_assert_cmpuint(hvmemChartScale(4 * GIB + 256 * MIB), ==, 5 * GIB);
+    g_assert_cmpuint(hvmemChartScale(GIB), ==, GIB);
+    for (value = 1; value < G_MAXUINT64 / 4; value *= 3) {
+        guint64 top = hvmemChartScale(value);
+
+        g_assert_cmpuint(top, >=, value);
+        g_assert_true(value < 64 * MIB || (double)top / value <= 1.34);
+    }
+}
+
+
+/* A guest that was asked to go from 1 GiB to 2 and did, in the middle. */
+static void
+testChart(void)
+{
+    hvmemChart chart = { .width = HVMEM_CHART_MARGIN + 10, .height = 5, .span = 9, .now = 109, .ceiling = HVMEM_UNKNOWN };
+    g_autoptr(hvmemRecord) record = hvmemRecordNew("g");
+    g_autofree char *text = NULL;
+
+    addSample(record, 100, GIB, GIB, HVMEM_UNKNOWN, 300 * MIB);
+    addSample(record, 102, 2 * GIB, GIB, HVMEM_UNKNOWN, 300 * MIB);
+    addSample(record, 104, 2 * GIB, 2 * GIB, HVMEM_UNKNOWN, 300 * MIB);
+    text = hvmemChartFormat(record, &chart);
+    g_assert_cmpstr(text, ==,
+                    " 2.50 GiB +  ========\n"
+                    "          |    ######\n"
+                    " 1.50 GiB +==  ######\n"
+                    "          |##########\n"
+                    "          |xxxxxxxxxx\n"
+                    "        0 +-0:09  now\n");
+}
+
+
+/* However small the terminal, nothing is written past its end. */
+static void
+testChartSizes(void)
+{
+    g_autoptr(hvmemRecord) record = hvmemRecordNew("g");
+    int width;
+    int height;
+
+    addSample(record, 100, 2 * GIB, GIB, GIB, HVMEM_UNKNOWN);
+    for (width = HVMEM_CHART_MARGIN + 10; width < 200; width += 7) {
+        for (height = 1; height < 60; height += 5) {
+            hvmemChart chart = { .width = width, .height = height, .span = 60, .now = 120, .utf8 = true };
+            g_autofree char *text = hvmemChartFormat(record, &chart);
+            g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+            int i;
+
+            g_assert_cmpuint(g_strv_length(lines), ==, height + 2);
+            for (i = 0; lines[i]; i++)
+                g_assert_cmpint(hvmemColumns(lines[i]), <=, width);
+        }
+    }
+}
+
+
+static void
+testEmptyChart(void)
+{
+    hvmemChart chart = { .width = 40, .height = 4, .span = 10, .now = 10 };
+    g_autoptr(hvmemRecord) record = hvmemRecordNew("g");
+    g_autofree char *text = hvmemChartFormat(record, &chart);
+
+    g_assert_null(strchr(text, '#'));
+}
+
+
+static void
+testSVG(void)
+{
+    g_autoptr(GPtrArray) records = example();
+    g_autofree char *path = g_build_filename(g_get_tmp_dir(), "hvmem-XXXXXX", NULL);
+    g_autofree char *text = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GError) nowhere = NULL;
+    int fd = g_mkstemp(path);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_close(fd, NULL);
+    g_assert_true(hvmemSVGWrite(records, path, "title", &error));
+    g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
+    g_assert_nonnull(strstr(text, "<svg"));
+    g_assert_true(g_str_has_suffix(text, "</svg>\n"));
+    g_unlink(path);
+
+    g_assert_false(hvmemSVGWrite(records, "/nowhere/at/all.svg", "title", &nowhere));
+    g_assert_nonnull(strstr(nowhere->message, "/nowhere/at/all.svg"));
+}
+
+
+int
+main(int argc,
+     char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+
+    g_test_add_func("/hvmem/record/round-trip", testRoundTrip);
+    g_test_add_func("/hvmem/record/none", testNoRecording);
+    g_test_add_func("/hvmem/chart/scale", testScale);
+    g_test_add_func("/hvmem/chart/lines", testChart);
+    g_test_add_func("/hvmem/chart/sizes", testChartSizes);
+    g_test_add_func("/hvmem/chart/empty", testEmptyChart);
+    g_test_add_func("/hvmem/svg", testSVG);
+
+    return g_test_run();
+}

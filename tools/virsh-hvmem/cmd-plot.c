@@ -1,0 +1,58 @@
+/*
+ * cmd-plot.c: a recording as a picture
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-cmd.h"
+#include "hvmem-svg.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static char *outPath;
+static char *title;
+
+static const GOptionEntry options[] = {
+    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &outPath, "The picture to write (SVG)", "FILE.svg" },
+    { "title", 0, 0, G_OPTION_ARG_STRING, &title, "What stands above it", "TEXT" },
+    G_OPTION_ENTRY_NULL,
+};
+
+
+static bool
+run(const hvmemApp *app,
+    char **args,
+    GError **error)
+{
+    g_autoptr(GPtrArray) records = NULL;
+    g_autoptr(GError) reason = NULL;
+    g_autofree char *text = NULL;
+
+    if (!outPath)
+        return hvmemFail(error, "no picture to write: give -o FILE.svg");
+
+    if (!g_file_get_contents(args[0], &text, NULL, error))
+        return false;
+
+    if (!(records = hvmemRecordParse(text, &reason)))
+        return hvmemFail(error, "'%s': %s", args[0], reason->message);
+
+    if (!hvmemSVGWrite(records, outPath, title ? title : "Memory over time", error))
+        return false;
+
+    if (!app->quiet)
+        printf("%s written\n", outPath);
+    return true;
+}
+
+
+const hvmemCommand hvmemCmdPlot = {
+    .name = "plot",
+    .arguments = "FILE.csv -o FILE.svg [--title TEXT]",
+    .summary = "A picture of what 'watch --record' has recorded",
+    .options = options,
+    .minArgs = 1,
+    .maxArgs = 1,
+    .run = run,
+};

@@ -1,0 +1,649 @@
+/*
+ * cmd-watch.c: domains, live
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-chart.h"
+#include "hvmem-cmd.h"
+#include "hvmem-explain.h"
+#include "hvmem-output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
+#include <signal.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define SHOWN_EVENTS 4
+#define KEPT_SECONDS 3600
+
+static char *recordPath;
+static double interval = 1;
+static double duration;
+
+static const GOptionEntry options[] = {
+    { "record", 0, 0, G_OPTION_ARG_FILENAME, &recordPath, "Also write all of it to a file, for 'virsh-hvmem plot'", "FILE.csv" },
+    { "interval", 'i', 0, G_OPTION_ARG_DOUBLE, &interval, "Seconds between looks (1)", "S" },
+    { "duration", 'd', 0, G_OPTION_ARG_DOUBLE, &duration, "End after so many seconds", "S" },
+    G_OPTION_ENTRY_NULL,
+};
+
+typedef struct _Watched Watched;
+struct _Watched {
+    virDomainPtr dom;
+    hvmemRecord *record;
+    hvmemDomain *last;          /* as it was seen last */
+};
+
+typedef struct _Watch Watch;
+struct _Watch {
+    virConnectPtr conn;
+    GPtrArray *domains;         /* Watched */
+    FILE *file;                 /* of --record, or NULL */
+    double start;
+    bool screen;                /* on a terminal */
+    bool json;
+    bool done;
+    GError *error;
+};
+
+/* Written by the signal handler, read by the event loop. */
+static int wakeup[2] = { -1, -1 };
+static volatile sig_atomic_t stopped;
+
+
+static double
+now(void)
+{
+    return g_get_real_time() / (double)G_USEC_PER_SEC;
+}
+
+
+static void
+watchedFree(Watched *watched)
+{
+    if (watched->dom)
+        virDomainFree(watched->dom);
+    hvmemRecordFree(watched->record);
+    hvmemDomainFree(watched->last);
+    g_free(watched);
+}
+
+
+/*
+ * The screen
+ */
+
+static struct termios before;
+static bool rawTerminal;
+
+
+static void
+enterScreen(void)
+{
+    struct termios raw;
+
+    if (tcgetattr(STDIN_FILENO, &before) == 0) {
+        raw = before;
+        raw.c_lflag &= ~(ICANON | ECHO);
+        tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+        rawTerminal = true;
+    }
+    printf("\033[?1049h\033[?25l");
+    fflush(stdout);
+}
+
+
+static void
+leaveScreen(void)
+{
+    printf("\033[?25h\033[?1049l");
+    fflush(stdout);
+    if (rawTerminal)
+        tcsetattr(STDIN_FILENO, TCSANOW, &before);
+}
+
+
+static char *
+headline(const hvmemDomain *dom)
+{
+    g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
+    g_autofree char *want = hvmemFormatSize(dom->requested);
+    g_autofree char *have = hvmemFormatSize(dom->current);
+    g_autofree char *ceiling = hvmemFormatSize(dom->maxMemory);
+    g_autofree char *name = hvmemColour("1", dom->name);
+    g_autofree char *label = hvmemColour(why->problem ? "1;31" : "1;32", why->label);
+
+    if (!dom->active)
+        return g_strdup_printf("%s: %s", name, label);
+    return g_strdup_printf("%s: %s, has %s, asked for %s, ceiling %s, %u stick%s", name, label, have, want, ceiling,
+                           dom->sticks->len, dom->sticks->len == 1 ? "" : "s");
+}
+
+
+static int
+compareLines(gconstpointer a,
+             gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+
+/* The newest events of all domains, oldest first, one a line. */
+static void
+appendEvents(const Watch *watch,
+             size_t n,
+             GString *out)
+{
+    g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
+    size_t i;
+    size_t k;
+
+    for (i = 0; i < watch->domains->len; i++) {
+        const hvmemRecord *record = ((Watched *)watch->domains->pdata[i])->record;
+
+        for (k = record->events->len > n ? record->events->len - n : 0; k < record->events->len; k++) {
+            const hvmemEvent *event = record->events->pdata[k];
+            g_autoptr(GDateTime) at = g_date_time_new_from_unix_local(event->time);
+            g_autofree char *time = g_date_time_format(at, "%H:%M:%S");
+
+            g_ptr_array_add(lines, g_strdup_printf("%s  %s: %s", time, record->name, event->text));
+        }
+    }
+
+    g_ptr_array_sort(lines, compareLines);
+    for (i = lines->len > n ? lines->len - n : 0; i < lines->len; i++)
+        g_string_append_printf(out, "%s\n", (char *)lines->pdata[i]);
+}
+
+
+static char *
+formatScreen(const Watch *watch)
+{
+    GString *out = g_string_new(NULL);
+    g_autofree char *legend = hvmemChartLegend(hvmemTerm.utf8, hvmemTerm.colour);
+    hvmemChart chart = { .now = now(), .utf8 = hvmemTerm.utf8, .colour = hvmemTerm.colour };
+    int rows;
+    size_t i;
+
+    hvmemTerminalSize(STDOUT_FILENO, &chart.width, &rows);
+    chart.span = CLAMP(chart.now - watch->start, 30, KEPT_SECONDS);
+    /* two lines a domain beside its plot, the legend, a blank line and the events */
+    chart.height = MAX((rows - SHOWN_EVENTS - 2) / (int)watch->domains->len - 2, 3);
+
+    for (i = 0; i < watch->domains->len; i++) {
+        const Watched *watched = watch->domains->pdata[i];
+        g_autofree char *line = headline(watched->last);
+        g_autofree char *plot = hvmemChartFormat(watched->record, &chart);
+
+        g_string_append_printf(out, "%s\n%s", line, plot);
+    }
+    g_string_append_printf(out, "%s   q ends\n", legend);
+    appendEvents(watch, SHOWN_EVENTS, out);
+    return g_string_free(out, FALSE);
+}
+
+
+/* All in one write, each line erased to its end: nothing flickers. */
+static void
+showScreen(const Watch *watch)
+{
+    g_autofree char *text = formatScreen(watch);
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    g_autofree char *joined = g_strjoinv("\033[K\r\n", lines);
+    size_t n = strlen(joined);
+
+    if (n >= 2 && g_str_has_suffix(joined, "\r\n"))
+        joined[n - 2] = '\0';
+    printf("\033[H%s\033[J", joined);
+    fflush(stdout);
+}
+
+
+/*
+ * Lines, where there is no screen
+ */
+
+static void
+printLine(const hvmemDomain *dom)
+{
+    g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
+    g_autoptr(GDateTime) at = g_date_time_new_now_local();
+    g_autofree char *time = g_date_time_format(at, "%H:%M:%S");
+    g_autofree char *want = hvmemFormatSize(dom->requested);
+    g_autofree char *have = hvmemFormatSize(dom->current);
+    g_autofree char *usable = hvmemFormatSize(dom->usable);
+    g_autofree char *rss = hvmemFormatSize(dom->rss);
+
+    printf("%s  %s: asked for %s, has %s, usable %s, host %s, %s\n", time, dom->name, want, have, usable, rss, why->label);
+    fflush(stdout);
+}
+
+
+static void
+printJSONLine(const hvmemDomain *dom)
+{
+    g_autoptr(JsonBuilder) builder = json_builder_new();
+
+    hvmemJSONDomain(builder, dom);
+    hvmemPrintJSON(json_builder_get_root(builder));
+    fflush(stdout);
+}
+
+
+/* Nothing new is no line, unless somebody records by hand. */
+static bool
+isNews(const hvmemDomain *old,
+       const hvmemDomain *new)
+{
+    return !old || old->active != new->active || old->current != new->current || old->requested != new->requested ||
+        g_strcmp0(old->state, new->state) != 0;
+}
+
+
+static void
+report(const Watch *watch,
+       const hvmemDomain *old,
+       const hvmemDomain *new)
+{
+    if (watch->screen || !isNews(old, new))
+        return;
+
+    if (watch->json)
+        printJSONLine(new);
+    else
+        printLine(new);
+}
+
+
+/*
+ * Looking
+ */
+
+static bool
+look(Watch *watch,
+     Watched *watched,
+     GError **error)
+{
+    hvmemDomain *dom = hvmemInspect(watched->dom, true, error);
+    const GArray *samples = watched->record->samples;
+
+    if (!dom)
+        return false;
+
+    /* another job has the domain: what is not told is as it was */
+    if (dom->active && !dom->told && watched->last && watched->last->told) {
+        dom->told = true;
+        dom->connected = watched->last->connected;
+        dom->state = g_strdup(watched->last->state);
+        dom->lastError = g_strdup(watched->last->lastError);
+        dom->usable = watched->last->usable;
+        dom->rss = watched->last->rss;
+    }
+
+    hvmemRecordAdd(watched->record, now(), dom);
+    if (watch->file) {
+        hvmemRecordWriteSample(watch->file, dom->name, &g_array_index(samples, hvmemSample, samples->len - 1));
+        fflush(watch->file);
+    }
+    report(watch, watched->last, dom);
+    hvmemDomainFree(watched->last);
+    watched->last = dom;
+    return true;
+}
+
+
+static void
+lookAtAll(Watch *watch)
+{
+    size_t i;
+
+    for (i = 0; i < watch->domains->len && !watch->error; i++) {
+        if (!look(watch, watch->domains->pdata[i], &watch->error))
+            watch->done = true;
+    }
+    if (watch->screen && !watch->error)
+        showScreen(watch);
+}
+
+
+static void
+onTimer(int timer G_GNUC_UNUSED,
+        void *opaque)
+{
+    Watch *watch = opaque;
+
+    lookAtAll(watch);
+    if (stopped || (duration > 0 && now() - watch->start >= duration))
+        watch->done = true;
+}
+
+
+/*
+ * Events
+ */
+
+static void
+addEvent(Watch *watch,
+         virDomainPtr dom,
+         const char *text)
+{
+    size_t i;
+
+    for (i = 0; i < watch->domains->len; i++) {
+        Watched *watched = watch->domains->pdata[i];
+
+        if (strcmp(watched->record->name, virDomainGetName(dom)) != 0)
+            continue;
+
+        hvmemRecordAddEvent(watched->record, now(), text);
+        if (watch->file) {
+            hvmemRecordWriteEvent(watch->file, watched->record->name,
+                                  watched->record->events->pdata[watched->record->events->len - 1]);
+            fflush(watch->file);
+        }
+        if (!watch->screen && !watch->json) {
+            printf("          %s: %s\n", watched->record->name, text);
+            fflush(stdout);
+        }
+    }
+    if (watch->screen)
+        showScreen(watch);
+}
+
+
+static int
+onLifecycle(virConnectPtr conn G_GNUC_UNUSED,
+            virDomainPtr dom,
+            int event,
+            int detail G_GNUC_UNUSED,
+            void *opaque)
+{
+    static const char *const names[] = {
+        [VIR_DOMAIN_EVENT_DEFINED] = "its definition was changed",
+        [VIR_DOMAIN_EVENT_UNDEFINED] = "its definition was removed",
+        [VIR_DOMAIN_EVENT_STARTED] = "started",
+        [VIR_DOMAIN_EVENT_SUSPENDED] = "paused",
+        [VIR_DOMAIN_EVENT_RESUMED] = "resumed",
+        [VIR_DOMAIN_EVENT_STOPPED] = "stopped",
+        [VIR_DOMAIN_EVENT_SHUTDOWN] = "shut down",
+        [VIR_DOMAIN_EVENT_PMSUSPENDED] = "asleep",
+        [VIR_DOMAIN_EVENT_CRASHED] = "crashed",
+    };
+
+    if (event >= 0 && event < (int)G_N_ELEMENTS(names))
+        addEvent(opaque, dom, names[event]);
+    return 0;
+}
+
+
+static void
+onReboot(virConnectPtr conn G_GNUC_UNUSED,
+         virDomainPtr dom,
+         void *opaque)
+{
+    addEvent(opaque, dom, "rebooted");
+}
+
+
+static void
+onBalloon(virConnectPtr conn G_GNUC_UNUSED,
+          virDomainPtr dom,
+          unsigned long long actual,
+          void *opaque)
+{
+    g_autofree char *size = hvmemFormatSize(hvmemFromKiB(actual));
+    g_autofree char *text = g_strdup_printf("the guest has %s", size);
+
+    addEvent(opaque, dom, text);
+}
+
+
+static void
+onDeviceAdded(virConnectPtr conn G_GNUC_UNUSED,
+              virDomainPtr dom,
+              const char *alias,
+              void *opaque)
+{
+    /* libvirt names the backend of a memory device in this event */
+    g_autofree char *text = g_strdup_printf("%s was plugged", g_str_has_prefix(alias, "memua-") ? alias + 3 : alias);
+
+    addEvent(opaque, dom, text);
+}
+
+
+static void
+onDeviceRemoved(virConnectPtr conn G_GNUC_UNUSED,
+                virDomainPtr dom,
+                const char *alias,
+                void *opaque)
+{
+    g_autofree char *text = g_strdup_printf("%s was removed", alias);
+
+    addEvent(opaque, dom, text);
+}
+
+
+static void
+onClose(virConnectPtr conn G_GNUC_UNUSED,
+        int reason G_GNUC_UNUSED,
+        void *opaque)
+{
+    Watch *watch = opaque;
+
+    if (!watch->error)
+        hvmemFail(&watch->error, "the connection to libvirt was closed");
+    watch->done = true;
+}
+
+
+/* A driver without an event still can be looked at. */
+static void
+listen(Watch *watch)
+{
+    const struct {
+        int id;
+        virConnectDomainEventGenericCallback callback;
+    } events[] = {
+        { VIR_DOMAIN_EVENT_ID_LIFECYCLE, VIR_DOMAIN_EVENT_CALLBACK(onLifecycle) },
+        { VIR_DOMAIN_EVENT_ID_REBOOT, VIR_DOMAIN_EVENT_CALLBACK(onReboot) },
+        { VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE, VIR_DOMAIN_EVENT_CALLBACK(onBalloon) },
+        { VIR_DOMAIN_EVENT_ID_DEVICE_ADDED, VIR_DOMAIN_EVENT_CALLBACK(onDeviceAdded) },
+        { VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, VIR_DOMAIN_EVENT_CALLBACK(onDeviceRemoved) },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(events); i++)
+        virConnectDomainEventRegisterAny(watch->conn, NULL, events[i].id, events[i].callback, watch, NULL);
+
+    virConnectRegisterCloseCallback(watch->conn, onClose, watch, NULL);
+    virConnectSetKeepAlive(watch->conn, 5, 3);
+    virResetLastError();
+}
+
+
+/*
+ * Signals and keys
+ */
+
+static void
+onSignal(int sig)
+{
+    if (sig != SIGWINCH)
+        stopped = 1;
+    if (write(wakeup[1], "", 1) < 0)
+        return;                 /* it is full: it wakes up anyway */
+}
+
+
+static void
+onWakeup(int handle G_GNUC_UNUSED,
+         int fd,
+         int events G_GNUC_UNUSED,
+         void *opaque)
+{
+    Watch *watch = opaque;
+    char buffer[64];
+
+    while (read(fd, buffer, sizeof(buffer)) > 0)
+        ;
+    watch->done = watch->done || stopped;
+    if (watch->screen && !watch->done)
+        showScreen(watch);
+}
+
+
+static void
+onKey(int handle,
+      int fd,
+      int events G_GNUC_UNUSED,
+      void *opaque)
+{
+    Watch *watch = opaque;
+    char key;
+
+    if (read(fd, &key, 1) != 1)
+        virEventRemoveHandle(handle);
+    else if (key == 'q' || key == 'Q')
+        watch->done = true;
+}
+
+
+static bool
+catchSignals(Watch *watch,
+             GError **error)
+{
+    struct sigaction action = { .sa_handler = onSignal };
+    static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGWINCH };
+    size_t i;
+
+    if (!g_unix_open_pipe(wakeup, FD_CLOEXEC, error))
+        return false;
+
+    for (i = 0; i < 2; i++)
+        fcntl(wakeup[i], F_SETFL, O_NONBLOCK);
+    for (i = 0; i < G_N_ELEMENTS(signals); i++)
+        sigaction(signals[i], &action, NULL);
+
+    virEventAddHandle(wakeup[0], VIR_EVENT_HANDLE_READABLE, onWakeup, watch, NULL);
+    if (watch->screen)
+        virEventAddHandle(STDIN_FILENO, VIR_EVENT_HANDLE_READABLE, onKey, watch, NULL);
+    return true;
+}
+
+
+/*
+ * The command
+ */
+
+static bool
+openDomains(Watch *watch,
+            char **names,
+            GError **error)
+{
+    for (; *names; names++) {
+        Watched *watched = g_new0(Watched, 1);
+
+        g_ptr_array_add(watch->domains, watched);
+        if (!(watched->dom = hvmemLookup(watch->conn, *names, error)) ||
+            !(watched->last = hvmemInspectHyperv(watched->dom, true, error)))
+            return false;
+        watched->record = hvmemRecordNew(watched->last->name);
+        g_clear_pointer(&watched->last, hvmemDomainFree);
+    }
+    return true;
+}
+
+
+static bool
+openRecord(Watch *watch,
+           GError **error)
+{
+    if (!recordPath)
+        return true;
+
+    if (!(watch->file = fopen(recordPath, "w")))
+        return hvmemFail(error, "cannot write '%s': %s", recordPath, g_strerror(errno));
+
+    hvmemRecordWriteHeader(watch->file);
+    return true;
+}
+
+
+static bool
+loop(Watch *watch,
+     GError **error)
+{
+    int timer;
+
+    if (!catchSignals(watch, error))
+        return false;
+
+    listen(watch);
+    if (watch->screen)
+        enterScreen();
+    lookAtAll(watch);
+
+    timer = virEventAddTimeout(interval * 1000, onTimer, watch, NULL);
+    while (!watch->done) {
+        if (virEventRunDefaultImpl() < 0)
+            hvmemFailVir(&watch->error, "failed to wait for events");
+        if (watch->error)
+            break;
+    }
+    virEventRemoveTimeout(timer);
+
+    if (watch->screen)
+        leaveScreen();
+    if (watch->file && ferror(watch->file))
+        return hvmemFail(error, "cannot write '%s': the disk may be full", recordPath);
+    if (watch->error) {
+        g_propagate_error(error, g_steal_pointer(&watch->error));
+        return false;
+    }
+    return true;
+}
+
+
+static bool
+run(const hvmemApp *app,
+    char **args,
+    GError **error)
+{
+    Watch watch = { .start = now(), .json = app->json };
+    bool ok;
+
+    if (!(interval >= 0.1 && interval <= 3600))
+        return hvmemFail(error, "--interval %g: from 0.1 to 3600 seconds", interval);
+
+    watch.screen = isatty(STDOUT_FILENO) && isatty(STDIN_FILENO) && !app->json && !app->quiet;
+    if (virEventRegisterDefaultImpl() < 0)
+        return hvmemFailVir(error, "failed to set up events");
+    if (!(watch.conn = hvmemConnect(app->uri, app->readonly, error)))
+        return false;
+
+    watch.domains = g_ptr_array_new_with_free_func((GDestroyNotify)watchedFree);
+    ok = openDomains(&watch, args, error) && openRecord(&watch, error) && loop(&watch, error);
+
+    if (watch.file)
+        fclose(watch.file);
+    g_ptr_array_unref(watch.domains);
+    virConnectUnregisterCloseCallback(watch.conn, onClose);
+    virConnectClose(watch.conn);
+    return ok;
+}
+
+
+const hvmemCommand hvmemCmdWatch = {
+    .name = "watch",
+    .arguments = "DOMAIN… [--record FILE.csv] [--interval S] [--duration S]",
+    .summary = "What memory does, live, as a chart; plain lines where there is no terminal",
+    .description = "q or Ctrl-C ends. It only looks: nothing is changed.",
+    .options = options,
+    .minArgs = 1,
+    .maxArgs = -1,
+    .run = run,
+};

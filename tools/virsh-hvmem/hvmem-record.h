@@ -1,0 +1,81 @@
+/*
+ * hvmem-record.h: how sizes went over time, and the file for it
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include <stdio.h>
+
+#include "hvmem-domain.h"
+
+typedef struct _hvmemSample hvmemSample;
+struct _hvmemSample {
+    double time;                /* seconds since 1970 */
+    guint64 requested;          /* bytes, HVMEM_UNKNOWN if not told */
+    guint64 current;
+    guint64 usable;
+    guint64 rss;
+    guint64 capacity;           /* boot memory and sticks */
+    char state[24];
+};
+
+typedef struct _hvmemEvent hvmemEvent;
+struct _hvmemEvent {
+    double time;
+    char *text;
+};
+
+/* What one domain did. */
+typedef struct _hvmemRecord hvmemRecord;
+struct _hvmemRecord {
+    char *name;
+    GArray *samples;            /* hvmemSample, in the order of time */
+    GPtrArray *events;          /* hvmemEvent, the same */
+};
+
+hvmemRecord *
+hvmemRecordNew(const char *name);
+
+void
+hvmemRecordFree(hvmemRecord *record);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(hvmemRecord, hvmemRecordFree);
+
+void
+hvmemRecordAdd(hvmemRecord *record,
+               double time,
+               const hvmemDomain *dom);
+
+void
+hvmemRecordAddEvent(hvmemRecord *record,
+                    double time,
+                    const char *text);
+
+/* The largest size on any line. */
+guint64
+hvmemRecordTop(const hvmemRecord *record);
+
+/*
+ * CSV (RFC 4180): time,domain,requested,current,usable,rss,capacity,state,event.
+ * Bytes; empty where not told. A line is a sample, or an event.
+ */
+
+void
+hvmemRecordWriteHeader(FILE *file);
+
+void
+hvmemRecordWriteSample(FILE *file,
+                       const char *name,
+                       const hvmemSample *sample);
+
+void
+hvmemRecordWriteEvent(FILE *file,
+                      const char *name,
+                      const hvmemEvent *event);
+
+/* Array of hvmemRecord, one a domain. */
+GPtrArray *
+hvmemRecordParse(const char *text,
+                 GError **error);
