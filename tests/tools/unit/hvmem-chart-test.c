@@ -12,6 +12,15 @@
 #define MIB HVMEM_MIB
 #define GIB HVMEM_GIB
 
+/* fontconfig keeps what it has loaded. */
+const char *__lsan_default_suppressions(void);
+
+const char *
+__lsan_default_suppressions(void)
+{
+    return "leak:libfontconfig";
+}
+
 
 static void
 addSample(hvmemRecord *record,
