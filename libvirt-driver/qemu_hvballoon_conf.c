@@ -146,13 +146,32 @@ qemuHvBalloonCheckMemoryDevices(const virDomainDef *def)
 }
 
 
+/* Linux prefers KVM's interface where it finds both, and then looks for no
+ * VMBus. Windows does not care. */
+static void
+qemuHvBalloonHideKVM(virDomainDef *def)
+{
+    if (def->virtType != VIR_DOMAIN_VIRT_KVM)
+        return;
+
+    if (!def->kvm_features)
+        def->kvm_features = g_new0(virDomainFeatureKVM, 1);
+
+    if (def->kvm_features->features[VIR_DOMAIN_KVM_HIDDEN] == VIR_TRISTATE_SWITCH_ABSENT) {
+        def->features[VIR_DOMAIN_FEATURE_KVM] = VIR_TRISTATE_SWITCH_ON;
+        def->kvm_features->features[VIR_DOMAIN_KVM_HIDDEN] = VIR_TRISTATE_SWITCH_ON;
+    }
+}
+
+
 /**
  * qemuHvBalloonPostParse:
  * @def: domain definition
  * @parseFlags: bitwise or of virDomainDefParseFlags
  *
  * Fills in what a hyperv balloon needs from the rest of the domain and the
- * user left open: without vpindex and synic there is no VMBus, and a guest
+ * user left open: without vpindex and synic there is no VMBus, a Linux guest
+ * that sees KVM too does not look for it, and a guest
  * that hibernates comes back with a wrong idea of its memory. What the user
  * said explicitly is left for qemuHvBalloonValidate().
  *
@@ -168,9 +187,12 @@ qemuHvBalloonPostParse(virDomainDef *def,
     if (!virDomainDefHasHypervMemballoon(def) || !ARCH_IS_X86(def->os.arch))
         return 0;
 
-    if (parseFlags & VIR_DOMAIN_DEF_PARSE_ABI_UPDATE &&
-        qemuHvBalloonCheckMemoryDevices(def) < 0)
-        return -1;
+    if (parseFlags & VIR_DOMAIN_DEF_PARSE_ABI_UPDATE) {
+        if (qemuHvBalloonCheckMemoryDevices(def) < 0)
+            return -1;
+
+        qemuHvBalloonHideKVM(def);
+    }
 
     if (def->pm.s4 == VIR_TRISTATE_BOOL_ABSENT)
         def->pm.s4 = VIR_TRISTATE_BOOL_NO;

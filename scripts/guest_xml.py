@@ -138,7 +138,7 @@ def kvm_trial(paths):
     with tempfile.TemporaryDirectory(prefix="hvb-") as folder:
         sock = os.path.join(folder, "agent")
         argv = [paths["emulator"], "-nodefaults", "-display", "none", "-machine", "q35", "-accel", "kvm", "-m", "512M",
-                "-cpu", "host,hv-vpindex,hv-synic,hv-time,hv-relaxed", "-device", "vmbus-bridge",
+                "-cpu", "host,kvm=off,hv-vpindex,hv-synic,hv-time,hv-relaxed", "-device", "vmbus-bridge",
                 "-kernel", paths["kernel"], "-initrd", paths["initrd"], "-append", CMDLINE,
                 "-serial", "null", "-serial", f"unix:{sock},server=on,wait=off"]
         with tempfile.TemporaryFile("w+") as errors, subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=errors,
