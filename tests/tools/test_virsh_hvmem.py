@@ -104,3 +104,63 @@ def test_domain_by_id_and_uuid():
     (one,) = json.loads(hvmem("list", "--all", "--format=json").stdout)
     for name in ("1", one["uuid"]):
         assert "domain 'test' has no hyperv balloon" in refused("status", name)
+
+
+SOURCE = ROOT / "tools/virsh-hvmem"
+
+
+def test_manual_names_every_command_and_option():
+    manual = (SOURCE / "virsh-hvmem.rst").read_text(encoding="utf-8")
+    for command in COMMANDS:
+        assert f"\n{command}\n{'-' * len(command)}\n" in manual
+        for word in hvmem(command, "--help").stdout.replace("=", " ").replace(",", " ").split():
+            if word.startswith("--") and word[2:3].isalpha():
+                assert word.rstrip("])|.;:'") in manual, f"{command} {word}"
+
+
+def test_manual_is_a_manual():
+    page = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem.1"
+    assert page.read_text(encoding="utf-8").count('.SH ') >= 8
+
+
+def complete(tmp_path, *words):
+    """What bash offers for the last word."""
+    stub = tmp_path / "virsh-hvmem"
+    stub.write_text("#!/bin/sh\necho \"$@\" >>$0.log\ncase \"$*\" in *--all*) printf ' g1 x\\n g2 y\\n other z\\n' ;; *) printf ' g1 x\\n g2 y\\n' ;; esac\n")
+    stub.chmod(0o755)
+    script = (f". {SOURCE / 'virsh-hvmem.bash'}; COMP_WORDS=({stub} {' '.join(repr(w) for w in words)}); "
+              f"COMP_CWORD={len(words)}; _virsh_hvmem; echo \"${{COMPREPLY[@]}}\"")
+    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.split()
+
+
+@pytest.mark.parametrize("words, offered", [
+    (["s"], ["status", "set"]),
+    (["status", ""], ["g1", "g2"]),
+    (["enable", "o"], ["other"]),
+    (["-c", "qemu:///x", "set", "g"], ["g1", "g2"]),
+    (["set", "g1", ""], []),
+    (["set", "g1", "--ti"], ["--timeout"]),
+    (["--format", "j"], ["json"]),
+    (["watch", "g1", "g"], ["g1", "g2"]),
+    (["enable", "g1", "--max", ""], []),
+    (["disable", "--d"], ["--dry-run"]),
+])
+def test_completion(tmp_path, words, offered):
+    assert complete(tmp_path, *words) == offered
+
+
+def test_completion_asks_where_the_user_asks(tmp_path):
+    complete(tmp_path, "-c", "qemu:///x", "status", "")
+    assert "-c qemu:///x list" in (tmp_path / "virsh-hvmem.log").read_text()
+
+
+def test_plot_draws_a_recording(tmp_path):
+    recording = tmp_path / "r.csv"
+    recording.write_text("time,domain,requested,current,usable,rss,capacity,state,event\n"
+                         "1,g,3221225472,1073741824,,400000000,1073741824,idle,\n2,g,,,,,,,ua-haprot0 was plugged\n"
+                         "3,g,3221225472,3221225472,900000000,410000000,3221225472,idle,\n")
+    got = hvmem("plot", str(recording), "-o", str(tmp_path / "r.svg"), ASAN_OPTIONS="detect_leaks=0")
+    assert got.returncode == 0
+    assert (tmp_path / "r.svg").read_text().rstrip().endswith("</svg>")
+    for args, word in (([str(recording)], "-o"), ([str(tmp_path / "none"), "-o", "x"], "none"), ([__file__, "-o", "x"], "recording")):
+        assert word in refused("plot", *args)
