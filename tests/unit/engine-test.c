@@ -482,10 +482,11 @@ static void test_ghost_cycles_small(gconstpointer data)
 /* Blocks of 128 MiB, and sizes that are none. */
 static void test_ghost_cycles_blocks(void)
 {
-    Sim *sim = sim_new(256 * SIM_MIB, DM_PROFILE_AUTO, SIM_LINUX);
+    Sim *sim = sim_new_of(256 * SIM_MIB, SIM_GIB, DM_PROFILE_AUTO,
+                          SIM_LINUX);
 
-    sim->stick_space = SIM_4G;
-    sim->stick_end = SIM_4G + 330 * SIM_MIB;
+    sim->stick_space = 512 * SIM_MIB;
+    sim->stick_end = 842 * SIM_MIB;
     ghost_cycles(sim, 66 * SIM_MIB);
 }
 
@@ -1044,6 +1045,23 @@ static void test_kexec_before_discard(void)
     sim_free(sim);
 }
 
+/* The same kernel came back: what it had released by then goes now. */
+static void test_discard_after_rebind(void)
+{
+    Sim *sim = grown();
+    DmRange range = { SIM_4G, 512 };
+
+    sim->mute = true;
+    sim_target(sim, 2 * SIM_GIB);
+    sim_claim(sim, &range, 1, true);
+    sim_close(sim);
+    g_assert_cmpuint(sim->discarded, ==, 0);
+    g_assert_cmpuint(sim_info(sim).released, ==, 512);
+    sim_connect(sim);
+    g_assert_cmpuint(sim->discarded, ==, 512);
+    sim_free(sim);
+}
+
 static void test_kexec_then_reconnect(void)
 {
     Sim *sim = grown();
@@ -1143,6 +1161,7 @@ static void add_guests(void)
     ADD("never-answers", test_never_answers);
     ADD("reconnect/rebind", test_rebind);
     ADD("reconnect/rebind-after-refusal", test_rebind_after_refusal);
+    ADD("reconnect/discard-after-rebind", test_discard_after_rebind);
     ADD("reconnect/kexec-in-use", test_kexec_in_use);
     ADD("reconnect/same-kernel", test_same_kernel);
     ADD("reconnect/while-adding", test_close_while_adding);

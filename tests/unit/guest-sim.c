@@ -460,6 +460,7 @@ static void op_discard(void *opaque, uint64_t first, uint64_t count)
         }
     }
     sim->discarded += count;
+    sim->n_discards++;
 }
 
 static void op_stick_state(void *opaque, unsigned stick, DmStickState state)
@@ -505,6 +506,14 @@ static void op_trace(void *opaque, const char *text)
     }
 }
 
+/* Each look at it costs a microsecond. */
+static uint64_t op_clock(void *opaque)
+{
+    Sim *sim = opaque;
+
+    return sim->ns += 1000;
+}
+
 static const DmEngineOps sim_ops = {
     .send = op_send,
     .discard = op_discard,
@@ -513,6 +522,7 @@ static const DmEngineOps sim_ops = {
     .status = op_status,
     .warn = op_warn,
     .trace = op_trace,
+    .clock = op_clock,
 };
 
 /* ---- the machine ---- */
@@ -536,8 +546,8 @@ static uint32_t pick_random(void *opaque, uint32_t bound)
     return g_test_rand_int_range(0, bound);
 }
 
-static Sim *new_with_space(uint64_t boot, uint64_t n_pages, DmProfile profile,
-                           uint64_t os_id)
+Sim *sim_new_of(uint64_t boot, uint64_t n_pages, DmProfile profile,
+                uint64_t os_id)
 {
     Sim *sim = g_new0(Sim, 1);
 
@@ -561,7 +571,7 @@ static Sim *new_with_space(uint64_t boot, uint64_t n_pages, DmProfile profile,
 
 Sim *sim_new(uint64_t boot, DmProfile profile, uint64_t os_id)
 {
-    Sim *sim = new_with_space(boot, 12 * SIM_GIB, profile, os_id);
+    Sim *sim = sim_new_of(boot, 12 * SIM_GIB, profile, os_id);
 
     sim->stick_space = SIM_4G + 4 * SIM_GIB;
     return sim;
@@ -569,7 +579,7 @@ Sim *sim_new(uint64_t boot, DmProfile profile, uint64_t os_id)
 
 Sim *sim_new_small(DmProfile profile, uint64_t os_id)
 {
-    Sim *sim = new_with_space(16 * SIM_MIB, 128 * SIM_MIB, profile, os_id);
+    Sim *sim = sim_new_of(16 * SIM_MIB, 128 * SIM_MIB, profile, os_id);
 
     sim->alignment = 0;
     sim->stick_space = 32 * SIM_MIB;

@@ -110,6 +110,8 @@ typedef struct Sim {
     DmRange last_add;
     unsigned longest_unballoon; /* ranges in a message */
     uint64_t discarded;         /* pages */
+    unsigned n_discards;        /* calls */
+    uint64_t ns;                /* of the clock for statistics */
     unsigned n_actual, n_status, n_warn, n_inuse, n_unused;
     uint64_t told_actual;
     DmStatus last_status;
@@ -117,6 +119,9 @@ typedef struct Sim {
 
 /* A machine of @boot pages; those above 3 GiB start at 4 GiB. */
 Sim *sim_new(uint64_t boot, DmProfile profile, uint64_t os_id);
+/* The same, with books of @n_pages: nothing can be beyond. */
+Sim *sim_new_of(uint64_t boot, uint64_t n_pages, DmProfile profile,
+                uint64_t os_id);
 /* 16 MiB and 96 MiB of space for sticks, blocks of 1 MiB: for many steps. */
 Sim *sim_new_small(DmProfile profile, uint64_t os_id);
 void sim_free(Sim *sim);

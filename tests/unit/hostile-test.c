@@ -25,7 +25,8 @@
  * 14 alignment 2^15 MiB                     14-alignment-15
  * 15 no answer                              15-late-balloon, 15-late-hot-add,
  *                                           15-late-unballoon
- * 16 a flood that holds the main loop       16-budget
+ * 16 a flood that holds the main loop, or   16-budget, -scattered, -backlog,
+ *    fills memory                           -sated, -time, -memory
  * 17 a flood of status reports              17-status, 17-status-early; the
  *                                           event's rate: qtest
  * 18 a ring in memory that is gone          18-ring-gone; the ring: qtest
@@ -530,6 +531,180 @@ static void test_h16_budget(void)
     sim_free(sim);
 }
 
+static uint64_t most_bytes(const Sim *sim)
+{
+    return sim_info(sim).capacity / 8 / 16 * 17 + (1 << 20);
+}
+
+/* What one run does is bounded, however much there is. */
+static void test_h16_scattered(void)
+{
+    Sim *sim = asked(1000 * SIM_MIB);
+    unsigned i, j, most = 0;
+    DmRange ranges[510];
+
+    /* One page here, one there, all over the gigabyte. */
+    for (i = 0; i < 100; i++) {
+        for (j = 0; j < 510; j++) {
+            ranges[j] = (DmRange) { 0x200 + 5 * (510 * i + j), 1 };
+        }
+        sim_claim(sim, ranges, 510, true);
+    }
+    g_assert_cmpuint(sim_info(sim).released, ==, 51000);
+    g_assert_true(dm_engine_sated(sim->engine));
+    do {
+        sim->n_discards = 0;
+        i = dm_engine_run(sim->engine, sim->now);
+        most = MAX(most, sim->n_discards);
+    } while (i);
+    g_assert_cmpuint(most, ==, 256);
+    g_assert_cmpuint(sim->discarded, ==, 51000);
+    g_assert_false(dm_engine_sated(sim->engine));
+    sim_free(sim);
+}
+
+/* An owner that only listens: what waits to be discarded takes no more than
+ * it should, and is not lost. */
+static void test_h16_backlog(void)
+{
+    Sim *sim = sim_new_of(8 * SIM_GIB, 10 * SIM_GIB, DM_PROFILE_AUTO,
+                          SIM_LINUX);
+    unsigned i, j, pages = 0;
+    DmRange ranges[510];
+    size_t most = 0;
+
+    sim_connect(sim);
+    sim->mute = true;
+    sim_target(sim, SIM_GIB);
+    for (i = 0; i < 1000; i++) {
+        for (j = 0; j < 510; j++) {
+            ranges[j] = (DmRange) { SIM_4G + 2 * (510 * i + j), 1 };
+        }
+        sim_claim(sim, ranges, 510, true);
+        pages += 510;
+        most = MAX(most, sim_info(sim).bytes);
+    }
+    g_assert_cmpuint(sim_info(sim).released, ==, pages);
+    g_assert_cmpuint(most, <=, 2 * pages / 8 + (96 << 10));
+    g_assert_true(dm_engine_sated(sim->engine));
+    sim_pump(sim);
+    g_assert_cmpuint(sim->discarded, ==, pages);
+    sim_free(sim);
+}
+
+/* Bytes count too, whatever is in them. */
+static void test_h16_sated(void)
+{
+    g_autofree uint8_t *msg = g_malloc0(65536);
+    Sim *sim = one_stick();
+    unsigned i;
+
+    for (i = 0; !dm_engine_sated(sim->engine); i++) {
+        g_assert_cmpuint(i, <, 2);
+        dm_engine_receive(sim->engine, msg, 65536, sim->now);
+    }
+    g_assert_cmpuint(i, ==, 2);
+    sim_pump(sim);
+    g_assert_false(dm_engine_sated(sim->engine));
+    done_honest(sim);
+}
+
+static void test_h16_time(void)
+{
+    Sim *sim = one_stick();
+    DmWork before = sim_info(sim).work, after;
+
+    sim_status(sim, 1);
+    after = sim_info(sim).work;
+    g_assert_cmpuint(after.calls, ==, before.calls + 1);
+    g_assert_cmpuint(after.ns, ==, before.ns + 1000);
+    g_assert_cmpuint(after.longest_ns, ==, 1000);
+    done_honest(sim);
+}
+
+static void ignore_discard(void *opaque, uint64_t first, uint64_t count)
+{
+    (void)opaque, (void)first, (void)count;
+}
+
+/* How much the engine asks for, if it does. */
+static uint64_t take_balloon_request(Sim *sim)
+{
+    GBytes *bytes = g_queue_peek_head(&sim->inbox);
+    const uint8_t *msg = bytes ? g_bytes_get_data(bytes, NULL) : NULL;
+    uint64_t asked = msg ? msg[8] | msg[9] << 8 | msg[10] << 16 : 0;
+
+    g_assert_true(!msg || msg[0] == DM_MSG_BALLOON_REQUEST);
+    sim_drop_inbox(sim);
+    return asked;
+}
+
+/* Releases every second page from @page on, of what is asked for. */
+static uint64_t release_every_second(Sim *sim, uint64_t page, uint64_t asked)
+{
+    DmRange ranges[510];
+    unsigned i, n;
+
+    for (; asked; asked -= n) {
+        n = MIN(asked, 510);
+        for (i = 0; i < n; i++, page += 2) {
+            ranges[i] = (DmRange) { page, 1 };
+        }
+        sim_claim(sim, ranges, n, asked > n);
+    }
+    sim_pump(sim);
+    return page;
+}
+
+static void reconnect(Sim *sim)
+{
+    sim_close(sim);
+    sim_open(sim, false);
+    sim_version_request(sim, DM_VERSION_2_0, true);
+    sim_capabilities(sim);
+    sim_pump(sim);
+}
+
+/*
+ * Every second page of 64 GiB, and then a driver that leaves whenever it is
+ * given some of them: the books take a bit a page and not much more.
+ */
+static void test_h16_memory(void)
+{
+    Sim *sim = sim_new_of(64 * SIM_GIB, 66 * SIM_GIB, DM_PROFILE_AUTO,
+                          SIM_LINUX);
+    uint64_t page = SIM_4G, asked;
+    unsigned i;
+
+    sim->believe = ignore_discard;
+    sim_connect(sim);
+    sim->mute = true;
+    sim_target(sim, 1);
+    while (page < 60 * SIM_GIB) {
+        asked = take_balloon_request(sim);
+        g_assert_cmpuint(asked, >, 0);
+        page = release_every_second(sim, page, asked);
+    }
+    take_balloon_request(sim);
+    sim_claim(sim, NULL, 0, false);
+    g_assert_cmpuint(sim_info(sim).released, >=, 27 * SIM_GIB);
+    g_assert_cmpuint(sim_info(sim).bytes, <=, most_bytes(sim));
+    sim_target(sim, 64 * SIM_GIB);
+    assert_state(sim, DM_STATE_RETURNING);
+    for (i = 0; i < 1200; i++) {
+        reconnect(sim);
+    }
+    g_assert_cmpuint(sim_info(sim).in_doubt, >=, 20000);
+    g_assert_cmpuint(sim_info(sim).bytes, <=, most_bytes(sim));
+    assert_state(sim, DM_STATE_REFUSED);
+    /* It can still release, and a reset clears everything. */
+    sim_target(sim, 1);
+    assert_state(sim, DM_STATE_BALLOONING);
+    sim_reset(sim);
+    g_assert_cmpuint(sim_info(sim).bytes, <, 64 * 1024);
+    sim_free(sim);
+}
+
 /* Every report is passed on; the caller throttles what it tells. */
 static void test_h17_status(void)
 {
@@ -717,6 +892,11 @@ static void add_hostile(void)
     ADD("15-late-hot-add", test_h15_late_hot_add);
     ADD("15-late-unballoon", test_h15_late_unballoon);
     ADD("16-budget", test_h16_budget);
+    ADD("16-scattered", test_h16_scattered);
+    ADD("16-backlog", test_h16_backlog);
+    ADD("16-sated", test_h16_sated);
+    ADD("16-time", test_h16_time);
+    ADD("16-memory", test_h16_memory);
     ADD("17-status", test_h17_status);
     ADD("17-status-early", test_h17_status_early);
     ADD("18-ring-gone", test_h18_ring_gone);

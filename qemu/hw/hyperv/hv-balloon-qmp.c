@@ -104,9 +104,10 @@ static HvBalloonState state_kind(DmState state)
 }
 
 static HvBalloonCounters *counters(const HvBalloon *balloon,
-                                   const DmCounters *c)
+                                   const DmEngineInfo *e)
 {
     HvBalloonCounters *info = g_new0(HvBalloonCounters, 1);
+    const DmCounters *c = &e->counters;
 
     info->messages_sent = c->messages_sent;
     info->messages_received = c->messages_received;
@@ -123,6 +124,9 @@ static HvBalloonCounters *counters(const HvBalloon *balloon,
     info->discard_inhibited = balloon->discard_inhibited;
     info->discard_failed = balloon->discard_failed;
     info->reported = balloon->reported;
+    info->work_calls = e->work.calls;
+    info->work_ns = e->work.ns;
+    info->work_longest_ns = e->work.longest_ns;
     return info;
 }
 
@@ -156,10 +160,12 @@ HvBalloonStatus *qmp_query_hv_balloon(Error **errp)
     info->capacity = bytes(e.capacity);
     info->released = bytes(e.released);
     info->in_doubt = bytes(e.in_doubt);
+    info->offline = bytes(e.offline);
+    info->books = e.bytes;
     info->ghosts = bytes(e.ghosts);
     info->ungranted = bytes(e.ungranted);
     info->last_error = g_strdup(e.last_error);
-    info->counters = counters(balloon, &e.counters);
+    info->counters = counters(balloon, &e);
     return info;
 }
 

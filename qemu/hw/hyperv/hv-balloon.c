@@ -138,6 +138,11 @@ static void op_trace(void *opaque, const char *text)
     trace_hv_balloon_engine(text);
 }
 
+static uint64_t op_clock(void *opaque)
+{
+    return get_clock();
+}
+
 static const DmEngineOps engine_ops = {
     .send = op_send,
     .discard = op_discard,
@@ -146,6 +151,7 @@ static const DmEngineOps engine_ops = {
     .status = op_status,
     .warn = op_warn,
     .trace = op_trace,
+    .clock = op_clock,
 };
 
 /* VMBus */
@@ -159,10 +165,12 @@ static void take_packet(HvBalloon *balloon, const VMBusChanReq *req)
     }
 }
 
-/* Take up to the budget of packets; true if there may be more. */
+/* Take up to the budget of packets, or until the engine has its fill; true if
+ * there may be more. */
 static bool take_packets(HvBalloon *balloon, VMBusChannel *chan)
 {
-    for (int i = 0; i < MESSAGE_BUDGET; i++) {
+    for (int i = 0;
+         i < MESSAGE_BUDGET && !dm_engine_sated(balloon->engine); i++) {
         VMBusChanReq *req = vmbus_channel_recv_peek(chan, sizeof(*req));
 
         if (!req) {

@@ -79,6 +79,9 @@ struct DmEngine {
     bool answered;              /* this kernel answers requests */
     DmStatus status;            /* the last one, of this kernel */
 
+    size_t heard;               /* bytes of messages since the last run */
+    DmWork work;
+
     bool waiting;               /* for the end of the quiet time */
     bool settled;
     uint64_t reported;          /* the actual last told */

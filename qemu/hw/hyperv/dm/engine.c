@@ -33,6 +33,15 @@
 /* What one dm_engine_run() discards at most. */
 #define DISCARD_RUNS 256
 #define DISCARD_PAGES MIB_PAGES(1024)
+/* What may be left to be discarded, but for one message, in bytes. */
+#define DISCARD_BYTES (64 * 1024)
+/* What is to be heard between two of them, but for one message. */
+#define HEARD_BYTES (128 * 1024)
+
+/* What the books other than the pages released may take, in bytes: so much,
+ * and a few bytes a container of a page set. */
+#define OTHER_BYTES (64 * 1024)
+#define OTHER_BYTES_PAGES 256
 
 #define WARN_INTERVAL SECONDS(10)
 
@@ -114,6 +123,22 @@ static bool frozen(const DmEngine *e)
 {
     return e->obstacle == DM_STATE_NEW_KERNEL ||
            e->obstacle == DM_STATE_FROZEN;
+}
+
+/* ---- how long it takes ---- */
+
+static uint64_t work_begin(const DmEngine *e)
+{
+    return e->ops.clock ? e->ops.clock(e->opaque) : 0;
+}
+
+static void work_end(DmEngine *e, uint64_t began)
+{
+    uint64_t ns = work_begin(e) - began;
+
+    e->work.calls++;
+    e->work.ns += ns;
+    e->work.longest_ns = MAX(e->work.longest_ns, ns);
 }
 
 static void tell_sticks(DmEngine *e)
@@ -312,8 +337,25 @@ static bool start_hot_add(DmEngine *e, uint64_t pages, uint64_t now)
 
 /* ---- deciding ---- */
 
+/*
+ * A driver that leaves again and again while it is given scattered pages, or
+ * takes a bit of every block, makes the books grow: not without end.
+ */
+static bool books_are_full(const DmEngine *e)
+{
+    return dm_regions_other_bytes(&e->regions) > OTHER_BYTES +
+           dm_regions_capacity(&e->regions) / OTHER_BYTES_PAGES;
+}
+
 static void grow(DmEngine *e, uint64_t missing, uint64_t now)
 {
+    if (books_are_full(e)) {
+        set_error(e, "the guest's driver took memory in too many pieces, or "
+                  "disconnected too often while it was given some: it gets no "
+                  "more before the guest is restarted");
+        obstacle_for_good(e, DM_STATE_REFUSED);
+        return;
+    }
     if (e->caps.balloon && start_return(e, missing, now)) {
         return;
     }
@@ -433,22 +475,40 @@ static void notice_deadline(DmEngine *e, uint64_t now)
               (now - e->txn.started) / 1000, why_silent(e));
 }
 
+/*
+ * While a driver is away, its kernel may be, too: what was released may be
+ * another's already, which has not said so yet. It is discarded when the same
+ * comes back, or the machine is reset.
+ */
+static bool may_discard(const DmEngine *e)
+{
+    return e->stage != STAGE_CLOSED || !e->met;
+}
+
 /* Returns true if there is more to discard. */
 static bool discard_some(DmEngine *e)
 {
-    uint64_t pages = 0, first, count;
+    uint64_t left = DISCARD_PAGES, first, count;
     unsigned runs;
 
-    for (runs = 0; runs < DISCARD_RUNS && pages < DISCARD_PAGES; runs++) {
+    for (runs = 0; may_discard(e) && runs < DISCARD_RUNS && left; runs++) {
         if (!dm_pageset_next(e->discard, 0, DM_MAX_PFN, &first, &count)) {
             return false;
         }
-        count = MIN(count, DISCARD_PAGES - pages);
+        count = MIN(count, left);
         dm_pageset_remove(e->discard, first, count);
         e->ops.discard(e->opaque, first, count);
-        pages += count;
+        left -= count;
     }
-    return dm_pageset_count(e->discard) > 0;
+    return may_discard(e) && dm_pageset_count(e->discard);
+}
+
+/* An owner that does not heed dm_engine_sated() makes the backlog grow. */
+static void discard_backlog(DmEngine *e)
+{
+    while (dm_pageset_bytes(e->discard) > DISCARD_BYTES && discard_some(e)) {
+        /* as much as came on top */
+    }
 }
 
 static void notice_settled(DmEngine *e)
@@ -461,15 +521,23 @@ static void notice_settled(DmEngine *e)
 
 bool dm_engine_run(DmEngine *e, uint64_t now)
 {
+    uint64_t began = work_begin(e);
     bool more = discard_some(e);
 
+    e->heard = 0;
     flush(e, now);
     notice_deadline(e, now);
     if (!more) {
         start(e, now);
         notice_settled(e);
     }
+    work_end(e, began);
     return more;
+}
+
+bool dm_engine_sated(const DmEngine *e)
+{
+    return e->heard >= HEARD_BYTES || dm_pageset_count(e->discard);
 }
 
 uint64_t dm_engine_deadline(const DmEngine *e)
@@ -672,6 +740,7 @@ static void balloon_response(DmEngine *e, const uint8_t *msg,
     if (unexpected(e, TXN_BALLOON, now)) {
         return;
     }
+    discard_backlog(e);
     for (i = 0; i < response.ranges; i++) {
         take_range(e, dm_wire_range(msg, i), now);
     }
@@ -835,8 +904,10 @@ static void dispatch(DmEngine *e, const uint8_t *msg, const DmHeader *header,
 
 void dm_engine_receive(DmEngine *e, const void *msg, size_t len, uint64_t now)
 {
+    uint64_t began = work_begin(e);
     DmHeader header;
 
+    e->heard += len;
     e->counters.messages_received++;
     if (e->stage == STAGE_CLOSED) {
         e->counters.unexpected++;
@@ -848,6 +919,7 @@ void dm_engine_receive(DmEngine *e, const void *msg, size_t len, uint64_t now)
               header.size, header.trans_id);
         dispatch(e, msg, &header, now);
     }
+    work_end(e, began);
 }
 
 void dm_engine_writable(DmEngine *e, uint64_t now)
@@ -918,8 +990,6 @@ void dm_engine_channel_close(DmEngine *e, uint64_t now)
     }
     trace(e, "channel closed");
     txn_abandon(e);
-    /* The next to use these pages may be another kernel, before it says so. */
-    dm_pageset_clear(e->discard);
     e->stage = STAGE_CLOSED;
     e->waiting = false;
     e->version = 0;
@@ -1012,10 +1082,10 @@ bool dm_engine_may_unplug(const DmEngine *e, unsigned stick, GError **error)
 
 void dm_engine_unplug(DmEngine *e, unsigned stick)
 {
-    DmStick *s = dm_regions_stick(&e->regions, stick);
+    DmRange range = dm_regions_stick(&e->regions, stick)->range;
 
     g_assert(dm_engine_may_unplug(e, stick, NULL));
-    dm_pageset_remove(e->discard, s->range.first, s->range.count);
+    dm_pageset_remove(e->discard, range.first, range.count);
     dm_regions_unplug(&e->regions, stick);
     e->target = MIN(e->target, dm_regions_capacity(&e->regions));
     e->settled = false;
@@ -1100,6 +1170,9 @@ void dm_engine_query(const DmEngine *e, DmEngineInfo *info)
         .offline = dm_pageset_count(r->offline),
         .ghosts = dm_pageset_count(r->ghosts),
         .ungranted = dm_regions_ungranted(r),
+        .bytes = sizeof(*e) + dm_regions_bytes(r) +
+                 dm_pageset_bytes(e->discard),
+        .work = e->work,
         .counters = e->counters,
     };
 }

@@ -72,6 +72,13 @@ typedef struct DmCounters {
     uint64_t resets;
 } DmCounters;
 
+/* What the engine's work took, by the owner's clock; 0 without one. */
+typedef struct DmWork {
+    uint64_t calls;             /* of dm_engine_receive() and _run() */
+    uint64_t ns;                /* all of them together */
+    uint64_t longest_ns;        /* any one of them */
+} DmWork;
+
 typedef struct DmEngineInfo {
     bool connected;             /* handshake done, channel open */
     uint32_t version;           /* 0 before a handshake */
@@ -91,6 +98,9 @@ typedef struct DmEngineInfo {
     uint64_t offline;           /* taken by the guest, and not used */
     uint64_t ghosts;
     uint64_t ungranted;         /* plugged, never given to this guest */
+    size_t bytes;               /* held for all this: at most 1 bit a page,
+                                   a 16th of that, and 1 MiB */
+    DmWork work;
     DmCounters counters;
 } DmEngineInfo;
 
@@ -115,6 +125,8 @@ typedef struct DmEngineOps {
     void (*warn)(void *opaque, const char *text);
     /* Every message and state change, for trace events. May be NULL. */
     void (*trace)(void *opaque, const char *text);
+    /* ns of a clock that runs always, for the statistics. May be NULL. */
+    uint64_t (*clock)(void *opaque);
 } DmEngineOps;
 
 /*
@@ -136,6 +148,11 @@ void dm_engine_channel_close(DmEngine *engine, uint64_t now);
 /* One message of the guest. */
 void dm_engine_receive(DmEngine *engine, const void *msg, size_t len,
                        uint64_t now);
+/*
+ * Should the next message wait until dm_engine_run() was called? So that what
+ * is done between two calls of it, and what is left for it, is bounded.
+ */
+bool dm_engine_sated(const DmEngine *engine);
 /* There may be room again to send. */
 void dm_engine_writable(DmEngine *engine, uint64_t now);
 

@@ -115,6 +115,19 @@ bool dm_regions_is_released(const DmRegions *r, DmRange range)
     return gone == range.count;
 }
 
+size_t dm_regions_other_bytes(const DmRegions *r)
+{
+    return dm_pageset_bytes(r->added) + dm_pageset_bytes(r->in_doubt) +
+           dm_pageset_bytes(r->offline) + dm_pageset_bytes(r->ghosts) +
+           dm_pageset_bytes(r->unusable);
+}
+
+size_t dm_regions_bytes(const DmRegions *r)
+{
+    return dm_pageset_bytes(r->released) + dm_regions_other_bytes(r) +
+           r->sticks->len * sizeof(DmStick) + r->boot->len * sizeof(DmRange);
+}
+
 /* ---- invariants ---- */
 
 static uint64_t boot_in(const DmRegions *r, DmRange range)

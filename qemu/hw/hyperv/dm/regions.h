@@ -77,6 +77,10 @@ const char *dm_regions_fault(const DmRegions *regions);
 /* Are these pages all of sticks, and not added? */
 bool dm_regions_never_given(const DmRegions *regions, DmRange range);
 
+/* Bytes that the books hold; and of those, all but what is released. */
+size_t dm_regions_bytes(const DmRegions *regions);
+size_t dm_regions_other_bytes(const DmRegions *regions);
+
 DmStick *dm_regions_stick(const DmRegions *regions, unsigned id);
 bool dm_regions_plug(DmRegions *regions, unsigned id, DmRange range,
                      bool on_demand, GError **error);

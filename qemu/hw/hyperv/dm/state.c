@@ -10,7 +10,7 @@
 
 #include "engine-int.h"
 
-#define MAGIC UINT64_C(0x3265746174736d64)      /* "dmstate2" */
+#define MAGIC UINT64_C(0x3365746174736d64)      /* "dmstate3" */
 #define CONTAINER_SHIFT 16
 #define CONTAINER_PAGES (UINT64_C(1) << CONTAINER_SHIFT)
 #define BITMAP_WORDS (CONTAINER_PAGES / 64)
