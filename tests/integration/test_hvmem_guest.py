@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""virsh-hvmem with a real guest, and its live view on a real terminal."""
+
+import csv
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+import hvb
+from hvb import GIB, MIB
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TOOL = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem"
+KEEP = ROOT / "build/test/screens"      # what was on the screen, for whoever wants to see
+
+
+@pytest.fixture(scope="module", name="guest")
+def a_guest(make_guest):
+    """1 GiB that may become 8."""
+    return make_guest("tool")
+
+
+def environment():
+    """Leaks count, but not those of libraries that never free."""
+    return {**os.environ, "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=1"}
+
+
+def run(*args, status=0, timeout=120):
+    """Its standard output; the exit status has to be STATUS."""
+    got = subprocess.run([TOOL, *map(str, args)], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+                         timeout=timeout, env=environment())
+    assert "Sanitizer" not in got.stderr, got.stderr
+    assert got.returncode == status, f"{args}: {got.returncode}\n{got.stdout}\n{got.stderr}"
+    return got.stdout if status == 0 else got.stderr
+
+
+def look(*args):
+    """The same as JSON."""
+    return json.loads(run("--format=json", *args))
+
+
+class Screen:
+    """A terminal of tmux's, with one command in it."""
+
+    def __init__(self, name, *command, width=100, height=30):
+        self.name, self.socket = name, f"hvbt-{os.getpid()}"
+        words = " ".join(f"'{word}'" for word in command)
+        self.tmux("-f", "/dev/null", "new-session", "-d", "-s", name, "-x", str(width), "-y", str(height),
+                  f"LC_ALL=C.UTF-8 ASAN_OPTIONS=detect_leaks=1 {words}; echo \"ended: $?\"; sleep 600")
+
+    def tmux(self, *args):
+        got = subprocess.run(["tmux", "-u", "-L", self.socket, *args], capture_output=True, text=True, check=False, env=environment())
+        assert got.returncode == 0, got.stderr
+        return got.stdout
+
+    def keys(self, *keys):
+        self.tmux("send-keys", "-t", self.name, *keys)
+
+    def text(self):
+        return self.tmux("capture-pane", "-p", "-t", self.name)
+
+    def wait(self, pattern, seconds=30):
+        """The screen, once it has PATTERN."""
+        hvb.wait_until(lambda: f"'{pattern}' on the screen, which is\n{self.text()}", seconds,
+                       lambda: re.search(pattern, self.text()))
+        return self.text()
+
+    def keep(self, name):
+        """Leaves what is seen as an artefact."""
+        KEEP.mkdir(parents=True, exist_ok=True)
+        (KEEP / f"{name}.txt").write_text(self.text(), encoding="utf-8")
+
+    def end(self):
+        self.tmux("kill-session", "-t", self.name)
+
+
+@pytest.fixture(name="screen")
+def a_screen():
+    """Screen, ended after the test."""
+    screens = []
+
+    def start(*args, **kwargs):
+        screens.append(Screen(f"s{len(screens)}", *args, **kwargs))
+        return screens[-1]
+
+    yield start
+    for screen in screens:
+        screen.end()
+
+
+def test_list_and_status_tell_what_the_guest_has(guest):
+    (row,) = [d for d in look("list") if d["name"] == guest.name]
+    one = look("-r", "status", guest.name)
+    for dom in (row, one):
+        assert dom["current"] == dom["requested"] == dom["boot"] == GIB * 1024
+        assert dom["maxMemory"] == 8 * GIB * 1024
+        assert (dom["state"], dom["connected"], dom["sticks"]) == ("idle", True, [])
+        assert dom["label"] == "at rest"
+    assert guest.name in run("list")
+    assert "at rest" in run("status", guest.name)
+
+
+def test_plan_foretells_what_set_does(guest):
+    plan = look("plan", guest.name, "3GiB")
+    assert [step["op"] for step in plan["steps"]] == ["plug", "balloon"]
+    assert look("status", guest.name)["requested"] == GIB * 1024
+    after = look("set", guest.name, "3GiB", "--wait", "--timeout", "60")
+    assert abs(after["current"] - 3 * GIB * 1024) <= 2 * MIB * 1024
+    assert [stick["size"] for stick in after["sticks"]] == [plan["steps"][0]["size"]]
+    assert after["sticks"][0]["state"] == "inuse"
+    assert guest.actual() * 1024 == after["current"]
+
+
+def test_a_refusal_names_the_ceiling(guest):
+    assert "<maxMemory> 8 GiB" in run("set", guest.name, "9GiB", status=1)
+    assert "<maxMemory>" in json.loads(run_failing_json("plan", guest.name, "9GiB"))["refused"]
+
+
+def run_failing_json(*args):
+    """JSON of a command that ends with 1."""
+    got = subprocess.run([TOOL, "--format=json", *args], capture_output=True, text=True, check=False, env=environment())
+    assert got.returncode == 1
+    return got.stdout
+
+
+def test_the_floor_is_explained(guest):
+    said = run("set", guest.name, "200MiB", "--wait", "--timeout", "25", status=1)
+    assert "guest gives no more" in said
+    assert "The request stays in place" in said
+    assert look("status", guest.name)["problem"] is True
+    run("doctor", guest.name, status=1)
+    look("set", guest.name, "1GiB", "--wait", "--timeout", "60")
+
+
+def test_interrupted_it_leaves_the_request(guest):
+    with subprocess.Popen([TOOL, "set", guest.name, "150MiB", "--wait"], stderr=subprocess.PIPE, text=True, env=environment()) as tool:
+        hvb.wait_until("the request is there", 20, lambda: guest.domain().requested == 150 * MIB)
+        time.sleep(0.5)
+        tool.send_signal(signal.SIGINT)
+        said = tool.communicate(timeout=20)[1]
+    assert tool.returncode == 1
+    assert "stopped waiting" in said and "stays in place" in said
+    assert guest.domain().requested == 150 * MIB
+    look("set", guest.name, "1GiB", "--wait", "--timeout", "60")
+
+
+def test_doctor_finds_nothing_wrong(guest):
+    checks = look("doctor", guest.name)
+    assert not [c for c in checks if c["result"] == "fail"]
+    assert {"guest driver", "hibernation", "onlining", "enlightenments"} <= {c["check"] for c in checks}
+
+
+def test_the_live_view_draws_what_happens(guest, screen, tmp_path):
+    recording = tmp_path / "watch.csv"
+    view = screen(TOOL, "watch", guest.name, "--record", recording)
+    view.wait(f"{guest.name}: at rest, has 1 GiB")
+    look("set", guest.name, "3GiB", "--wait", "--timeout", "60")
+    seen = view.wait(r"at rest, has 3 GiB, asked for 3 GiB")
+    assert "the guest has 3 GiB" in seen        # the event
+    assert "█" in seen and "━" in seen
+    for line in seen.splitlines():
+        assert len(line) <= 100
+    time.sleep(3)
+    view.keep("watch")
+    view.keys("q")
+    assert "ended: 0" in view.wait("ended")
+    rows = list(csv.DictReader(recording.open(encoding="utf-8")))
+    assert {str(GIB * 1024), str(3 * GIB * 1024)} <= {row["current"] for row in rows}
+    assert any("plugged" in row["event"] or "has 3 GiB" in row["event"] for row in rows)
+    picture = tmp_path / "watch.svg"
+    subprocess.run([TOOL, "plot", recording, "-o", picture], check=True, stdout=subprocess.DEVNULL,
+                   env={**environment(), "ASAN_OPTIONS": "detect_leaks=0"})
+    assert "</svg>" in picture.read_text(encoding="utf-8")
+
+
+def test_a_small_screen_and_ctrl_c(guest, screen):
+    view = screen(TOOL, "watch", guest.name, width=60, height=12)
+    view.wait("asked for")
+    view.tmux("resize-window", "-t", view.name, "-x", "40", "-y", "10")
+    time.sleep(2)
+    assert all(len(line) <= 40 for line in view.text().splitlines())
+    view.keys("C-c")
+    view.wait("ended: 0")
+
+
+def test_lines_where_there_is_no_terminal(guest):
+    with subprocess.Popen([TOOL, "watch", guest.name, "--duration", "8"], stdout=subprocess.PIPE, text=True, env=environment()) as tool:
+        time.sleep(1)
+        guest.setmem(2 * GIB)
+        text = tool.communicate(timeout=40)[0]
+    assert tool.returncode == 0
+    assert f"{guest.name}: asked for 2 GiB" in text
+    assert "\033" not in text
+    guest.wait_at(2 * GIB)
+
+
+def test_enable_and_disable_give_back_what_was_there(guest):
+    xml = guest.xml.replace("<memballoon model='hyperv'/>", "<memballoon model='virtio'/>").replace(guest.name, "hvbt-tool-off")
+    xml = re.sub(r"\s*<maxMemory.*?</maxMemory>", "", xml).replace("<suspend-to-disk enabled='no'/>", "<suspend-to-mem enabled='no'/>")
+    other = hvb.Guest("hvbt-tool-off")
+    other.xml = xml
+    other.remove()
+    try:
+        other.define()
+        before = hvb.virsh("dumpxml", "--inactive", other.name)
+        assert "virtio balloon" in run("list", "--all")
+        shown = run("enable", other.name, "--max", "4GiB", "--minimum", "512MiB", "--dry-run")
+        assert "+    <memballoon model='hyperv'>" in shown
+        assert hvb.virsh("dumpxml", "--inactive", other.name) == before
+        run("enable", other.name, "--max", "4GiB", "--minimum", "512MiB")
+        assert look("status", other.name)["maxMemory"] == 4 * GIB * 1024
+        run("disable", other.name)
+        assert hvb.virsh("dumpxml", "--inactive", other.name) == before
+    finally:
+        other.remove()
