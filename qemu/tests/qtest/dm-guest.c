@@ -7,18 +7,6 @@
 #include "qemu/osdep.h"
 #include "dm-guest.h"
 
-/* Two rings of a page of indices and a few of data. */
-#define GPADL       1
-#define RING_PAGES  8
-#define RING_DATA   ((RING_PAGES - 1) * DM_PAGE)
-#define RING_OUT    RING
-#define RING_IN     (RING + RING_PAGES * DM_PAGE)
-
-#define WRITE_INDEX 0
-#define READ_INDEX  4
-
-#define SIGNAL_CONNECTION(relid) (16 + (relid))
-
 void dm_connect(DmGuest *guest, QTestState *qts)
 {
     *guest = (DmGuest) { .qts = qts };
@@ -26,45 +14,45 @@ void dm_connect(DmGuest *guest, QTestState *qts)
     enable_synic(qts, 0);
     connect_vmbus(qts, 0);
     guest->relid = first_offer(qts);
-    create_gpadl(qts, GPADL, 2 * RING_PAGES, RING / DM_PAGE);
+    create_gpadl(qts, DM_GPADL, 2 * DM_RING_PAGES, RING / DM_PAGE);
 }
 
 /* ---- rings ---- */
 
-static void signal_host(DmGuest *guest)
+void dm_signal(DmGuest *guest)
 {
     g_assert_cmphex(hypercall(guest->qts, SIGNAL_EVENT | FAST,
-                              SIGNAL_CONNECTION(guest->relid)), ==,
+                              DM_SIGNAL_CONNECTION(guest->relid)), ==,
                     STATUS_SUCCESS);
 }
 
 static uint32_t ring_write(QTestState *qts, uint32_t at, const void *data,
                            size_t len)
 {
-    size_t first = MIN(len, RING_DATA - at);
+    size_t first = MIN(len, DM_RING_DATA - at);
 
-    qtest_memwrite(qts, RING_OUT + DM_PAGE + at, data, first);
+    qtest_memwrite(qts, DM_RING_OUT + DM_PAGE + at, data, first);
     if (len > first) {
-        qtest_memwrite(qts, RING_OUT + DM_PAGE,
+        qtest_memwrite(qts, DM_RING_OUT + DM_PAGE,
                        (const uint8_t *)data + first, len - first);
     }
-    return (at + len) % RING_DATA;
+    return (at + len) % DM_RING_DATA;
 }
 
 static uint32_t ring_read(QTestState *qts, uint32_t at, void *data, size_t len)
 {
-    size_t first = MIN(len, RING_DATA - at);
+    size_t first = MIN(len, DM_RING_DATA - at);
 
-    qtest_memread(qts, RING_IN + DM_PAGE + at, data, first);
+    qtest_memread(qts, DM_RING_IN + DM_PAGE + at, data, first);
     if (len > first) {
-        qtest_memread(qts, RING_IN + DM_PAGE, (uint8_t *)data + first,
+        qtest_memread(qts, DM_RING_IN + DM_PAGE, (uint8_t *)data + first,
                       len - first);
     }
-    return (at + len) % RING_DATA;
+    return (at + len) % DM_RING_DATA;
 }
 
 /* A packet is its head, its data in whole words, and where it began. */
-void dm_send(DmGuest *guest, const void *msg, size_t len)
+uint32_t dm_put_packet(DmGuest *guest, uint32_t at, const void *msg, size_t len)
 {
     size_t words = DIV_ROUND_UP(len, 8);
     vmbus_packet_hdr head = {
@@ -72,30 +60,48 @@ void dm_send(DmGuest *guest, const void *msg, size_t len)
         .offset_qwords = sizeof(head) / 8,
         .len_qwords = sizeof(head) / 8 + words,
     };
-    uint32_t start = qtest_readl(guest->qts, RING_OUT + WRITE_INDEX);
-    uint64_t trailer = (uint64_t)start << 32;
+    uint64_t trailer = (uint64_t)at << 32;
     g_autofree uint8_t *data = g_malloc0(words * 8);
-    uint32_t at;
 
     memcpy(data, msg, len);
-    at = ring_write(guest->qts, start, &head, sizeof(head));
+    at = ring_write(guest->qts, at, &head, sizeof(head));
     at = ring_write(guest->qts, at, data, words * 8);
-    at = ring_write(guest->qts, at, &trailer, sizeof(trailer));
-    qtest_writel(guest->qts, RING_OUT + WRITE_INDEX, at);
-    signal_host(guest);
+    return ring_write(guest->qts, at, &trailer, sizeof(trailer));
+}
+
+static uint32_t room(QTestState *qts)
+{
+    uint32_t write = qtest_readl(qts, DM_RING_OUT + DM_WRITE_INDEX);
+    uint32_t read = qtest_readl(qts, DM_RING_OUT + DM_READ_INDEX);
+
+    return (read + DM_RING_DATA - write - 8) % DM_RING_DATA;
+}
+
+void dm_send(DmGuest *guest, const void *msg, size_t len)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+    uint32_t at;
+
+    while (room(guest->qts) < len + 8 + DM_PACKET_EXTRA) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    }
+    at = qtest_readl(guest->qts, DM_RING_OUT + DM_WRITE_INDEX);
+    at = dm_put_packet(guest, at, msg, len);
+    qtest_writel(guest->qts, DM_RING_OUT + DM_WRITE_INDEX, at);
+    dm_signal(guest);
 }
 
 bool dm_pending(DmGuest *guest)
 {
-    return qtest_readl(guest->qts, RING_IN + WRITE_INDEX) !=
-           qtest_readl(guest->qts, RING_IN + READ_INDEX);
+    return qtest_readl(guest->qts, DM_RING_IN + DM_WRITE_INDEX) !=
+           qtest_readl(guest->qts, DM_RING_IN + DM_READ_INDEX);
 }
 
-void dm_receive(DmGuest *guest, enum dm_message_type type)
+enum dm_message_type dm_receive_any(DmGuest *guest)
 {
     int64_t end = g_get_monotonic_time() + WAIT_US;
     struct dm_header *dm = (void *)guest->msg;
-    uint32_t at = qtest_readl(guest->qts, RING_IN + READ_INDEX);
+    uint32_t at = qtest_readl(guest->qts, DM_RING_IN + DM_READ_INDEX);
     vmbus_packet_hdr head;
     size_t len;
 
@@ -109,10 +115,15 @@ void dm_receive(DmGuest *guest, enum dm_message_type type)
     len = head.len_qwords * 8 - sizeof(head);
     g_assert_cmpuint(len, <=, sizeof(guest->msg));
     at = ring_read(guest->qts, at, guest->msg, len);
-    at = (at + 8) % RING_DATA;
-    qtest_writel(guest->qts, RING_IN + READ_INDEX, at);
-    g_assert_cmpuint(dm->type, ==, type);
+    at = (at + 8) % DM_RING_DATA;
+    qtest_writel(guest->qts, DM_RING_IN + DM_READ_INDEX, at);
     g_assert_cmpuint(dm->size, <=, len);
+    return dm->type;
+}
+
+void dm_receive(DmGuest *guest, enum dm_message_type type)
+{
+    g_assert_cmpuint(dm_receive_any(guest), ==, type);
 }
 
 /* ---- life ---- */
@@ -144,13 +155,22 @@ static void say_capabilities(DmGuest *guest, uint32_t caps)
     g_assert_true(answer->is_accepted);
 }
 
-void dm_open(DmGuest *guest, uint32_t caps)
+uint32_t dm_open_channel(DmGuest *guest)
 {
-    qtest_memset(guest->qts, RING, 0, 2 * RING_PAGES * DM_PAGE);
-    g_assert_cmpuint(open_channel(guest->qts, guest->relid, GPADL, RING_PAGES,
-                                  0), ==, 0);
+    qtest_memset(guest->qts, RING, 0, 2 * DM_RING_PAGES * DM_PAGE);
+    return open_channel(guest->qts, guest->relid, DM_GPADL, DM_RING_PAGES, 0);
+}
+
+void dm_handshake(DmGuest *guest, uint32_t caps)
+{
     say_version(guest);
     say_capabilities(guest, caps);
+}
+
+void dm_open(DmGuest *guest, uint32_t caps)
+{
+    g_assert_cmpuint(dm_open_channel(guest), ==, 0);
+    dm_handshake(guest, caps);
 }
 
 void dm_close(DmGuest *guest)
@@ -170,10 +190,15 @@ static DmPages from_wire(uint64_t range)
     return (DmPages) { range & ((1ull << 40) - 1), range >> 40 };
 }
 
+uint32_t dm_balloon_pages(const DmGuest *guest)
+{
+    return ((const struct dm_balloon *)guest->msg)->num_pages;
+}
+
 uint32_t dm_balloon_request(DmGuest *guest)
 {
     dm_receive(guest, DM_BALLOON_REQUEST);
-    return ((struct dm_balloon *)guest->msg)->num_pages;
+    return dm_balloon_pages(guest);
 }
 
 void dm_balloon_response(DmGuest *guest, const DmPages *ranges, unsigned n,
@@ -205,10 +230,15 @@ void dm_release(DmGuest *guest, DmPages pages)
     }
 }
 
+DmPages dm_hot_add_range(const DmGuest *guest)
+{
+    return from_wire(((const struct dm_hot_add *)guest->msg)->range.page_range);
+}
+
 DmPages dm_hot_add_request(DmGuest *guest)
 {
     dm_receive(guest, DM_MEM_HOT_ADD_REQUEST);
-    return from_wire(((struct dm_hot_add *)guest->msg)->range.page_range);
+    return dm_hot_add_range(guest);
 }
 
 void dm_hot_add_response(DmGuest *guest, uint32_t pages, uint32_t result)
@@ -222,16 +252,22 @@ void dm_hot_add_response(DmGuest *guest, uint32_t pages, uint32_t result)
     dm_send(guest, &msg, sizeof(msg));
 }
 
-unsigned dm_unballoon_request(DmGuest *guest, DmPages *ranges, unsigned max)
+unsigned dm_unballoon_ranges(const DmGuest *guest, DmPages *ranges,
+                             unsigned max)
 {
-    struct dm_unballoon_request *msg = (void *)guest->msg;
+    const struct dm_unballoon_request *msg = (const void *)guest->msg;
     unsigned i;
 
-    dm_receive(guest, DM_UNBALLOON_REQUEST);
     for (i = 0; i < MIN(msg->range_count, max); i++) {
         ranges[i] = from_wire(msg->range_array[i].page_range);
     }
     return msg->range_count;
+}
+
+unsigned dm_unballoon_request(DmGuest *guest, DmPages *ranges, unsigned max)
+{
+    dm_receive(guest, DM_UNBALLOON_REQUEST);
+    return dm_unballoon_ranges(guest, ranges, max);
 }
 
 void dm_unballoon_response(DmGuest *guest)

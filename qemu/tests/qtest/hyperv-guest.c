@@ -47,7 +47,7 @@ void wait_for(QTestState *qts, uint64_t addr, uint32_t val, bool equal)
 
     while ((qtest_readl(qts, addr) == val) != equal) {
         g_assert_cmpint(g_get_monotonic_time(), <, end);
-        g_usleep(500);
+        g_usleep(100);
     }
 }
 
@@ -129,6 +129,29 @@ void store(QTestState *qts, int cpu, uint32_t addr, uint32_t val)
     Regs r = { .ebx = addr, .eax = val };
 
     g_assert_cmphex(execute(qts, cpu, OP_STORE, &r), ==, NO_FAULT);
+}
+
+static Regs memory_regs(uint64_t pfn, uint32_t count, uint32_t seed)
+{
+    return (Regs) {
+        .ebx = pfn << 12, .edx = pfn >> 20, .ecx = count, .esi = seed
+    };
+}
+
+void guest_fill(QTestState *qts, uint64_t pfn, uint32_t count, uint32_t seed)
+{
+    Regs r = memory_regs(pfn, count, seed);
+
+    g_assert_cmphex(execute(qts, 0, OP_FILL, &r), ==, NO_FAULT);
+}
+
+uint32_t guest_check(QTestState *qts, uint64_t pfn, uint32_t count,
+                     uint32_t seed)
+{
+    Regs r = memory_regs(pfn, count, seed);
+
+    g_assert_cmphex(execute(qts, 0, OP_CHECK, &r), ==, NO_FAULT);
+    return r.eax;
 }
 
 static uint32_t try_hypercall_out(QTestState *qts, uint64_t input, uint64_t in,

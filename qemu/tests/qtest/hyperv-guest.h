@@ -69,7 +69,10 @@ enum {
 #define EXT_QUERY       0x8001
 #define EXT_HINT        0x8003
 
-enum { OP_RDMSR = 1, OP_WRMSR, OP_CPUID, OP_VMCALL, OP_STORE };
+enum {
+    OP_RDMSR = 1, OP_WRMSR, OP_CPUID, OP_VMCALL, OP_STORE, OP_FILL, OP_CHECK,
+    OP_PUMP,
+};
 
 typedef struct Regs {
     uint32_t eax, ebx, ecx, edx, esi, edi;
@@ -96,6 +99,13 @@ uint32_t try_wrmsr(QTestState *qts, int cpu, uint32_t msr, uint64_t val);
 void wrmsr(QTestState *qts, int cpu, uint32_t msr, uint64_t val);
 Regs cpuid(QTestState *qts, uint32_t leaf);
 void store(QTestState *qts, int cpu, uint32_t addr, uint32_t val);
+/*
+ * Have the guest write to @count pages from @pfn on what depends on page and
+ * @seed; count the pages that have anything else. At most 512 MiB.
+ */
+void guest_fill(QTestState *qts, uint64_t pfn, uint32_t count, uint32_t seed);
+uint32_t guest_check(QTestState *qts, uint64_t pfn, uint32_t count,
+                     uint32_t seed);
 uint32_t try_hypercall(QTestState *qts, uint64_t input, uint64_t param,
                        uint64_t *result);
 uint64_t hypercall(QTestState *qts, uint64_t input, uint64_t param);

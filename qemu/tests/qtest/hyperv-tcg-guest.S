@@ -9,7 +9,7 @@
  * with the registers it is given, and leaves them, or the fault, there.
  *
  * Assembled into hyperv-tcg-guest.h by:
- *   as --32 -o guest.o hyperv-tcg-guest.S
+ *   cc -m32 -c -o guest.o hyperv-tcg-guest.S
  *   ld -m elf_i386 -Ttext 0xf0000 --oformat binary -o guest.bin guest.o
  *   xxd -i guest.bin
  */
@@ -28,6 +28,9 @@
 #define MB_IRQS    32           /* how many interrupts of IRQ_VECTOR */
 #define IRQ_VECTOR 0x40
 #define APIC       0xfee00000
+#define TABLE      0x5000       /* of the four tables of 512 large pages: */
+#define PAGES      0x8000
+#define WINDOW     0x80000000   /* 1 GiB of any physical address */
 
         .text
         .code16
@@ -132,9 +135,140 @@ op_store:
         movl    %eax, (%ebx)
         ret
 
+
+/*
+ * Send %ecx packets of %esi bytes, which lie in the ring at %ebx whose data are
+ * %edi bytes, on connection %edx: signal only when the ring was empty, as
+ * Linux does, and return when the host has taken all.
+ */
+op_pump:
+        pushl   %ebp
+        movl    (%ebx), %ebp
+1:      leal    (%ebp, %esi), %eax
+        cmpl    %edi, %eax
+        jb      2f
+        xorl    %eax, %eax
+2:      pause
+        cmpl    %eax, 4(%ebx)
+        je      2b
+        movl    %eax, (%ebx)
+        mfence
+        cmpl    %ebp, 4(%ebx)
+        movl    %eax, %ebp
+        jne     3f
+        pushal
+        movl    %edx, %ecx
+        xorl    %ebx, %ebx
+        xorl    %edx, %edx
+        movl    $0x1005d, %eax  /* signal event, fast */
+        .byte   0x0f, 0x01, 0xc1
+        popal
+3:      decl    %ecx
+        jnz     1b
+4:      pause
+        cmpl    %ebp, 4(%ebx)
+        jne     4b
+        popl    %ebp
+        ret
+
+/*
+ * Write to the first and the last word of %ecx pages, from physical address
+ * %edx:%ebx on, what only this page has with the seed in %esi.
+ */
+op_fill:
+        call    window_on
+1:      movl    %ebx, %eax
+        xorl    %esi, %eax
+        movl    %eax, (%edi)
+        notl    %eax
+        movl    %eax, 4092(%edi)
+        incl    %ebx
+        addl    $4096, %edi
+        loop    1b
+        jmp     window_off
+
+/* %eax: in how many of these pages is anything else? */
+op_check:
+        call    window_on
+        xorl    %edx, %edx
+1:      movl    %ebx, %eax
+        xorl    %esi, %eax
+        cmpl    %eax, (%edi)
+        jne     2f
+        notl    %eax
+        cmpl    %eax, 4092(%edi)
+        je      3f
+2:      incl    %edx
+3:      incl    %ebx
+        addl    $4096, %edi
+        loop    1b
+        movl    %edx, %eax
+window_off:
+        movl    %cr0, %edi
+        andl    $0x7fffffff, %edi
+        movl    %edi, %cr0
+        ret
+
+/*
+ * Paging as without it, but for the window. Of the physical page at %edx:%ebx,
+ * %ebx becomes the low half of its number and %edi where it is in the window.
+ */
+window_on:
+        xorl    %edi, %edi
+        movl    $0x83, %eax     /* present, writable, large */
+1:      movl    %eax, PAGES(, %edi, 8)
+        movl    $0, PAGES + 4(, %edi, 8)
+        addl    $0x200000, %eax
+        incl    %edi
+        cmpl    $2048, %edi
+        jne     1b
+
+        pushl   %edx
+        movl    %ebx, %eax
+        andl    $0xffe00000, %eax
+        orl     $0x83, %eax
+        movl    $1024, %edi
+1:      movl    %eax, PAGES(, %edi, 8)
+        movl    %edx, PAGES + 4(, %edi, 8)
+        addl    $0x200000, %eax
+        adcl    $0, %edx
+        incl    %edi
+        cmpl    $1536, %edi
+        jne     1b
+        popl    %edx
+
+        movl    %ebx, %edi
+        andl    $0x1ff000, %edi
+        addl    $WINDOW, %edi
+        shrdl   $12, %edx, %ebx
+
+        movl    $PAGES + 1, %eax
+        movl    %eax, TABLE
+        addl    $0x1000, %eax
+        movl    %eax, TABLE + 8
+        addl    $0x1000, %eax
+        movl    %eax, TABLE + 16
+        addl    $0x1000, %eax
+        movl    %eax, TABLE + 24
+        xorl    %eax, %eax
+        movl    %eax, TABLE + 4
+        movl    %eax, TABLE + 12
+        movl    %eax, TABLE + 20
+        movl    %eax, TABLE + 28
+        movl    $TABLE, %eax
+        movl    %eax, %cr3
+        movl    %cr4, %eax
+        orl     $0x20, %eax     /* addresses of more than 32 bits */
+        movl    %eax, %cr4
+        movl    %cr0, %eax
+        orl     $0x80000000, %eax
+        movl    %eax, %cr0
+        ret
+
         .balign 8
 operations:
         .long   0, op_rdmsr, op_wrmsr, op_cpuid, op_vmcall, op_store
+        .long   op_fill, op_check, op_pump
 gdt:
         .quad   0
         .quad   0x00cf9b000000ffff

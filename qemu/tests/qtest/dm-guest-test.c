@@ -1,0 +1,510 @@
+/*
+ * hv-balloon and a guest that does what it is told
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Linux chooses which pages it releases, so that a stick is hardly ever free
+ * while it runs. This guest releases the pages that the test names: sticks are
+ * removed under it, and their addresses used again, as often as one likes. It
+ * runs under TCG and reads and writes the memory by its own instructions.
+ *
+ * /hostile/NN are things that a guest must not achieve and that only the VMBus
+ * can get wrong; tests/unit/hostile-test.c has the list.
+ */
+
+#include "qemu/osdep.h"
+#include "qemu/units.h"
+#include "qobject/qdict.h"
+#include "qobject/qlist.h"
+#include "dm-guest.h"
+
+#define FLAGS           "hv-vpindex,hv-synic,hv-relaxed"
+#define BLOCK_PAGES     4096            /* 16 MiB, the guest's alignment */
+#define CAPS            (DM_CAP_BALLOON | DM_CAP_HOT_ADD | DM_CAP_ALIGN(4))
+
+#define BOOT_SIZE       (64 * MiB)
+#define ADDED_BASE      (4 * GiB >> 12) /* where the machine puts sticks */
+#define ADDED_SIZE      (128 * MiB)
+#define ADDED_PAGES     (ADDED_SIZE >> 12)
+/* Boot memory that the tests do not use for anything else. */
+#define KEPT_BASE       (16 * MiB >> 12)
+#define KEPT_PAGES      (32 * MiB >> 12)
+#define KEPT_SEED       0x5eed
+
+/* ---- What the monitor says ---- */
+
+static QDict *query(QTestState *qts)
+{
+    QDict *rsp = qtest_qmp(qts, "{'execute': 'query-hv-balloon'}");
+    QDict *ret = qdict_get_qdict(rsp, "return");
+
+    g_assert_nonnull(ret);
+    qobject_ref(ret);
+    qobject_unref(rsp);
+    return ret;
+}
+
+static uint64_t balloon_number(QTestState *qts, const char *name)
+{
+    QDict *info = query(qts);
+    uint64_t val = qdict_get_int(info, name);
+
+    qobject_unref(info);
+    return val;
+}
+
+static uint64_t counter(QTestState *qts, const char *name)
+{
+    QDict *info = query(qts);
+    uint64_t val = qdict_get_int(qdict_get_qdict(info, "counters"), name);
+
+    qobject_unref(info);
+    return val;
+}
+
+static void wait_state(QTestState *qts, const char *state)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+    bool there;
+
+    do {
+        QDict *info = query(qts);
+
+        there = g_str_equal(qdict_get_str(info, "state"), state);
+        if (!there && g_get_monotonic_time() >= end) {
+            g_error("state is %s, not %s", qdict_get_str(info, "state"),
+                    state);
+        }
+        qobject_unref(info);
+    } while (!there);
+}
+
+static void set_target(QTestState *qts, uint64_t bytes)
+{
+    qtest_qmp_assert_success(qts, "{'execute': 'balloon', 'arguments': "
+                             "{'value': %" PRIu64 "}}", bytes);
+}
+
+/* ---- A guest that does what it is told ---- */
+
+typedef struct Fixture {
+    DmGuest guest;
+    QTestState *qts;
+    bool has[ADDED_PAGES];      /* the guest has this page of added memory */
+    bool known[ADDED_PAGES];    /* it was added since the system's reset */
+    uint32_t seed[ADDED_PAGES]; /* with which it was written */
+    DmPages release[512];       /* what to release when asked, in this order */
+    unsigned n_release;
+    unsigned hot_adds;
+} Fixture;
+
+/*
+ * A page that is given twice would have two owners. One that is new must not
+ * be added again, and only one that was added can be returned.
+ */
+static void take_page(Fixture *f, uint64_t pfn, bool is_new)
+{
+    uint64_t i = pfn - ADDED_BASE;
+
+    g_assert_cmpuint(pfn, >=, ADDED_BASE);
+    g_assert_cmpuint(i, <, ADDED_PAGES);
+    g_assert_false(f->has[i]);
+    g_assert_true(f->known[i] == !is_new);
+    f->has[i] = f->known[i] = true;
+}
+
+static void take(Fixture *f, DmPages pages, bool is_new)
+{
+    uint64_t i;
+
+    for (i = 0; i < pages.count; i++) {
+        take_page(f, pages.first + i, is_new);
+    }
+}
+
+static void drop(Fixture *f, DmPages pages)
+{
+    uint64_t i;
+
+    for (i = 0; i < pages.count; i++) {
+        g_assert_true(f->has[pages.first - ADDED_BASE + i]);
+        f->has[pages.first - ADDED_BASE + i] = false;
+    }
+}
+
+/* Take up to @pages off the run that is to be released next. */
+static DmPages release_next(Fixture *f, uint64_t pages)
+{
+    DmPages *next = &f->release[0];
+    DmPages part = { next->first, MIN(next->count, pages) };
+
+    next->first += part.count;
+    next->count -= part.count;
+    if (!next->count) {
+        f->n_release--;
+        memmove(next, next + 1, f->n_release * sizeof(*next));
+    }
+    drop(f, part);
+    return part;
+}
+
+/* Release up to @pages of what the test named, the first of it first. */
+static void release(Fixture *f, uint64_t pages)
+{
+    DmPages out[510];
+    unsigned n;
+    bool more;
+
+    do {
+        for (n = 0; pages && f->n_release && n < ARRAY_SIZE(out); n++) {
+            out[n] = release_next(f, pages);
+            pages -= out[n].count;
+        }
+        more = pages && f->n_release;
+        dm_balloon_response(&f->guest, out, n, more);
+    } while (more);
+}
+
+static void unballoon(Fixture *f)
+{
+    DmPages ranges[510];
+    unsigned i, n = dm_unballoon_ranges(&f->guest, ranges, ARRAY_SIZE(ranges));
+
+    for (i = 0; i < n; i++) {
+        take(f, ranges[i], false);
+    }
+    dm_unballoon_response(&f->guest);
+}
+
+static void hot_add(Fixture *f)
+{
+    DmPages pages = dm_hot_add_range(&f->guest);
+
+    g_assert_cmpuint(pages.first % BLOCK_PAGES, ==, 0);
+    g_assert_cmpuint(pages.count % BLOCK_PAGES, ==, 0);
+    take(f, pages, true);
+    f->hot_adds++;
+    dm_hot_add_response(&f->guest, pages.count, 1);
+}
+
+/* Answer a message, if there is one. */
+static bool serve(Fixture *f)
+{
+    if (!dm_pending(&f->guest)) {
+        return false;
+    }
+    switch (dm_receive_any(&f->guest)) {
+    case DM_BALLOON_REQUEST:
+        release(f, dm_balloon_pages(&f->guest));
+        break;
+    case DM_UNBALLOON_REQUEST:
+        unballoon(f);
+        break;
+    case DM_MEM_HOT_ADD_REQUEST:
+        hot_add(f);
+        break;
+    default:
+        g_assert_not_reached();
+    }
+    return true;
+}
+
+/* Answer until the guest has what it is to have. */
+static void serve_until(Fixture *f, uint64_t actual)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+
+    while (balloon_number(f->qts, "actual") != actual) {
+        while (serve(f)) {
+        }
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    }
+    wait_state(f->qts, "idle");
+    g_assert_false(serve(f));
+}
+
+static uint64_t pages_owned(const Fixture *f)
+{
+    uint64_t i, n = 0;
+
+    for (i = 0; i < ADDED_PAGES; i++) {
+        n += f->has[i];
+    }
+    return n;
+}
+
+/* A run of pages that the guest has from @start on, written alike. */
+static uint32_t run_length(const Fixture *f, uint32_t start, bool same_seed)
+{
+    uint32_t end = start;
+
+    while (end < ADDED_PAGES && f->has[end] &&
+           (!same_seed || f->seed[end] == f->seed[start])) {
+        end++;
+    }
+    return end - start;
+}
+
+/* Write to all added memory that the guest has. */
+static void fill(Fixture *f, uint32_t seed)
+{
+    uint32_t i, n, j;
+
+    for (i = 0; i < ADDED_PAGES; i += MAX(n, 1)) {
+        n = run_length(f, i, false);
+        if (n) {
+            guest_fill(f->qts, ADDED_BASE + i, n, seed);
+        }
+        for (j = 0; j < n; j++) {
+            f->seed[i + j] = seed;
+        }
+    }
+}
+
+/* All that the guest has is as it was written. */
+static void check(Fixture *f)
+{
+    uint32_t i, n;
+
+    for (i = 0; i < ADDED_PAGES; i += MAX(n, 1)) {
+        n = run_length(f, i, true);
+        if (n) {
+            g_assert_cmpuint(guest_check(f->qts, ADDED_BASE + i, n,
+                                         f->seed[i]), ==, 0);
+        }
+    }
+    g_assert_cmpuint(guest_check(f->qts, KEPT_BASE, KEPT_PAGES, KEPT_SEED),
+                     ==, 0);
+}
+
+static void fixture_start(Fixture *f, const char *more)
+{
+    g_autofree char *options =
+        g_strdup_printf("-m 64M,maxmem=192M -device vmbus-bridge "
+                        "-device hv-balloon %s", more);
+
+    memset(f, 0, sizeof(*f));
+    f->qts = guest_simple(FLAGS, options);
+    dm_connect(&f->guest, f->qts);
+    dm_open(&f->guest, CAPS);
+    guest_fill(f->qts, KEPT_BASE, KEPT_PAGES, KEPT_SEED);
+}
+
+/* ---- Sticks ---- */
+
+static void plug(Fixture *f, const char *id, uint64_t size, bool on_demand)
+{
+    g_autofree char *mem = g_strdup_printf("mem-%s", id);
+
+    qtest_qmp_assert_success(f->qts,
+        "{'execute': 'object-add', 'arguments': {'qom-type': "
+        "'memory-backend-ram', 'id': %s, 'size': %" PRIu64 "}}", mem, size);
+    qtest_qmp_assert_success(f->qts,
+        "{'execute': 'device_add', 'arguments': {'driver': 'mem-haprot', "
+        "'id': %s, 'memdev': %s, 'insert': %s}}", id, mem,
+        on_demand ? "on-demand" : "now");
+}
+
+static void unplug(Fixture *f, const char *id)
+{
+    g_autofree char *mem = g_strdup_printf("mem-%s", id);
+
+    qtest_qmp_device_del(f->qts, id);
+    qtest_qmp_assert_success(f->qts, "{'execute': 'object-del', "
+                             "'arguments': {'id': %s}}", mem);
+}
+
+static void assert_in_use(Fixture *f, const char *id)
+{
+    QDict *rsp = qtest_qmp(f->qts, "{'execute': 'device_del', 'arguments': "
+                           "{'id': %s}}", id);
+
+    g_assert_true(qdict_haskey(rsp, "error"));
+    qobject_unref(rsp);
+}
+
+/* ---- Ghosts ---- */
+
+/* Sizes of sticks, in MiB: always all that maxmem leaves. */
+static const unsigned shapes[][4] = {
+    { 128 }, { 64, 64 }, { 96, 32 }, { 32, 96 }, { 16, 16, 80, 16 },
+};
+static const char *const stick_ids[] = { "a", "b", "c", "d" };
+
+static unsigned plug_shape(Fixture *f, const unsigned *shape, bool on_demand)
+{
+    unsigned n;
+
+    for (n = 0; n < 4 && shape[n]; n++) {
+        plug(f, stick_ids[n], shape[n] * MiB, on_demand);
+    }
+    return n;
+}
+
+/* Name all added memory for release, in pieces of @piece pages, backwards. */
+static void release_all(Fixture *f, uint32_t piece)
+{
+    uint32_t at = ADDED_PAGES;
+
+    f->n_release = 0;
+    while (at) {
+        at -= piece;
+        f->release[f->n_release++] = (DmPages) { ADDED_BASE + at, piece };
+    }
+}
+
+/* Every second piece of it, forwards. */
+static void release_half(Fixture *f, uint32_t piece)
+{
+    uint32_t at;
+
+    f->n_release = 0;
+    for (at = 0; at < ADDED_PAGES; at += 2 * piece) {
+        f->release[f->n_release++] = (DmPages) { ADDED_BASE + at, piece };
+    }
+}
+
+static void ghost_cycle(Fixture *f, unsigned cycle)
+{
+    static const uint32_t pieces[] = { ADDED_PAGES / 2, 4096, 512, 64 };
+    const unsigned *shape = shapes[cycle % ARRAY_SIZE(shapes)];
+    uint32_t piece = pieces[cycle / 3 % ARRAY_SIZE(pieces)];
+    bool on_demand = cycle % 2;
+    unsigned n, i;
+
+    g_assert_cmpuint(balloon_number(f->qts, "ghosts"), ==, cycle ? ADDED_SIZE : 0);
+    n = plug_shape(f, shape, on_demand);
+    if (on_demand) {
+        set_target(f->qts, BOOT_SIZE + ADDED_SIZE);
+    }
+    serve_until(f, BOOT_SIZE + ADDED_SIZE);
+    g_assert_cmpuint(pages_owned(f), ==, ADDED_PAGES);
+    /* Nothing of the stick that was there before. */
+    if (cycle) {
+        g_assert_cmpuint(guest_check(f->qts, ADDED_BASE, ADDED_PAGES,
+                                     f->seed[0]), ==, ADDED_PAGES);
+    }
+    fill(f, cycle * 2 + 1);
+    check(f);
+    assert_in_use(f, stick_ids[n - 1]);
+
+    release_half(f, piece);
+    set_target(f->qts, BOOT_SIZE + ADDED_SIZE / 2);
+    serve_until(f, BOOT_SIZE + ADDED_SIZE / 2);
+    check(f);
+    set_target(f->qts, BOOT_SIZE + ADDED_SIZE);
+    serve_until(f, BOOT_SIZE + ADDED_SIZE);
+    for (i = 0; i < ADDED_PAGES; i += 2 * piece) {
+        /* What was released is not what it was. */
+        g_assert_cmpuint(guest_check(f->qts, ADDED_BASE + i, 1, f->seed[i]),
+                         ==, 1);
+    }
+    fill(f, cycle * 2 + 2);
+    check(f);
+
+    release_all(f, piece);
+    set_target(f->qts, BOOT_SIZE);
+    serve_until(f, BOOT_SIZE);
+    for (i = 0; i < n; i++) {
+        unplug(f, stick_ids[i]);
+    }
+    check(f);
+}
+
+/* The addresses are used again and again, without a reset. */
+static void test_ghosts(void)
+{
+    g_autofree Fixture *f = g_new0(Fixture, 1);
+    unsigned cycle;
+
+    fixture_start(f, "");
+    for (cycle = 0; cycle < 200; cycle++) {
+        ghost_cycle(f, cycle);
+    }
+    /* The guest was told of this memory once. */
+    g_assert_cmpuint(f->hot_adds, <=, 2);
+    g_assert_cmpuint(counter(f->qts, "late"), ==, 0);
+    g_assert_cmpuint(counter(f->qts, "dropped-ranges"), ==, 0);
+    g_assert_cmpuint(counter(f->qts, "duplicate-pages"), ==, 0);
+    g_assert_cmpuint(counter(f->qts, "surplus-pages"), ==, 0);
+    qtest_quit(f->qts);
+}
+
+/* ---- The rings ---- */
+
+/* Packets of this size fit into the ring without a rest. */
+#define PUMP_PACKET     112
+
+/* The same message all over the ring, for the guest to send by itself. */
+static void pump_prepare(Fixture *f, const void *msg, size_t len)
+{
+    uint8_t padded[PUMP_PACKET - DM_PACKET_EXTRA] = {};
+    uint32_t at = 0;
+
+    QEMU_BUILD_BUG_ON(DM_RING_DATA % PUMP_PACKET);
+    g_assert_cmpuint(len, <=, sizeof(padded));
+    memcpy(padded, msg, len);
+    do {
+        at = dm_put_packet(&f->guest, at, padded, sizeof(padded));
+    } while (at);
+}
+
+static Regs pump_regs(Fixture *f, uint32_t count)
+{
+    return (Regs) {
+        .ebx = DM_RING_OUT, .ecx = count,
+        .edx = DM_SIGNAL_CONNECTION(f->guest.relid),
+        .esi = PUMP_PACKET, .edi = DM_RING_DATA,
+    };
+}
+
+static void pump(Fixture *f, uint32_t count)
+{
+    Regs regs = pump_regs(f, count);
+
+    g_assert_cmphex(execute(f->qts, 0, OP_PUMP, &regs), ==, NO_FAULT);
+}
+
+static const struct dm_status status_report = {
+    .hdr = { .type = DM_STATUS_REPORT, .size = sizeof(status_report) },
+    .num_avail = 1000,
+    .num_committed = 2000,
+};
+
+/*
+ * Linux signals only what it puts into an empty ring. What it puts there while
+ * the host is at work has to be found too.
+ */
+static void test_no_packet_is_missed(void)
+{
+    g_autofree Fixture *f = g_new0(Fixture, 1);
+    uint64_t before;
+
+    fixture_start(f, "");
+    dm_close(&f->guest);
+    g_assert_cmpuint(dm_open_channel(&f->guest), ==, 0);
+    pump_prepare(f, &status_report, sizeof(status_report));
+    before = counter(f->qts, "messages-received");
+    pump(f, 20000);
+    g_assert_cmpuint(counter(f->qts, "messages-received") - before, ==, 20000);
+    qtest_quit(f->qts);
+}
+
+int main(int argc, char **argv)
+{
+    int ret;
+
+    g_test_init(&argc, &argv, NULL);
+    if (!qtest_has_accel("tcg") || !qtest_has_device("hv-balloon")) {
+        g_test_skip("TCG and hv-balloon needed");
+        return 0;
+    }
+    rom_create();
+
+    qtest_add_func("/dm-guest/ghosts", test_ghosts);
+    qtest_add_func("/dm-guest/no-packet-is-missed", test_no_packet_is_missed);
+
+    ret = g_test_run();
+    rom_delete();
+    return ret;
+}
