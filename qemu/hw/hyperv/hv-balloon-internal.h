@@ -44,6 +44,7 @@ struct HvBalloon {
     uint64_t addr;
 
     DmEngine *engine;
+    DmState traced;             /* the state that the last trace event told */
     QEMUBH *bh;
     QEMUTimer *timer;
     Error *migration_blocker;

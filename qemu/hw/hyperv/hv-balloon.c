@@ -60,11 +60,15 @@ static void arm_timer(HvBalloon *balloon)
     }
 }
 
-static void tell_connected(HvBalloon *balloon)
+static void tell_state(HvBalloon *balloon)
 {
     DmEngineInfo info;
 
     dm_engine_query(balloon->engine, &info);
+    if (info.state != balloon->traced) {
+        balloon->traced = info.state;
+        trace_hv_balloon_state(dm_state_name(info.state));
+    }
     qemu_balloon_set_connected(balloon, info.connected);
 }
 
@@ -73,7 +77,7 @@ static void run_engine(void *opaque)
     HvBalloon *balloon = opaque;
     bool more = dm_engine_run(balloon->engine, hv_balloon_now());
 
-    tell_connected(balloon);
+    tell_state(balloon);
     if (more) {
         hv_balloon_kick(balloon);
     }
@@ -96,6 +100,7 @@ static bool op_send(void *opaque, const void *msg, size_t len)
         vmbus_channel_reserve(balloon->chan, 0, len)) {
         return false;
     }
+    trace_hv_balloon_send(len);
     ret = vmbus_channel_send(balloon->chan, VMBUS_PACKET_DATA_INBAND, NULL, 0,
                              (void *)msg, len, false, 0);
     if (ret < 0) {
@@ -363,6 +368,17 @@ static void query_balloon(void *opaque, BalloonInfo *info)
     info->actual = e.actual << DM_PAGE_SHIFT;
 }
 
+/* Would the guest's memory be another without this device? */
+static bool holds_memory(void *opaque)
+{
+    HvBalloon *balloon = opaque;
+    DmEngineInfo e;
+
+    dm_engine_query(balloon->engine, &e);
+    return e.released || e.in_doubt || e.state == DM_STATE_BALLOONING ||
+           e.capacity - e.ungranted > e.boot;
+}
+
 /* The device */
 
 static bool join_balloons(HvBalloon *balloon, Error **errp)
@@ -371,6 +387,7 @@ static bool join_balloons(HvBalloon *balloon, Error **errp)
         error_setg(errp, "there is already an " TYPE_HV_BALLOON " device");
         return false;
     }
+    qemu_balloon_set_holds(balloon, holds_memory);
     return true;
 }
 

@@ -11,7 +11,9 @@
 #include "hw/boards.h"
 #include "hw/mem/haprot.h"
 #include "hw/mem/memory-device.h"
+#include "hw/virtio/vhost.h"
 #include "migration/vmstate.h"
+#include "system/kvm.h"
 #include "trace.h"
 
 static HaprotProtocol *protocol;
@@ -95,6 +97,27 @@ static bool haprot_check_backend(const MemHaprot *stick, Error **errp)
     return haprot_check_region(name, haprot_memory_region(stick), errp);
 }
 
+/* Each stick is one of the pieces that KVM and vhost map memory in. */
+static bool haprot_check_slots(const MemHaprot *stick, Error **errp)
+{
+    const char *taken = NULL;
+    unsigned max = 0;
+
+    if (kvm_enabled() && !kvm_get_free_memslots()) {
+        taken = "KVM";
+        max = kvm_get_max_memslots();
+    } else if (!vhost_get_free_memslots()) {
+        taken = "vhost";
+        max = vhost_get_max_memslots();
+    }
+    if (taken) {
+        error_setg(errp, TYPE_MEM_HAPROT " '%s' needs a memory slot of %s, and"
+                   " all %u are taken: unplug unused sticks, or use fewer,"
+                   " larger ones", haprot_name(stick), taken, max);
+    }
+    return !taken;
+}
+
 void haprot_pre_plug(MemHaprot *stick, MachineState *ms, Error **errp)
 {
     ERRP_GUARD();
@@ -105,7 +128,8 @@ void haprot_pre_plug(MemHaprot *stick, MachineState *ms, Error **errp)
                    haprot_name(stick));
         return;
     }
-    if (!haprot_check_backend(stick, errp)) {
+    if (!haprot_check_backend(stick, errp) ||
+        !haprot_check_slots(stick, errp)) {
         return;
     }
     memory_device_pre_plug(MEMORY_DEVICE(stick), ms, errp);

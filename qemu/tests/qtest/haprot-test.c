@@ -267,6 +267,146 @@ static void test_numa(void)
     qtest_quit(qts);
 }
 
+/* ---- Every kind of backend ---- */
+
+#define FILE_ARGS "'qom-type': 'memory-backend-file', 'mem-path': '%s'"
+
+/* The arguments of object-add, besides id and size; %s: a file. */
+static const struct {
+    const char *name;
+    const char *args;
+    bool huge;
+} backends[] = {
+    { "ram", "'qom-type': 'memory-backend-ram'" },
+    { "ram-shared", "'qom-type': 'memory-backend-ram', 'share': true" },
+    { "ram-prealloc", "'qom-type': 'memory-backend-ram', 'prealloc': true" },
+    { "ram-unreserved", "'qom-type': 'memory-backend-ram', 'reserve': false" },
+    { "ram-merge", "'qom-type': 'memory-backend-ram', 'merge': true" },
+    { "memfd", "'qom-type': 'memory-backend-memfd'" },
+    { "memfd-private", "'qom-type': 'memory-backend-memfd', 'share': false" },
+    { "memfd-prealloc", "'qom-type': 'memory-backend-memfd',"
+      " 'prealloc': true" },
+    { "memfd-huge", "'qom-type': 'memory-backend-memfd', 'hugetlb': true,"
+      " 'hugetlbsize': 2097152", true },
+    { "memfd-huge-prealloc", "'qom-type': 'memory-backend-memfd',"
+      " 'hugetlb': true, 'hugetlbsize': 2097152, 'prealloc': true", true },
+    { "memfd-huge-unreserved", "'qom-type': 'memory-backend-memfd',"
+      " 'hugetlb': true, 'hugetlbsize': 2097152, 'reserve': false", true },
+    { "file", FILE_ARGS },
+    { "file-shared", FILE_ARGS ", 'share': true" },
+    { "file-prealloc", FILE_ARGS ", 'share': true, 'prealloc': true" },
+    { "file-discard-data", FILE_ARGS ", 'share': true, 'discard-data': true" },
+};
+
+#define BACKEND_SIZE (16 * MiB)
+
+static bool have_huge_pages(uint64_t size)
+{
+    g_autofree char *text = NULL;
+
+    return g_file_get_contents("/sys/kernel/mm/hugepages/hugepages-2048kB/"
+                               "free_hugepages", &text, NULL, NULL) &&
+           g_ascii_strtoull(text, NULL, 10) >= size / (2 * MiB);
+}
+
+static void add_backend_of_kind(QTestState *qts, size_t kind, const char *file)
+{
+    g_auto(GStrv) around = g_strsplit(backends[kind].args, "%s", 2);
+    g_autofree char *args = g_strjoinv(file, around);
+    g_autofree char *command = NULL;
+
+    command = g_strdup_printf("{'execute': 'object-add', 'arguments': {"
+                              " 'id': 'm', 'size': %" PRIu64 ", %s}}",
+                              (uint64_t)BACKEND_SIZE, args);
+    qtest_qmp_assert_success(qts, command, NULL);
+}
+
+/* Plugged, used, unplugged, deleted: twice, as nothing may be left behind. */
+static void test_backend(gconstpointer opaque)
+{
+    size_t kind = GPOINTER_TO_SIZE(opaque);
+    g_autofree char *file = NULL;
+    QTestState *qts;
+    int i, fd;
+
+    if (backends[kind].huge && !have_huge_pages(BACKEND_SIZE)) {
+        g_test_skip("not enough free huge pages of 2 MiB on this host");
+        return;
+    }
+    qts = qtest_init(MACHINE HV_BALLOON);
+    fd = g_file_open_tmp("haprot-XXXXXX", &file, NULL);
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(ftruncate(fd, BACKEND_SIZE), ==, 0);
+    close(fd);
+    for (i = 0; i < 2; i++) {
+        uint64_t addr;
+
+        add_backend_of_kind(qts, kind, file);
+        add_stick(qts, "a", "m", "on-demand");
+        addr = stick_addr(qts, "a");
+        qtest_writel(qts, addr, 0x12345678);
+        qtest_writel(qts, addr + BACKEND_SIZE - 4, 0x9abcdef0);
+        g_assert_cmphex(qtest_readl(qts, addr), ==, 0x12345678);
+        g_assert_cmphex(qtest_readl(qts, addr + BACKEND_SIZE - 4), ==,
+                        0x9abcdef0);
+        qtest_qmp_device_del(qts, "a");
+        qtest_qmp_assert_success(qts, "{'execute': 'object-del',"
+                                 " 'arguments': {'id': 'm'}}");
+    }
+    qtest_quit(qts);
+    unlink(file);
+}
+
+static void test_read_only(void)
+{
+    QTestState *qts = qtest_init(MACHINE HV_BALLOON);
+    g_autofree char *file = NULL;
+    int fd = g_file_open_tmp("haprot-XXXXXX", &file, NULL);
+
+    g_assert_cmpint(ftruncate(fd, BACKEND_SIZE), ==, 0);
+    close(fd);
+    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
+                             " 'qom-type': 'memory-backend-file', 'id': 'm',"
+                             " 'size': 16777216, 'mem-path': %s,"
+                             " 'readonly': true}}", file);
+    add_fails(qts, "'id': 'a', 'memdev': 'm'", "'m' is read-only");
+    qtest_quit(qts);
+    unlink(file);
+}
+
+/* Many small ones; what leaves makes room for another. */
+static void test_many(void)
+{
+    const unsigned many = 256;
+    QTestState *qts = qtest_init(MACHINE HV_BALLOON);
+    uint64_t base = 0;
+    QList *list;
+    unsigned i;
+
+    for (i = 0; i < many; i++) {
+        g_autofree char *id = g_strdup_printf("s%u", i);
+
+        add_memory(qts, id, 2 * MiB, "on-demand");
+        base = base ? base : stick_addr(qts, id);
+        g_assert_cmphex(stick_addr(qts, id), ==, base + i * 2 * MiB);
+    }
+    assert_balloon(qts, "capacity", BOOT + many * 2 * MiB);
+    for (i = 1; i < many; i += 2) {
+        g_autofree char *id = g_strdup_printf("s%u", i);
+
+        qtest_qmp_device_del(qts, id);
+    }
+    assert_balloon(qts, "capacity", BOOT + many * MiB);
+    list = query_list(qts, "query-haprot");
+    g_assert_cmpuint(qlist_size(list), ==, many / 2);
+    qobject_unref(list);
+    add_memory(qts, "again", 2 * MiB, "now");
+    g_assert_cmphex(stick_addr(qts, "again"), ==, base + 2 * MiB);
+    add_memory(qts, "large", 4 * MiB, "now");
+    g_assert_cmphex(stick_addr(qts, "large"), ==, base + (many - 1) * 2 * MiB);
+    qtest_quit(qts);
+}
+
 /* With steps of an odd number of 2 MiB, too, all of maxmem can be used. */
 static void test_maxmem(void)
 {
@@ -293,6 +433,15 @@ static void test_maxmem(void)
     qtest_quit(qts);
 }
 
+/* Backend m2 cannot be plugged at @addr, and the error says @what. */
+static void add_fails_at(QTestState *qts, uint64_t addr, const char *what)
+{
+    g_autofree char *args =
+        g_strdup_printf("'id': 'x', 'memdev': 'm2', 'addr': %" PRIu64, addr);
+
+    add_fails(qts, args, what);
+}
+
 static void test_given_address(void)
 {
     QTestState *qts = qtest_init(MACHINE HV_BALLOON);
@@ -306,6 +455,16 @@ static void test_given_address(void)
                              " 'memdev': 'm', 'addr': %" PRIu64 "}}",
                              base + 1 * GiB);
     g_assert_cmphex(stick_addr(qts, "b"), ==, base + 1 * GiB);
+
+    /* taken, in part taken, beyond the end */
+    add_backend(qts, "m2", 64 * MiB);
+    add_fails_at(qts, base + 1 * GiB, "conflicts with memory device id='b'");
+    add_fails_at(qts, base + 1 * GiB - 2 * MiB, "conflicts");
+    add_fails_at(qts, base + ROOM, "usable");
+    add_fails_at(qts, base + ROOM - 62 * MiB, "usable");
+    /* between the two, side by side with both */
+    add_memory(qts, "c", 1 * GiB - 64 * MiB, "now");
+    g_assert_cmphex(stick_addr(qts, "c"), ==, base + 64 * MiB);
     qtest_quit(qts);
 }
 
@@ -338,6 +497,8 @@ static void test_cold_plug(void)
     assert_balloon(qts, "actual", BOOT);
     qtest_qmp_device_del(qts, "a");
     assert_balloon(qts, "capacity", BOOT);
+    qtest_qmp_assert_success(qts, "{'execute': 'object-del',"
+                             " 'arguments': {'id': 'm'}}");
     qtest_quit(qts);
 }
 
@@ -380,6 +541,119 @@ static void test_memdev(void)
     g_assert_cmpuint(qlist_size(list), ==, 0);
     qobject_unref(list);
     qtest_quit(qts);
+}
+
+/* QEMU ends by itself, with @text in its error. */
+static void assert_no_start(const char *options, const char *text)
+{
+    g_autofree char *command =
+        g_strdup_printf("%s -display none " MACHINE "%s",
+                        getenv("QTEST_QEMU_BINARY"), options);
+    g_autofree char *err = NULL;
+    int status;
+
+    g_assert_true(g_spawn_command_line_sync(command, NULL, &err, &status,
+                                            NULL));
+    g_assert_cmpint(status, !=, 0);
+    if (!strstr(err, text)) {
+        g_error("no '%s' in: %s", text, err);
+    }
+}
+
+static void test_memdev_addr(void)
+{
+    QTestState *qts = qtest_init(
+        MACHINE "-object memory-backend-ram,id=m,size=256M -device vmbus-bridge"
+        " -device hv-balloon,id=hvb,memdev=m,addr=0x140000000 ");
+    QList *list = query_list(qts, "query-memory-devices");
+    QDict *device = qobject_to(QDict, qlist_peek(list));
+    QDict *data = qdict_get_qdict(device, "data");
+
+    g_assert_cmphex(qdict_get_int(data, "memaddr"), ==, 0x140000000);
+    qobject_unref(list);
+    /* it is fixed now, and so is its backend */
+    qobject_unref(qtest_qmp_assert_failure_ref(qts,
+        "{'execute': 'qom-set', 'arguments': {'path':"
+        " '/machine/peripheral/hvb', 'property': 'addr', 'value': 0}}"));
+    qobject_unref(qtest_qmp_assert_failure_ref(qts,
+        "{'execute': 'object-del', 'arguments': {'id': 'm'}}"));
+    qtest_quit(qts);
+
+    assert_no_start("-device vmbus-bridge -device hv-balloon,addr=0x140000000",
+                    "memdev=, which is not set");
+    assert_no_start("-object memory-backend-ram,id=m,size=3M"
+                    " -device vmbus-bridge -device hv-balloon,memdev=m",
+                    "multiple of 0x200000");
+    assert_no_start(HV_BALLOON "-device hv-balloon", "duplicate vmbus device");
+}
+
+/* Without memdev= it is in the list too, and has no memory. */
+static void test_memory_device_empty(void)
+{
+    QTestState *qts = qtest_init(MACHINE HV_BALLOON);
+    QList *list = query_list(qts, "query-memory-devices");
+    QDict *device = qobject_to(QDict, qlist_peek(list));
+    QDict *data = qdict_get_qdict(device, "data");
+
+    g_assert_cmpstr(qdict_get_str(device, "type"), ==, "hv-balloon");
+    g_assert_cmpstr(qdict_get_str(data, "id"), ==, "hvb");
+    g_assert_cmphex(qdict_get_int(data, "max-size"), ==, 0);
+    g_assert_false(qdict_haskey(data, "memaddr"));
+    g_assert_false(qdict_haskey(data, "memdev"));
+    qobject_unref(list);
+    qtest_quit(qts);
+}
+
+/* query-hv-balloon-status-report fails on @machine, and says @what. */
+static void report_fails(const char *machine, const char *what)
+{
+    QTestState *qts = qtest_init(machine);
+    QDict *error = qtest_qmp_assert_failure_ref(
+        qts, "{'execute': 'query-hv-balloon-status-report'}");
+
+    g_assert_nonnull(strstr(qdict_get_str(error, "desc"), what));
+    qobject_unref(error);
+    qtest_quit(qts);
+}
+
+static void test_status_report_errors(void)
+{
+    report_fails(MACHINE, "there is no hv-balloon");
+    report_fails(MACHINE HV_BALLOON, "status-report=on");
+    report_fails(MACHINE "-device vmbus-bridge"
+                 " -device hv-balloon,status-report=on", "no status report");
+}
+
+/* Boot memory and room of all sizes, down to the last 2 MiB. */
+static void test_odd_maxmem(void)
+{
+    static const struct {
+        const char *machine;
+        const char *memory;
+        uint64_t room;
+    } odd[] = {
+        { "q35", "512M,maxmem=514M", 2 * MiB },
+        { "q35", "513M,maxmem=2563M", 2050 * MiB },
+        { "pc", "500M,maxmem=1726M", 1226 * MiB },
+        { "pc", "1G,maxmem=1152M", 128 * MiB },
+    };
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(odd); i++) {
+        QTestState *qts = qtest_initf(
+            "-machine %s -nodefaults -S -accel tcg -m %s"
+            " -cpu max,hv-vpindex,hv-synic " HV_BALLOON,
+            odd[i].machine, odd[i].memory);
+
+        if (odd[i].room > 2 * MiB) {
+            add_memory(qts, "a", odd[i].room - 2 * MiB, "on-demand");
+        }
+        add_memory(qts, "b", 2 * MiB, "on-demand");
+        assert_balloon(qts, "ungranted", odd[i].room);
+        add_backend(qts, "m", 2 * MiB);
+        add_fails(qts, "'id': 'c', 'memdev': 'm'", "not enough space");
+        qtest_quit(qts);
+    }
 }
 
 /* Without maxmem there is no room for sticks, but a balloon. */
@@ -443,6 +717,8 @@ static void test_migration_blocked(void)
 
 int main(int argc, char **argv)
 {
+    size_t i;
+
     g_test_init(&argc, &argv, NULL);
 
     if (!qtest_has_accel("tcg")) {
@@ -461,12 +737,24 @@ int main(int argc, char **argv)
     qtest_add_func("/haprot/target", test_target);
     qtest_add_func("/haprot/memory-devices", test_memory_devices);
     qtest_add_func("/haprot/numa", test_numa);
+    for (i = 0; i < ARRAY_SIZE(backends); i++) {
+        g_autofree char *name = g_strdup_printf("/haprot/backend/%s",
+                                                backends[i].name);
+
+        qtest_add_data_func(name, GSIZE_TO_POINTER(i), test_backend);
+    }
+    qtest_add_func("/haprot/backend/read-only", test_read_only);
+    qtest_add_func("/haprot/many", test_many);
     qtest_add_func("/haprot/maxmem", test_maxmem);
+    qtest_add_func("/haprot/odd-maxmem", test_odd_maxmem);
     qtest_add_func("/haprot/given-address", test_given_address);
     qtest_add_func("/haprot/unplug", test_unplug);
     qtest_add_func("/haprot/cold-plug", test_cold_plug);
     qtest_add_func("/haprot/reset", test_reset);
     qtest_add_func("/haprot/memdev", test_memdev);
+    qtest_add_func("/haprot/memdev-addr", test_memdev_addr);
+    qtest_add_func("/haprot/memory-device-empty", test_memory_device_empty);
+    qtest_add_func("/haprot/status-report-errors", test_status_report_errors);
     qtest_add_func("/haprot/no-maxmem", test_no_maxmem);
     qtest_add_func("/haprot/guest-stats", test_guest_stats);
     qtest_add_func("/haprot/two-balloons", test_two_balloons);

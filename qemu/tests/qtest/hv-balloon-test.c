@@ -615,6 +615,290 @@ static void test_discard_failed(void)
     unlink(log);
 }
 
+/* The q35's host bridge, and the last MiB below 4 GiB for SMRAM, or not. */
+static void set_tseg(QTestState *qts, bool on)
+{
+    qtest_outl(qts, 0xcf8, 0x8000009c);
+    qtest_outb(qts, 0xcfd, 0x0a);               /* SMRAM: there, closed */
+    qtest_outb(qts, 0xcfe, on ? 1 : 0);         /* ESMRAMC: TSEG of 1 MiB */
+}
+
+/* What closed SMRAM hides is not the guest's to throw away. */
+static void do_smram(const char *more, uint64_t discarded)
+{
+    DmGuest guest;
+    QTestState *qts = start(&guest, more);
+    uint64_t memory = BOOT - 2 * MiB, smram = BOOT - 1 * MiB;
+    DmPages pages = { memory / DM_PAGE, 2 * MiB / DM_PAGE };
+
+    qtest_writel(qts, memory, 0x12345678);
+    qtest_writel(qts, smram, 0x9abcdef0);
+    set_tseg(qts, true);
+    g_assert_cmphex(qtest_readl(qts, smram), !=, 0x9abcdef0);
+    set_target(qts, BOOT - 2 * MiB);
+    dm_release(&guest, pages);
+    wait_number(qts, "actual", BOOT - 2 * MiB);
+    g_assert_cmphex(counter(qts, "discarded"), ==, discarded);
+    set_tseg(qts, false);
+    g_assert_cmphex(qtest_readl(qts, smram), ==, 0x9abcdef0);
+    g_assert_cmphex(qtest_readl(qts, memory), ==,
+                    discarded ? 0 : 0x12345678);
+    qtest_quit(qts);
+}
+
+static void test_discard_smram(void)
+{
+    do_smram("", 1 * MiB);
+}
+
+/* How much there is in huge pages of 2 MiB. */
+static bool have_huge_pages(uint64_t size)
+{
+    g_autofree char *text = NULL;
+
+    return g_file_get_contents("/sys/kernel/mm/hugepages/hugepages-2048kB/"
+                               "free_hugepages", &text, NULL, NULL) &&
+           g_ascii_strtoull(text, NULL, 10) >= size / (2 * MiB);
+}
+
+#define HUGE_MEMORY "-machine memory-backend=m -object memory-backend-memfd," \
+                    "id=m,size=256M,hugetlb=on,hugetlbsize=2M "
+
+static void test_discard_smram_huge(void)
+{
+    if (have_huge_pages(BOOT)) {
+        do_smram(HUGE_MEMORY, 0);
+    } else {
+        g_test_skip("not enough free huge pages of 2 MiB on this host");
+    }
+}
+
+/* A huge page goes when the last of its pages is released. */
+static void test_discard_huge(void)
+{
+    DmGuest guest;
+    DmPages part = { SAFE / DM_PAGE, 300 };
+    QTestState *qts;
+
+    if (!have_huge_pages(BOOT)) {
+        g_test_skip("not enough free huge pages of 2 MiB on this host");
+        return;
+    }
+    qts = start(&guest, HUGE_MEMORY);
+    qtest_writel(qts, SAFE, 0x12345678);
+    set_target(qts, BOOT - 2 * MiB);
+    g_assert_cmpuint(dm_balloon_request(&guest), ==, 512);
+    dm_balloon_response(&guest, &part, 1, true);
+    wait_number(qts, "released", 300 * DM_PAGE);
+    g_assert_cmphex(counter(qts, "discarded"), ==, 0);
+    g_assert_cmphex(qtest_readl(qts, SAFE), ==, 0x12345678);
+    part = (DmPages) { part.first + 300, 212 };
+    dm_balloon_response(&guest, &part, 1, false);
+    wait_number(qts, "actual", BOOT - 2 * MiB);
+    g_assert_cmphex(counter(qts, "discarded"), ==, 2 * MiB);
+    g_assert_cmphex(qtest_readl(qts, SAFE), ==, 0);
+    qtest_quit(qts);
+}
+
+/* ---- Two balloons ---- */
+
+#define VIRTIO_PORT 0xc000
+
+/* The guest's virtio-balloon driver, as far as its status tells. */
+static void virtio_driver(QTestState *qts, bool loaded)
+{
+    uint32_t device = 0x80000000 | 5 << 11;
+
+    qtest_outl(qts, 0xcf8, device | 0x10);
+    qtest_outl(qts, 0xcfc, VIRTIO_PORT);
+    qtest_outl(qts, 0xcf8, device | 4);
+    qtest_outw(qts, 0xcfc, 5);                  /* I/O, bus master */
+    qtest_outb(qts, VIRTIO_PORT + 18, loaded ? 7 : 0);
+}
+
+static uint64_t virtio_asked(QTestState *qts)
+{
+    return qtest_inl(qts, VIRTIO_PORT + 20);
+}
+
+static uint64_t balloon_actual(QTestState *qts)
+{
+    QDict *info = query(qts, "query-balloon");
+    uint64_t actual = qdict_get_int(info, "actual");
+
+    qobject_unref(info);
+    return actual;
+}
+
+static void test_two_balloons(void)
+{
+    QTestState *qts = guest_with_vmbus(
+        "-device virtio-balloon-pci,addr=5,disable-modern=on " MEMORY);
+    DmPages pages = { SAFE / DM_PAGE, 32 * MiB / DM_PAGE };
+    DmPages back;
+    DmGuest guest;
+
+    /* before any driver it is the first one */
+    virtio_driver(qts, false);
+    set_target(qts, BOOT - 2 * MiB);
+    g_assert_cmpuint(virtio_asked(qts), ==, 512);
+    set_target(qts, BOOT);
+    g_assert_cmpuint(virtio_asked(qts), ==, 0);
+
+    /* the one with a driver */
+    dm_connect(&guest, qts);
+    dm_open(&guest, DM_CAPS);
+    wait_state(qts, "idle");
+    set_target(qts, BOOT - 32 * MiB);
+    g_assert_cmpuint(virtio_asked(qts), ==, 0);
+    dm_release(&guest, pages);
+    wait_number(qts, "actual", BOOT - 32 * MiB);
+    g_assert_cmphex(balloon_actual(qts), ==, BOOT - 32 * MiB);
+
+    /* it holds memory, so it stays the one */
+    virtio_driver(qts, true);
+    g_assert_cmphex(balloon_actual(qts), ==, BOOT - 32 * MiB);
+    set_target(qts, BOOT);
+    g_assert_cmpuint(virtio_asked(qts), ==, 0);
+    g_assert_cmpuint(dm_unballoon_request(&guest, &back, 1), ==, 1);
+    dm_unballoon_response(&guest);
+    wait_number(qts, "actual", BOOT);
+
+    /* with both ready and nothing held, it is the first one again */
+    set_target(qts, BOOT - 2 * MiB);
+    g_assert_cmpuint(virtio_asked(qts), ==, 512);
+    g_assert_cmphex(balloon_number(qts, "target"), ==, BOOT);
+    g_assert_false(dm_pending(&guest));
+    set_target(qts, BOOT);
+
+    /* what was asked for goes along with a switch */
+    add_stick(qts, "a", CHUNK);
+    set_target(qts, BOOT + CHUNK);
+    g_assert_cmphex(balloon_number(qts, "target"), ==, BOOT);
+    virtio_driver(qts, false);
+    g_assert_cmphex(balloon_actual(qts), ==, BOOT);
+    take_memory(&guest);
+    wait_number(qts, "actual", BOOT + CHUNK);
+    /* sticks count */
+    g_assert_cmphex(balloon_actual(qts), ==, BOOT + CHUNK);
+    qtest_quit(qts);
+}
+
+/* ---- What comes back ---- */
+
+/* Boot memory first, so that sticks can leave. */
+static void test_return_order(void)
+{
+    DmGuest guest;
+    QTestState *qts = start(&guest, "");
+    DmPages stick = start_with_stick(&guest);
+    DmPages boot = { SAFE / DM_PAGE, 512 };
+    DmPages back;
+
+    stick.count = 512;
+    set_target(qts, BOOT + CHUNK - 4 * MiB);
+    g_assert_cmpuint(dm_balloon_request(&guest), ==, 1024);
+    dm_balloon_response(&guest, &stick, 1, true);
+    dm_balloon_response(&guest, &boot, 1, false);
+    wait_number(qts, "released", 4 * MiB);
+    set_target(qts, BOOT + CHUNK - 2 * MiB);
+    g_assert_cmpuint(dm_unballoon_request(&guest, &back, 1), ==, 1);
+    g_assert_cmphex(back.first, ==, boot.first);
+    dm_unballoon_response(&guest);
+    set_target(qts, BOOT + CHUNK);
+    g_assert_cmpuint(dm_unballoon_request(&guest, &back, 1), ==, 1);
+    g_assert_cmphex(back.first, ==, stick.first);
+    dm_unballoon_response(&guest);
+    wait_number(qts, "actual", BOOT + CHUNK);
+    qtest_quit(qts);
+}
+
+/* ---- Trace events ---- */
+
+static void test_trace(void)
+{
+    static const char *const said[] = {
+        "hv_balloon_open guest OS id 0x8100000000000001, new kernel 0",
+        "hv_balloon_state idle", "hv_balloon_state adding",
+        "hv_balloon_state ballooning", "hv_balloon_state disconnected",
+        "hv_balloon_send ", "hv_balloon_packet type 6",
+        "hv_balloon_engine target: ", "hv_balloon_engine version 2.0",
+        "hv_balloon_engine hot-add: 32768 pages at ",
+        "hv_balloon_engine hot-add: 32768 pages taken",
+        "hv_balloon_engine balloon: 32768 pages asked",
+        "hv_balloon_engine received: type 7",
+        "hv_balloon_stick stick 1 is inuse",
+        "hv_balloon_stick stick 1 is unused", "hv_balloon_actual 402653184",
+        "hv_balloon_discard ", "hv_balloon_status_report committed 8192, ",
+        "hv_balloon_close", "hv_balloon_system_reset",
+        "haprot_plug id=a ", "haprot_unplug_refused id=a",
+        "haprot_unplug id=a ",
+    };
+    g_autofree char *log = NULL, *options = NULL, *text = NULL;
+    int fd = g_file_open_tmp("hv-balloon-XXXXXX", &log, NULL);
+    DmGuest guest;
+    QTestState *qts;
+    DmPages pages;
+    size_t i;
+
+    close(fd);
+    options = g_strdup_printf("-trace 'hv_balloon_*' -trace 'haprot_*' -D %s",
+                              log);
+    qts = start(&guest, options);
+    pages = start_with_stick(&guest);
+    dm_status_report(&guest, 1, 2);
+    del_fails(qts, "a", "the guest uses it");
+    set_target(qts, BOOT);
+    dm_release(&guest, pages);
+    wait_number(qts, "actual", BOOT);
+    qtest_qmp_device_del(qts, "a");
+    dm_close(&guest);
+    wait_state(qts, "disconnected");
+    system_reset(qts);
+    qtest_quit(qts);
+
+    g_assert_true(g_file_get_contents(log, &text, NULL, NULL));
+    for (i = 0; i < ARRAY_SIZE(said); i++) {
+        if (!strstr(text, said[i])) {
+            g_error("no '%s' in:\n%s", said[i], text);
+        }
+    }
+    unlink(log);
+}
+
+/* ---- The monitor ---- */
+
+static void assert_says(QTestState *qts, const char *command, const char *what)
+{
+    g_autofree char *text = qtest_hmp(qts, "%s", command);
+
+    if (!strstr(text, what)) {
+        g_error("'%s' is '%s', which does not say '%s'", command, text, what);
+    }
+}
+
+static void test_hmp(void)
+{
+    DmGuest guest;
+    QTestState *qts = start(&guest, "");
+
+    start_with_stick(&guest);
+    wait_state(qts, "idle");
+    assert_says(qts, "info balloon", "balloon: actual=384");
+    assert_says(qts, "info memory-devices",
+                "Memory device [mem-haprot]: \"a\"");
+    assert_says(qts, "info memory-devices", "memdev: /objects/mem-a");
+    assert_says(qts, "info hv-balloon",
+                "hv-balloon: idle, guest linux, protocol 2.0");
+    assert_says(qts, "info hv-balloon", "  actual: 402653184\r\n");
+    assert_says(qts, "info hv-balloon", "  ungranted: 134217728\r\n");
+    assert_says(qts, "info hv-balloon", "mem-haprot: \"a\", inuse\r\n");
+    assert_says(qts, "info hv-balloon", "  added: 134217728\r\n");
+    assert_says(qts, "balloon 256", "");
+    wait_number(qts, "target", BOOT);
+    qtest_quit(qts);
+}
+
 /* ---- Reports ---- */
 
 static void test_status_report(void)
@@ -654,6 +938,34 @@ static void test_status_report(void)
     qtest_quit(qts);
 }
 
+/* Once a second at most, and the last one always. */
+static void test_status_report_rate(void)
+{
+    QTestState *qts = guest_with_vmbus("-m 256M "
+                                       "-device hv-balloon,status-report=on");
+    uint64_t last = 0;
+    unsigned i, events = 0;
+    int64_t start_us;
+    DmGuest guest;
+
+    dm_connect(&guest, qts);
+    dm_open(&guest, DM_CAPS);
+    start_us = g_get_monotonic_time();
+    for (i = 1; i <= 50; i++) {
+        dm_status_report(&guest, i, 0);
+    }
+    while (last != 50 * DM_PAGE) {
+        QDict *event = qtest_qmp_eventwait_ref(qts, "HV_BALLOON_STATUS_REPORT");
+
+        last = qdict_get_int(qdict_get_qdict(event, "data"), "available");
+        events++;
+        qobject_unref(event);
+    }
+    g_assert_cmpuint(events, <=, 2 + (g_get_monotonic_time() - start_us) /
+                                 G_USEC_PER_SEC);
+    qtest_quit(qts);
+}
+
 int main(int argc, char **argv)
 {
     int ret;
@@ -681,6 +993,14 @@ int main(int argc, char **argv)
     qtest_add_func("/hv-balloon/discard/shared", test_discard_shared);
     qtest_add_func("/hv-balloon/discard/locked", test_discard_locked);
     qtest_add_func("/hv-balloon/discard/failed", test_discard_failed);
+    qtest_add_func("/hv-balloon/discard/smram", test_discard_smram);
+    qtest_add_func("/hv-balloon/discard/smram-huge", test_discard_smram_huge);
+    qtest_add_func("/hv-balloon/discard/huge", test_discard_huge);
+    qtest_add_func("/hv-balloon/two-balloons", test_two_balloons);
+    qtest_add_func("/hv-balloon/return-order", test_return_order);
+    qtest_add_func("/hv-balloon/trace", test_trace);
+    qtest_add_func("/hv-balloon/status-report-rate", test_status_report_rate);
+    qtest_add_func("/hv-balloon/hmp", test_hmp);
     qtest_add_func("/hv-balloon/status-report", test_status_report);
 
     ret = g_test_run();
