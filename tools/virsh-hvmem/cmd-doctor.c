@@ -36,6 +36,24 @@ hasKVM(virConnectPtr conn)
 }
 
 
+/* The same question in a way that reads only. A libvirt that does not know
+ * hyperv balloons does not know the question either. */
+static bool
+isListed(virConnectPtr conn,
+         const hvmemDomain *dom,
+         bool kvm)
+{
+    char *xml = virConnectGetDomainCapabilities(conn, dom ? dom->emulator : NULL, "x86_64", "q35", kvm ? "kvm" : "qemu", 0);
+    const char *balloon = xml ? strstr(xml, "<memballoon") : NULL;
+    const char *end = balloon ? strstr(balloon, "</memballoon>") : NULL;
+    const char *value = balloon ? strstr(balloon, "<value>hyperv</value>") : NULL;
+    bool listed = end && value && value < end;
+
+    free(xml);
+    return listed;
+}
+
+
 /* Has libvirt translate a domain into QEMU's command line, which it checks on the way; nothing is started. */
 static void
 tryBalloon(virConnectPtr conn,
@@ -47,7 +65,9 @@ tryBalloon(virConnectPtr conn,
     char *argv = virConnectDomainXMLToNative(conn, "qemu-argv", xml, 0);
 
     host->tried = argv || virGetLastErrorCode() != VIR_ERR_OPERATION_DENIED;
-    if (!argv && host->tried)
+    if (!host->tried)
+        host->tried = isListed(conn, dom, host->kvm);
+    else if (!argv)
         host->refusal = g_strdup(virGetLastErrorMessage());
     free(argv);
     virResetLastError();

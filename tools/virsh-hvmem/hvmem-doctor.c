@@ -157,6 +157,18 @@ checkEnlightenments(GPtrArray *checks,
 
 
 static void
+checkVisible(GPtrArray *checks,
+             const hvmemDomain *dom)
+{
+    if (dom->kvmVisible)
+        add(checks, HVMEM_WARN, "KVM's interface", "For a Linux guest, put <kvm><hidden state='on'/></kvm> into <features>, shut down and start.",
+            "visible: Linux takes it and then never looks for the balloon (Windows does)");
+    else
+        add(checks, HVMEM_PASS, "KVM's interface", NULL, "not visible to the guest");
+}
+
+
+static void
 checkHibernation(GPtrArray *checks,
                  const hvmemDomain *dom)
 {
@@ -245,6 +257,7 @@ hvmemDoctorDomain(const hvmemDomain *dom)
 
     checkMachine(checks, dom);
     checkEnlightenments(checks, dom);
+    checkVisible(checks, dom);
     checkHibernation(checks, dom);
     checkCeiling(checks, dom);
     checkBacking(checks, dom);

@@ -123,6 +123,7 @@ readMachine(hvmemDomain *dom,
     dom->hypervPassthrough = hvmemXMLTest(root, "features/hyperv[@mode = 'passthrough']");
     dom->vpindex = hvmemXMLTest(root, "features/hyperv/vpindex[@state = 'on']");
     dom->synic = hvmemXMLTest(root, "features/hyperv/synic[@state = 'on']");
+    dom->kvmVisible = hvmemXMLTest(root, "@type = 'kvm' and not(features/kvm/hidden[@state = 'on'])");
     dom->hibernation = !hvmemXMLTest(root, "pm/suspend-to-disk[@enabled = 'no']");
     dom->hugepage = readHugepage(root);
     dom->locked = hvmemXMLTest(root, "memoryBacking/locked");

@@ -46,6 +46,7 @@ struct _hvmemDomain {
     bool hypervPassthrough;
     bool vpindex;
     bool synic;
+    bool kvmVisible;            /* the guest finds KVM's interface beside Hyper-V's */
     bool acpi;
     unsigned int hostdevs;      /* passed through, with VFIO */
     unsigned int otherMemory;   /* memory devices that are no sticks */

@@ -227,6 +227,26 @@ setEnlightenments(xmlNodePtr root,
 }
 
 
+/* A Linux guest that finds KVM's interface looks for no other. Somebody who
+ * wants it visible has said so. */
+static void
+setHidden(xmlNodePtr root,
+          Notes *notes)
+{
+    xmlNodePtr kvm;
+    bool made;
+
+    if (!hvmemXMLTest(root, "@type = 'kvm' and not(features/kvm/hidden)"))
+        return;
+
+    kvm = childOf(hvmemXMLNode(root, "features"), "kvm", &made);
+    if (made)
+        note(notes, "kvm");
+    appendChild(kvm, newElement(root->doc, "hidden", "state", "on"));
+    note(notes, "hidden");
+}
+
+
 static void
 setHibernation(xmlNodePtr root,
                Notes *notes)
@@ -401,6 +421,7 @@ hvmemEditEnable(const char *xml,
 
     setCeiling(root, max, MAX(fallback, hvmemXMLSize(root, "memory", 0)), &notes);
     setEnlightenments(root, &notes);
+    setHidden(root, &notes);
     setHibernation(root, &notes);
     if (!already) {
         setBalloon(root, &notes);
@@ -479,6 +500,19 @@ restoreHibernation(xmlNodePtr root,
 
 
 static void
+restoreHidden(xmlNodePtr root,
+              const char *words)
+{
+    xmlNodePtr node = hvmemXMLNode(root, "features/kvm/hidden");
+
+    if (node && hasNote(words, "hidden"))
+        removeNode(node);
+    if (hasNote(words, "kvm"))
+        removeIfEmpty(hvmemXMLNode(root, "features/kvm"));
+}
+
+
+static void
 restoreRest(xmlNodePtr root,
             const char *words)
 {
@@ -488,6 +522,7 @@ restoreRest(xmlNodePtr root,
     restoreEnlightenment(root, words, "vpindex");
     restoreEnlightenment(root, words, "synic");
     restoreHibernation(root, words);
+    restoreHidden(root, words);
 
     hyperv = hvmemXMLNode(root, "features/hyperv");
     if (hyperv && hasNote(words, "hyperv") && !hvmemXMLTest(hyperv, "*"))

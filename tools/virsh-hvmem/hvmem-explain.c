@@ -58,6 +58,9 @@ explainDisconnected(const hvmemDomain *dom,
     if (!dom->hypervPassthrough && !(dom->vpindex && dom->synic))
         why->remedy = g_strdup("The domain's XML lacks <vpindex state='on'/> or <synic state='on'/> in <hyperv>, without which the "
                                "guest has no way to the balloon: 'virsh-hvmem enable' adds them for the next start.");
+    else if (dom->kvmVisible)
+        why->remedy = g_strdup("Wait until the guest has started. A Linux guest that finds KVM's interface never looks for the balloon: put "
+                               "<kvm><hidden state='on'/></kvm> into <features> of the domain, shut it down and start it.");
     else
         why->remedy = g_strdup("Wait until the guest has started. Then, in a Linux guest: 'modprobe hv_balloon', and see "
                                "'dmesg | grep -i hv_'. Windows has the driver built in and starts it within a minute.");

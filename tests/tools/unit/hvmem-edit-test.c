@@ -70,6 +70,7 @@ testThereAndBack(void)
     static const char *const xmls[] = {
         DOMAIN("", "", "", VIRTIO),
         DOMAIN("", HYPERV, "", VIRTIO),
+        DOMAIN("", HYPERV "    <kvm>\n      <hint-dedicated state='on'/>\n    </kvm>\n", "", VIRTIO),
         DOMAIN("  <maxMemory slots='4' unit='KiB'>8388608</maxMemory>\n", HYPERV, "", ""
                "    <memballoon model='none'/>\n"),
         DOMAIN("  <metadata>\n    <x:y xmlns:x='urn:x'/>\n  </metadata>\n", "    <hyperv mode='passthrough'/>\n",
@@ -87,8 +88,9 @@ testThereAndBack(void)
         g_assert_nonnull(strstr(on, "<memballoon model='hyperv'>\n      <minimum unit='KiB'>524288</minimum>"));
         g_assert_nonnull(strstr(on, "unit='KiB'>12582912</maxMemory>"));
         g_assert_nonnull(strstr(on, "<suspend-to-disk enabled='no'/>"));
+        g_assert_nonnull(strstr(on, "<hidden state='on'/>"));
         g_assert_true(strstr(on, "passthrough") || strstr(on, "<vpindex state='on'/>"));
-        if (i != 2) {           /* a ceiling keeps its unit, libvirt writes KiB anyway */
+        if (i != 3) {           /* a ceiling keeps its unit, libvirt writes KiB anyway */
             g_autofree char *diff = hvmemDiff(same, off);
 
             g_assert_cmpstr(diff, ==, "");
@@ -175,7 +177,7 @@ testQuotes(void)
 #define HYPERV_DOMAIN \
     "<domain type='kvm'><name>g</name><maxMemory unit='GiB'>8</maxMemory><memory unit='GiB'>3</memory>" \
     "<currentMemory unit='GiB'>1</currentMemory><os><type arch='x86_64' machine='pc-q35-10.0'>hvm</type></os>" \
-    "<features><acpi/><hyperv><vpindex state='on'/><synic state='on'/></hyperv></features>" \
+    "<features><acpi/><hyperv><vpindex state='on'/><synic state='on'/></hyperv><kvm><hidden state='on'/></kvm></features>" \
     "<pm><suspend-to-disk enabled='no'/></pm><devices><memballoon model='hyperv'><minimum unit='MiB'>512</minimum></memballoon>" \
     "<memory model='haprot'><target insert='on-demand'><size unit='GiB'>2</size></target><alias name='ua-haprot0'/></memory>" \
     "</devices></domain>"
@@ -270,6 +272,8 @@ testDoctorDomain(void)
     g_autoptr(GPtrArray) goodChecks = hvmemDoctorDomain(good);
     g_autoptr(GPtrArray) badChecks = hvmemDoctorDomain(bad);
     g_autoptr(GPtrArray) otherChecks = hvmemDoctorDomain(other);
+    g_autoptr(hvmemDomain) visible = domain("<domain type='kvm'><memory>1048576</memory><devices><memballoon model='hyperv'/></devices></domain>", true);
+    g_autoptr(GPtrArray) otherKvm = hvmemDoctorDomain(visible);
     size_t i;
 
     for (i = 0; i < goodChecks->len; i++)
@@ -278,6 +282,7 @@ testDoctorDomain(void)
     g_assert_cmpint(find(badChecks, "enlightenments")->verdict, ==, HVMEM_FAIL);
     g_assert_cmpint(find(badChecks, "hibernation")->verdict, ==, HVMEM_FAIL);
     g_assert_cmpint(find(badChecks, "ceiling")->verdict, ==, HVMEM_WARN);
+    g_assert_cmpint(find(otherKvm, "KVM's interface")->verdict, ==, HVMEM_WARN);
     g_assert_cmpint(find(badChecks, "passthrough")->verdict, ==, HVMEM_WARN);
     g_assert_cmpint(find(badChecks, "huge pages")->verdict, ==, HVMEM_WARN);
     g_assert_cmpint(find(otherChecks, "balloon")->verdict, ==, HVMEM_FAIL);
