@@ -228,6 +228,7 @@ static void
 drawEvents(const Plot *plot)
 {
     const double dash = 2;
+    double labelled = -INFINITY;
     size_t i;
 
     for (i = 0; i < plot->record->events->len; i++) {
@@ -245,6 +246,10 @@ drawEvents(const Plot *plot)
         cairo_stroke(plot->cr);
         cairo_set_dash(plot->cr, NULL, 0, 0);
 
+        /* one over the other cannot be read */
+        if (x - labelled < 14)
+            continue;
+        labelled = x;
         cairo_save(plot->cr);
         cairo_translate(plot->cr, x - 4, plot->y + 4);
         cairo_rotate(plot->cr, -M_PI / 2);
