@@ -114,6 +114,10 @@ qemuHvBalloonConfigStickRemoved(virDomainDef *def,
         def->mem.cur_balloon > mem->size)
         def->mem.cur_balloon -= mem->size;
 
+    /* a definition that is valid before shall be so afterwards */
+    if (virDomainDefHasHypervMemballoon(def))
+        def->mem.cur_balloon = MAX(def->mem.cur_balloon, def->memballoon->minimum);
+
     def->mem.cur_balloon = MIN(def->mem.cur_balloon,
                                virDomainDefGetMemoryTotal(def));
 }

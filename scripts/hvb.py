@@ -117,12 +117,15 @@ def mib(kib):
 
 
 class Guest:
-    """One test guest. Options are those of guest_xml.domain_xml (memory, maximum, vcpus, machine, accel, cmdline)."""
+    """One test guest. Options are those of guest_xml.domain_xml (memory, maximum, vcpus, machine, accel, cmdline).
 
-    def __init__(self, name, **options):
+    With release="other" it has the kernel of the Debian release that this machine is not."""
+
+    def __init__(self, name, release="this", **options):
         self.name = name
+        suffix = {"this": "", "other": "_OTHER"}[release]
         paths = {key: os.environ["HVB_" + variable] for key, variable in
-                 (("kernel", "KERNEL"), ("initrd", "INITRD"), ("emulator", "EMULATOR"), ("run", "GUEST_RUN"))}
+                 (("kernel", "KERNEL" + suffix), ("initrd", "INITRD" + suffix), ("emulator", "EMULATOR"), ("run", "GUEST_RUN"))}
         self.xml = guest_xml.domain_xml(paths, name=name, **options)
         self.agent = os.path.join(paths["run"], name + ".agent")
         self.console = os.path.join(paths["run"], name + ".console.log")

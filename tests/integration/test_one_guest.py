@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The main job on one guest that goes through all of it: 1 GiB of boot memory, 2 vCPUs, q35."""
+"""The main job on one guest that goes through all of it: 1 GiB of boot memory, 2 vCPUs, q35; with the kernels of Debian 12 and 13."""
 
 import pytest
 from checks import at_rest, go, near, no_sticks
@@ -8,10 +8,10 @@ import hvb
 from hvb import GIB, MIB
 
 
-@pytest.fixture(scope="module", name="guest")
-def a_guest(make_guest):
-    """1 GiB that may become 8."""
-    return make_guest("one")
+@pytest.fixture(scope="module", name="guest", params=["this", "other"])
+def a_guest(make_guest, request):
+    """1 GiB that may become 8, with the kernel of this Debian release, then with the other's."""
+    return make_guest("one-" + request.param, release=request.param)
 
 
 def test_boots_with_what_it_was_given(guest):
