@@ -6,7 +6,8 @@
  * Everything that a guest can do wrong has a number, and each number at least
  * one test /hostile/NN-name. Those of the engine are here and, for the state
  * that travels, in state-test.c; what only VMBus or a hypercall can get wrong
- * is tried by a small hostile guest under TCG, in qemu/tests/qtest.
+ * is tried by a small hostile guest under TCG, in qemu/tests/qtest
+ * (dm-guest-test.c; 21 and 22 in hyperv-tcg-test.c), under the same names.
  *
  *  1 a page returned twice                  01-page-twice
  *  2 a page outside RAM, ROM, MMIO          02-outside-ram, 02-half-in-rom

@@ -62,6 +62,18 @@ static uint64_t counter(QTestState *qts, const char *name)
     return val;
 }
 
+static void wait_counter(QTestState *qts, const char *name, uint64_t val)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+    uint64_t is;
+
+    while ((is = counter(qts, name)) < val) {
+        if (g_get_monotonic_time() >= end) {
+            g_error("%s: %" PRIu64 ", not %" PRIu64, name, is, val);
+        }
+    }
+}
+
 static void wait_state(QTestState *qts, const char *state)
 {
     int64_t end = g_get_monotonic_time() + WAIT_US;
@@ -281,7 +293,7 @@ static void fixture_start(Fixture *f, const char *more)
 {
     g_autofree char *options =
         g_strdup_printf("-m 64M,maxmem=192M -device vmbus-bridge "
-                        "-device hv-balloon %s", more);
+                        "-device hv-balloon%s", more);
 
     memset(f, 0, sizeof(*f));
     f->qts = guest_simple(FLAGS, options);
@@ -435,6 +447,13 @@ static void test_ghosts(void)
 /* Packets of this size fit into the ring without a rest. */
 #define PUMP_PACKET     112
 
+/* A channel whose rings are at their beginnings. */
+static void pump_open(Fixture *f)
+{
+    dm_close(&f->guest);
+    g_assert_cmpuint(dm_open_channel(&f->guest), ==, 0);
+}
+
 /* The same message all over the ring, for the guest to send by itself. */
 static void pump_prepare(Fixture *f, const void *msg, size_t len)
 {
@@ -452,7 +471,7 @@ static void pump_prepare(Fixture *f, const void *msg, size_t len)
 static Regs pump_regs(Fixture *f, uint32_t count)
 {
     return (Regs) {
-        .ebx = DM_RING_OUT, .ecx = count,
+        .ebx = DM_RING_OUT(&f->guest), .ecx = count,
         .edx = DM_SIGNAL_CONNECTION(f->guest.relid),
         .esi = PUMP_PACKET, .edi = DM_RING_DATA,
     };
@@ -481,12 +500,257 @@ static void test_no_packet_is_missed(void)
     uint64_t before;
 
     fixture_start(f, "");
-    dm_close(&f->guest);
-    g_assert_cmpuint(dm_open_channel(&f->guest), ==, 0);
+    pump_open(f);
     pump_prepare(f, &status_report, sizeof(status_report));
     before = counter(f->qts, "messages-received");
     pump(f, 20000);
     g_assert_cmpuint(counter(f->qts, "messages-received") - before, ==, 20000);
+    qtest_quit(f->qts);
+}
+
+/* ---- What a guest must not achieve ---- */
+
+static void assert_alive(Fixture *f)
+{
+    qobject_unref(query(f->qts));
+    g_assert_cmpuint(guest_check(f->qts, KEPT_BASE, KEPT_PAGES, KEPT_SEED),
+                     ==, 0);
+}
+
+/* Pages that are no memory, or not this guest's to release. */
+static void test_h02_outside_ram(void)
+{
+    static const DmPages bad[] = {
+        { 0xa0, 0x60 },                         /* video memory, firmware */
+        { 0xf0, 1 }, { 0xfed00, 1 }, { 0xfee00, 1 },
+        { BOOT_SIZE >> 12, 1 },
+        { ADDED_BASE, 16 },                     /* never added */
+        { 0xffffffffff, 1 }, { 0xffffffff00, 0x200 },
+    };
+    g_autofree Fixture *f = g_new0(Fixture, 1);
+
+    fixture_start(f, "");
+    plug(f, "a", ADDED_SIZE, true);
+    set_target(f->qts, BOOT_SIZE - 16 * MiB);
+    g_assert_cmpuint(dm_balloon_request(&f->guest), ==, 16 * MiB >> 12);
+    dm_balloon_response(&f->guest, bad, ARRAY_SIZE(bad), false);
+    wait_counter(f->qts, "dropped-ranges", ARRAY_SIZE(bad));
+    g_assert_cmpuint(balloon_number(f->qts, "actual"), ==, BOOT_SIZE);
+    g_assert_cmpuint(counter(f->qts, "discarded"), ==, 0);
+    /* The firmware is still there to execute this. */
+    assert_alive(f);
+    qtest_quit(f->qts);
+}
+
+/* Pages of memory that was there. */
+static void test_h10_ghost(void)
+{
+    g_autofree Fixture *f = g_new0(Fixture, 1);
+    const DmPages ghost = { ADDED_BASE, 64 };
+
+    fixture_start(f, "");
+    plug(f, "a", ADDED_SIZE, false);
+    serve_until(f, BOOT_SIZE + ADDED_SIZE);
+    release_all(f, ADDED_PAGES);
+    set_target(f->qts, BOOT_SIZE);
+    serve_until(f, BOOT_SIZE);
+    unplug(f, "a");
+    /* Another stick in its place, of which the guest has nothing as yet. */
+    plug(f, "b", ADDED_SIZE, true);
+    set_target(f->qts, BOOT_SIZE - 16 * MiB);
+    dm_balloon_request(&f->guest);
+    dm_balloon_response(&f->guest, &ghost, 1, false);
+    wait_counter(f->qts, "duplicate-pages", 64);
+    g_assert_cmpuint(balloon_number(f->qts, "actual"), ==, BOOT_SIZE);
+    /* It is as free as it was, and so is its place. */
+    unplug(f, "b");
+    g_assert_cmpuint(balloon_number(f->qts, "ghosts"), ==, ADDED_SIZE);
+    assert_alive(f);
+    qtest_quit(f->qts);
+}
+
+/* A guest that never stops: the monitor is answered all the same. */
+static void test_h16_flood(void)
+{
+    g_autofree Fixture *f = g_new0(Fixture, 1);
+    const struct dm_header junk = { .type = 0x77, .size = sizeof(junk) };
+    Regs regs;
+    int i;
+
+    fixture_start(f, "");
+    pump_open(f);
+    pump_prepare(f, &junk, sizeof(junk));
+    regs = pump_regs(f, UINT32_MAX);
+    qtest_memwrite(f->qts, MAILBOX(0) + 4, &regs, sizeof(regs));
+    qtest_writel(f->qts, MAILBOX(0), OP_PUMP);
+    for (i = 0; i < 200; i++) {
+        qobject_unref(query(f->qts));
+    }
+    g_assert_cmpuint(counter(f->qts, "messages-received"), >, 1000);
+    g_assert_cmpuint(qtest_readl(f->qts, MAILBOX(0)), ==, OP_PUMP);
+    system_reset(f->qts);
+    dm_connect(&f->guest, f->qts);
+    dm_open(&f->guest, CAPS);
+    wait_state(f->qts, "idle");
+    qtest_quit(f->qts);
+}
+
+static unsigned drain_reports(QTestState *qts)
+{
+    unsigned n = 0;
+    QDict *event;
+
+    /* The answer to a command comes after the events before it. */
+    qobject_unref(query(qts));
+    while ((event = qtest_qmp_event_ref(qts, "HV_BALLOON_STATUS_REPORT"))) {
+        qobject_unref(event);
+        n++;
+    }
+    return n;
+}
+
+/* However many reports: one event a second. */
+static void test_h17_status_events(void)
+{
+    g_autofree Fixture *f = g_new0(Fixture, 1);
+    int64_t start;
+    unsigned events;
+
+    fixture_start(f, ",status-report=on");
+    pump_open(f);
+    dm_handshake(&f->guest, CAPS);
+    start = g_get_monotonic_time();
+    do {
+        dm_send(&f->guest, &status_report, sizeof(status_report));
+    } while (g_get_monotonic_time() < start + 3 * G_USEC_PER_SEC);
+    events = drain_reports(f->qts);
+    g_assert_cmpuint(events, >=, 1);
+    g_assert_cmpuint(events, <=, (g_get_monotonic_time() - start) /
+                                 G_USEC_PER_SEC + 2);
+    g_assert_cmpuint(counter(f->qts, "messages-received"), >, 10 * events);
+    qtest_quit(f->qts);
+}
+
+/* The rings are in a stick: the guest releases them, and the stick goes. */
+static void test_h18_ring_gone(void)
+{
+    g_autofree Fixture *f = g_new0(Fixture, 1);
+    uint64_t pfn = ADDED_BASE + ADDED_PAGES - 2 * DM_RING_PAGES;
+
+    fixture_start(f, "");
+    plug(f, "a", ADDED_SIZE, false);
+    serve_until(f, BOOT_SIZE + ADDED_SIZE);
+    dm_close(&f->guest);
+    dm_place_rings(&f->guest, 2, pfn << 12);
+    dm_open(&f->guest, CAPS);
+    release_all(f, ADDED_PAGES);
+    set_target(f->qts, BOOT_SIZE);
+    serve_until(f, BOOT_SIZE);
+    dm_signal(&f->guest);
+    assert_alive(f);
+    unplug(f, "a");
+    dm_signal(&f->guest);
+    set_target(f->qts, BOOT_SIZE - 16 * MiB);
+    dm_signal(&f->guest);
+    assert_alive(f);
+    /* Rings in memory that is there: the same driver goes on. */
+    dm_close(&f->guest);
+    dm_place_rings(&f->guest, 3, RING);
+    dm_open(&f->guest, CAPS);
+    g_assert_cmpuint(balloon_number(f->qts, "ghosts"), ==, ADDED_SIZE);
+    g_assert_cmpuint(dm_balloon_request(&f->guest), ==, 16 * MiB >> 12);
+    qtest_quit(f->qts);
+}
+
+static const uint32_t bad_indices[] = {
+    DM_RING_DATA, DM_RING_DATA + 1, 0x7fffffff, 0x80000000, UINT32_MAX - 7,
+    UINT32_MAX,
+};
+
+/* The host has something to say and cannot know where. */
+static void test_h19_read_index(void)
+{
+    const struct dm_version_request hello = {
+        .hdr = { .type = DM_VERSION_REQUEST, .size = sizeof(hello) },
+        .version.version = DYNMEM_PROTOCOL_VERSION_WIN10,
+    };
+    g_autofree Fixture *f = g_new0(Fixture, 1);
+    uint64_t index, sent, received;
+    size_t i;
+
+    fixture_start(f, "");
+    index = DM_RING_IN(&f->guest) + DM_READ_INDEX;
+    for (i = 0; i <= ARRAY_SIZE(bad_indices); i++) {
+        sent = counter(f->qts, "messages-sent");
+        received = counter(f->qts, "messages-received");
+        pump_open(f);
+        /* The last one leaves eight bytes of room. */
+        qtest_writel(f->qts, index, i < ARRAY_SIZE(bad_indices) ?
+                     bad_indices[i] : 8);
+        dm_send(&f->guest, &hello, sizeof(hello));
+        wait_counter(f->qts, "messages-received", received + 1);
+        assert_alive(f);
+        qtest_writel(f->qts, index, 0);
+        dm_signal(&f->guest);
+        dm_receive(&f->guest, DM_VERSION_RESPONSE);
+        g_assert_cmpuint(counter(f->qts, "messages-sent"), ==, sent + 1);
+    }
+    qtest_quit(f->qts);
+}
+
+/* What the guest has to say is nowhere. */
+static void test_h19_write_index(void)
+{
+    g_autofree Fixture *f = g_new0(Fixture, 1);
+    uint64_t index, received;
+    uint32_t good;
+    size_t i;
+
+    fixture_start(f, "");
+    index = DM_RING_OUT(&f->guest) + DM_WRITE_INDEX;
+    good = qtest_readl(f->qts, index);
+    received = counter(f->qts, "messages-received");
+    for (i = 0; i < ARRAY_SIZE(bad_indices); i++) {
+        qtest_writel(f->qts, index, bad_indices[i]);
+        dm_signal(&f->guest);
+        assert_alive(f);
+    }
+    g_assert_cmpuint(counter(f->qts, "messages-received"), ==, received);
+    qtest_writel(f->qts, index, good);
+    dm_status_report(&f->guest, 1, 1);
+    wait_counter(f->qts, "messages-received", received + 1);
+    set_target(f->qts, BOOT_SIZE - 16 * MiB);
+    g_assert_cmpuint(dm_balloon_request(&f->guest), ==, 16 * MiB >> 12);
+    qtest_quit(f->qts);
+}
+
+/* No number of connections makes a stick free that the guest has. */
+static void test_h20_reconnects(void)
+{
+    g_autofree Fixture *f = g_new0(Fixture, 1);
+    int i;
+
+    fixture_start(f, "");
+    plug(f, "a", ADDED_SIZE, false);
+    serve_until(f, BOOT_SIZE + ADDED_SIZE);
+    fill(f, 7);
+    for (i = 0; i < 50; i++) {
+        dm_close(&f->guest);
+        g_assert_cmpuint(dm_open_channel(&f->guest), ==, 0);
+        if (i % 2) {
+            dm_handshake(&f->guest, CAPS);
+        }
+        assert_in_use(f, "a");
+    }
+    for (i = 0; i < 20; i++) {
+        dm_connect(&f->guest, f->qts);
+        dm_open(&f->guest, CAPS);
+        wait_state(f->qts, "new-kernel");
+        assert_in_use(f, "a");
+    }
+    check(f);
+    system_reset(f->qts);
+    unplug(f, "a");
     qtest_quit(f->qts);
 }
 
@@ -503,6 +767,14 @@ int main(int argc, char **argv)
 
     qtest_add_func("/dm-guest/ghosts", test_ghosts);
     qtest_add_func("/dm-guest/no-packet-is-missed", test_no_packet_is_missed);
+    qtest_add_func("/hostile/02-outside-ram", test_h02_outside_ram);
+    qtest_add_func("/hostile/10-ghost", test_h10_ghost);
+    qtest_add_func("/hostile/16-flood", test_h16_flood);
+    qtest_add_func("/hostile/17-status-events", test_h17_status_events);
+    qtest_add_func("/hostile/18-ring-gone", test_h18_ring_gone);
+    qtest_add_func("/hostile/19-read-index", test_h19_read_index);
+    qtest_add_func("/hostile/19-write-index", test_h19_write_index);
+    qtest_add_func("/hostile/20-reconnects", test_h20_reconnects);
 
     ret = g_test_run();
     rom_delete();

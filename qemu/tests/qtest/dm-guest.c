@@ -7,6 +7,13 @@
 #include "qemu/osdep.h"
 #include "dm-guest.h"
 
+void dm_place_rings(DmGuest *guest, uint32_t gpadl, uint64_t ring)
+{
+    guest->gpadl = gpadl;
+    guest->ring = ring;
+    create_gpadl(guest->qts, gpadl, 2 * DM_RING_PAGES, ring / DM_PAGE);
+}
+
 void dm_connect(DmGuest *guest, QTestState *qts)
 {
     *guest = (DmGuest) { .qts = qts };
@@ -14,7 +21,7 @@ void dm_connect(DmGuest *guest, QTestState *qts)
     enable_synic(qts, 0);
     connect_vmbus(qts, 0);
     guest->relid = first_offer(qts);
-    create_gpadl(qts, DM_GPADL, 2 * DM_RING_PAGES, RING / DM_PAGE);
+    dm_place_rings(guest, 1, RING);
 }
 
 /* ---- rings ---- */
@@ -26,26 +33,26 @@ void dm_signal(DmGuest *guest)
                     STATUS_SUCCESS);
 }
 
-static uint32_t ring_write(QTestState *qts, uint32_t at, const void *data,
+static uint32_t ring_write(DmGuest *guest, uint32_t at, const void *data,
                            size_t len)
 {
     size_t first = MIN(len, DM_RING_DATA - at);
 
-    qtest_memwrite(qts, DM_RING_OUT + DM_PAGE + at, data, first);
+    qtest_memwrite(guest->qts, DM_RING_OUT(guest) + DM_PAGE + at, data, first);
     if (len > first) {
-        qtest_memwrite(qts, DM_RING_OUT + DM_PAGE,
+        qtest_memwrite(guest->qts, DM_RING_OUT(guest) + DM_PAGE,
                        (const uint8_t *)data + first, len - first);
     }
     return (at + len) % DM_RING_DATA;
 }
 
-static uint32_t ring_read(QTestState *qts, uint32_t at, void *data, size_t len)
+static uint32_t ring_read(DmGuest *guest, uint32_t at, void *data, size_t len)
 {
     size_t first = MIN(len, DM_RING_DATA - at);
 
-    qtest_memread(qts, DM_RING_IN + DM_PAGE + at, data, first);
+    qtest_memread(guest->qts, DM_RING_IN(guest) + DM_PAGE + at, data, first);
     if (len > first) {
-        qtest_memread(qts, DM_RING_IN + DM_PAGE, (uint8_t *)data + first,
+        qtest_memread(guest->qts, DM_RING_IN(guest) + DM_PAGE, (uint8_t *)data + first,
                       len - first);
     }
     return (at + len) % DM_RING_DATA;
@@ -64,15 +71,15 @@ uint32_t dm_put_packet(DmGuest *guest, uint32_t at, const void *msg, size_t len)
     g_autofree uint8_t *data = g_malloc0(words * 8);
 
     memcpy(data, msg, len);
-    at = ring_write(guest->qts, at, &head, sizeof(head));
-    at = ring_write(guest->qts, at, data, words * 8);
-    return ring_write(guest->qts, at, &trailer, sizeof(trailer));
+    at = ring_write(guest, at, &head, sizeof(head));
+    at = ring_write(guest, at, data, words * 8);
+    return ring_write(guest, at, &trailer, sizeof(trailer));
 }
 
-static uint32_t room(QTestState *qts)
+static uint32_t room(DmGuest *guest)
 {
-    uint32_t write = qtest_readl(qts, DM_RING_OUT + DM_WRITE_INDEX);
-    uint32_t read = qtest_readl(qts, DM_RING_OUT + DM_READ_INDEX);
+    uint32_t write = qtest_readl(guest->qts, DM_RING_OUT(guest) + DM_WRITE_INDEX);
+    uint32_t read = qtest_readl(guest->qts, DM_RING_OUT(guest) + DM_READ_INDEX);
 
     return (read + DM_RING_DATA - write - 8) % DM_RING_DATA;
 }
@@ -82,26 +89,26 @@ void dm_send(DmGuest *guest, const void *msg, size_t len)
     int64_t end = g_get_monotonic_time() + WAIT_US;
     uint32_t at;
 
-    while (room(guest->qts) < len + 8 + DM_PACKET_EXTRA) {
+    while (room(guest) < len + 8 + DM_PACKET_EXTRA) {
         g_assert_cmpint(g_get_monotonic_time(), <, end);
     }
-    at = qtest_readl(guest->qts, DM_RING_OUT + DM_WRITE_INDEX);
+    at = qtest_readl(guest->qts, DM_RING_OUT(guest) + DM_WRITE_INDEX);
     at = dm_put_packet(guest, at, msg, len);
-    qtest_writel(guest->qts, DM_RING_OUT + DM_WRITE_INDEX, at);
+    qtest_writel(guest->qts, DM_RING_OUT(guest) + DM_WRITE_INDEX, at);
     dm_signal(guest);
 }
 
 bool dm_pending(DmGuest *guest)
 {
-    return qtest_readl(guest->qts, DM_RING_IN + DM_WRITE_INDEX) !=
-           qtest_readl(guest->qts, DM_RING_IN + DM_READ_INDEX);
+    return qtest_readl(guest->qts, DM_RING_IN(guest) + DM_WRITE_INDEX) !=
+           qtest_readl(guest->qts, DM_RING_IN(guest) + DM_READ_INDEX);
 }
 
 enum dm_message_type dm_receive_any(DmGuest *guest)
 {
     int64_t end = g_get_monotonic_time() + WAIT_US;
     struct dm_header *dm = (void *)guest->msg;
-    uint32_t at = qtest_readl(guest->qts, DM_RING_IN + DM_READ_INDEX);
+    uint32_t at = qtest_readl(guest->qts, DM_RING_IN(guest) + DM_READ_INDEX);
     vmbus_packet_hdr head;
     size_t len;
 
@@ -109,14 +116,14 @@ enum dm_message_type dm_receive_any(DmGuest *guest)
         g_assert_cmpint(g_get_monotonic_time(), <, end);
         g_usleep(500);
     }
-    at = ring_read(guest->qts, at, &head, sizeof(head));
+    at = ring_read(guest, at, &head, sizeof(head));
     g_assert_cmpuint(head.type, ==, VMBUS_PACKET_DATA_INBAND);
     g_assert_cmpuint(head.offset_qwords, ==, sizeof(head) / 8);
     len = head.len_qwords * 8 - sizeof(head);
     g_assert_cmpuint(len, <=, sizeof(guest->msg));
-    at = ring_read(guest->qts, at, guest->msg, len);
+    at = ring_read(guest, at, guest->msg, len);
     at = (at + 8) % DM_RING_DATA;
-    qtest_writel(guest->qts, DM_RING_IN + DM_READ_INDEX, at);
+    qtest_writel(guest->qts, DM_RING_IN(guest) + DM_READ_INDEX, at);
     g_assert_cmpuint(dm->size, <=, len);
     return dm->type;
 }
@@ -157,8 +164,9 @@ static void say_capabilities(DmGuest *guest, uint32_t caps)
 
 uint32_t dm_open_channel(DmGuest *guest)
 {
-    qtest_memset(guest->qts, RING, 0, 2 * DM_RING_PAGES * DM_PAGE);
-    return open_channel(guest->qts, guest->relid, DM_GPADL, DM_RING_PAGES, 0);
+    qtest_memset(guest->qts, guest->ring, 0, 2 * DM_RING_PAGES * DM_PAGE);
+    return open_channel(guest->qts, guest->relid, guest->gpadl,
+                        DM_RING_PAGES, 0);
 }
 
 void dm_handshake(DmGuest *guest, uint32_t caps)

@@ -16,14 +16,13 @@
 
 #define DM_PAGE 4096
 
-/* Two rings of a page of indices and a few of data, from RING on. */
+/* Two rings of a page of indices and a few of data. */
 #define DM_RING_PAGES   8
 #define DM_RING_DATA    ((DM_RING_PAGES - 1) * DM_PAGE)
-#define DM_RING_OUT     RING
-#define DM_RING_IN      (RING + DM_RING_PAGES * DM_PAGE)
+#define DM_RING_OUT(guest) ((guest)->ring)
+#define DM_RING_IN(guest)  ((guest)->ring + DM_RING_PAGES * DM_PAGE)
 #define DM_WRITE_INDEX  0
 #define DM_READ_INDEX   4
-#define DM_GPADL        1
 /* What a packet has besides its message. */
 #define DM_PACKET_EXTRA 24
 
@@ -39,6 +38,8 @@
 typedef struct DmGuest {
     QTestState *qts;
     uint32_t relid;
+    uint64_t ring;              /* where both rings are */
+    uint32_t gpadl;
     uint8_t msg[DM_PAGE];       /* the last that came */
 } DmGuest;
 
@@ -52,6 +53,8 @@ typedef struct DmPages {
 void dm_connect(DmGuest *guest, QTestState *qts);
 /* The driver loads, and says that it can do @caps. */
 void dm_open(DmGuest *guest, uint32_t caps);
+/* The rings of the next opening are at @ring, of which @gpadl tells the host. */
+void dm_place_rings(DmGuest *guest, uint32_t gpadl, uint64_t ring);
 /* Only the channel, with empty rings. The host's status, 0 if it is open. */
 uint32_t dm_open_channel(DmGuest *guest);
 /* Only the words that the driver begins with. */

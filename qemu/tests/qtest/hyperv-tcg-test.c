@@ -967,9 +967,9 @@ int main(int argc, char **argv)
                    test_reset_with_pending_message);
     qtest_add_func("/hyperv-tcg/migration", test_migration);
     qtest_add_func("/vmbus/contact", test_bad_contact);
-    qtest_add_func("/vmbus/gpadl/bad", test_bad_gpadl);
-    qtest_add_func("/vmbus/gpadl/many", test_many_gpadls);
-    qtest_add_func("/vmbus/gpadl/large", test_large_gpadls);
+    qtest_add_func("/hostile/21-22-gpadl-bad", test_bad_gpadl);
+    qtest_add_func("/hostile/22-gpadl-many", test_many_gpadls);
+    qtest_add_func("/hostile/22-gpadl-large", test_large_gpadls);
     if (qtest_has_device("hv-balloon")) {
         qtest_add_func("/hyperv-tcg/free-pages/off", test_reporting_off);
         qtest_add_func("/hyperv-tcg/free-pages/query", test_reporting_query);
