@@ -73,7 +73,7 @@ TEMPLATE = """<domain type='{type}'>
     <video>
       <model type='none'/>
     </video>
-    <memballoon model='{balloon}'/>
+    <memballoon model='{balloon}'{reporting}/>
   </devices>
 </domain>
 """
@@ -112,11 +112,12 @@ def check(name, memory, maximum, vcpus):
 
 
 def domain_xml(paths, name="hvb-demo", memory=1 << 20, maximum=8 << 20, vcpus=2, machine="q35", accel="tcg", cmdline="",
-               balloon="hyperv"):
+               balloon="hyperv", reporting=False):
     """The XML; sizes in KiB. PATHS has kernel, initrd, emulator and run, the folder for sockets and logs."""
     check(name, memory, maximum, vcpus)
     text = {"name": name, "machine": machine, "cmdline": f"{CMDLINE} {cmdline}".strip(), "balloon": balloon, **paths}
     return TEMPLATE.format(memory=memory, max=maximum, vcpus=vcpus, tcg=TCG if accel == "tcg" else "",
+                           reporting=" freePageReporting='on'" if reporting else "",
                            type={"tcg": "qemu", "kvm": "kvm"}[accel], cpu={"tcg": "maximum", "kvm": "host-passthrough"}[accel],
                            **{key: escape(value, {"'": "&apos;"}) for key, value in text.items()})
 
