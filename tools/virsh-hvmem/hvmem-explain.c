@@ -76,9 +76,9 @@ explainNotOnlined(const hvmemDomain *dom,
     why->problem = true;
     why->meaning = g_strdup("The guest took more memory and does not use it: its kernel has not brought it online.");
     why->remedy = g_strdup("In the Linux guest: put memhp_default_state=online on the kernel's command line (not online_movable, which "
-                           "can never be given back). At once: echo online >/sys/devices/system/memory/auto_online_blocks, and "
-                           "for i in /sys/devices/system/memory/memory*/state; do echo online >$i; done");
-    why->next = onTheWay(dom, "After that, or a reboot,");
+                           "can never be given back). At once, as root in it: 'echo online | tee /sys/devices/system/memory/auto_online_blocks "
+                           "/sys/devices/system/memory/memory*/state'");
+    why->next = onTheWay(dom, "After that, and being asked again ('virsh-hvmem set'), or after a reboot,");
 }
 
 
