@@ -1173,11 +1173,35 @@ static void add_guests(void)
     ADD("reconnect/kexec-before-discard", test_kexec_before_discard);
 }
 
+/* What nobody could map for a device is not given, until somebody can. */
+static void test_cannot_map(void)
+{
+    Sim *sim = one_stick();
+    uint64_t sent;
+
+    sim->cannot_map = true;
+    sim_target(sim, 2 * SIM_GIB);
+    assert_state(sim, DM_STATE_REFUSED);
+    g_assert_nonnull(strstr(sim_info(sim).last_error, "cannot map"));
+    g_assert_cmpuint(sim_info(sim).actual, ==, SIM_GIB);
+    sim_target(sim, SIM_GIB / 2);
+    assert_state(sim, DM_STATE_IDLE);
+    sent = sim_info(sim).counters.messages_sent;
+    sim_target(sim, SIM_GIB);
+    assert_state(sim, DM_STATE_REFUSED);
+    g_assert_cmpuint(sim_info(sim).counters.messages_sent, ==, sent);
+    sim->cannot_map = false;
+    sim_advance(sim, 120 * 1000);
+    g_assert_cmpuint(sim_info(sim).actual, ==, SIM_GIB);
+    done_honest(sim);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     add_ordinary();
     add_sticks();
     add_guests();
+    g_test_add_func("/engine/cannot-map", test_cannot_map);
     return g_test_run();
 }

@@ -514,8 +514,18 @@ static uint64_t op_clock(void *opaque)
     return sim->ns += 1000;
 }
 
+static bool op_populate(void *opaque, const DmRange *ranges, unsigned n)
+{
+    Sim *sim = opaque;
+
+    g_assert_cmpuint(n, >, 0);
+    g_assert_cmpuint(ranges[0].count, >, 0);
+    return !sim->cannot_map;
+}
+
 static const DmEngineOps sim_ops = {
     .send = op_send,
+    .populate = op_populate,
     .discard = op_discard,
     .stick_state = op_stick_state,
     .actual_changed = op_actual_changed,

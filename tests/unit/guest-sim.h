@@ -78,6 +78,7 @@ typedef struct Sim {
     bool big_ranges;            /* as Windows: runs in one range */
     bool scatter;               /* release from anywhere, not top down */
     bool ring_full;             /* the engine cannot send */
+    bool cannot_map;            /* the host cannot ready memory for it */
     /* For a state from elsewhere, of which the books know nothing. */
     void (*believe)(void *opaque, uint64_t first, uint64_t count);
     SimPick *pick;

@@ -18,14 +18,15 @@
 #define DISCARD_PAUSE_MS 10000
 
 /*
- * Pages that someone else relies on (VFIO has pinned them, postcopy will
- * bring them, a background snapshot will save them) stay where they are:
- * they are accounted as released all the same.
+ * Pages that someone else relies on (they are locked, postcopy will bring
+ * them, a background snapshot will save them) stay where they are: they are
+ * accounted as released all the same. So do those that VFIO has pinned, except
+ * of a stick, which tells it to let go: see discard_section().
  */
 static bool discards_inhibited(void)
 {
-    return ram_block_discard_is_disabled() || should_mlock(mlock_state) ||
-           migration_in_incoming_postcopy() || migration_in_bg_snapshot();
+    return should_mlock(mlock_state) || migration_in_incoming_postcopy() ||
+           migration_in_bg_snapshot();
 }
 
 /*
@@ -119,9 +120,52 @@ static void discard_in_block(HvBalloon *balloon, const DiscardWindow *window,
     discard_units(balloon, window->block, units);
 }
 
+/* The stick that @s is in, if it is one that tells what the guest may use. */
+static MemHaprot *section_stick(const MemoryRegionSection *s)
+{
+    RamDiscardManager *rdm = memory_region_is_ram(s->mr) ?
+                             memory_region_get_ram_discard_manager(s->mr) :
+                             NULL;
+
+    return rdm ? (MemHaprot *)object_dynamic_cast(OBJECT(rdm), TYPE_MEM_HAPROT)
+               : NULL;
+}
+
+/* Of a stick: whole granules that are released now, and nobody maps then. */
+static DmRange let_go(const MemoryRegionSection *s, DiscardWindow *window,
+                      uint64_t count)
+{
+    MemHaprot *stick = section_stick(s);
+    DmRange units = { 0, 0 };
+
+    if (stick && dm_discard_units((DmRange) { window->page, count },
+                                  haprot_granule(stick) >> DM_PAGE_SHIFT,
+                                  window_released, window, &units)) {
+        haprot_discard(stick, units.first << DM_PAGE_SHIFT,
+                       units.count << DM_PAGE_SHIFT);
+    }
+    return units;
+}
+
+static void discard_window(HvBalloon *balloon, const MemoryRegionSection *s,
+                           DiscardWindow *window, uint64_t count,
+                           bool released)
+{
+    DmRange units = released ? let_go(s, window, count) : (DmRange) { 0, 0 };
+
+    if (discards_inhibited() ||
+        (ram_block_discard_is_disabled() && !units.count)) {
+        balloon->discard_inhibited += count << DM_PAGE_SHIFT;
+    } else if (ram_block_discard_is_disabled()) {
+        discard_units(balloon, window->block, units);
+    } else {
+        discard_in_block(balloon, window, count);
+    }
+}
+
 /* Discard the whole pages of section @s, and return where it ends. */
 static uint64_t discard_section(HvBalloon *balloon,
-                                const MemoryRegionSection *s)
+                                const MemoryRegionSection *s, bool released)
 {
     hwaddr start = s->offset_within_address_space;
     hwaddr end = start + int128_get64(s->size);
@@ -137,20 +181,40 @@ static uint64_t discard_section(HvBalloon *balloon,
             .pfn = first,
             .page = offset >> DM_PAGE_SHIFT,
         };
-        discard_in_block(balloon, &window, (end >> DM_PAGE_SHIFT) - first);
+        discard_window(balloon, s, &window, (end >> DM_PAGE_SHIFT) - first,
+                       released);
     }
     return DIV_ROUND_UP(end, DM_PAGE_SIZE);
 }
 
-void hv_balloon_discard(HvBalloon *balloon, DmRange range)
+bool hv_balloon_populate(DmRange range)
+{
+    hwaddr next = range.first << DM_PAGE_SHIFT;
+    hwaddr end = (range.first + range.count) << DM_PAGE_SHIFT;
+    bool ok = true;
+
+    while (ok && next < end) {
+        MemoryRegionSection s = memory_region_find(get_system_memory(), next,
+                                                   end - next);
+        MemHaprot *stick;
+
+        if (!s.mr) {
+            return true;
+        }
+        stick = section_stick(&s);
+        next = s.offset_within_address_space + int128_get64(s.size);
+        ok = !stick || haprot_populate(stick, s.offset_within_region,
+                                       int128_get64(s.size));
+        memory_region_unref(s.mr);
+    }
+    return ok;
+}
+
+void hv_balloon_discard(HvBalloon *balloon, DmRange range, bool released)
 {
     uint64_t next = range.first;
     uint64_t end = range.first + range.count;
 
-    if (discards_inhibited()) {
-        balloon->discard_inhibited += range.count << DM_PAGE_SHIFT;
-        return;
-    }
     while (next < end) {
         MemoryRegionSection s =
             memory_region_find(get_system_memory(), next << DM_PAGE_SHIFT,
@@ -159,7 +223,7 @@ void hv_balloon_discard(HvBalloon *balloon, DmRange range)
         if (!s.mr) {
             return;
         }
-        next = discard_section(balloon, &s);
+        next = discard_section(balloon, &s, released);
         memory_region_unref(s.mr);
     }
 }
@@ -174,5 +238,5 @@ void hv_balloon_free_pages_reported(void *opaque, uint64_t first,
     HvBalloon *balloon = opaque;
 
     balloon->reported += count << DM_PAGE_SHIFT;
-    hv_balloon_discard(balloon, (DmRange) { first, count });
+    hv_balloon_discard(balloon, (DmRange) { first, count }, false);
 }

@@ -95,14 +95,24 @@ void hv_balloon_kick(HvBalloon *balloon);
 bool hv_balloon_mem_realize(HvBalloon *balloon, const DmEngineOps *ops,
                             Error **errp);
 void hv_balloon_mem_unrealize(HvBalloon *balloon);
+/* After a system reset: no guest has memory of a stick. */
+void hv_balloon_mem_reset(HvBalloon *balloon);
 void hv_balloon_mem_class_init(ObjectClass *oc);
 /* NULL for the stick that memdev= makes. */
 MemHaprot *hv_balloon_stick(HvBalloon *balloon, unsigned number);
 
 /* hv-balloon-discard.c: released memory goes back to the host */
 
-/* The guest does not have the pages of @range, in the engine's books too. */
-void hv_balloon_discard(HvBalloon *balloon, DmRange range);
+/*
+ * @range is about to be given to the guest: false if someone who maps the
+ * guest's memory cannot have that.
+ */
+bool hv_balloon_populate(DmRange range);
+/*
+ * The guest does not need what is in @range: it does not have it, which is in
+ * the engine's books too, if @released; else it may use it at any time again.
+ */
+void hv_balloon_discard(HvBalloon *balloon, DmRange range, bool released);
 /* The guest keeps these pages, and does not need what is in them. */
 HvFreePagesFunc hv_balloon_free_pages_reported;
 

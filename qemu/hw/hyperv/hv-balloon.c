@@ -111,9 +111,19 @@ static bool op_send(void *opaque, const void *msg, size_t len)
     return ret >= 0;
 }
 
+static bool op_populate(void *opaque, const DmRange *ranges, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (!hv_balloon_populate(ranges[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void op_discard(void *opaque, uint64_t first, uint64_t count)
 {
-    hv_balloon_discard(opaque, (DmRange) { first, count });
+    hv_balloon_discard(opaque, (DmRange) { first, count }, true);
 }
 
 static void op_stick_state(void *opaque, unsigned stick, DmStickState state)
@@ -150,6 +160,7 @@ static uint64_t op_clock(void *opaque)
 
 static const DmEngineOps engine_ops = {
     .send = op_send,
+    .populate = op_populate,
     .discard = op_discard,
     .stick_state = op_stick_state,
     .actual_changed = op_actual_changed,
@@ -318,6 +329,7 @@ static void system_reset_exit(Object *obj, ResetType type)
     trace_hv_balloon_system_reset();
     forget_guest(balloon);
     dm_engine_system_reset(balloon->engine, hv_balloon_now());
+    hv_balloon_mem_reset(balloon);
     hv_balloon_kick(balloon);
 }
 

@@ -55,7 +55,7 @@ char *haprot_qom_path(const MemHaprot *stick)
     return object_get_canonical_path(OBJECT(stick));
 }
 
-static const char *haprot_name(const MemHaprot *stick)
+const char *haprot_name(const MemHaprot *stick)
 {
     const char *id = DEVICE(stick)->id;
 
@@ -136,6 +136,13 @@ void haprot_pre_plug(MemHaprot *stick, MachineState *ms, Error **errp)
     stick->placed = !*errp;
 }
 
+static uint64_t haprot_md_get_min_alignment(const MemoryDeviceState *md)
+{
+    MemHaprot *stick = MEM_HAPROT(md);
+
+    return MAX(HAPROT_ALIGNMENT, host_memory_backend_pagesize(stick->memdev));
+}
+
 /*
  * The backend is taken as long as it is mapped, not as long as the device is
  * realized: "realized" can be set to false at any time, and the guest goes on
@@ -144,6 +151,7 @@ void haprot_pre_plug(MemHaprot *stick, MachineState *ms, Error **errp)
 static void haprot_map(MemHaprot *stick, MachineState *ms)
 {
     host_memory_backend_set_mapped(stick->memdev, true);
+    haprot_coordinate(stick, haprot_md_get_min_alignment(MEMORY_DEVICE(stick)));
     memory_device_plug(MEMORY_DEVICE(stick), ms);
     vmstate_register_ram(haprot_memory_region(stick), DEVICE(stick));
     stick->plugged = true;
@@ -154,6 +162,7 @@ static void haprot_unmap(MemHaprot *stick, MachineState *ms)
     stick->plugged = false;
     vmstate_unregister_ram(haprot_memory_region(stick), DEVICE(stick));
     memory_device_unplug(MEMORY_DEVICE(stick), ms);
+    haprot_uncoordinate(stick);
     host_memory_backend_set_mapped(stick->memdev, false);
 }
 
@@ -219,13 +228,6 @@ static MemoryRegion *haprot_md_get_memory_region(MemoryDeviceState *md,
         return NULL;
     }
     return haprot_memory_region(stick);
-}
-
-static uint64_t haprot_md_get_min_alignment(const MemoryDeviceState *md)
-{
-    MemHaprot *stick = MEM_HAPROT(md);
-
-    return MAX(HAPROT_ALIGNMENT, host_memory_backend_pagesize(stick->memdev));
 }
 
 static void haprot_md_fill_device_info(const MemoryDeviceState *md,
@@ -383,6 +385,7 @@ static void haprot_class_init(ObjectClass *oc, void *data)
     mdc->get_memory_region = haprot_md_get_memory_region;
     mdc->get_min_alignment = haprot_md_get_min_alignment;
     mdc->fill_device_info = haprot_md_fill_device_info;
+    haprot_discard_class_init(oc);
 }
 
 static const TypeInfo haprot_type_info = {
@@ -392,6 +395,7 @@ static const TypeInfo haprot_type_info = {
     .class_init = haprot_class_init,
     .interfaces = (InterfaceInfo[]) {
         { TYPE_MEMORY_DEVICE },
+        { TYPE_RAM_DISCARD_MANAGER },
         { }
     },
 };

@@ -813,6 +813,49 @@ static void test_return_order(void)
     qtest_quit(qts);
 }
 
+/* ---- Who reads the guest's memory ---- */
+
+/* How large a dump of @size bytes at @addr is, some of which is not there. */
+static uint64_t dump_size(QTestState *qts, uint64_t addr, uint64_t size)
+{
+    g_autofree char *file = NULL, *protocol = NULL;
+    int fd = g_file_open_tmp("hv-balloon-XXXXXX", &file, NULL);
+    struct stat st;
+
+    close(fd);
+    protocol = g_strdup_printf("file:%s", file);
+    qtest_qmp_assert_success(qts, "{'execute': 'dump-guest-memory',"
+                             " 'arguments': {'paging': false, 'protocol': %s,"
+                             " 'begin': %" PRIu64 ", 'length': %" PRIu64 "}}",
+                             protocol, addr, size);
+    g_assert_cmpint(stat(file, &st), ==, 0);
+    unlink(file);
+    return st.st_size;
+}
+
+/* What the guest was not given, or has released, is nobody's to read or map. */
+static void test_dump(void)
+{
+    DmGuest guest;
+    QTestState *qts = start(&guest, "");
+    uint64_t begin = BOOT - 2 * MiB, size, before;
+    DmPages pages;
+
+    add_stick(qts, "a", 2 * CHUNK);
+    size = stick_addr(qts, "a") + 2 * CHUNK - begin;
+    before = dump_size(qts, begin, size);
+    set_target(qts, BOOT + CHUNK);
+    pages = take_memory(&guest);
+    wait_number(qts, "actual", BOOT + CHUNK);
+    g_assert_cmphex(dump_size(qts, begin, size) - before, >=, CHUNK);
+    g_assert_cmphex(dump_size(qts, begin, size) - before, <, CHUNK + 2 * MiB);
+    set_target(qts, BOOT);
+    dm_release(&guest, pages);
+    wait_number(qts, "actual", BOOT);
+    g_assert_cmphex(dump_size(qts, begin, size), ==, before);
+    qtest_quit(qts);
+}
+
 /* ---- Trace events ---- */
 
 static void test_trace(void)
@@ -998,6 +1041,7 @@ int main(int argc, char **argv)
     qtest_add_func("/hv-balloon/discard/huge", test_discard_huge);
     qtest_add_func("/hv-balloon/two-balloons", test_two_balloons);
     qtest_add_func("/hv-balloon/return-order", test_return_order);
+    qtest_add_func("/hv-balloon/dump", test_dump);
     qtest_add_func("/hv-balloon/trace", test_trace);
     qtest_add_func("/hv-balloon/status-report-rate", test_status_report_rate);
     qtest_add_func("/hv-balloon/hmp", test_hmp);

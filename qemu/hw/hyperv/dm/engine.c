@@ -281,6 +281,21 @@ static bool one_range_only(const DmEngine *e)
             e->guest_os_id >> 48 != OS_LINUX);
 }
 
+/* Can the guest be given these? If not, that is the state for a while. */
+static bool populate(DmEngine *e, const DmRange *ranges, unsigned n,
+                     uint64_t now)
+{
+    if (!e->ops.populate || e->ops.populate(e->opaque, ranges, n)) {
+        return true;
+    }
+    set_error(e, "the host cannot make memory at 0x%" G_GINT64_MODIFIER "x "
+              "ready for the guest, as an assigned device cannot map it; it "
+              "will be tried again", ranges[0].first << DM_PAGE_SHIFT);
+    obstacle_for_now(e, DM_STATE_REFUSED, now);
+    return false;
+}
+
+/* True if something was begun, or cannot be for now. */
 static bool start_return(DmEngine *e, uint64_t pages, uint64_t now)
 {
     unsigned i, max = one_range_only(e) ? 1 : DM_MAX_SEND_RANGES;
@@ -293,6 +308,9 @@ static bool start_return(DmEngine *e, uint64_t pages, uint64_t now)
     }
     if (!asked) {
         return false;
+    }
+    if (!populate(e, e->txn.ranges, e->txn.n_ranges, now)) {
+        return true;
     }
     txn_begin(e, TXN_RETURN, now, RETURN_DEADLINE, asked);
     trace(e, "unballoon: %" G_GUINT64_FORMAT " pages in %u ranges", asked,
@@ -322,6 +340,9 @@ static bool start_hot_add(DmEngine *e, uint64_t pages, uint64_t now)
     if (!dm_regions_pick_hot_add(&e->regions, pages, alignment(e), limit,
                                  e->elsewhere, add)) {
         return false;
+    }
+    if (!populate(e, &add->range, 1, now)) {
+        return true;
     }
     txn_begin(e, TXN_HOT_ADD, now, HOT_ADD_DEADLINE +
               HOT_ADD_DEADLINE_BLOCK * blocks(add->range.count),

@@ -115,6 +115,11 @@ typedef struct DmStickInfo {
 typedef struct DmEngineOps {
     /* Queue a message; false: no room now, try at dm_engine_writable(). */
     bool (*send)(void *opaque, const void *msg, size_t len);
+    /*
+     * Before the guest is given these ranges: false if that cannot be, and
+     * then it is tried again later. May be NULL.
+     */
+    bool (*populate)(void *opaque, const DmRange *ranges, unsigned n);
     /* The guest does not have these pages: their memory can go. */
     void (*discard)(void *opaque, uint64_t first, uint64_t count);
     void (*stick_state)(void *opaque, unsigned stick, DmStickState state);

@@ -37,6 +37,10 @@ struct MemHaprot {
     bool placed;                /* a machine has agreed to map it */
     bool plugged;               /* it is mapped, and the handler knows it */
     unsigned handle;            /* the protocol handler's name for it */
+
+    /* who wants to know which of it the guest may use; see haprot_populate() */
+    struct DmGranules *granules;        /* NULL: nobody is told */
+    QLIST_HEAD(, RamDiscardListener) listeners;
 };
 
 MemoryRegion *haprot_memory_region(const MemHaprot *stick);
@@ -46,6 +50,24 @@ uint64_t haprot_size(const MemHaprot *stick);
  * The QOM path of @stick.  Free with g_free().
  */
 char *haprot_qom_path(const MemHaprot *stick);
+
+/* What errors call it: its id, if it has one. */
+const char *haprot_name(const MemHaprot *stick);
+
+/*
+ * For the handler, of a stick with granules: before the guest is given memory
+ * of it, and after it has released some.  Those who map the guest's memory are
+ * told, in whole granules of haprot_granule() bytes, and may refuse the former:
+ * then it must not be given.  Offsets are within the stick.
+ */
+uint64_t haprot_granule(const MemHaprot *stick);
+bool haprot_populate(MemHaprot *stick, uint64_t offset, uint64_t size);
+void haprot_discard(MemHaprot *stick, uint64_t offset, uint64_t size);
+
+/* For the device itself: before it is mapped, after it is unmapped. */
+void haprot_coordinate(MemHaprot *stick, uint64_t granule);
+void haprot_uncoordinate(MemHaprot *stick);
+void haprot_discard_class_init(ObjectClass *oc);
 
 typedef struct HaprotProtocol HaprotProtocol;
 

@@ -1,0 +1,51 @@
+/*
+ * Which parts of a stick someone else may map: in whole granules
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Pure C + GLib. Whoever maps the guest's memory for a device (VFIO) has to
+ * know which of it the guest may use, and is told in granules much larger than
+ * a page. A granule is populated from before the guest is given the first page
+ * of it until after it has released the last. Offsets and sizes are in bytes
+ * within the stick.
+ */
+
+#ifndef DM_GRANULES_H
+#define DM_GRANULES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct DmGranules DmGranules;
+
+/* One run of granules; not 0 is an error and ends what is going on. */
+typedef int DmGranulesFunc(uint64_t offset, uint64_t size, void *opaque);
+
+/* @size is a multiple of @granule. Nothing is populated. */
+DmGranules *dm_granules_new(uint64_t size, uint64_t granule);
+void dm_granules_free(DmGranules *granules);
+uint64_t dm_granules_size(const DmGranules *granules);
+
+/*
+ * Populates each granule that [@offset, @offset + @size) touches, calling
+ * @populate for every run that was not. If that fails, @discard is called for
+ * the runs before, and nothing has changed: the error is returned.
+ */
+int dm_granules_populate(DmGranules *granules, uint64_t offset, uint64_t size,
+                         DmGranulesFunc *populate, DmGranulesFunc *discard,
+                         void *opaque);
+
+/* Discards the granules that lie in the range as a whole; may not fail. */
+void dm_granules_discard(DmGranules *granules, uint64_t offset, uint64_t size,
+                         DmGranulesFunc *discard, void *opaque);
+
+/* Is every byte of the range in a populated granule? */
+bool dm_granules_populated(const DmGranules *granules, uint64_t offset,
+                           uint64_t size);
+
+/* Calls @func for the runs, cut to the range, that are @populated or not. */
+int dm_granules_replay(const DmGranules *granules, bool populated,
+                       uint64_t offset, uint64_t size, DmGranulesFunc *func,
+                       void *opaque);
+
+#endif

@@ -1,0 +1,257 @@
+/*
+ * Sticks that say which of their memory the guest may use (RamDiscardManager)
+ *
+ * Whoever maps the guest's memory for a device (VFIO), dumps it or copies it
+ * leaves out what the guest was not given, and what it has released.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "hw/hyperv/dm/granules.h"
+#include "hw/mem/haprot.h"
+#include "qemu/error-report.h"
+#include "trace.h"
+
+/* ---- telling the listeners ---- */
+
+/* Leaves of @s what lies in [@offset, @offset + @size); false if nothing. */
+static bool cut_section(MemoryRegionSection *s, uint64_t offset, uint64_t size)
+{
+    uint64_t start = MAX(s->offset_within_region, offset);
+    uint64_t end = MIN(s->offset_within_region + int128_get64(s->size),
+                       offset + size);
+
+    if (start >= end) {
+        return false;
+    }
+    s->offset_within_address_space += start - s->offset_within_region;
+    s->offset_within_region = start;
+    s->size = int128_make64(end - start);
+    return true;
+}
+
+static int notify_populate(RamDiscardListener *rdl, uint64_t offset,
+                           uint64_t size)
+{
+    MemoryRegionSection s = *rdl->section;
+
+    return cut_section(&s, offset, size) ? rdl->notify_populate(rdl, &s) : 0;
+}
+
+static void notify_discard(RamDiscardListener *rdl, uint64_t offset,
+                           uint64_t size)
+{
+    MemoryRegionSection s = *rdl->section;
+
+    if (cut_section(&s, offset, size)) {
+        rdl->notify_discard(rdl, &s);
+    }
+}
+
+/* All of them, or none. */
+static int populate_run(uint64_t offset, uint64_t size, void *opaque)
+{
+    MemHaprot *stick = opaque;
+    RamDiscardListener *rdl, *told;
+    int ret = 0;
+
+    trace_haprot_populate(haprot_name(stick), offset, size);
+    QLIST_FOREACH(rdl, &stick->listeners, next) {
+        ret = notify_populate(rdl, offset, size);
+        if (ret) {
+            break;
+        }
+    }
+    for (told = QLIST_FIRST(&stick->listeners); ret && told != rdl;
+         told = QLIST_NEXT(told, next)) {
+        notify_discard(told, offset, size);
+    }
+    return ret;
+}
+
+static int discard_run(uint64_t offset, uint64_t size, void *opaque)
+{
+    MemHaprot *stick = opaque;
+    RamDiscardListener *rdl;
+
+    trace_haprot_discard(haprot_name(stick), offset, size);
+    QLIST_FOREACH(rdl, &stick->listeners, next) {
+        notify_discard(rdl, offset, size);
+    }
+    return 0;
+}
+
+uint64_t haprot_granule(const MemHaprot *stick)
+{
+    return dm_granules_size(stick->granules);
+}
+
+bool haprot_populate(MemHaprot *stick, uint64_t offset, uint64_t size)
+{
+    int ret = dm_granules_populate(stick->granules, offset, size, populate_run,
+                                   discard_run, stick);
+
+    if (ret) {
+        error_report_once("memory of " TYPE_MEM_HAPROT " '%s' cannot be given"
+                          " to the guest, as a device that is assigned to it"
+                          " cannot map it: %s", haprot_name(stick),
+                          strerror(-ret));
+    }
+    return !ret;
+}
+
+void haprot_discard(MemHaprot *stick, uint64_t offset, uint64_t size)
+{
+    if (stick->granules) {
+        dm_granules_discard(stick->granules, offset, size, discard_run, stick);
+    }
+}
+
+/* ---- RamDiscardManager ---- */
+
+static uint64_t haprot_rdm_get_min_granularity(const RamDiscardManager *rdm,
+                                               const MemoryRegion *mr)
+{
+    return haprot_granule(MEM_HAPROT(rdm));
+}
+
+static bool haprot_rdm_is_populated(const RamDiscardManager *rdm,
+                                    const MemoryRegionSection *s)
+{
+    return dm_granules_populated(MEM_HAPROT(rdm)->granules,
+                                 s->offset_within_region,
+                                 int128_get64(s->size));
+}
+
+typedef struct Replay {
+    const MemoryRegionSection *section;
+    ReplayRamPopulate populate; /* one of the two */
+    ReplayRamDiscard discard;
+    void *opaque;
+} Replay;
+
+static int replay_run(uint64_t offset, uint64_t size, void *opaque)
+{
+    Replay *replay = opaque;
+    MemoryRegionSection s = *replay->section;
+
+    if (!cut_section(&s, offset, size)) {
+        return 0;
+    }
+    if (replay->populate) {
+        return replay->populate(&s, replay->opaque);
+    }
+    replay->discard(&s, replay->opaque);
+    return 0;
+}
+
+static int replay_section(const RamDiscardManager *rdm, Replay *replay)
+{
+    return dm_granules_replay(MEM_HAPROT(rdm)->granules,
+                              replay->populate != NULL,
+                              replay->section->offset_within_region,
+                              int128_get64(replay->section->size),
+                              replay_run, replay);
+}
+
+static int haprot_rdm_replay_populated(const RamDiscardManager *rdm,
+                                       MemoryRegionSection *s,
+                                       ReplayRamPopulate fn, void *opaque)
+{
+    Replay replay = { .section = s, .populate = fn, .opaque = opaque };
+
+    return replay_section(rdm, &replay);
+}
+
+static void haprot_rdm_replay_discarded(const RamDiscardManager *rdm,
+                                        MemoryRegionSection *s,
+                                        ReplayRamDiscard fn, void *opaque)
+{
+    Replay replay = { .section = s, .discard = fn, .opaque = opaque };
+
+    replay_section(rdm, &replay);
+}
+
+static int populate_listener(MemoryRegionSection *s, void *opaque)
+{
+    RamDiscardListener *rdl = opaque;
+
+    return rdl->notify_populate(rdl, s);
+}
+
+static int discard_listener(MemoryRegionSection *s, void *opaque)
+{
+    RamDiscardListener *rdl = opaque;
+
+    rdl->notify_discard(rdl, s);
+    return 0;
+}
+
+static void haprot_rdm_register_listener(RamDiscardManager *rdm,
+                                         RamDiscardListener *rdl,
+                                         MemoryRegionSection *s)
+{
+    MemHaprot *stick = MEM_HAPROT(rdm);
+    int ret;
+
+    g_assert(s->mr == haprot_memory_region(stick));
+    rdl->section = memory_region_section_new_copy(s);
+    QLIST_INSERT_HEAD(&stick->listeners, rdl, next);
+    ret = haprot_rdm_replay_populated(rdm, rdl->section, populate_listener,
+                                      rdl);
+    if (ret) {
+        error_report("memory of " TYPE_MEM_HAPROT " '%s' that the guest has"
+                     " cannot be mapped for a device: %s", haprot_name(stick),
+                     strerror(-ret));
+    }
+}
+
+static void haprot_rdm_unregister_listener(RamDiscardManager *rdm,
+                                           RamDiscardListener *rdl)
+{
+    haprot_rdm_replay_populated(rdm, rdl->section, discard_listener, rdl);
+    memory_region_section_free_copy(rdl->section);
+    rdl->section = NULL;
+    QLIST_REMOVE(rdl, next);
+}
+
+void haprot_discard_class_init(ObjectClass *oc)
+{
+    RamDiscardManagerClass *rdmc = RAM_DISCARD_MANAGER_CLASS(oc);
+
+    rdmc->get_min_granularity = haprot_rdm_get_min_granularity;
+    rdmc->is_populated = haprot_rdm_is_populated;
+    rdmc->replay_populated = haprot_rdm_replay_populated;
+    rdmc->replay_discarded = haprot_rdm_replay_discarded;
+    rdmc->register_listener = haprot_rdm_register_listener;
+    rdmc->unregister_listener = haprot_rdm_unregister_listener;
+}
+
+/* ---- with the stick ---- */
+
+/*
+ * Where nothing may be discarded at all, nothing is told either: then all of
+ * the stick is memory like any other, and what the guest releases stays.
+ */
+void haprot_coordinate(MemHaprot *stick, uint64_t granule)
+{
+    MemoryRegion *mr = haprot_memory_region(stick);
+
+    if (ram_block_coordinated_discard_require(true)) {
+        return;
+    }
+    stick->granules = dm_granules_new(memory_region_size(mr), granule);
+    QLIST_INIT(&stick->listeners);
+    memory_region_set_ram_discard_manager(mr, RAM_DISCARD_MANAGER(stick));
+}
+
+void haprot_uncoordinate(MemHaprot *stick)
+{
+    if (stick->granules) {
+        memory_region_set_ram_discard_manager(haprot_memory_region(stick),
+                                              NULL);
+        g_clear_pointer(&stick->granules, dm_granules_free);
+        ram_block_coordinated_discard_require(false);
+    }
+}
