@@ -11,6 +11,7 @@ from hvb import GIB, MIB
     ("small", 512 * MIB, 2 * GIB, 1, "pc", [1536 * MIB, 400 * MIB, 600 * MIB]),
     ("small-q35", 512 * MIB, 6 * GIB, 4, "q35", [6 * GIB, 512 * MIB, 3000 * MIB]),
     ("large", 6 * GIB, 7 * GIB, 4, "pc", [2 * GIB, 7 * GIB, 5 * GIB]),
+    ("shrink-only", GIB, GIB, 2, "q35", [600 * MIB, GIB, 700 * MIB]),
     ("one-vcpu", 2 * GIB, 4 * GIB, 1, "q35", [4 * GIB, GIB]),
 ])
 def test_shape(make_guest, name, memory, maximum, vcpus, machine, targets):
