@@ -798,6 +798,52 @@ static void test_onlines_from_now_on(void)
     done_honest(sim);
 }
 
+/* The target went down while the request was out that was then refused, or
+ * whose memory is not used: less memory is no question of that. */
+static void test_refused_on_the_way(void)
+{
+    Sim *sim = one_stick();
+
+    sim->mute = true;
+    sim_target(sim, 3 * SIM_GIB);
+    sim_target(sim, 700 * SIM_MIB);
+    sim->mute = false;
+    sim->refuse_for_good = true;
+    sim_pump(sim);
+    assert_actual(sim, 700 * SIM_MIB);
+    assert_state(sim, DM_STATE_IDLE);
+    g_assert_null(sim_info(sim).last_error);
+    done_honest(sim);
+}
+
+static void test_not_onlined_on_the_way(void)
+{
+    Sim *sim = one_stick();
+
+    sim->mute = true;
+    sim_target(sim, 3 * SIM_GIB);
+    sim_target(sim, 700 * SIM_MIB);
+    sim->mute = sim->onlines = false;
+    sim_pump(sim);
+    assert_actual(sim, 700 * SIM_MIB);
+    done_honest(sim);
+}
+
+/* And up, while a guest was asked that had no more to give. */
+static void test_floor_on_the_way(void)
+{
+    Sim *sim = one_stick();
+
+    sim->floor = SIM_GIB;
+    sim->mute = true;
+    sim_target(sim, 1);
+    sim_target(sim, 2 * SIM_GIB);
+    sim->mute = false;
+    sim_pump(sim);
+    g_assert_cmpuint(sim_info(sim).actual, ==, 2 * SIM_GIB);
+    done_honest(sim);
+}
+
 /* The time that Linux takes says nothing of Windows. */
 static void test_slow_windows(void)
 {
@@ -1153,6 +1199,9 @@ static void add_guests(void)
     ADD("refusal/permanent", test_permanent_refusal);
     ADD("refusal/here-only", test_refused_here_only);
     ADD("refusal/never-may-change", test_never_may_change);
+    ADD("floor/on-the-way", test_floor_on_the_way);
+    ADD("refusal/on-the-way", test_refused_on_the_way);
+    ADD("not-onlined/on-the-way", test_not_onlined_on_the_way);
     ADD("not-onlined", test_not_onlined);
     ADD("not-onlined/later", test_onlined_later);
     ADD("not-onlined/from-now-on", test_onlines_from_now_on);

@@ -1001,6 +1001,8 @@ static void step_reset(Sim *sim)
     sim->unit = units[pick(sim, 4) | (sim->n_pages > SIM_GIB ? 2 : 0)];
     sim->scatter = pick(sim, 2);
     sim->big_ranges = pick(sim, 2);
+    sim->can_balloon = pick(sim, 8) != 0;
+    sim->can_hot_add = pick(sim, 8) != 0;
     sim_connect(sim);
 }
 
@@ -1068,7 +1070,7 @@ static bool step_machine(Sim *sim)
         }
         return true;
     case 12:
-        step_online(sim);
+        pick(sim, 2) ? step_online(sim) : sim_migrate(sim);
         return true;
     default:
         return false;

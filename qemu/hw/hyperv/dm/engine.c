@@ -407,6 +407,26 @@ static void shrink(DmEngine *e, uint64_t surplus, uint64_t now)
     }
 }
 
+/*
+ * What stands in the way of more memory does not in the way of less, nor the
+ * other way round. The target may have passed the guest's size while the
+ * request was out that met the obstacle, or the guest's size the target.
+ */
+static bool other_way(const DmEngine *e)
+{
+    uint64_t actual = dm_regions_actual(&e->regions);
+
+    switch (e->obstacle) {
+    case DM_STATE_FLOOR:
+        return e->target > actual;
+    case DM_STATE_REFUSED:
+    case DM_STATE_NOT_ONLINED:
+        return e->caps.balloon && actual >= e->target + BALLOON_UNIT;
+    default:
+        return false;
+    }
+}
+
 static bool may_act(DmEngine *e, uint64_t now)
 {
     e->waiting = e->stage == STAGE_READY && now < e->quiet_until;
@@ -417,12 +437,20 @@ static bool may_act(DmEngine *e, uint64_t now)
     if (e->obstacle == DM_STATE_IDLE) {
         return true;
     }
-    if (now < e->retry_at) {
+    if (now < e->retry_at && !other_way(e)) {
         return false;
     }
     e->obstacle = DM_STATE_IDLE;
     e->retry_at = NEVER;
     return true;
+}
+
+static void not_onlined(DmEngine *e, uint64_t pages)
+{
+    set_error(e, "the guest took %" G_GUINT64_FORMAT " MiB and seems not to "
+              "online it: start its kernel with memhp_default_state=online",
+              pages / MIB_PAGES(1));
+    obstacle_for_good(e, DM_STATE_NOT_ONLINED);
 }
 
 /* Nothing more can be done for the target: says so if that is not enough. */
@@ -434,6 +462,9 @@ static void explain_ceiling(DmEngine *e)
     if (e->target > capacity) {
         set_error(e, "the target is %" G_GUINT64_FORMAT " MiB above what is "
                   "plugged", (e->target - capacity) / MIB_PAGES(1));
+    } else if (e->target >= actual + BALLOON_UNIT &&
+               dm_pageset_count(e->regions.offline)) {
+        not_onlined(e, dm_pageset_count(e->regions.offline));
     } else if (e->target >= actual + BALLOON_UNIT) {
         set_error(e, "the target cannot be met: it is unknown whether the "
                   "guest has %" G_GUINT64_FORMAT " MiB that were on their "
@@ -824,10 +855,7 @@ static void judge_onlining(DmEngine *e, uint64_t pages, uint64_t now)
     dm_regions_not_onlined(&e->regions,
                            (DmRange) { e->txn.add.range.first, pages });
     e->probed = false;
-    set_error(e, "the guest took %" G_GUINT64_FORMAT " MiB and seems not to "
-              "online it: start its kernel with memhp_default_state=online",
-              pages / MIB_PAGES(1));
-    obstacle_for_good(e, DM_STATE_NOT_ONLINED);
+    not_onlined(e, pages);
 }
 
 /*
