@@ -211,9 +211,22 @@ qemuHvBalloonInputInit(qemuHvBalloonPlanInput *in,
     in->minimum = def->memballoon->minimum;
     in->granule = qemuHvBalloonHugepageSize(driver, def);
     in->alignment = QEMU_HVBALLOON_GUEST_ALIGNMENT;
+    /* KVM's and vhost's, which QEMU counts before it plugs anything */
     in->freeSlots = QEMU_HVBALLOON_UNLIMITED;
     in->freeSpace = QEMU_HVBALLOON_UNLIMITED;
     in->costly = qemuHvBalloonIsCostly(driver, vm, def);
+}
+
+
+/* The address space that QEMU has for sticks, less those that are there. Where
+ * they lie, and so the holes, is up to QEMU. */
+static unsigned long long
+qemuHvBalloonFreeSpace(const virDomainDef *def,
+                       const qemuHvBalloonPlanInput *in)
+{
+    unsigned long long space = qemuHvBalloonMaxmem(def);
+
+    return space - MIN(space, qemuHvBalloonPlanTotal(in));
 }
 
 
@@ -244,6 +257,7 @@ qemuHvBalloonInputLive(qemuHvBalloonPlanInput *in,
 
     in->sticks = sticks;
     in->nsticks = view->sticks->len;
+    in->freeSpace = qemuHvBalloonFreeSpace(vm->def, in);
 }
 
 
@@ -306,6 +320,28 @@ qemuHvBalloonPlug(virQEMUDriver *driver,
 }
 
 
+/* The share on top of what is missing is only a convenience: where QEMU has no
+ * room for it, a hole between other sticks may do. */
+static int
+qemuHvBalloonPlugAsPlanned(virQEMUDriver *driver,
+                           virDomainObj *vm,
+                           const qemuHvBalloonStep *step)
+{
+    if (qemuHvBalloonPlug(driver, vm, step->size) == 0)
+        return 0;
+
+    if (step->least >= step->size || !virDomainObjIsActive(vm))
+        return -1;
+
+    VIR_INFO("domain '%s': a stick of %llu KiB does not fit (%s), trying %llu KiB",
+             vm->def->name, (unsigned long long)step->size,
+             virGetLastErrorMessage(), (unsigned long long)step->least);
+    virResetLastError();
+
+    return qemuHvBalloonPlug(driver, vm, step->least);
+}
+
+
 static int
 qemuHvBalloonSendTarget(virDomainObj *vm,
                         unsigned long long target)
@@ -358,13 +394,15 @@ qemuHvBalloonDoStep(virQEMUDriver *driver,
 
     switch (step->type) {
     case QEMU_HVBALLOON_STEP_PLUG:
-        return qemuHvBalloonPlug(driver, vm, step->size);
+        return qemuHvBalloonPlugAsPlanned(driver, vm, step);
 
     case QEMU_HVBALLOON_STEP_BALLOON:
         return qemuHvBalloonSendTarget(vm, step->size);
 
     case QEMU_HVBALLOON_STEP_UNPLUG:
-        qemuHvBalloonUnplug(driver, vm, step->alias);
+        /* not after a smaller stick than planned was plugged */
+        if (virDomainDefGetMemoryTotal(vm->def) >= qemuHvBalloonRequested(vm) + step->size)
+            qemuHvBalloonUnplug(driver, vm, step->alias);
         return virDomainObjCheckActive(vm);
     }
 
@@ -376,7 +414,9 @@ qemuHvBalloonDoStep(virQEMUDriver *driver,
  * Definition and QEMU shall agree
  */
 
-/* A stick of the definition that QEMU does not have. */
+/* A stick of the definition that QEMU does not have. One of the driver's is
+ * forgotten at once, so that it does not count against <maxMemory>; its
+ * backend, should it stay for a moment, is found as an orphan. */
 static void
 qemuHvBalloonDropVanished(virQEMUDriver *driver,
                           virDomainObj *vm,
@@ -390,7 +430,8 @@ qemuHvBalloonDropVanished(virQEMUDriver *driver,
 
     VIR_INFO("domain '%s': stick '%s' is gone", vm->def->name, alias);
 
-    if (g_hash_table_contains(view->backends, backend)) {
+    if (g_hash_table_contains(view->backends, backend) &&
+        !qemuHvBalloonStickIsDriverOwned(mem)) {
         /* It may still be in use for a moment: then DEVICE_DELETED comes. */
         if (qemuDomainRemoveDevice(driver, vm, &dev) < 0)
             virResetLastError();
@@ -597,6 +638,51 @@ qemuHvBalloonIsManaged(virDomainObj *vm)
 }
 
 
+/* Plugging failed: what exists is used nevertheless. Keeps the error. */
+static void
+qemuHvBalloonSettleForLess(virDomainObj *vm,
+                           unsigned long long target)
+{
+    unsigned long long total = virDomainDefGetMemoryTotal(vm->def);
+    virErrorPtr orig;
+
+    virErrorPreserveLast(&orig);
+
+    if (virDomainObjIsActive(vm) && target > 0) {
+        vm->def->memballoon->requested = MIN(target, total);
+        if (qemuHvBalloonSendTarget(vm, vm->def->memballoon->requested) < 0)
+            VIR_WARN("domain '%s' cannot have %llu KiB either: %s",
+                     vm->def->name, vm->def->memballoon->requested,
+                     virGetLastErrorMessage());
+        qemuDomainSaveStatus(vm);
+    }
+
+    virErrorRestore(&orig);
+}
+
+
+/* What is left to do of what was asked for. More than there is was asked for
+ * only if the daemon died in the middle of it. */
+static qemuHvBalloonPlan *
+qemuHvBalloonPlanRest(virDomainObj *vm,
+                      const qemuHvBalloonPlanInput *in)
+{
+    unsigned long long total = qemuHvBalloonPlanTotal(in);
+    g_autofree char *refusal = NULL;
+    qemuHvBalloonPlan *plan;
+
+    if (qemuHvBalloonRequested(vm) > total) {
+        if ((plan = qemuHvBalloonPlanSetTarget(in, qemuHvBalloonRequested(vm), &refusal)))
+            return plan;
+
+        VIR_WARN("domain '%s': %s", vm->def->name, refusal);
+        vm->def->memballoon->requested = total;
+    }
+
+    return qemuHvBalloonPlanReconcile(in, qemuHvBalloonRequested(vm));
+}
+
+
 static void
 qemuHvBalloonReconcileSteps(virQEMUDriver *driver,
                             virDomainObj *vm,
@@ -607,7 +693,7 @@ qemuHvBalloonReconcileSteps(virQEMUDriver *driver,
     size_t i;
 
     qemuHvBalloonInputLive(&in, driver, vm, view);
-    plan = qemuHvBalloonPlanReconcile(&in, qemuHvBalloonRequested(vm));
+    plan = qemuHvBalloonPlanRest(vm, &in);
 
     for (i = 0; i < plan->nsteps; i++) {
         const qemuHvBalloonStep *step = &plan->steps[i];
@@ -617,8 +703,11 @@ qemuHvBalloonReconcileSteps(virQEMUDriver *driver,
             step->size == view->info->target)
             continue;
 
-        if (qemuHvBalloonDoStep(driver, vm, step) < 0)
+        if (qemuHvBalloonDoStep(driver, vm, step) < 0) {
+            if (step->type == QEMU_HVBALLOON_STEP_PLUG)
+                qemuHvBalloonSettleForLess(vm, qemuHvBalloonRequested(vm));
             return;
+        }
     }
 }
 
@@ -770,29 +859,6 @@ qemuHvBalloonStickRemoved(virDomainObj *vm)
  * virDomainSetMemoryFlags, live
  */
 
-/* Plugging failed: what exists is used nevertheless. Keeps the error. */
-static void
-qemuHvBalloonSettleForLess(virDomainObj *vm,
-                           unsigned long long target)
-{
-    unsigned long long total = virDomainDefGetMemoryTotal(vm->def);
-    virErrorPtr orig;
-
-    virErrorPreserveLast(&orig);
-
-    if (virDomainObjIsActive(vm) && target > 0) {
-        vm->def->memballoon->requested = MIN(target, total);
-        if (qemuHvBalloonSendTarget(vm, vm->def->memballoon->requested) < 0)
-            VIR_WARN("domain '%s' cannot have %llu KiB either: %s",
-                     vm->def->name, vm->def->memballoon->requested,
-                     virGetLastErrorMessage());
-        qemuDomainSaveStatus(vm);
-    }
-
-    virErrorRestore(&orig);
-}
-
-
 static void
 qemuHvBalloonReportStep(const qemuHvBalloonStep *step,
                         unsigned long long target)
@@ -810,6 +876,23 @@ qemuHvBalloonReportStep(const qemuHvBalloonStep *step,
 }
 
 
+/* Remembered before anything is changed: should the daemon die in between, the
+ * next one goes on from there. */
+static void
+qemuHvBalloonRemember(virDomainObj *vm,
+                      const qemuHvBalloonPlan *plan)
+{
+    size_t i;
+
+    for (i = 0; i < plan->nsteps; i++) {
+        if (plan->steps[i].type == QEMU_HVBALLOON_STEP_BALLOON) {
+            vm->def->memballoon->requested = plan->steps[i].size;
+            qemuDomainSaveStatus(vm);
+        }
+    }
+}
+
+
 /* @target: what the guest shall have, of which <requested> tells. */
 static int
 qemuHvBalloonRunPlan(virQEMUDriver *driver,
@@ -819,15 +902,10 @@ qemuHvBalloonRunPlan(virQEMUDriver *driver,
 {
     size_t i;
 
+    qemuHvBalloonRemember(vm, plan);
+
     for (i = 0; i < plan->nsteps; i++) {
         const qemuHvBalloonStep *step = &plan->steps[i];
-
-        /* Remembered before the device is told: should the daemon die in
-         * between, it is told at reconnect. */
-        if (step->type == QEMU_HVBALLOON_STEP_BALLOON) {
-            vm->def->memballoon->requested = step->size;
-            qemuDomainSaveStatus(vm);
-        }
 
         if (qemuHvBalloonDoStep(driver, vm, step) < 0) {
             qemuHvBalloonReportStep(step, target);
@@ -878,6 +956,7 @@ qemuHvBalloonSetTotalLive(virQEMUDriver *driver,
 {
     qemuDomainObjPrivate *priv = vm->privateData;
     unsigned long long target = qemuHvBalloonRequested(vm);
+    unsigned long long keep = priv->hvBalloonKeepTotal;
     g_autoptr(qemuHvBalloonView) view = NULL;
     g_auto(qemuHvBalloonPlanInput) in = { 0 };
     g_autoptr(qemuHvBalloonPlan) plan = NULL;
@@ -890,12 +969,17 @@ qemuHvBalloonSetTotalLive(virQEMUDriver *driver,
     if (!(plan = qemuHvBalloonPlanSetTotal(&in, total, target, &refusal)))
         return qemuHvBalloonRefused(refusal);
 
-    if (qemuHvBalloonRunPlan(driver, vm, plan, target) < 0)
-        return -1;
-
+    /* Before the stick is there, or the next daemon would take it for one that
+     * nobody needs. */
     priv->hvBalloonKeepTotal = total;
     qemuDomainSaveStatus(vm);
-    return 0;
+
+    if (qemuHvBalloonRunPlan(driver, vm, plan, target) == 0)
+        return 0;
+
+    priv->hvBalloonKeepTotal = keep;
+    qemuDomainSaveStatus(vm);
+    return -1;
 }
 
 

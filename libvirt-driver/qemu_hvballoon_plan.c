@@ -162,6 +162,7 @@ planAdd(qemuHvBalloonPlan *plan,
     step = &plan->steps[plan->nsteps++];
     step->type = type;
     step->size = size;
+    step->least = 0;
     step->alias = g_strdup(alias);
 
     va_start(args, reason);
@@ -251,6 +252,7 @@ planPlug(qemuHvBalloonPlan *plan,
             KIB " are missing %s; boot memory and sticks are " KIB "%s",
             missing, why, qemuHvBalloonPlanTotal(in),
             in->costly ? ", the backing takes host memory at once" : "");
+    plan->steps[plan->nsteps - 1].least = smallestStick(in, missing);
     return true;
 }
 

@@ -84,6 +84,7 @@ typedef struct _qemuHvBalloonStep qemuHvBalloonStep;
 struct _qemuHvBalloonStep {
     qemuHvBalloonStepType type;
     guint64 size;
+    guint64 least;                  /* of a PLUG: what would do if need be */
     char *alias;                    /* of the stick to UNPLUG, else NULL */
     char *reason;                   /* English, for the log and the user; says
                                        the figures it follows from */

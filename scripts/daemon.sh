@@ -84,8 +84,9 @@ daemon_stale() {
 daemon_launch() {
     make_run_dir
     write_config
-    # Nothing of the caller's stays open in it: neither the terminal nor the build lock.
-    setsid "$DAEMON" --config "$DAEMON_ETC/virtqemud.conf" --pid-file "$RUN/own.pid" --timeout 0 \
+    # Nothing of the caller's stays open in it: neither the terminal nor the build lock. A test may have a library loaded that
+    # ends the daemon at a chosen point.
+    setsid env ${HVB_DAEMON_PRELOAD:+LD_PRELOAD="$HVB_DAEMON_PRELOAD"} "$DAEMON" --config "$DAEMON_ETC/virtqemud.conf" --pid-file "$RUN/own.pid" --timeout 0 \
         </dev/null >"$RUN/virtqemud.out" 2>&1 8>&- 9>&- &
     printf '%s\n' $! >"$DAEMON_PID"
 }

@@ -58,8 +58,13 @@ def daemon_use(exclusive=False):
 def virsh(*args, timeout=60):
     """The output of a virsh command. Raises VirshError."""
     with daemon_use():
-        got = subprocess.run([os.environ["HVB_VIRSH"], "-q", *map(str, args)], capture_output=True, text=True, check=False,
-                             stdin=subprocess.DEVNULL, timeout=timeout)
+        return virsh_alone(*args, timeout=timeout)
+
+
+def virsh_alone(*args, timeout=60):
+    """The same for who has the daemon already."""
+    got = subprocess.run([os.environ["HVB_VIRSH"], "-q", *map(str, args)], capture_output=True, text=True, check=False,
+                         stdin=subprocess.DEVNULL, timeout=timeout)
     if got.returncode:
         raise VirshError(got.stderr.strip())
     return got.stdout
@@ -67,11 +72,34 @@ def virsh(*args, timeout=60):
 
 def restart_daemon(away=0):
     """Ends the daemon alone, and starts it again AWAY seconds later; guests go on."""
-    daemon = os.path.join(HERE, "daemon")
     with daemon_use(exclusive=True):
-        subprocess.run([daemon, "end"], check=True)
+        daemon("end")
         time.sleep(away)
-        subprocess.run([daemon, "start"], check=True, stdout=subprocess.DEVNULL)
+        daemon("start")
+
+
+def daemon(what):
+    """scripts/daemon WHAT."""
+    subprocess.run([os.path.join(HERE, "daemon"), what], check=True, stdout=subprocess.DEVNULL)
+
+
+def daemon_pid():
+    """The daemon's process, or None."""
+    try:
+        with open(os.path.join(os.environ["HVB_RUN"], "virtqemud.pid"), encoding="ascii") as file:
+            pid = int(file.read())
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            return None if file.read().rpartition(")")[2].split()[0] == "Z" else pid
+    except (OSError, ValueError):
+        return None
+
+
+def kill_daemon():
+    """kill -9 of the daemon; returns when it is gone. Guests go on."""
+    pid = daemon_pid()
+    if pid:
+        os.kill(pid, signal.SIGKILL)
+        wait_until("the daemon is gone", 10, lambda: daemon_pid() != pid, every=0.02)
 
 
 def size(element):

@@ -147,6 +147,7 @@ static const char *domainXML =
 #define ONE "1073741824"
 #define TWO "2147483648"
 #define THREE "3221225472"
+#define FOUR "4294967296"
 #define BASE "4294967296"
 #define BASE2 "5368709120"
 
@@ -237,6 +238,42 @@ static const testCase cases[] = {
             BALLOON(THREE, FAIL("busy")), { } },
         .error = "asking the memory balloon for 3145728 KiB failed",
         .total = 3 * GIB, .wanted = 3 * GIB,
+    },
+    {
+        .name = "no room for the share on top: what is missing will do",
+        .action = SET_LIVE, .size = 4 * GIB + 128 * 1024, .requested = 4 * GIB,
+        .sticks = { 3 * GIB },
+        .script = (const testExchange[]) {
+            LOOK(STICK("0", BASE, THREE, "inuse", THREE, "0"), "," BACKEND("0"), INFO(FOUR, FOUR)),
+            OBJECT_ADD("1", "536870912", OK), DEVICE_ADD("1", FAIL("no space")), OBJECT_DEL("1", OK),
+            OBJECT_ADD("1", "134217728", OK), DEVICE_ADD("1", OK),
+            { "query-balloon", NULL, ACTUAL }, MEMDEVS("1", "7516192768", "134217728"),
+            BALLOON("4429185024", OK), { } },
+        .total = 4 * GIB + 128 * 1024, .wanted = 4 * GIB + 128 * 1024,
+    },
+    {
+        .name = "a stick that is gone leaves its room at once, whatever its backend does",
+        .action = SET_LIVE, .size = 8 * GIB, .requested = 8 * GIB, .sticks = { 7 * GIB },
+        .script = (const testExchange[]) {
+            LOOK("", "," BACKEND("0"), INFO(ONE, ONE)),
+            { "query-balloon", NULL, ACTUAL },
+            OBJECT_DEL("0", FAIL("in use")),
+            OBJECT_ADD("0", "7516192768", FAIL("duplicate")),
+            BALLOON(ONE, OK), { } },
+        .error = "duplicate",
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "a stick that is gone does not count against maxMemory",
+        .action = SET_LIVE, .size = 8 * GIB, .requested = 8 * GIB, .sticks = { 0, 7 * GIB },
+        .script = (const testExchange[]) {
+            LOOK("", "," BACKEND("1"), INFO(ONE, ONE)),
+            { "query-balloon", NULL, ACTUAL },
+            OBJECT_DEL("1", FAIL("in use")),
+            OBJECT_ADD("0", "7516192768", OK), DEVICE_ADD("0", OK),
+            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, "7516192768"),
+            BALLOON("8589934592", OK), { } },
+        .total = 8 * GIB, .wanted = 8 * GIB,
     },
     {
         .name = "setmem needs an answer to look at",
@@ -342,6 +379,31 @@ static const testCase cases[] = {
         .total = 1 * GIB, .wanted = 700 * 1024,
     },
     {
+        .name = "reconcile plugs what a request had begun to",
+        .action = RECONCILE, .requested = 3 * GIB,
+        .script = (const testExchange[]) {
+            LOOK("", "", INFO(ONE, ONE)),
+            OBJECT_ADD("0", TWO, OK), DEVICE_ADD("0", OK),
+            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, TWO),
+            BALLOON(THREE, OK), { } },
+        .total = 3 * GIB, .wanted = 3 * GIB,
+    },
+    {
+        .name = "reconcile settles for less where that fails",
+        .action = RECONCILE, .requested = 3 * GIB,
+        .script = (const testExchange[]) {
+            LOOK("", "", INFO(ONE, ONE)),
+            OBJECT_ADD("0", TWO, FAIL("no memory today")), BALLOON(ONE, OK), { } },
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "reconcile: a request beyond maxMemory is none",
+        .action = RECONCILE, .requested = 80 * GIB,
+        .script = (const testExchange[]) {
+            LOOK("", "", INFO("734003200", ONE)), BALLOON(ONE, OK), { } },
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
         .name = "reconcile removes an orphan backend",
         .action = RECONCILE, .requested = 1 * GIB,
         .script = (const testExchange[]) {
@@ -378,7 +440,7 @@ static const testCase cases[] = {
         .action = RECONCILE, .requested = 1 * GIB, .sticks = { 1 * GIB },
         .script = (const testExchange[]) {
             LOOK("", "," BACKEND("0"), INFO(ONE, ONE)),
-            OBJECT_DEL("0", OK), { "query-balloon", NULL, ACTUAL }, { } },
+            { "query-balloon", NULL, ACTUAL }, OBJECT_DEL("0", OK), { } },
         .total = 1 * GIB, .wanted = 1 * GIB,
     },
     {

@@ -24,6 +24,17 @@ def at_rest(guest, memtotal=True):
     assert guest.rss() <= limit, f"QEMU holds {mib(guest.rss())} for a guest of {mib(actual)}; limit {mib(limit)}"
 
 
+def consistent(guest):
+    """Definition and QEMU agree, each backend of ours has its stick, and the device has been told what is remembered."""
+    domain, haprot, balloon = guest.domain(), guest.qmp("query-haprot"), guest.balloon()
+    assert {(stick.alias, stick.size) for stick in domain.sticks} == {(stick["id"], stick["size"] // 1024) for stick in haprot}
+    backends = {o["name"] for o in guest.qmp("qom-list", path="/objects") if o["name"].startswith("memua-")}
+    assert backends == {"mem" + stick.alias for stick in domain.sticks}, "a backend without stick"
+    assert balloon["boot"] // 1024 == domain.boot
+    assert balloon["capacity"] // 1024 == domain.memory
+    assert balloon["target"] // 1024 == domain.requested <= domain.memory <= domain.max
+
+
 def go(guest, target, seconds=90):
     """setmem, and everything that has to hold once the guest is there."""
     guest.setmem(target)

@@ -33,7 +33,7 @@ def memstat(guest):
 @contextlib.contextmanager
 def events(guest):
     """A function that returns what virsh has been told so far."""
-    with tempfile.TemporaryFile("w+") as out, subprocess.Popen(
+    with hvb.daemon_use(), tempfile.TemporaryFile("w+") as out, subprocess.Popen(
             [os.environ["HVB_VIRSH"], "-q", "event", guest.name, "--all", "--loop", "--timeout", "120"],
             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT) as virsh:
         def told():

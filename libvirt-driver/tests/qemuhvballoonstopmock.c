@@ -1,0 +1,131 @@
+/*
+ * qemuhvballoonstopmock.c: ends the daemon before or after a QMP command
+ *
+ * For LD_PRELOAD of a daemon that runs from the build folder, never part of
+ * one that is installed. The file that HVB_STOP names holds a number: at the
+ * stop point of that number, counted from when the file was written, the
+ * process ends as by kill -9. Each QMP command has two, one before it is sent
+ * and one when its answer is there. The file is gone after that; HVB_STOP.log
+ * gets a line for every stop point passed while there was a number.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <config.h>
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "internal.h"
+#include "qemu/qemu_monitor.h"
+#define LIBVIRT_QEMU_MONITOR_PRIV_H_ALLOW
+#include "qemu/qemu_monitor_priv.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+
+/* QEMU, a child of the daemon, shall not be given this library. */
+static void __attribute__((constructor))
+forgetPreload(void)
+{
+    unsetenv("LD_PRELOAD");
+}
+
+
+/* The number in the file, 0 if there is none. */
+static int
+readNumber(const char *path)
+{
+    char text[16] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return 0;
+    if (read(fd, text, sizeof(text) - 1) < 0)
+        text[0] = '\0';
+    close(fd);
+    return atoi(text);
+}
+
+
+static void
+writeFile(const char *path, int flags, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0600);
+
+    if (fd < 0)
+        return;
+    if (write(fd, text, strlen(text)) < 0)
+        abort();
+    close(fd);
+}
+
+
+/* "{"execute":"object-add",…" -> object-add, and nothing of the rest. */
+static void
+logPoint(const char *path, int number, const char *when, const char *command)
+{
+    char *log = NULL;
+    char *line = NULL;
+    const char *name = strstr(command, "\"execute\":\"");
+    int length;
+
+    name = name ? name + strlen("\"execute\":\"") : "?\"";
+    length = strcspn(name, "\"");
+
+    if (asprintf(&log, "%s.log", path) < 0 ||
+        asprintf(&line, "%d %s %.*s\n", number, when, length, name) < 0)
+        abort();
+
+    writeFile(log, O_APPEND, line);
+    free(log);
+    free(line);
+}
+
+
+static void
+stopPoint(const char *when, const char *command)
+{
+    const char *path = getenv("HVB_STOP");
+    char text[16];
+    int number;
+
+    if (!path)
+        return;
+
+    pthread_mutex_lock(&lock);
+
+    if ((number = readNumber(path)) > 0) {
+        logPoint(path, number, when, command);
+        if (number == 1) {
+            unlink(path);
+            kill(getpid(), SIGKILL);
+        }
+        snprintf(text, sizeof(text), "%d", number - 1);
+        writeFile(path, O_TRUNC, text);
+    }
+
+    pthread_mutex_unlock(&lock);
+}
+
+
+int
+qemuMonitorSend(qemuMonitor *mon,
+                qemuMonitorMessage *msg)
+{
+    static int (*real)(qemuMonitor *mon, qemuMonitorMessage *msg);
+    char *command = strndup(msg->txBuffer, msg->txLength);
+    int ret;
+
+    if (!real)
+        real = dlsym(RTLD_NEXT, "qemuMonitorSend");
+
+    stopPoint("before", command);
+    ret = real(mon, msg);
+    stopPoint("after", command);
+
+    free(command);
+    return ret;
+}

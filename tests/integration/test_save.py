@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What would have to carry the balloon's state is refused at once and by name; stop and start keep the configured size."""
+
+import contextlib
+import os
+
+import pytest
+from checks import at_rest, consistent, go, near
+
+import hvb
+from hvb import GIB, MIB
+
+
+@pytest.fixture(scope="module", name="guest")
+def a_guest(make_guest):
+    """1 GiB that may become 4."""
+    return make_guest("save", memory=GIB, maximum=4 * GIB)
+
+
+def config(guest):
+    """The stored definition."""
+    return hvb.Domain(hvb.virsh("dumpxml", guest.name, "--inactive"))
+
+
+def test_what_would_lose_the_balloons_state_is_refused(guest):
+    go(guest, 2 * GIB)
+    boot = guest.boot_id()
+    image = os.path.join(os.environ["HVB_RUN"], guest.name + ".image")
+    for command in (("save", guest.name, image), ("managedsave", guest.name),
+                    ("snapshot-create-as", guest.name, "s", "--memspec", f"file={image},snapshot=external"),
+                    ("migrate", guest.name, "qemu+ssh://nowhere.invalid/system", "--live"),
+                    ("migrate", guest.name, "--live", "--p2p", "qemu+tcp://127.0.0.1:1/system")):
+        with pytest.raises(hvb.VirshError, match="(?i)hv-balloon|hyperv|nowhere.invalid|127.0.0.1|unable to connect"):
+            hvb.virsh(*command)
+        assert guest.state() == "running", command
+        assert not os.path.exists(image), command
+    assert "no" in [line.split(":")[1].strip() for line in hvb.virsh("dominfo", guest.name).splitlines() if line.startswith("Managed save")]
+    assert not hvb.virsh("snapshot-list", guest.name, "--name").strip()
+    assert guest.boot_id() == boot
+    consistent(guest)
+    at_rest(guest)
+
+
+def test_migrate_to_this_very_daemon_is_refused_for_the_balloon(guest):
+    with pytest.raises(hvb.VirshError, match="(?i)hv-balloon|hyperv"):
+        hvb.virsh("migrate", guest.name, "--live", os.environ["LIBVIRT_DEFAULT_URI"], "--dname", guest.name + "2")
+    assert guest.state() == "running"
+    at_rest(guest)
+
+
+def test_a_size_of_the_configuration_is_kept_over_stop_and_start(guest):
+    hvb.virsh("setmem", guest.name, 2 * GIB + 256 * MIB, "--config")
+    stored = config(guest)
+    assert (stored.memory, stored.current, stored.boot) == (2 * GIB + 256 * MIB, 2 * GIB + 256 * MIB, GIB)
+    hvb.virsh("destroy", guest.name)
+    guest.start()
+    guest.wait_up()
+    guest.wait_at(2 * GIB + 256 * MIB)
+    assert guest.domain().boot == GIB
+    consistent(guest)
+    hvb.virsh("setmem", guest.name, 900 * MIB, "--config")
+    assert config(guest).current == 900 * MIB
+    hvb.virsh("shutdown", guest.name)
+    hvb.wait_until("the guest shuts down", 60, lambda: guest.state() == "shut off")
+    guest.start()
+    guest.wait_up()
+    guest.wait_at(900 * MIB)
+    assert near(guest.actual(), 900 * MIB)
+    consistent(guest)
+
+
+def test_what_was_live_only_is_not_kept(guest):
+    go(guest, 2 * GIB)
+    hvb.virsh("destroy", guest.name)
+    stored = config(guest)
+    assert (stored.memory, stored.current, stored.sticks) == (GIB, 900 * MIB, [])
+    guest.start()
+    guest.wait_up()
+    guest.wait_at(900 * MIB)
+    consistent(guest)
+
+
+def test_live_and_config_together_have_the_same_shape(guest):
+    hvb.virsh("setmem", guest.name, 2 * GIB, "--live", "--config")
+    guest.wait_at(2 * GIB)
+    assert guest.domain().sticks == config(guest).sticks
+    hvb.virsh("destroy", guest.name)
+    guest.start()
+    guest.wait_up()
+    guest.wait_at(2 * GIB)
+    consistent(guest)
+
+
+def test_autostart_starts_it_with_its_size(guest):
+    hvb.virsh("autostart", guest.name)
+    hvb.virsh("destroy", guest.name)
+    # Once a boot of the host only: the daemon leaves a stamp.
+    with hvb.daemon_use(exclusive=True):
+        hvb.daemon("end")
+        for folder, _, names in os.walk(os.environ["HVB_RUN"]):
+            if "autostarted" in names:
+                os.unlink(os.path.join(folder, "autostarted"))
+        hvb.daemon("start")
+    try:
+        hvb.wait_until("it is started by itself", 30, lambda: guest.state() == "running")
+        guest.wait_up()
+        guest.wait_at(2 * GIB)
+        consistent(guest)
+    finally:
+        with contextlib.suppress(hvb.VirshError):
+            hvb.virsh("autostart", guest.name, "--disable")
