@@ -630,11 +630,132 @@ qemuHvBalloonSync(virQEMUDriver *driver,
 static bool
 qemuHvBalloonIsManaged(virDomainObj *vm)
 {
+    return virDomainObjIsActive(vm) &&
+        virDomainDefHasHypervMemballoon(vm->def);
+}
+
+
+/*
+ * When to reconcile
+ */
+
+void
+qemuHvBalloonScheduleReconcile(virDomainObj *vm)
+{
     qemuDomainObjPrivate *priv = vm->privateData;
 
-    return virDomainObjIsActive(vm) &&
-        virDomainDefHasHypervMemballoon(vm->def) &&
-        virQEMUCapsGet(priv->qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT);
+    /* Once is enough: what happened is only looked up when it is processed. */
+    if (priv->hvBalloonPending || !qemuHvBalloonIsManaged(vm))
+        return;
+
+    priv->hvBalloonPending = true;
+    qemuProcessEventSubmit(vm, QEMU_PROCESS_EVENT_HVBALLOON_CHANGE, 0, 0, NULL);
+}
+
+
+static void
+qemuHvBalloonRetry(int timer,
+                   void *opaque)
+{
+    virDomainObj *vm = opaque;
+    qemuDomainObjPrivate *priv;
+
+    virEventRemoveTimeout(timer);
+
+    virObjectLock(vm);
+    priv = vm->privateData;
+    priv->hvBalloonPending = false;
+    qemuHvBalloonScheduleReconcile(vm);
+    virObjectUnlock(vm);
+}
+
+
+/* The worker serves all domains: it shall not wait for the job that has this
+ * one, which may be a migration. */
+static void
+qemuHvBalloonRetryLater(virDomainObj *vm)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    if (virEventAddTimeout(QEMU_HVBALLOON_RETRY_MS, qemuHvBalloonRetry,
+                           virObjectRef(vm), virObjectUnref) >= 0)
+        return;
+
+    VIR_WARN("cannot set a timer, the memory of domain '%s' is looked at with the next event",
+             vm->def->name);
+    priv->hvBalloonPending = false;
+    virObjectUnref(vm);
+}
+
+
+/*
+ * A QEMU without sticks
+ */
+
+static bool
+qemuHvBalloonRunsOnStock(virDomainObj *vm)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    return qemuHvBalloonIsStock(vm->def, priv->qemuCaps);
+}
+
+
+/* It tells of no change: what the guest has is looked up until it is what was
+ * asked for. */
+static void
+qemuHvBalloonPollStock(virQEMUDriver *driver,
+                       virDomainObj *vm)
+{
+    unsigned long long before = vm->def->mem.cur_balloon;
+
+    if (qemuProcessRefreshBalloonState(vm, VIR_ASYNC_JOB_NONE) < 0) {
+        virResetLastError();
+        return;
+    }
+
+    if (!virDomainObjIsActive(vm))
+        return;
+
+    if (vm->def->mem.cur_balloon != before) {
+        virObjectEventStateQueue(driver->domainEventState,
+                                 virDomainEventBalloonChangeNewFromObj(vm, vm->def->mem.cur_balloon));
+        qemuDomainSaveStatus(vm);
+    }
+
+    if (vm->def->mem.cur_balloon != qemuHvBalloonRequested(vm))
+        qemuHvBalloonRetryLater(vm);
+}
+
+
+/* After a reset it would leave the guest at what it booted with. Saying the
+ * target again while the guest is on its way does no harm, but it would hold up
+ * one that stops early: it is said when the guest has not moved since. */
+static void
+qemuHvBalloonReconcileStock(virQEMUDriver *driver,
+                            virDomainObj *vm)
+{
+    unsigned long long before = vm->def->mem.cur_balloon;
+
+    qemuHvBalloonPollStock(driver, vm);
+
+    if (virDomainObjIsActive(vm) &&
+        qemuHvBalloonRequested(vm) > 0 &&
+        vm->def->mem.cur_balloon != qemuHvBalloonRequested(vm) &&
+        vm->def->mem.cur_balloon == before)
+        ignore_value(qemuHvBalloonSendTarget(vm, qemuHvBalloonRequested(vm)));
+}
+
+
+bool
+qemuHvBalloonMigrationIsAllowed(virDomainObj *vm)
+{
+    if (!qemuHvBalloonRunsOnStock(vm))
+        return true;
+
+    virReportError(VIR_ERR_OPERATION_INVALID, "%s",
+                   _("a domain with a hyperv memory balloon cannot be migrated, saved or snapshotted with its memory by this QEMU: its hv-balloon would lose what the guest has given back"));
+    return false;
 }
 
 
@@ -724,7 +845,9 @@ qemuHvBalloonReconcile(virQEMUDriver *driver,
 
     virErrorPreserveLast(&orig);
 
-    if ((view = qemuHvBalloonSync(driver, vm)))
+    if (qemuHvBalloonRunsOnStock(vm))
+        qemuHvBalloonReconcileStock(driver, vm);
+    else if ((view = qemuHvBalloonSync(driver, vm)))
         qemuHvBalloonReconcileSteps(driver, vm, view);
 
     if (virGetLastErrorCode() != VIR_ERR_OK)
@@ -740,57 +863,8 @@ qemuHvBalloonReconcile(virQEMUDriver *driver,
 
 
 /*
- * When to reconcile
+ * The occasions
  */
-
-void
-qemuHvBalloonScheduleReconcile(virDomainObj *vm)
-{
-    qemuDomainObjPrivate *priv = vm->privateData;
-
-    /* Once is enough: what happened is only looked up when it is processed. */
-    if (priv->hvBalloonPending || !qemuHvBalloonIsManaged(vm))
-        return;
-
-    priv->hvBalloonPending = true;
-    qemuProcessEventSubmit(vm, QEMU_PROCESS_EVENT_HVBALLOON_CHANGE, 0, 0, NULL);
-}
-
-
-static void
-qemuHvBalloonRetry(int timer,
-                   void *opaque)
-{
-    virDomainObj *vm = opaque;
-    qemuDomainObjPrivate *priv;
-
-    virEventRemoveTimeout(timer);
-
-    virObjectLock(vm);
-    priv = vm->privateData;
-    priv->hvBalloonPending = false;
-    qemuHvBalloonScheduleReconcile(vm);
-    virObjectUnlock(vm);
-}
-
-
-/* The worker serves all domains: it shall not wait for the job that has this
- * one, which may be a migration. */
-static void
-qemuHvBalloonRetryLater(virDomainObj *vm)
-{
-    qemuDomainObjPrivate *priv = vm->privateData;
-
-    if (virEventAddTimeout(QEMU_HVBALLOON_RETRY_MS, qemuHvBalloonRetry,
-                           virObjectRef(vm), virObjectUnref) >= 0)
-        return;
-
-    VIR_WARN("cannot set a timer, the memory of domain '%s' is looked at with the next event",
-             vm->def->name);
-    priv->hvBalloonPending = false;
-    virObjectUnref(vm);
-}
-
 
 void
 qemuHvBalloonProcessChange(virQEMUDriver *driver,
@@ -813,6 +887,19 @@ qemuHvBalloonProcessChange(virQEMUDriver *driver,
     qemuHvBalloonReconcile(driver, vm);
 
     virDomainObjEndJob(vm);
+}
+
+
+int
+qemuHvBalloonCheckHotplug(virDomainObj *vm,
+                          const virDomainMemoryDef *mem)
+{
+    if (mem->model != VIR_DOMAIN_MEMORY_MODEL_HAPROT || !qemuHvBalloonRunsOnStock(vm))
+        return 0;
+
+    virReportError(VIR_ERR_OPERATION_UNSUPPORTED, "%s",
+                   _("sticks can neither be added to nor removed from a domain whose QEMU lacks the 'mem-haprot' device: setmem moves the guest up to <maxMemory> without them"));
+    return -1;
 }
 
 
@@ -928,6 +1015,26 @@ qemuHvBalloonRefused(const char *refusal)
 }
 
 
+/* What there is to plan with. */
+static int
+qemuHvBalloonLookForPlan(virQEMUDriver *driver,
+                         virDomainObj *vm,
+                         qemuHvBalloonView **view,
+                         qemuHvBalloonPlanInput *in)
+{
+    if (qemuHvBalloonRunsOnStock(vm)) {
+        qemuHvBalloonInputConfig(in, driver, vm, vm->def, NULL);
+        return 0;
+    }
+
+    if (!(*view = qemuHvBalloonSync(driver, vm)))
+        return -1;
+
+    qemuHvBalloonInputLive(in, driver, vm, *view);
+    return 0;
+}
+
+
 static int
 qemuHvBalloonSetTargetLive(virQEMUDriver *driver,
                            virDomainObj *vm,
@@ -938,14 +1045,18 @@ qemuHvBalloonSetTargetLive(virQEMUDriver *driver,
     g_autoptr(qemuHvBalloonPlan) plan = NULL;
     g_autofree char *refusal = NULL;
 
-    if (!(view = qemuHvBalloonSync(driver, vm)))
+    if (qemuHvBalloonLookForPlan(driver, vm, &view, &in) < 0)
         return -1;
 
-    qemuHvBalloonInputLive(&in, driver, vm, view);
     if (!(plan = qemuHvBalloonPlanSetTarget(&in, target, &refusal)))
         return qemuHvBalloonRefused(refusal);
 
-    return qemuHvBalloonRunPlan(driver, vm, plan, target);
+    if (qemuHvBalloonRunPlan(driver, vm, plan, target) < 0)
+        return -1;
+
+    if (qemuHvBalloonRunsOnStock(vm))
+        qemuHvBalloonScheduleReconcile(vm);
+    return 0;
 }
 
 
@@ -962,10 +1073,9 @@ qemuHvBalloonSetTotalLive(virQEMUDriver *driver,
     g_autoptr(qemuHvBalloonPlan) plan = NULL;
     g_autofree char *refusal = NULL;
 
-    if (!(view = qemuHvBalloonSync(driver, vm)))
+    if (qemuHvBalloonLookForPlan(driver, vm, &view, &in) < 0)
         return -1;
 
-    qemuHvBalloonInputLive(&in, driver, vm, view);
     if (!(plan = qemuHvBalloonPlanSetTotal(&in, total, target, &refusal)))
         return qemuHvBalloonRefused(refusal);
 
@@ -1096,22 +1206,13 @@ qemuHvBalloonIsUsed(const virDomainDef *def,
 
 
 static int
-qemuHvBalloonCheckDefs(virDomainObj *vm,
-                       const virDomainDef *def,
+qemuHvBalloonCheckDefs(const virDomainDef *def,
                        const virDomainDef *persistentDef)
 {
-    qemuDomainObjPrivate *priv = vm->privateData;
-
     if (def && persistentDef &&
         virDomainDefHasHypervMemballoon(def) != virDomainDefHasHypervMemballoon(persistentDef)) {
         virReportError(VIR_ERR_OPERATION_INVALID, "%s",
                        _("the running domain and its stored definition have different memory balloons; use --live and --config one after the other"));
-        return -1;
-    }
-
-    if (def && !virQEMUCapsGet(priv->qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT)) {
-        virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "%s",
-                       _("changing the memory of a domain with a hyperv balloon needs a QEMU with device 'mem-haprot'"));
         return -1;
     }
 
@@ -1158,7 +1259,7 @@ qemuHvBalloonSetMemory(virQEMUDriver *driver,
     qemuDomainObjPrivate *priv = vm->privateData;
     g_autoptr(virDomainDef) copy = NULL;
 
-    if (qemuHvBalloonCheckDefs(vm, def, persistentDef) < 0)
+    if (qemuHvBalloonCheckDefs(def, persistentDef) < 0)
         return -1;
 
     /* A copy, so that the stored one changes only after the running one did. */

@@ -31,6 +31,16 @@ qemuHvBalloonIsUsed(const virDomainDef *def,
 bool
 qemuHvBalloonOwnsDevice(const virDomainDeviceDef *dev);
 
+/* May a stick be plugged or unplugged while @vm runs? Reports why not. */
+int
+qemuHvBalloonCheckHotplug(virDomainObj *vm,
+                          const virDomainMemoryDef *mem);
+
+/* May a domain that runs be migrated or saved, as far as its balloon goes?
+ * Reports why not. A QEMU with sticks says so itself. */
+bool
+qemuHvBalloonMigrationIsAllowed(virDomainObj *vm);
+
 /* What was asked of a domain that starts. */
 void
 qemuHvBalloonStarted(virDomainObj *vm);

@@ -8,6 +8,7 @@
 #include <config.h>
 
 #include "qemu_hvballoon_conf.h"
+#include "qemu_hvballoon_plan.h"
 
 #include "virerror.h"
 #include "virlog.h"
@@ -16,6 +17,11 @@
 
 /* The most address space beyond <maxMemory>, in KiB. */
 #define QEMU_HVBALLOON_SPACE_SLACK (32ULL << 20)
+
+/* The first QEMU with a hv-balloon, and what its one backend is aligned to, in
+ * KiB. */
+#define QEMU_HVBALLOON_STOCK_VERSION 8002000
+#define QEMU_HVBALLOON_STOCK_ALIGNMENT (32ULL << 20)
 
 VIR_LOG_INIT("qemu.qemu_hvballoon_conf");
 
@@ -331,6 +337,89 @@ qemuHvBalloonValidateMemory(const virDomainDef *def)
 }
 
 
+/* A QEMU without sticks: all memory beyond what the guest boots with is one
+ * backend of the balloon's, there from the start to the end. */
+static int
+qemuHvBalloonValidateStock(const virDomainDef *def,
+                           virQEMUCaps *qemuCaps)
+{
+    size_t i;
+
+    if (virQEMUCapsGetVersion(qemuCaps) < QEMU_HVBALLOON_STOCK_VERSION) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("memory balloon model 'hyperv' needs QEMU 8.2 or later, or one with the 'mem-haprot' device; '%1$s' is neither: install one and name it in <emulator>"),
+                       def->emulator);
+        return -1;
+    }
+
+    for (i = 0; i < def->nmems; i++) {
+        if (!qemuHvBalloonStickIsDriverOwned(def->mems[i])) {
+            virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                           _("a 'haprot' memory device of %1$llu KiB needs a QEMU with the 'mem-haprot' device, which '%2$s' does not have: remove it, <maxMemory> alone is how far the guest can grow"),
+                           def->mems[i]->size, def->emulator);
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+/**
+ * qemuHvBalloonIsStock:
+ * @def: domain definition
+ * @qemuCaps: capabilities of the QEMU binary
+ *
+ * Returns true if @def has a hyperv balloon that QEMU can give one fixed
+ * backend only.
+ */
+bool
+qemuHvBalloonIsStock(const virDomainDef *def,
+                     virQEMUCaps *qemuCaps)
+{
+    return virDomainDefHasHypervMemballoon(def) &&
+        !virQEMUCapsGet(qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT);
+}
+
+
+/**
+ * qemuHvBalloonPrepareStock:
+ * @def: definition of a domain that is about to start
+ * @qemuCaps: capabilities of the QEMU binary
+ *
+ * Where qemuHvBalloonIsStock(), @def gets what QEMU will have: one stick of
+ * all that <maxMemory> allows, in place of those the driver made.
+ */
+int
+qemuHvBalloonPrepareStock(virDomainDef *def,
+                          virQEMUCaps *qemuCaps)
+{
+    unsigned long long boot = virDomainDefGetMemoryInitial(def);
+    g_autoptr(virDomainMemoryDef) mem = NULL;
+
+    if (!qemuHvBalloonIsStock(def, qemuCaps))
+        return 0;
+
+    while (def->nmems > 0)
+        virDomainMemoryDefFree(virDomainMemoryRemove(def, def->nmems - 1));
+
+    if (def->mem.max_memory < boot + QEMU_HVBALLOON_STICK_GRANULE)
+        return 0;
+
+    mem = virDomainMemoryDefNew(VIR_DOMAIN_MEMORY_MODEL_HAPROT);
+    mem->size = def->mem.max_memory - boot;
+    mem->size -= mem->size % QEMU_HVBALLOON_STICK_GRANULE;
+    mem->target.haprot.insert = VIR_DOMAIN_MEMORY_INSERT_MODE_ON_DEMAND;
+    mem->info.alias = g_strdup(QEMU_HVBALLOON_DRIVER_ALIAS "0");
+    qemuHvBalloonStickPostParse(mem, def, 0);
+
+    if (virDomainMemoryInsert(def, mem) < 0)
+        return -1;
+    mem = NULL;
+    return 0;
+}
+
+
 /**
  * qemuHvBalloonValidate:
  * @def: domain definition
@@ -353,14 +442,10 @@ qemuHvBalloonValidate(const virDomainDef *def,
         qemuHvBalloonCheckMemoryDevices(def) < 0)
         return -1;
 
-    if (!virQEMUCapsGet(qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT)) {
-        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
-                       _("memory balloon model 'hyperv' needs a QEMU with the 'mem-haprot' device, which '%1$s' does not have: install one and name it in <emulator>"),
-                       def->emulator);
-        return -1;
-    }
+    if (virQEMUCapsGet(qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT))
+        return 0;
 
-    return 0;
+    return qemuHvBalloonValidateStock(def, qemuCaps);
 }
 
 
@@ -556,6 +641,19 @@ qemuHvBalloonBuildCpuFlags(virBuffer *buf,
 }
 
 
+/* The same for a QEMU that may lack sticks: its one backend has to find a
+ * place that is aligned as it wants. */
+unsigned long long
+qemuHvBalloonMaxmemFor(const virDomainDef *def,
+                       virQEMUCaps *qemuCaps)
+{
+    if (qemuHvBalloonIsStock(def, qemuCaps))
+        return def->mem.max_memory + QEMU_HVBALLOON_STOCK_ALIGNMENT;
+
+    return qemuHvBalloonMaxmem(def);
+}
+
+
 virJSONValue *
 qemuHvBalloonBuildBusProps(void)
 {
@@ -569,13 +667,19 @@ qemuHvBalloonBuildBusProps(void)
 
 
 virJSONValue *
-qemuHvBalloonBuildProps(const virDomainMemballoonDef *balloon)
+qemuHvBalloonBuildProps(const virDomainDef *def,
+                        virQEMUCaps *qemuCaps)
 {
     g_autoptr(virJSONValue) props = NULL;
+    g_autofree char *memdev = NULL;
+
+    if (qemuHvBalloonIsStock(def, qemuCaps) && def->nmems > 0)
+        memdev = g_strdup_printf("mem%s", def->mems[0]->info.alias);
 
     if (virJSONValueObjectAdd(&props,
                               "s:driver", "hv-balloon",
-                              "s:id", balloon->info.alias,
+                              "s:id", def->memballoon->info.alias,
+                              "S:memdev", memdev,
                               NULL) < 0)
         return NULL;
 

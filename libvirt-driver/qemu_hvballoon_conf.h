@@ -59,6 +59,18 @@ qemuHvBalloonValidateStick(const virDomainMemoryDef *mem,
 unsigned long long
 qemuHvBalloonMaxmem(const virDomainDef *def);
 
+unsigned long long
+qemuHvBalloonMaxmemFor(const virDomainDef *def,
+                       virQEMUCaps *qemuCaps);
+
+bool
+qemuHvBalloonIsStock(const virDomainDef *def,
+                     virQEMUCaps *qemuCaps);
+
+int
+qemuHvBalloonPrepareStock(virDomainDef *def,
+                          virQEMUCaps *qemuCaps);
+
 void
 qemuHvBalloonFillDomainCaps(virQEMUCaps *qemuCaps,
                             virDomainCaps *domCaps);
@@ -71,7 +83,8 @@ virJSONValue *
 qemuHvBalloonBuildBusProps(void);
 
 virJSONValue *
-qemuHvBalloonBuildProps(const virDomainMemballoonDef *balloon);
+qemuHvBalloonBuildProps(const virDomainDef *def,
+                        virQEMUCaps *qemuCaps);
 
 virJSONValue *
 qemuHvBalloonBuildStickProps(const virDomainMemoryDef *mem);
