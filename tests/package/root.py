@@ -82,8 +82,8 @@ class Root:
         return as_root("unshare", "--mount", "--pid", "--fork", "--kill-child", "/bin/bash", "-c", ENTER, self.path, script,
                        env=env, stdin=subprocess.DEVNULL, **options)
 
-    def output(self, script):
-        return self.run(script, stdout=subprocess.PIPE).stdout
+    def output(self, script, **options):
+        return self.run(script, stdout=subprocess.PIPE, **options).stdout
 
     def files(self):
         """What is there: path -> what kind of file, whose, and what it says. Without what changes by itself."""
