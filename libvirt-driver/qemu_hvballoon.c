@@ -34,6 +34,9 @@ VIR_LOG_INIT("qemu.qemu_hvballoon");
 
 #define QEMU_HVBALLOON_BACKEND_PREFIX "mem"
 
+/* The device's target is a number of pages, of this many KiB. */
+#define QEMU_HVBALLOON_PAGE 4
+
 
 /*
  * What QEMU has
@@ -821,7 +824,7 @@ qemuHvBalloonReconcileSteps(virQEMUDriver *driver,
 
         /* repeating it would only make the device start over */
         if (step->type == QEMU_HVBALLOON_STEP_BALLOON &&
-            step->size == view->info->target)
+            step->size / QEMU_HVBALLOON_PAGE == view->info->target / QEMU_HVBALLOON_PAGE)
             continue;
 
         if (qemuHvBalloonDoStep(driver, vm, step) < 0) {

@@ -21,6 +21,14 @@ VIR_LOG_INIT("qemu.qemu_hvballoon_monitor");
 /* Bytes of the longest state or error that is passed on. */
 #define QEMU_HVBALLOON_TEXT_MAX 1024
 
+/* More sticks than any QEMU has memory slots for. */
+#define QEMU_HVBALLOON_STICKS_MAX 32768
+
+/* Names of devices that libvirt can write and read. */
+#define QEMU_HVBALLOON_ID_MAX 255
+#define QEMU_HVBALLOON_ID_CHARS \
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/#"
+
 VIR_ENUM_DECL(qemuHvBalloonStickState);
 VIR_ENUM_IMPL(qemuHvBalloonStickState,
               QEMU_HVBALLOON_STICK_UNUSED + 1,
@@ -143,6 +151,63 @@ qemuMonitorHvBalloonCheckStick(const qemuMonitorHvBalloonStick *stick)
 }
 
 
+/* What is adopted goes into XML that has to be read again. */
+static bool
+qemuMonitorHvBalloonIsNewId(const GPtrArray *sticks,
+                            const char *id)
+{
+    size_t i;
+
+    if (strlen(id) > QEMU_HVBALLOON_ID_MAX ||
+        strspn(id, QEMU_HVBALLOON_ID_CHARS) != strlen(id))
+        return false;
+
+    for (i = 0; i < sticks->len; i++) {
+        const qemuMonitorHvBalloonStick *other = g_ptr_array_index(sticks, i);
+
+        if (STREQ_NULLABLE(other->id, id))
+            return false;
+    }
+
+    return true;
+}
+
+
+/* A stick among those before it, which QEMU lists by address. */
+static int
+qemuMonitorHvBalloonCheckAmong(const GPtrArray *sticks,
+                               const qemuMonitorHvBalloonStick *stick)
+{
+    const qemuMonitorHvBalloonStick *last = NULL;
+
+    if (sticks->len >= QEMU_HVBALLOON_STICKS_MAX) {
+        virReportError(VIR_ERR_INTERNAL_ERROR,
+                       _("query-haprot lists more than %1$d sticks"),
+                       QEMU_HVBALLOON_STICKS_MAX);
+        return -1;
+    }
+
+    if (sticks->len > 0)
+        last = g_ptr_array_index(sticks, sticks->len - 1);
+
+    if (stick->address > LLONG_MAX - stick->size * 1024 ||
+        (last && stick->address < last->address + last->size * 1024)) {
+        virReportError(VIR_ERR_INTERNAL_ERROR,
+                       _("query-haprot: address 0x%1$llx of a stick is not above the one before or not in the guest"),
+                       stick->address);
+        return -1;
+    }
+
+    if (stick->id && !qemuMonitorHvBalloonIsNewId(sticks, stick->id)) {
+        virReportError(VIR_ERR_INTERNAL_ERROR, "%s",
+                       _("query-haprot: the name of a stick is used twice or is none"));
+        return -1;
+    }
+
+    return 0;
+}
+
+
 static qemuMonitorHvBalloonStick *
 qemuMonitorHvBalloonParseStick(virJSONValue *obj)
 {
@@ -205,6 +270,11 @@ qemuMonitorGetHvBalloonSticks(qemuMonitor *mon,
 
         if (!(stick = qemuMonitorHvBalloonParseStick(virJSONValueArrayGet(reply, i))))
             return -1;
+
+        if (qemuMonitorHvBalloonCheckAmong(list, stick) < 0) {
+            qemuMonitorHvBalloonStickFree(stick);
+            return -1;
+        }
 
         g_ptr_array_add(list, stick);
     }

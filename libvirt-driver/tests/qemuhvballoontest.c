@@ -892,7 +892,7 @@ testParseSticks(const void *opaque G_GNUC_UNUSED)
     if (testParse("query-haprot",
                   "{\"return\": [" STICK("0", BASE, TWO, "unused", ONE, ONE) ","
                   " {\"qom-path\": \"/machine/unattached/device[3]\", \"memdev\": \"plain\","
-                  "  \"addr\": " BASE2 ", \"size\": " ONE ", \"insert\": \"now\","
+                  "  \"addr\": 8589934592, \"size\": " ONE ", \"insert\": \"now\","
                   "  \"state\": \"of-tomorrow\", \"added\": 0, \"released\": 0}]}",
                   testGetSticks, (void **)&sticks) < 0 ||
         sticks->len != 2)
@@ -930,6 +930,12 @@ testParseBadSticks(const void *opaque G_GNUC_UNUSED)
         "{\"return\": [" STICK("0", BASE, "-1", "idle", "0", "0") "]}",
         "{\"return\": [" STICK("0", BASE, ONE, "idle", TWO, "0") "]}",
         "{\"return\": [" STICK("0", BASE, ONE, "idle", "0", ONE) "]}",
+        "{\"return\": [" STICK("0", BASE, ONE, "idle", "0", "0") "," STICK("0", BASE2, ONE, "idle", "0", "0") "]}",
+        "{\"return\": [" STICK("0", BASE, TWO, "idle", "0", "0") "," STICK("1", BASE2, ONE, "idle", "0", "0") "]}",
+        "{\"return\": [" STICK("0", BASE2, ONE, "idle", "0", "0") "," STICK("1", BASE, ONE, "idle", "0", "0") "]}",
+        "{\"return\": [" STICK("0", "18446744073709547520", ONE, "idle", "0", "0") "]}",
+        "{\"return\": [" STICK("0<x>", BASE, ONE, "idle", "0", "0") "]}",
+        "{\"return\": [" STICK("0\\n", BASE, ONE, "idle", "0", "0") "]}",
         "{\"return\": [" STICK("0", "\"x\"", ONE, "idle", "0", "0") "]}",
         FAIL("no"),
     };
