@@ -55,7 +55,7 @@ class Qmp:
 class Guest:
     """One QEMU with one way to resize memory."""
 
-    name, memory, online, cpu_flags = "", BOOT, "online", ""
+    name, memory, online, cpu_flags, cmdline = "", BOOT, "online", "", ""
 
     def devices(self):
         """Command line words of the way."""
@@ -74,7 +74,7 @@ class Guest:
                 "-machine", "q35", "-cpu", "max,hv-vpindex,hv-synic,hv-time,hv-relaxed" + self.cpu_flags, "-global", "ICH9-LPC.disable_s4=1",
                 "-m", f"{self.memory // MIB}M,maxmem={16 * GIB // MIB}M,slots=4",
                 "-kernel", build / "guest/kernel", "-initrd", build / "guest/initrd",
-                "-append", f"console=ttyS0 quiet panic=-1 memhp_default_state={self.online}", "-serial", "null",
+                "-append", f"console=ttyS0 quiet panic=-1 memhp_default_state={self.online} {self.cmdline}", "-serial", "null",
                 "-chardev", f"socket,id=agent,path={sock['agent']},server=on,wait=off", "-serial", "chardev:agent",
                 "-qmp", f"unix:{sock['qmp']},server=on,wait=off", *self.devices()]
         self.log = open(os.path.join(self.folder.name, "log"), "w+", encoding="utf-8")
