@@ -147,13 +147,14 @@ def mib(kib):
 class Guest:
     """One test guest. Options are those of guest_xml.domain_xml (memory, maximum, vcpus, machine, accel, cmdline).
 
-    With release="other" it has the kernel of the Debian release that this machine is not."""
+    With release="other" it has the kernel of the Debian release that this machine is not; INITRD is instead of that release's."""
 
-    def __init__(self, name, release="this", **options):
+    def __init__(self, name, release="this", initrd=None, **options):
         self.name = name
         suffix = {"this": "", "other": "_OTHER"}[release]
         paths = {key: os.environ["HVB_" + variable] for key, variable in
                  (("kernel", "KERNEL" + suffix), ("initrd", "INITRD" + suffix), ("emulator", "EMULATOR"), ("run", "GUEST_RUN"))}
+        paths["initrd"] = initrd or paths["initrd"]
         self.xml = guest_xml.domain_xml(paths, name=name, **options)
         self.agent = os.path.join(paths["run"], name + ".agent")
         self.console = os.path.join(paths["run"], name + ".console.log")
