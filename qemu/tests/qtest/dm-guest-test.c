@@ -17,6 +17,7 @@
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 #include "dm-guest.h"
+#include "haprot-qmp.h"
 
 #define FLAGS           "hv-vpindex,hv-synic,hv-relaxed"
 #define BLOCK_PAGES     4096            /* 16 MiB, the guest's alignment */
@@ -33,68 +34,16 @@
 
 /* ---- What the monitor says ---- */
 
-static QDict *query(QTestState *qts)
-{
-    QDict *rsp = qtest_qmp(qts, "{'execute': 'query-hv-balloon'}");
-    QDict *ret = qdict_get_qdict(rsp, "return");
-
-    g_assert_nonnull(ret);
-    qobject_ref(ret);
-    qobject_unref(rsp);
-    return ret;
-}
-
-static uint64_t balloon_number(QTestState *qts, const char *name)
-{
-    QDict *info = query(qts);
-    uint64_t val = qdict_get_int(info, name);
-
-    qobject_unref(info);
-    return val;
-}
-
-static uint64_t counter(QTestState *qts, const char *name)
-{
-    QDict *info = query(qts);
-    uint64_t val = qdict_get_int(qdict_get_qdict(info, "counters"), name);
-
-    qobject_unref(info);
-    return val;
-}
-
 static void wait_counter(QTestState *qts, const char *name, uint64_t val)
 {
     int64_t end = g_get_monotonic_time() + WAIT_US;
     uint64_t is;
 
-    while ((is = counter(qts, name)) < val) {
+    while ((is = balloon_counter(qts, name)) < val) {
         if (g_get_monotonic_time() >= end) {
             g_error("%s: %" PRIu64 ", not %" PRIu64, name, is, val);
         }
     }
-}
-
-static void wait_state(QTestState *qts, const char *state)
-{
-    int64_t end = g_get_monotonic_time() + WAIT_US;
-    bool there;
-
-    do {
-        QDict *info = query(qts);
-
-        there = g_str_equal(qdict_get_str(info, "state"), state);
-        if (!there && g_get_monotonic_time() >= end) {
-            g_error("state is %s, not %s", qdict_get_str(info, "state"),
-                    state);
-        }
-        qobject_unref(info);
-    } while (!there);
-}
-
-static void set_target(QTestState *qts, uint64_t bytes)
-{
-    qtest_qmp_assert_success(qts, "{'execute': 'balloon', 'arguments': "
-                             "{'value': %" PRIu64 "}}", bytes);
 }
 
 /* ---- A guest that does what it is told ---- */
@@ -435,10 +384,10 @@ static void test_ghosts(void)
     }
     /* The guest was told of this memory once. */
     g_assert_cmpuint(f->hot_adds, <=, 2);
-    g_assert_cmpuint(counter(f->qts, "late"), ==, 0);
-    g_assert_cmpuint(counter(f->qts, "dropped-ranges"), ==, 0);
-    g_assert_cmpuint(counter(f->qts, "duplicate-pages"), ==, 0);
-    g_assert_cmpuint(counter(f->qts, "surplus-pages"), ==, 0);
+    g_assert_cmpuint(balloon_counter(f->qts, "late"), ==, 0);
+    g_assert_cmpuint(balloon_counter(f->qts, "dropped-ranges"), ==, 0);
+    g_assert_cmpuint(balloon_counter(f->qts, "duplicate-pages"), ==, 0);
+    g_assert_cmpuint(balloon_counter(f->qts, "surplus-pages"), ==, 0);
     qtest_quit(f->qts);
 }
 
@@ -502,9 +451,10 @@ static void test_no_packet_is_missed(void)
     fixture_start(f, "");
     pump_open(f);
     pump_prepare(f, &status_report, sizeof(status_report));
-    before = counter(f->qts, "messages-received");
+    before = balloon_counter(f->qts, "messages-received");
     pump(f, 20000);
-    g_assert_cmpuint(counter(f->qts, "messages-received") - before, ==, 20000);
+    g_assert_cmpuint(balloon_counter(f->qts, "messages-received") - before, ==,
+                     20000);
     qtest_quit(f->qts);
 }
 
@@ -512,7 +462,7 @@ static void test_no_packet_is_missed(void)
 
 static void assert_alive(Fixture *f)
 {
-    qobject_unref(query(f->qts));
+    qobject_unref(query_dict(f->qts, "query-hv-balloon"));
     g_assert_cmpuint(guest_check(f->qts, KEPT_BASE, KEPT_PAGES, KEPT_SEED),
                      ==, 0);
 }
@@ -536,7 +486,7 @@ static void test_h02_outside_ram(void)
     dm_balloon_response(&f->guest, bad, ARRAY_SIZE(bad), false);
     wait_counter(f->qts, "dropped-ranges", ARRAY_SIZE(bad));
     g_assert_cmpuint(balloon_number(f->qts, "actual"), ==, BOOT_SIZE);
-    g_assert_cmpuint(counter(f->qts, "discarded"), ==, 0);
+    g_assert_cmpuint(balloon_counter(f->qts, "discarded"), ==, 0);
     /* The firmware is still there to execute this. */
     assert_alive(f);
     qtest_quit(f->qts);
@@ -584,9 +534,9 @@ static void test_h16_flood(void)
     qtest_memwrite(f->qts, MAILBOX(0) + 4, &regs, sizeof(regs));
     qtest_writel(f->qts, MAILBOX(0), OP_PUMP);
     for (i = 0; i < 200; i++) {
-        qobject_unref(query(f->qts));
+        qobject_unref(query_dict(f->qts, "query-hv-balloon"));
     }
-    g_assert_cmpuint(counter(f->qts, "messages-received"), >, 1000);
+    g_assert_cmpuint(balloon_counter(f->qts, "messages-received"), >, 1000);
     g_assert_cmpuint(qtest_readl(f->qts, MAILBOX(0)), ==, OP_PUMP);
     system_reset(f->qts);
     dm_connect(&f->guest, f->qts);
@@ -601,7 +551,7 @@ static unsigned drain_reports(QTestState *qts)
     QDict *event;
 
     /* The answer to a command comes after the events before it. */
-    qobject_unref(query(qts));
+    qobject_unref(query_dict(qts, "query-hv-balloon"));
     while ((event = qtest_qmp_event_ref(qts, "HV_BALLOON_STATUS_REPORT"))) {
         qobject_unref(event);
         n++;
@@ -627,7 +577,8 @@ static void test_h17_status_events(void)
     g_assert_cmpuint(events, >=, 1);
     g_assert_cmpuint(events, <=, (g_get_monotonic_time() - start) /
                                  G_USEC_PER_SEC + 2);
-    g_assert_cmpuint(counter(f->qts, "messages-received"), >, 10 * events);
+    g_assert_cmpuint(balloon_counter(f->qts, "messages-received"), >,
+                     10 * events);
     qtest_quit(f->qts);
 }
 
@@ -681,8 +632,8 @@ static void test_h19_read_index(void)
     fixture_start(f, "");
     index = DM_RING_IN(&f->guest) + DM_READ_INDEX;
     for (i = 0; i <= ARRAY_SIZE(bad_indices); i++) {
-        sent = counter(f->qts, "messages-sent");
-        received = counter(f->qts, "messages-received");
+        sent = balloon_counter(f->qts, "messages-sent");
+        received = balloon_counter(f->qts, "messages-received");
         pump_open(f);
         /* The last one leaves eight bytes of room. */
         qtest_writel(f->qts, index, i < ARRAY_SIZE(bad_indices) ?
@@ -693,7 +644,8 @@ static void test_h19_read_index(void)
         qtest_writel(f->qts, index, 0);
         dm_signal(&f->guest);
         dm_receive(&f->guest, DM_VERSION_RESPONSE);
-        g_assert_cmpuint(counter(f->qts, "messages-sent"), ==, sent + 1);
+        g_assert_cmpuint(balloon_counter(f->qts, "messages-sent"), ==,
+                         sent + 1);
     }
     qtest_quit(f->qts);
 }
@@ -709,13 +661,14 @@ static void test_h19_write_index(void)
     fixture_start(f, "");
     index = DM_RING_OUT(&f->guest) + DM_WRITE_INDEX;
     good = qtest_readl(f->qts, index);
-    received = counter(f->qts, "messages-received");
+    received = balloon_counter(f->qts, "messages-received");
     for (i = 0; i < ARRAY_SIZE(bad_indices); i++) {
         qtest_writel(f->qts, index, bad_indices[i]);
         dm_signal(&f->guest);
         assert_alive(f);
     }
-    g_assert_cmpuint(counter(f->qts, "messages-received"), ==, received);
+    g_assert_cmpuint(balloon_counter(f->qts, "messages-received"), ==,
+                     received);
     qtest_writel(f->qts, index, good);
     dm_status_report(&f->guest, 1, 1);
     wait_counter(f->qts, "messages-received", received + 1);

@@ -8,6 +8,7 @@
 #include "qemu/osdep.h"
 #include "qemu/units.h"
 #include "libqtest.h"
+#include "haprot-qmp.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 
@@ -63,47 +64,6 @@ static void add_fails(QTestState *qts, const char *args, const char *what)
     qobject_unref(error);
 }
 
-static QList *query_list(QTestState *qts, const char *command)
-{
-    QDict *response = qtest_qmp(qts, "{'execute': %s}", command);
-    QList *list = qdict_get_qlist(response, "return");
-
-    g_assert_nonnull(list);
-    qobject_ref(list);
-    qobject_unref(response);
-    return list;
-}
-
-static QDict *query_dict(QTestState *qts, const char *command)
-{
-    QDict *response = qtest_qmp(qts, "{'execute': %s}", command);
-    QDict *dict = qdict_get_qdict(response, "return");
-
-    g_assert_nonnull(dict);
-    qobject_ref(dict);
-    qobject_unref(response);
-    return dict;
-}
-
-/* Entry @id of query-haprot, or NULL. */
-static QDict *find_stick(QTestState *qts, const char *id)
-{
-    QList *list = query_list(qts, "query-haprot");
-    QDict *found = NULL;
-    QListEntry *entry;
-
-    QLIST_FOREACH_ENTRY(list, entry) {
-        QDict *stick = qobject_to(QDict, qlist_entry_obj(entry));
-
-        if (g_str_equal(qdict_get_str(stick, "id"), id)) {
-            found = stick;
-            qobject_ref(found);
-        }
-    }
-    qobject_unref(list);
-    return found;
-}
-
 static void assert_balloon(QTestState *qts, const char *member,
                            uint64_t value)
 {
@@ -111,17 +71,6 @@ static void assert_balloon(QTestState *qts, const char *member,
 
     g_assert_cmphex(qdict_get_int(info, member), ==, value);
     qobject_unref(info);
-}
-
-static uint64_t stick_addr(QTestState *qts, const char *id)
-{
-    QDict *stick = find_stick(qts, id);
-    uint64_t addr;
-
-    g_assert_nonnull(stick);
-    addr = qdict_get_int(stick, "addr");
-    qobject_unref(stick);
-    return addr;
 }
 
 /* Tests */

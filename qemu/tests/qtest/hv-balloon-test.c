@@ -13,6 +13,7 @@
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 #include "dm-guest.h"
+#include "haprot-qmp.h"
 
 #define BOOT (256 * MiB)
 #define CHUNK (128 * MiB)
@@ -24,55 +25,6 @@
 
 /* ---- Asking QEMU ---- */
 
-static QDict *query(QTestState *qts, const char *command)
-{
-    QDict *response = qtest_qmp(qts, "{'execute': %s}", command);
-    QDict *dict = qdict_get_qdict(response, "return");
-
-    g_assert_nonnull(dict);
-    qobject_ref(dict);
-    qobject_unref(response);
-    return dict;
-}
-
-static uint64_t balloon_number(QTestState *qts, const char *member)
-{
-    QDict *info = query(qts, "query-hv-balloon");
-    uint64_t number = qdict_get_int(info, member);
-
-    qobject_unref(info);
-    return number;
-}
-
-static uint64_t counter(QTestState *qts, const char *name)
-{
-    QDict *info = query(qts, "query-hv-balloon");
-    uint64_t number = qdict_get_int(qdict_get_qdict(info, "counters"), name);
-
-    qobject_unref(info);
-    return number;
-}
-
-static bool state_is(QTestState *qts, const char *state)
-{
-    QDict *info = query(qts, "query-hv-balloon");
-    bool is = g_str_equal(qdict_get_str(info, "state"), state);
-
-    qobject_unref(info);
-    return is;
-}
-
-/* The device works in bottom halves: what is asked for comes soon. */
-static void wait_state(QTestState *qts, const char *state)
-{
-    int64_t end = g_get_monotonic_time() + WAIT_US;
-
-    while (!state_is(qts, state)) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-        g_usleep(1000);
-    }
-}
-
 static void wait_number(QTestState *qts, const char *member, uint64_t value)
 {
     int64_t end = g_get_monotonic_time() + WAIT_US;
@@ -83,50 +35,16 @@ static void wait_number(QTestState *qts, const char *member, uint64_t value)
     }
 }
 
-static void set_target(QTestState *qts, uint64_t bytes)
-{
-    qtest_qmp_assert_success(qts, "{'execute': 'balloon', 'arguments': {"
-                             " 'value': %" PRIu64 "}}", bytes);
-}
-
-/* Entry @id of query-haprot. */
-static QDict *find_stick(QTestState *qts, const char *id)
-{
-    QDict *response = qtest_qmp(qts, "{'execute': 'query-haprot'}");
-    QDict *found = NULL;
-    QListEntry *entry;
-
-    QLIST_FOREACH_ENTRY(qdict_get_qlist(response, "return"), entry) {
-        QDict *stick = qobject_to(QDict, qlist_entry_obj(entry));
-
-        if (g_str_equal(qdict_get_str(stick, "id"), id)) {
-            found = stick;
-            qobject_ref(found);
-        }
-    }
-    qobject_unref(response);
-    g_assert_nonnull(found);
-    return found;
-}
-
 static void assert_stick(QTestState *qts, const char *id, const char *state,
                          uint64_t added, uint64_t released)
 {
     QDict *stick = find_stick(qts, id);
 
+    g_assert_nonnull(stick);
     g_assert_cmpstr(qdict_get_str(stick, "state"), ==, state);
     g_assert_cmphex(qdict_get_int(stick, "added"), ==, added);
     g_assert_cmphex(qdict_get_int(stick, "released"), ==, released);
     qobject_unref(stick);
-}
-
-static uint64_t stick_addr(QTestState *qts, const char *id)
-{
-    QDict *stick = find_stick(qts, id);
-    uint64_t addr = qdict_get_int(stick, "addr");
-
-    qobject_unref(stick);
-    return addr;
 }
 
 /* ---- Telling QEMU ---- */
@@ -269,7 +187,7 @@ static void test_add(void)
     g_assert_cmphex(qtest_readl(qts, addr), ==, 0x12345678);
     g_assert_cmphex(qtest_readl(qts, addr + CHUNK - 4), ==, 0x9abcdef0);
 
-    g_assert_true(state_is(qts, "adding"));
+    g_assert_true(balloon_state_is(qts, "adding"));
     g_assert_cmphex(balloon_number(qts, "actual"), ==, BOOT);
     del_fails(qts, "a", "just being given");
     dm_hot_add_response(&guest, pages.count, 1);
@@ -540,10 +458,11 @@ static void do_discard(const char *more, bool inhibited)
     wait_number(qts, "actual", BOOT - 32 * MiB);
     g_assert_cmphex(balloon_number(qts, "released"), ==, 32 * MiB);
     g_assert_cmphex(qtest_readl(qts, addr), ==, inhibited ? 0x12345678 : 0);
-    g_assert_cmphex(counter(qts, "discarded"), ==, inhibited ? 0 : 32 * MiB);
-    g_assert_cmphex(counter(qts, "discard-inhibited"), ==,
+    g_assert_cmphex(balloon_counter(qts, "discarded"), ==,
+                    inhibited ? 0 : 32 * MiB);
+    g_assert_cmphex(balloon_counter(qts, "discard-inhibited"), ==,
                     inhibited ? 32 * MiB : 0);
-    g_assert_cmphex(counter(qts, "discard-failed"), ==, 0);
+    g_assert_cmphex(balloon_counter(qts, "discard-failed"), ==, 0);
     qtest_quit(qts);
 }
 
@@ -600,8 +519,8 @@ static void test_discard_failed(void)
             set_target(qts, BOOT - i * 2 * MiB);
         }
     }
-    g_assert_cmphex(counter(qts, "discard-failed"), ==, CHUNK);
-    g_assert_cmphex(counter(qts, "discarded"), ==, 0);
+    g_assert_cmphex(balloon_counter(qts, "discard-failed"), ==, CHUNK);
+    g_assert_cmphex(balloon_counter(qts, "discarded"), ==, 0);
     qtest_quit(qts);
 
     g_assert_true(g_file_get_contents(log, &text, NULL, NULL));
@@ -638,7 +557,7 @@ static void do_smram(const char *more, uint64_t discarded)
     set_target(qts, BOOT - 2 * MiB);
     dm_release(&guest, pages);
     wait_number(qts, "actual", BOOT - 2 * MiB);
-    g_assert_cmphex(counter(qts, "discarded"), ==, discarded);
+    g_assert_cmphex(balloon_counter(qts, "discarded"), ==, discarded);
     set_tseg(qts, false);
     g_assert_cmphex(qtest_readl(qts, smram), ==, 0x9abcdef0);
     g_assert_cmphex(qtest_readl(qts, memory), ==,
@@ -690,12 +609,12 @@ static void test_discard_huge(void)
     g_assert_cmpuint(dm_balloon_request(&guest), ==, 512);
     dm_balloon_response(&guest, &part, 1, true);
     wait_number(qts, "released", 300 * DM_PAGE);
-    g_assert_cmphex(counter(qts, "discarded"), ==, 0);
+    g_assert_cmphex(balloon_counter(qts, "discarded"), ==, 0);
     g_assert_cmphex(qtest_readl(qts, SAFE), ==, 0x12345678);
     part = (DmPages) { part.first + 300, 212 };
     dm_balloon_response(&guest, &part, 1, false);
     wait_number(qts, "actual", BOOT - 2 * MiB);
-    g_assert_cmphex(counter(qts, "discarded"), ==, 2 * MiB);
+    g_assert_cmphex(balloon_counter(qts, "discarded"), ==, 2 * MiB);
     g_assert_cmphex(qtest_readl(qts, SAFE), ==, 0);
     qtest_quit(qts);
 }
@@ -723,7 +642,7 @@ static uint64_t virtio_asked(QTestState *qts)
 
 static uint64_t balloon_actual(QTestState *qts)
 {
-    QDict *info = query(qts, "query-balloon");
+    QDict *info = query_dict(qts, "query-balloon");
     uint64_t actual = qdict_get_int(info, "actual");
 
     qobject_unref(info);
@@ -964,7 +883,7 @@ static void test_status_report(void)
     g_assert_cmpint(qdict_get_int(data, "committed"), ==, 3000 * DM_PAGE);
     qobject_unref(event);
 
-    data = query(qts, "query-hv-balloon-status-report");
+    data = query_dict(qts, "query-hv-balloon-status-report");
     g_assert_cmpint(qdict_get_int(data, "available"), ==, 1000 * DM_PAGE);
     g_assert_cmpint(qdict_get_int(data, "committed"), ==, 3000 * DM_PAGE);
     qobject_unref(data);

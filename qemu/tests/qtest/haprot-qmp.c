@@ -1,0 +1,118 @@
+/*
+ * What QMP tells of sticks and of hv-balloon, for the qtests of both.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "haprot-qmp.h"
+
+#define WAIT_US (20 * G_USEC_PER_SEC)
+
+QDict *query_dict(QTestState *qts, const char *command)
+{
+    QDict *response = qtest_qmp(qts, "{'execute': %s}", command);
+    QDict *dict = qdict_get_qdict(response, "return");
+
+    g_assert_nonnull(dict);
+    qobject_ref(dict);
+    qobject_unref(response);
+    return dict;
+}
+
+QList *query_list(QTestState *qts, const char *command)
+{
+    QDict *response = qtest_qmp(qts, "{'execute': %s}", command);
+    QList *list = qdict_get_qlist(response, "return");
+
+    g_assert_nonnull(list);
+    qobject_ref(list);
+    qobject_unref(response);
+    return list;
+}
+
+uint64_t balloon_number(QTestState *qts, const char *member)
+{
+    QDict *info = query_dict(qts, "query-hv-balloon");
+    uint64_t number = qdict_get_int(info, member);
+
+    qobject_unref(info);
+    return number;
+}
+
+uint64_t balloon_counter(QTestState *qts, const char *name)
+{
+    QDict *info = query_dict(qts, "query-hv-balloon");
+    uint64_t number = qdict_get_int(qdict_get_qdict(info, "counters"), name);
+
+    qobject_unref(info);
+    return number;
+}
+
+static char *balloon_state(QTestState *qts)
+{
+    QDict *info = query_dict(qts, "query-hv-balloon");
+    char *state = g_strdup(qdict_get_str(info, "state"));
+
+    qobject_unref(info);
+    return state;
+}
+
+bool balloon_state_is(QTestState *qts, const char *state)
+{
+    g_autofree char *now = balloon_state(qts);
+
+    return g_str_equal(now, state);
+}
+
+void wait_state(QTestState *qts, const char *state)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+
+    for (;;) {
+        g_autofree char *now = balloon_state(qts);
+
+        if (g_str_equal(now, state)) {
+            return;
+        }
+        if (g_get_monotonic_time() >= end) {
+            g_error("state is %s, not %s", now, state);
+        }
+        g_usleep(1000);
+    }
+}
+
+void set_target(QTestState *qts, uint64_t bytes)
+{
+    qtest_qmp_assert_success(qts, "{'execute': 'balloon', 'arguments': {"
+                             " 'value': %" PRIu64 "}}", bytes);
+}
+
+QDict *find_stick(QTestState *qts, const char *id)
+{
+    QList *list = query_list(qts, "query-haprot");
+    QDict *found = NULL;
+    QListEntry *entry;
+
+    QLIST_FOREACH_ENTRY(list, entry) {
+        QDict *stick = qobject_to(QDict, qlist_entry_obj(entry));
+
+        if (g_str_equal(qdict_get_str(stick, "id"), id)) {
+            found = stick;
+            qobject_ref(found);
+        }
+    }
+    qobject_unref(list);
+    return found;
+}
+
+uint64_t stick_addr(QTestState *qts, const char *id)
+{
+    QDict *stick = find_stick(qts, id);
+    uint64_t addr;
+
+    g_assert_nonnull(stick);
+    addr = qdict_get_int(stick, "addr");
+    qobject_unref(stick);
+    return addr;
+}
