@@ -108,16 +108,17 @@ printJSON(const char *name,
 }
 
 
-/* Shows the difference, then does it. */
+/* Shows the difference from the definition @definition, then makes it. */
 static bool
 apply(const hvmemApp *app,
       virConnectPtr conn,
       virDomainPtr dom,
-      const char *before,
+      const char *definition,
       const char *after,
       GError **error)
 {
     const char *name = virDomainGetName(dom);
+    g_autofree char *before = hvmemEditNormalise(definition);
     g_autoptr(virDomain) defined = NULL;
     bool same = strcmp(before, after) == 0;
 
@@ -149,7 +150,6 @@ runEnable(const hvmemApp *app,
     g_autoptr(virDomain) dom = NULL;
     g_autofree char *before = NULL;
     g_autofree char *after = NULL;
-    g_autofree char *clean = NULL;
     guint64 max = HVMEM_UNKNOWN;
     guint64 minimum = HVMEM_UNKNOWN;
 
@@ -162,8 +162,7 @@ runEnable(const hvmemApp *app,
         !(after = hvmemEditEnable(before, max, hostMemory(conn), minimum, error)))
         return false;
 
-    clean = hvmemEditNormalise(before);
-    return apply(app, conn, dom, clean, after, error);
+    return apply(app, conn, dom, before, after, error);
 }
 
 
@@ -176,15 +175,13 @@ runDisable(const hvmemApp *app,
     g_autoptr(virDomain) dom = NULL;
     g_autofree char *before = NULL;
     g_autofree char *after = NULL;
-    g_autofree char *clean = NULL;
 
     if (!(dom = hvmemAppDomain(app, args[0], &conn, error)) ||
         !(before = inactiveXML(dom, error)) ||
         !(after = hvmemEditDisable(before, error)))
         return false;
 
-    clean = hvmemEditNormalise(before);
-    return apply(app, conn, dom, clean, after, error);
+    return apply(app, conn, dom, before, after, error);
 }
 
 
