@@ -4,7 +4,6 @@
 import contextlib
 import os
 import subprocess
-import sys
 import tempfile
 import time
 
@@ -135,9 +134,3 @@ class Widget:
     def set_number(self, value):
         self.node.get_value_iface().set_current_value(value)
         wait(f"'{self.name}' shows {value}", lambda: self.number() == value)
-
-    def dump(self, depth=0, file=sys.stderr):
-        """For people who write tests."""
-        print("  " * depth + f"{self.role} '{self.name}'" + ("" if self.state("SHOWING") else " (hidden)"), file=file)
-        for child in self.children():
-            child.dump(depth + 1, file)
