@@ -80,6 +80,64 @@ static void test_oracle(gconstpointer data)
     dm_pageset_free(set);
 }
 
+/* Changes and checks one range of the set and of its oracle. */
+static void change(DmPageSet *set, uint8_t *oracle, uint64_t first, uint64_t count, bool value)
+{
+    uint64_t changed = oracle_fill(oracle, first, count, value);
+
+    g_assert_cmpuint(value ? dm_pageset_add(set, BASE + first, count)
+                           : dm_pageset_remove(set, BASE + first, count),
+                     ==, changed);
+}
+
+/* Pages one by one, with what moves containers, or makes other ones of them,
+ * in between: what is remembered of where the last page went stays true. */
+static void test_page_by_page(void)
+{
+    g_autofree uint8_t *oracle = g_new0(uint8_t, SPAN);
+    DmPageSet *set = dm_pageset_new();
+    uint64_t at, count;
+    unsigned i, j;
+
+    for (i = 0; i < 300; i++) {
+        at = g_test_rand_int_range(0, SPAN - 4000);
+        for (j = 0; j < 2000; j++) {
+            change(set, oracle, at + 2 * j, 1, true);
+        }
+        at = g_test_rand_int_range(0, 4) * CONTAINER;
+        count = g_test_rand_int_range(1, CONTAINER + 200);
+        change(set, oracle, at, MIN(SPAN - at, count), g_test_rand_int_range(0, 3) == 0);
+        for (j = 0; j < 20; j++) {
+            change(set, oracle, g_test_rand_int_range(0, SPAN), 1, g_test_rand_int_range(0, 2));
+        }
+        if (i % 10 == 0) {
+            check_runs(set, oracle);
+        }
+    }
+    check_runs(set, oracle);
+    dm_pageset_free(set);
+}
+
+/* Filled by single pages, in two goes: the last one makes it full. */
+static void test_full_by_pages(void)
+{
+    DmPageSet *set = dm_pageset_new();
+    uint64_t page, first, count;
+
+    for (page = 0; page < 2 * CONTAINER; page += 2) {
+        g_assert_cmpuint(dm_pageset_add(set, page, 1), ==, 1);
+    }
+    for (page = 1; page < 2 * CONTAINER; page += 2) {
+        g_assert_cmpuint(dm_pageset_add(set, page, 1), ==, 1);
+    }
+    g_assert_cmpuint(dm_pageset_count(set), ==, 2 * CONTAINER);
+    g_assert_true(dm_pageset_next(set, 0, 3 * CONTAINER, &first, &count));
+    g_assert_cmpuint(first, ==, 0);
+    g_assert_cmpuint(count, ==, 2 * CONTAINER);
+    g_assert_cmpuint(dm_pageset_bytes(set), <=, 256);
+    dm_pageset_free(set);
+}
+
 static void test_empty(void)
 {
     DmPageSet *set = dm_pageset_new();
@@ -249,6 +307,8 @@ int main(int argc, char **argv)
     g_test_add_func("/pageset/contiguous-is-one", test_contiguous_is_one);
     g_test_add_func("/pageset/hole-in-full", test_hole_in_full);
     g_test_add_func("/pageset/first-of-bitmap", test_first_of_bitmap);
+    g_test_add_func("/pageset/page-by-page", test_page_by_page);
+    g_test_add_func("/pageset/full-by-pages", test_full_by_pages);
     g_test_add_data_func("/pageset/oracle/bitmaps", GUINT_TO_POINTER(8),
                          test_oracle);
     g_test_add_data_func("/pageset/oracle/runs", GUINT_TO_POINTER(4000),

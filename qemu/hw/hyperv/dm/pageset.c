@@ -55,6 +55,7 @@ struct DmPageSet {
     Container *containers;
     uint32_t len, room;
     uint32_t last;              /* the one last changed, often the next too */
+    bool hot;                   /* that one is a bitmap and grows page by page */
     uint64_t count;
 };
 
@@ -83,6 +84,7 @@ void dm_pageset_clear(DmPageSet *set)
     }
     g_clear_pointer(&set->containers, g_free);
     set->len = set->room = set->last = 0;
+    set->hot = false;
     set->count = 0;
 }
 
@@ -148,6 +150,7 @@ static void directory_splice(DmPageSet *set, uint32_t at, uint32_t old,
 {
     uint32_t len = set->len - old + n, i;
 
+    set->hot = false;   /* containers move */
     for (i = at; i < at + old; i++) {
         container_drop_data(&set->containers[i]);
     }
@@ -491,6 +494,7 @@ static uint64_t add_part(DmPageSet *set, uint64_t index, uint32_t first,
         return 0;
     }
     set->last = i;
+    set->hot = false;
     n = container_fill(c, first, last, true);
     if (c->population + n < CONTAINER_PAGES) {
         c->population += n;
@@ -534,6 +538,7 @@ static uint64_t remove_part(DmPageSet *set, uint64_t index, uint32_t first,
         return last - first + 1;
     }
     set->last = i;
+    set->hot = false;
     n = container_fill(c, first, last, false);
     c->population -= n;
     if (!c->population) {
@@ -604,7 +609,7 @@ static bool add_to_ends(Container *c, uint32_t first, uint64_t count)
  * either end of a list of runs. Returns false, and has done nothing, if this
  * add is something else.
  */
-static inline bool add_few(DmPageSet *set, uint32_t i, uint64_t first, uint64_t count)
+static bool add_few(DmPageSet *set, uint32_t i, uint64_t first, uint64_t count)
 {
     uint32_t from = first % CONTAINER_PAGES;
     Container *c = &set->containers[i];
@@ -618,6 +623,29 @@ static inline bool add_few(DmPageSet *set, uint32_t i, uint64_t first, uint64_t 
     c->population += count;
     set->count += count;
     set->last = i;
+    set->hot = c->kind == KIND_BITMAP;
+    return true;
+}
+
+/* A page that is new and not the lowest one of a bitmap that stays one: the
+ * least that can be done. Returns false, as above, if it is something else. */
+static inline bool add_one(DmPageSet *set, uint64_t page)
+{
+    uint32_t at = page % CONTAINER_PAGES;
+    uint64_t bit = UINT64_C(1) << at % 64;
+    Container *c;
+
+    if (!set->hot) {
+        return false;
+    }
+    c = &set->containers[set->last];
+    if (c->index != page >> CONTAINER_SHIFT || at < c->low ||
+        (c->bits[at / 64] & bit) || c->population == CONTAINER_PAGES - 1) {
+        return false;
+    }
+    c->bits[at / 64] |= bit;
+    c->population++;
+    set->count++;
     return true;
 }
 
@@ -638,11 +666,8 @@ static G_GNUC_NO_INLINE uint64_t add_anywhere(DmPageSet *set, uint64_t first,
 
 uint64_t dm_pageset_add(DmPageSet *set, uint64_t first, uint64_t count)
 {
-    if (count && covers(set, set->last, first >> CONTAINER_SHIFT) &&
-        add_few(set, set->last, first, count)) {
-        return count;
-    }
-    return add_anywhere(set, first, count);
+    return count == 1 && add_one(set, first) ? 1
+                                             : add_anywhere(set, first, count);
 }
 
 uint64_t dm_pageset_remove(DmPageSet *set, uint64_t first, uint64_t count)
