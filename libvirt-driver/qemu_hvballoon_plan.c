@@ -193,6 +193,15 @@ leftFor(const qemuHvBalloonPlanInput *in, guint64 sticks)
 }
 
 
+/* The last part of the ceiling may be less than a stick: a request for it is
+ * cut, the first time and whenever it is repeated. */
+static bool
+ceilingReached(const qemuHvBalloonPlanInput *in)
+{
+    return leftFor(in, sticksSize(in)) == 0;
+}
+
+
 /* The smallest stick that lets the guest have @missing more. It ends where the
  * guest can use all of it, together with its neighbours; if the ceiling comes
  * first, it ends there. */
@@ -232,11 +241,6 @@ planPlug(qemuHvBalloonPlan *plan,
          char **refusal)
 {
     guint64 size = stickSize(in, missing);
-
-    if (size == 0)
-        return refuse(refusal,
-                      "maxMemory " KIB " leaves no room for a stick of at least " KIB " above the present " KIB,
-                      in->maxMemory, granuleOf(in), qemuHvBalloonPlanTotal(in));
 
     if (in->freeSlots == 0)
         return refuse(refusal,
@@ -400,7 +404,7 @@ qemuHvBalloonPlanSetTarget(const qemuHvBalloonPlanInput *in,
     if (!checkTarget(in, target, refusal))
         return NULL;
 
-    if (target > total &&
+    if (target > total && !ceilingReached(in) &&
         !planPlug(plan, in, target - reachable, "to reach the target", refusal))
         return NULL;
 
@@ -442,7 +446,7 @@ qemuHvBalloonPlanSetTotal(const qemuHvBalloonPlanInput *in,
     if (!checkTotal(in, total, refusal))
         return NULL;
 
-    if (total > present) {
+    if (total > present && !ceilingReached(in)) {
         /* The size is the caller's wish here: no share on top. */
         qemuHvBalloonPlanInput exact = *in;
 

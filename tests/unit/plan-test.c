@@ -205,6 +205,8 @@ testCeilingCutsShare(void)
 static void
 testOddCeiling(void)
 {
+    g_autofree char *refusal = NULL;
+    g_autoptr(qemuHvBalloonPlan) total = NULL;
     Machine m;
 
     /* the last KiB are no stick: the target is cut, not refused */
@@ -212,7 +214,13 @@ testOddCeiling(void)
     setTarget(&m, 2 * GIB + 3);
     g_assert_cmpuint(m.sticks[0].size, ==, 1 * GIB);
     g_assert_cmpuint(m.target, ==, 2 * GIB);
-    assertRefused(&m, 2 * GIB + 3, "leaves no room");
+    /* and so it is when it is said again */
+    g_assert_cmpuint(setTarget(&m, 2 * GIB + 3), ==, 0);
+    g_assert_cmpuint(m.target, ==, 2 * GIB);
+
+    total = qemuHvBalloonPlanSetTotal(&m.in, 2 * GIB + 3, 2 * GIB, &refusal);
+    g_assert_cmpstr(refusal, ==, NULL);
+    g_assert_cmpuint(total->nsteps, ==, 0);
 }
 
 static void
@@ -657,14 +665,10 @@ checkAtRest(Machine *m, guint64 target)
     g_autoptr(qemuHvBalloonPlan) again = qemuHvBalloonPlanSetTarget(&m->in, target, &refusal);
     g_autoptr(qemuHvBalloonPlan) rest = qemuHvBalloonPlanReconcile(&m->in, m->target);
 
-    if (again) {
-        g_assert_cmpuint(again->nsteps, ==, 1);
-        g_assert_cmpint(again->steps[0].type, ==, QEMU_HVBALLOON_STEP_BALLOON);
-        g_assert_cmpuint(again->steps[0].size, ==, m->target);
-    } else {
-        /* only a target that the last odd KiB of the ceiling cut */
-        g_assert_cmpuint(m->target, <, target);
-    }
+    g_assert_cmpstr(refusal, ==, NULL);
+    g_assert_cmpuint(again->nsteps, ==, 1);
+    g_assert_cmpint(again->steps[0].type, ==, QEMU_HVBALLOON_STEP_BALLOON);
+    g_assert_cmpuint(again->steps[0].size, ==, m->target);
     g_assert_cmpuint(countType(rest, QEMU_HVBALLOON_STEP_PLUG), ==, 0);
     g_assert_cmpuint(countType(rest, QEMU_HVBALLOON_STEP_UNPLUG), ==, 0);
 }
@@ -687,8 +691,8 @@ checkRefusal(const Machine *m, guint64 target)
     g_assert_true(target == 0 || target < m->in.minimum || target > m->in.maxMemory ||
                   /* or it needs a stick for which there is no place */
                   (target > qemuHvBalloonPlanTotal(&m->in) &&
+                   m->in.maxMemory - qemuHvBalloonPlanTotal(&m->in) >= granule &&
                    (m->in.freeSlots == 0 ||
-                    m->in.maxMemory - qemuHvBalloonPlanTotal(&m->in) < granule ||
                     m->in.freeSpace < target - qemuHvBalloonPlanReachable(&m->in) +
                                       MAX(m->in.alignment, granule) + granule)));
 }
