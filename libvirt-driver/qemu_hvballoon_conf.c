@@ -26,18 +26,15 @@
 VIR_LOG_INIT("qemu.qemu_hvballoon_conf");
 
 
+/* By any device: QEMU has one space of names for all. */
 static bool
 qemuHvBalloonAliasIsUsed(const virDomainDef *def,
                          const char *alias)
 {
-    size_t i;
+    virDomainDeviceDef dev;
 
-    for (i = 0; def && i < def->nmems; i++) {
-        if (STREQ_NULLABLE(def->mems[i]->info.alias, alias))
-            return true;
-    }
-
-    return false;
+    return def &&
+        virDomainDefFindDevice((virDomainDef *)def, alias, &dev, false) == 0;
 }
 
 
@@ -47,8 +44,8 @@ qemuHvBalloonAliasIsUsed(const virDomainDef *def,
  * @other: another definition of the same domain (live, persistent) or NULL
  * @prefix: QEMU_HVBALLOON_DRIVER_ALIAS or QEMU_HVBALLOON_USER_ALIAS
  *
- * Returns the alias made of @prefix and the lowest number that no memory
- * device of either definition uses. Never fails.
+ * Returns the alias made of @prefix and the lowest number that no device of
+ * either definition uses. Never fails.
  */
 char *
 qemuHvBalloonFreeAlias(const virDomainDef *def,
