@@ -133,20 +133,37 @@ static const virDomainHyperv qemuHvBalloonEnlightenments[] = {
 };
 
 
-/* Models that have an address or a slot, and whose size this balloon could
- * not account for. */
+/**
+ * qemuHvBalloonCheckMemoryModel:
+ * @mem: memory device that is or will be part of @def
+ * @def: domain definition
+ *
+ * Refuses, beside a hyperv balloon, models that have an address or a slot, and
+ * whose size this balloon could not account for.
+ */
+int
+qemuHvBalloonCheckMemoryModel(const virDomainMemoryDef *mem,
+                              const virDomainDef *def)
+{
+    if (!virDomainDefHasHypervMemballoon(def) ||
+        mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT)
+        return 0;
+
+    virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                   _("memory device model '%1$s' cannot be used beside memory balloon model 'hyperv': use model 'haprot', or another balloon"),
+                   virDomainMemoryModelTypeToString(mem->model));
+    return -1;
+}
+
+
 static int
 qemuHvBalloonCheckMemoryDevices(const virDomainDef *def)
 {
     size_t i;
 
     for (i = 0; i < def->nmems; i++) {
-        if (def->mems[i]->model != VIR_DOMAIN_MEMORY_MODEL_HAPROT) {
-            virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
-                           _("memory device model '%1$s' cannot be used beside memory balloon model 'hyperv': use model 'haprot', or another balloon"),
-                           virDomainMemoryModelTypeToString(def->mems[i]->model));
+        if (qemuHvBalloonCheckMemoryModel(def->mems[i], def) < 0)
             return -1;
-        }
     }
 
     return 0;

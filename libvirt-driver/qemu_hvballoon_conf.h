@@ -37,6 +37,10 @@ qemuHvBalloonConfigStickRemoved(virDomainDef *def,
                                 const virDomainMemoryDef *mem);
 
 int
+qemuHvBalloonCheckMemoryModel(const virDomainMemoryDef *mem,
+                              const virDomainDef *def);
+
+int
 qemuHvBalloonPostParse(virDomainDef *def,
                        unsigned int parseFlags);
 
