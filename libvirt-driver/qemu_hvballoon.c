@@ -138,31 +138,46 @@ qemuHvBalloonDefFind(const virDomainDef *def,
 }
 
 
-/* Huge pages the whole domain uses; 0 if none. In KiB. */
+/* What <hugepages> says for sticks, which belong to the last cell; NULL if
+ * nothing. */
+static const virDomainHugePage *
+qemuHvBalloonFindHugepage(const virDomainDef *def)
+{
+    size_t ncells = virDomainNumaGetNodeCount(def->numa);
+    const virDomainHugePage *any = NULL;
+    size_t i;
+
+    for (i = 0; i < def->mem.nhugepages; i++) {
+        const virDomainHugePage *page = &def->mem.hugepages[i];
+
+        if (!page->nodemask)
+            any = page;
+        else if (ncells > 0 && virBitmapIsBitSet(page->nodemask, ncells - 1))
+            return page;
+    }
+
+    return any;
+}
+
+
+/* Huge pages a new stick is made of; 0 if none. In KiB. */
 static unsigned long long
 qemuHvBalloonHugepageSize(virQEMUDriver *driver,
                           const virDomainDef *def)
 {
     g_autoptr(virQEMUDriverConfig) cfg = virQEMUDriverGetConfig(driver);
+    const virDomainHugePage *page = qemuHvBalloonFindHugepage(def);
     virHugeTLBFS *fs;
-    size_t i;
 
-    for (i = 0; i < def->mem.nhugepages; i++) {
-        if (def->mem.hugepages[i].nodemask)
-            continue;
+    /* asking for pages of the usual size is a way to have no huge ones */
+    if (!page || page->size == virGetSystemPageSizeKB())
+        return 0;
 
-        /* asking for pages of the usual size is a way to have no huge ones */
-        if (def->mem.hugepages[i].size == virGetSystemPageSizeKB())
-            return 0;
+    if (page->size)
+        return page->size;
 
-        if (def->mem.hugepages[i].size)
-            return def->mem.hugepages[i].size;
-
-        fs = virFileGetDefaultHugepage(cfg->hugetlbfs, cfg->nhugetlbfs);
-        return fs ? fs->size : QEMU_HVBALLOON_STICK_GRANULE;
-    }
-
-    return 0;
+    fs = virFileGetDefaultHugepage(cfg->hugetlbfs, cfg->nhugetlbfs);
+    return fs ? fs->size : QEMU_HVBALLOON_STICK_GRANULE;
 }
 
 
