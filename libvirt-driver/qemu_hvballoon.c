@@ -449,6 +449,7 @@ qemuHvBalloonDropVanished(virQEMUDriver *driver,
     VIR_INFO("domain '%s': stick '%s' is gone", vm->def->name, alias);
 
     if (g_hash_table_contains(view->backends, backend) &&
+        !qemuHvBalloonViewUsesBackend(view, backend) &&
         !qemuHvBalloonStickIsDriverOwned(mem)) {
         /* It may still be in use for a moment: then DEVICE_DELETED comes. */
         if (qemuDomainRemoveDevice(driver, vm, &dev) < 0)
@@ -473,10 +474,14 @@ qemuHvBalloonDropAllVanished(virQEMUDriver *driver,
 
     for (i = vm->def->nmems; i > 0; i--) {
         virDomainMemoryDef *mem = vm->def->mems[i - 1];
+        const qemuMonitorHvBalloonStick *stick;
 
-        if (mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT &&
-            mem->info.alias &&
-            !qemuHvBalloonViewFind(view, mem->info.alias))
+        if (mem->model != VIR_DOMAIN_MEMORY_MODEL_HAPROT || !mem->info.alias)
+            continue;
+
+        /* one of another size only took over the name */
+        stick = qemuHvBalloonViewFind(view, mem->info.alias);
+        if (!stick || stick->size != mem->size)
             qemuHvBalloonDropVanished(driver, vm, view, mem);
     }
 }
