@@ -935,10 +935,11 @@ qemuHvBalloonOwnsDevice(const virDomainDeviceDef *dev)
 
 
 void
-qemuHvBalloonStarted(virDomainObj *vm)
+qemuHvBalloonStarted(virDomainObj *vm,
+                     unsigned long long target)
 {
     if (virDomainDefHasHypervMemballoon(vm->def))
-        vm->def->memballoon->requested = vm->def->mem.cur_balloon;
+        vm->def->memballoon->requested = target;
 }
 
 

@@ -41,9 +41,11 @@ qemuHvBalloonCheckHotplug(virDomainObj *vm,
 bool
 qemuHvBalloonMigrationIsAllowed(virDomainObj *vm);
 
-/* What was asked of a domain that starts. */
+/* What was asked of a domain that starts. @vm is locked, so not while in the
+ * monitor. */
 void
-qemuHvBalloonStarted(virDomainObj *vm);
+qemuHvBalloonStarted(virDomainObj *vm,
+                     unsigned long long target);
 
 /* A stick was added to, or is no longer in, the live definition. */
 void
