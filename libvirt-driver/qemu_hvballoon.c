@@ -866,7 +866,9 @@ qemuHvBalloonReconcile(virQEMUDriver *driver,
     if (!qemuHvBalloonIsManaged(vm))
         return;
 
+    /* a worker's last error may be of another event or another domain */
     virErrorPreserveLast(&orig);
+    virResetLastError();
 
     if (qemuHvBalloonRunsOnStock(vm))
         qemuHvBalloonReconcileStock(driver, vm);
