@@ -694,12 +694,14 @@ qemuHvBalloonRetry(int timer,
 
 
 /* The worker serves all domains: it shall not wait for the job that has this
- * one, which may be a migration. */
+ * one, which may be a migration. One timer at a time: what happens until then
+ * is looked at when it ends. */
 static void
 qemuHvBalloonRetryLater(virDomainObj *vm)
 {
     qemuDomainObjPrivate *priv = vm->privateData;
 
+    priv->hvBalloonPending = true;
     if (virEventAddTimeout(QEMU_HVBALLOON_RETRY_MS, qemuHvBalloonRetry,
                            virObjectRef(vm), virObjectUnref) >= 0)
         return;
