@@ -1130,7 +1130,9 @@ qemuHvBalloonSetConfigStick(virDomainDef *def,
                             virDomainMemoryDef *stick,
                             unsigned long long size)
 {
+    const char *alias = QEMU_HVBALLOON_DRIVER_ALIAS "0";
     g_autoptr(virDomainMemoryDef) new = NULL;
+    virDomainDeviceDef other;
 
     if (stick && size > 0) {
         virDomainDefSetMemoryTotal(def, virDomainDefGetMemoryTotal(def) - stick->size + size);
@@ -1148,7 +1150,14 @@ qemuHvBalloonSetConfigStick(virDomainDef *def,
     if (size == 0)
         return 0;
 
-    new = qemuHvBalloonStickNew(def, QEMU_HVBALLOON_DRIVER_ALIAS "0", size);
+    if (virDomainDefFindDevice(def, alias, &other, false) == 0) {
+        virReportError(VIR_ERR_OPERATION_INVALID,
+                       _("a stick cannot be added to the stored definition as '%1$s', another device has that name: change its <alias>"),
+                       alias);
+        return -1;
+    }
+
+    new = qemuHvBalloonStickNew(def, alias, size);
     if (virDomainMemoryInsert(def, new) < 0)
         return -1;
     new = NULL;
@@ -1168,6 +1177,9 @@ qemuHvBalloonSetTargetConfig(virQEMUDriver *driver,
     guint64 size = stick ? stick->size : 0;
 
     qemuHvBalloonInputConfig(&in, driver, vm, def, stick);
+    if (stick)
+        in.granule = MAX(in.granule, stick->source.haprot.pagesize);
+
     if (!qemuHvBalloonPlanConfig(&in, target, &size, &refusal))
         return qemuHvBalloonRefused(refusal);
 
@@ -1255,10 +1267,20 @@ qemuHvBalloonSetConfig(virQEMUDriver *driver,
                        unsigned long long newmem,
                        unsigned int flags)
 {
-    if (flags & VIR_DOMAIN_MEM_MAXIMUM)
-        return qemuHvBalloonSetTotalConfig(def, newmem);
+    size_t i;
+    int rc;
 
-    return qemuHvBalloonSetTargetConfig(driver, vm, def, newmem);
+    if (flags & VIR_DOMAIN_MEM_MAXIMUM)
+        rc = qemuHvBalloonSetTotalConfig(def, newmem);
+    else
+        rc = qemuHvBalloonSetTargetConfig(driver, vm, def, newmem);
+
+    /* More boot memory, for one, may lie where a stick wants to be: better said
+     * now than when the domain starts. */
+    for (i = 0; rc == 0 && i < def->nmems; i++)
+        rc = qemuHvBalloonValidateStick(def->mems[i], def);
+
+    return rc;
 }
 
 
