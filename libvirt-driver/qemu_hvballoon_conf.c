@@ -366,6 +366,13 @@ qemuHvBalloonValidateStock(const virDomainDef *def,
         return -1;
     }
 
+    if (def->memballoon->free_page_reporting == VIR_TRISTATE_SWITCH_ON) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("freePageReporting='on' of memory balloon model 'hyperv' needs a QEMU with the 'mem-haprot' device, which '%1$s' does not have: remove it"),
+                       def->emulator);
+        return -1;
+    }
+
     for (i = 0; i < def->nmems; i++) {
         if (!qemuHvBalloonStickIsDriverOwned(def->mems[i])) {
             virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
@@ -480,6 +487,8 @@ qemuHvBalloonValidateDevice(const virDomainMemballoonDef *balloon)
         unsupported = "<driver>";
     else if (balloon->info.type != VIR_DOMAIN_DEVICE_ADDRESS_TYPE_NONE)
         unsupported = "<address>";
+    else if (balloon->info.acpiIndex > 0)
+        unsupported = "<acpi>";
 
     if (unsupported) {
         virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
