@@ -613,7 +613,7 @@ qemuHvBalloonMaxmem(const virDomainDef *def)
  * @domCaps: domain capabilities to complete
  *
  * Says which models of balloon and memory device there are, if the hyperv
- * balloon is one of them. Otherwise they stay unreported, as libvirt has it.
+ * balloon is one of them, which takes the machine type too. Otherwise they stay unreported, as libvirt has it.
  */
 void
 qemuHvBalloonFillDomainCaps(virQEMUCaps *qemuCaps,
@@ -623,6 +623,8 @@ qemuHvBalloonFillDomainCaps(virQEMUCaps *qemuCaps,
     virDomainCapsDeviceMemory *memory = &domCaps->memory;
 
     if (domCaps->arch != VIR_ARCH_X86_64 ||
+        !(qemuDomainMachineIsQ35(domCaps->machine, domCaps->arch) ||
+          qemuDomainMachineIsI440FX(domCaps->machine, domCaps->arch)) ||
         !virQEMUCapsGet(qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT))
         return;
 
