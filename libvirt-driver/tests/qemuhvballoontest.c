@@ -10,6 +10,7 @@
 #include "qemu/qemu_alias.h"
 #include "qemu/qemu_conf.h"
 #include "qemu/qemu_hvballoon.h"
+#include "qemu/qemu_hvballoon_conf.h"
 #include "qemu/qemu_hvballoon_monitor.h"
 #include "qemu/qemu_hvballoon_stats.h"
 #include "qemumonitortestutils.h"
@@ -74,21 +75,25 @@ typedef struct {
     virQEMUCaps *caps;
 } testStatsData;
 
-static const char *domainXML =
-    "<domain type='kvm'>"
-    "  <name>guest</name>"
-    "  <uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid>"
-    "  <maxMemory unit='GiB'>8</maxMemory>"
-    "  <memory unit='GiB'>1</memory>"
-    "  <currentMemory unit='GiB'>1</currentMemory>"
-    "  <vcpu>1</vcpu>"
-    "  <os><type arch='x86_64' machine='pc-q35-10.0'>hvm</type></os>"
-    "  <features><acpi/></features>"
-    "  <devices>"
-    "    <emulator>/usr/bin/qemu-system-x86_64</emulator>"
-    "    <memballoon model='hyperv'><minimum unit='MiB'>512</minimum></memballoon>"
-    "  </devices>"
-    "</domain>";
+#define DOMAIN_XML(memory, more, devices) \
+    "<domain type='kvm'>" \
+    "  <name>guest</name>" \
+    "  <uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid>" \
+    "  <maxMemory unit='GiB'>8</maxMemory>" \
+    "  <memory unit='GiB'>" memory "</memory>" \
+    "  <currentMemory unit='GiB'>1</currentMemory>" \
+    "  <vcpu>1</vcpu>" \
+    "  <os><type arch='x86_64' machine='pc-q35-10.0'>hvm</type></os>" \
+    "  <features><acpi/></features>" \
+    more \
+    "  <devices>" \
+    "    <emulator>/usr/bin/qemu-system-x86_64</emulator>" \
+    "    <memballoon model='hyperv'><minimum unit='MiB'>512</minimum></memballoon>" \
+    devices \
+    "  </devices>" \
+    "</domain>"
+
+static const char *domainXML = DOMAIN_XML("1", "", "");
 
 #define OK "{\"return\": {}}"
 #define NONE "{\"return\": []}"
@@ -420,6 +425,14 @@ static const testCase cases[] = {
         .total = 2 * GIB, .wanted = 2 * GIB,
     },
     {
+        .name = "reconcile: another stick of the same name has taken its place",
+        .action = RECONCILE, .requested = 1 * GIB, .sticks = { 1 * GIB },
+        .script = (const testExchange[]) {
+            LOOK(STICK("0", BASE, TWO, "inuse", TWO, "0"), "," BACKEND("0"), INFO(ONE, ONE)),
+            { "query-balloon", NULL, ACTUAL }, { } },
+        .total = 3 * GIB, .wanted = 1 * GIB,
+    },
+    {
         .name = "reconcile leaves a stick that XML cannot describe",
         .action = RECONCILE, .requested = 1 * GIB,
         .script = (const testExchange[]) {
@@ -719,6 +732,235 @@ testHvBalloon(const void *opaque)
 
 
 /*
+ * Stored definitions that are more than the domain above
+ */
+
+typedef struct {
+    const char *name;
+    const char *xml;
+    unsigned int flags;
+    unsigned long long size;
+    const char *error;              /* part of the message, NULL: succeeds */
+    unsigned long long total;       /* after */
+} testConfigCase;
+
+typedef struct {
+    const testConfigCase *test;
+    virQEMUCaps *caps;
+} testConfigData;
+
+#define PAGES(size, nodeset) \
+    "<memoryBacking><hugepages><page size='" size "' unit='GiB'" nodeset "/></hugepages></memoryBacking>"
+#define CELL \
+    "<cpu><numa><cell id='0' cpus='0' memory='1' unit='GiB'/></numa></cpu>"
+#define CONFIG_STICK(alias, source, more) \
+    "<memory model='haprot'>" source \
+    "<target insert='on-demand'><size unit='GiB'>1</size>" more "</target>" \
+    "<alias name='" alias "'/></memory>"
+
+static const testConfigCase configCases[] = {
+    {
+        .name = "config: a stick is made of whole huge pages",
+        .xml = DOMAIN_XML("1", PAGES("1", ""), ""),
+        .size = 1 * GIB + 1, .total = 2 * GIB,
+    },
+    {
+        .name = "config: of those of the last cell too",
+        .xml = DOMAIN_XML("1", PAGES("1", " nodeset='0'") CELL, ""),
+        .size = 1 * GIB + 1, .total = 2 * GIB,
+    },
+    {
+        .name = "config: of its own huge pages",
+        .xml = DOMAIN_XML("2", "",
+                          CONFIG_STICK("ua-haprot0", "<source><pagesize unit='GiB'>1</pagesize></source>", "")),
+        .size = 2 * GIB + 1, .total = 3 * GIB,
+    },
+    {
+        .name = "config: boot memory may grow to where a stick lies",
+        .xml = DOMAIN_XML("2", "", CONFIG_STICK("ua-mine", "", "<address base='0x180000000'/>")),
+        .flags = VIR_DOMAIN_MEM_MAXIMUM, .size = 5 * GIB, .total = 5 * GIB,
+    },
+    {
+        .name = "config: and not beyond",
+        .xml = DOMAIN_XML("2", "", CONFIG_STICK("ua-mine", "", "<address base='0x180000000'/>")),
+        .flags = VIR_DOMAIN_MEM_MAXIMUM, .size = 6 * GIB, .total = 2 * GIB,
+        .error = "base address 0x180000000",
+    },
+    {
+        .name = "config: the name of a stick is another device's",
+        .xml = DOMAIN_XML("1", "", "<rng model='virtio'><backend model='random'>/dev/urandom</backend>"
+                          "<alias name='ua-haprot0'/></rng>"),
+        .size = 2 * GIB, .total = 1 * GIB,
+        .error = "another device has that name",
+    },
+};
+
+
+static int
+testConfig(const void *opaque)
+{
+    const testConfigData *data = opaque;
+    const testConfigCase *test = data->test;
+    const testCase expected = { .error = test->error };
+    virDomainObj *vm = NULL;
+    int ret = -1;
+    int rc;
+
+    if (!(vm = testDomainNew(data->caps, (const unsigned long long[4]) { 0 })))
+        return -1;
+
+    virDomainDefFree(vm->newDef);
+    if (!(vm->newDef = virDomainDefParseString(test->xml, driver.xmlopt, NULL,
+                                               VIR_DOMAIN_DEF_PARSE_INACTIVE)))
+        goto cleanup;
+
+    rc = qemuHvBalloonSetMemory(&driver, vm, NULL, vm->newDef, test->size, test->flags);
+    if (testCheckError(&expected, rc) == 0 &&
+        testCheckNumber("stored total", test->total,
+                        virDomainDefGetMemoryTotal(vm->newDef)) == 0)
+        ret = testCheckFormat(vm);
+
+ cleanup:
+    vm->def->id = -1;
+    virDomainObjEndAPI(&vm);
+    return ret;
+}
+
+
+/* Beside the balloon there are sticks only, in what is plugged later too. */
+static int
+testOtherModel(const void *opaque)
+{
+    const char *xml =
+        "<memory model='dimm'><target><size unit='GiB'>1</size></target></memory>";
+    const testCase expected = { .error = "use model 'haprot', or another balloon" };
+    g_autoptr(virDomainDeviceDef) dev = NULL;
+    virDomainObj *vm = testDomainNew((virQEMUCaps *)opaque, (const unsigned long long[4]) { 0 });
+    int ret;
+
+    if (!vm)
+        return -1;
+
+    dev = virDomainDeviceDefParse(xml, vm->def, driver.xmlopt, NULL,
+                                  VIR_DOMAIN_DEF_PARSE_INACTIVE | VIR_DOMAIN_DEF_PARSE_ABI_UPDATE);
+    ret = testCheckError(&expected, dev ? 0 : -1);
+
+    vm->def->id = -1;
+    virDomainObjEndAPI(&vm);
+    return ret;
+}
+
+
+/* What is offered can be defined. */
+static int
+testOffered(const void *opaque)
+{
+    virQEMUCaps *caps = (virQEMUCaps *)opaque;
+    const struct {
+        const char *machine;
+        virTristateBool supported;
+    } machines[] = {
+        { "pc-q35-10.0", VIR_TRISTATE_BOOL_YES },
+        { "pc-i440fx-10.0", VIR_TRISTATE_BOOL_YES },
+        { "isapc", VIR_TRISTATE_BOOL_ABSENT },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(machines); i++) {
+        g_autoptr(virDomainCaps) domCaps =
+            virDomainCapsNew("/usr/bin/qemu-system-x86_64", machines[i].machine,
+                             VIR_ARCH_X86_64, VIR_DOMAIN_VIRT_KVM);
+
+        if (!domCaps)
+            return -1;
+
+        qemuHvBalloonFillDomainCaps(caps, domCaps);
+        if (domCaps->memballoon.supported != machines[i].supported) {
+            fprintf(stderr, "%s: %d\n", machines[i].machine, domCaps->memballoon.supported);
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+testReconcile(virDomainObj *vm,
+              const testExchange *script)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+    g_autoptr(qemuMonitorTest) mon = qemuMonitorTestNew(driver.xmlopt, vm, NULL, NULL);
+
+    if (!mon)
+        return -1;
+
+    testAddScript(mon, script);
+    priv->mon = qemuMonitorTestGetMonitor(mon);
+    virObjectUnlock(priv->mon);
+    qemuHvBalloonReconcile(&driver, vm);
+    virObjectLock(priv->mon);
+    priv->mon = NULL;
+    return 0;
+}
+
+
+/* What went wrong before in the same thread is none of its business. */
+static int
+testOlderError(const void *opaque)
+{
+    const testExchange script[] = { LOOK("", "", INFO(ONE, ONE)), { } };
+    virDomainObj *vm = testDomainNew((virQEMUCaps *)opaque, (const unsigned long long[4]) { 0 });
+    g_autofree char *log = NULL;
+    int ret = -1;
+
+    if (!vm)
+        return -1;
+
+    vm->def->memballoon->requested = 1 * GIB;
+    virReportError(VIR_ERR_INTERNAL_ERROR, "%s", "of another domain");
+    g_free(virTestLogContentAndReset());
+
+    if (testReconcile(vm, script) == 0 &&
+        (log = virTestLogContentAndReset()) &&
+        !strstr(log, "reconciling the memory") &&
+        strstr(virGetLastErrorMessage(), "of another domain"))
+        ret = 0;
+
+    virResetLastError();
+    vm->def->id = -1;
+    virDomainObjEndAPI(&vm);
+    return ret;
+}
+
+
+/* One timer, however much happens while it runs. */
+static int
+testPollOnce(const void *opaque)
+{
+    const testExchange script[] = { { "query-balloon", NULL, ACTUAL }, { } };
+    virDomainObj *vm = testDomainNew((virQEMUCaps *)opaque, (const unsigned long long[4]) { 2 * GIB });
+    qemuDomainObjPrivate *priv;
+    int ret = -1;
+
+    if (!vm)
+        return -1;
+
+    priv = vm->privateData;
+    vm->def->memballoon->requested = 3 * GIB;
+    vm->def->mem.cur_balloon = 2 * GIB;
+    if (testReconcile(vm, script) == 0 &&
+        vm->def->mem.cur_balloon == 1 * GIB &&
+        priv->hvBalloonPending)
+        ret = 0;
+
+    vm->def->id = -1;
+    virDomainObjEndAPI(&vm);
+    return ret;
+}
+
+
+/*
  * Statistics
  */
 
@@ -1011,6 +1253,7 @@ mymain(void)
     g_autoptr(GHashTable) capsCache = virHashNew(virObjectUnref);
     g_autoptr(GHashTable) schemaCache = virHashNew((GDestroyNotify) g_hash_table_unref);
     g_autoptr(virQEMUCaps) caps = NULL;
+    g_autoptr(virQEMUCaps) stock = NULL;
     int ret = 0;
     size_t i;
 
@@ -1020,7 +1263,9 @@ mymain(void)
     virEventRegisterDefaultImpl();
     driver.hostdevMgr = virHostdevManagerGetDefault();
 
-    if (!(caps = testQemuGetRealCaps("x86_64", "10.0.0", "+hvballoon", latest,
+    if (!(stock = testQemuGetRealCaps("x86_64", "10.0.0", "", latest,
+                                      capsCache, schemaCache, NULL)) ||
+        !(caps = testQemuGetRealCaps("x86_64", "10.0.0", "+hvballoon", latest,
                                      capsCache, schemaCache, NULL)) ||
         qemuTestCapsCacheInsert(driver.qemuCapsCache, caps) < 0)
         return EXIT_FAILURE;
@@ -1037,6 +1282,19 @@ mymain(void)
         if (virTestRun(statsCases[i].name, testStats, &data) < 0)
             ret = -1;
     }
+
+    for (i = 0; i < G_N_ELEMENTS(configCases); i++) {
+        testConfigData data = { .test = &configCases[i], .caps = caps };
+
+        if (virTestRun(configCases[i].name, testConfig, &data) < 0)
+            ret = -1;
+    }
+
+    if (virTestRun("domain capabilities", testOffered, caps) < 0 ||
+        virTestRun("a memory device of another model", testOtherModel, caps) < 0 ||
+        virTestRun("an older error is not taken for one of its own", testOlderError, caps) < 0 ||
+        virTestRun("a QEMU without sticks is looked at once a time", testPollOnce, stock) < 0)
+        ret = -1;
 
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
         testData data = { .test = &cases[i], .caps = caps };
