@@ -13,9 +13,11 @@
 #include "qemu/qemu_hvballoon_conf.h"
 #include "qemu/qemu_hvballoon_monitor.h"
 #include "qemu/qemu_hvballoon_stats.h"
+#include "qemuhvballoonsim.h"
 #include "qemumonitortestutils.h"
 #include "testutils.h"
 #include "testutilsqemu.h"
+#include "virfile.h"
 #include "virhostdev.h"
 
 #define VIR_FROM_THIS VIR_FROM_NONE
@@ -542,6 +544,10 @@ testDomainNew(virQEMUCaps *caps,
         qemuDomainSetPrivatePaths(&driver, vm) < 0)
         goto error;
 
+    priv->monConfig = virDomainChrSourceDefNew(NULL);
+    priv->monConfig->type = VIR_DOMAIN_CHR_TYPE_UNIX;
+    priv->monConfig->data.nix.path = g_strdup("/dev/null");
+
     vm->persistent = true;
     if (virDomainObjSetDefTransient(driver.xmlopt, vm, NULL) < 0)
         goto error;
@@ -556,6 +562,48 @@ testDomainNew(virQEMUCaps *caps,
  error:
     virDomainObjEndAPI(&vm);
     return NULL;
+}
+
+
+/* Connected, as the manager expects it; NULL on failure. */
+static qemuMonitorTest *
+testMonitorNew(virDomainObj *vm)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+    qemuMonitorTest *mon = qemuMonitorTestNew(driver.xmlopt, vm, NULL, NULL);
+
+    if (!mon)
+        return NULL;
+
+    priv->mon = qemuMonitorTestGetMonitor(mon);
+    virObjectUnlock(priv->mon);
+    return mon;
+}
+
+
+static void
+testMonitorEnd(virDomainObj *vm,
+               qemuMonitorTest *mon)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    if (!mon)
+        return;
+
+    virObjectLock(priv->mon);
+    qemuMonitorTestFree(mon);
+    priv->mon = NULL;
+}
+
+
+static void
+testDomainEnd(virDomainObj **vm)
+{
+    if (!*vm)
+        return;
+
+    (*vm)->def->id = -1;
+    virDomainObjEndAPI(vm);
 }
 
 
@@ -693,40 +741,43 @@ testCheckAfter(const testCase *test,
 }
 
 
+static virDomainObj *
+testCaseDomainNew(const testData *data)
+{
+    virDomainObj *vm = testDomainNew(data->caps, data->test->sticks);
+    qemuDomainObjPrivate *priv;
+
+    if (!vm)
+        return NULL;
+
+    priv = vm->privateData;
+    vm->def->memballoon->requested = data->test->requested;
+    priv->hvBalloonKeepTotal = data->test->keepTotal;
+    return vm;
+}
+
+
 static int
 testHvBalloon(const void *opaque)
 {
     const testData *data = opaque;
-    qemuDomainObjPrivate *priv;
-    g_autoptr(qemuMonitorTest) mon = NULL;
+    qemuMonitorTest *mon = NULL;
     virDomainObj *vm = NULL;
     int ret = -1;
     int rc;
 
-    if (!(vm = testDomainNew(data->caps, data->test->sticks)))
-        return -1;
-    priv = vm->privateData;
-    vm->def->memballoon->requested = data->test->requested;
-    priv->hvBalloonKeepTotal = data->test->keepTotal;
-
-    if (!(mon = qemuMonitorTestNew(driver.xmlopt, vm, NULL, NULL)))
+    if (!(vm = testCaseDomainNew(data)) ||
+        !(mon = testMonitorNew(vm)))
         goto cleanup;
-
     testAddScript(mon, data->test->script);
-
-    priv->mon = qemuMonitorTestGetMonitor(mon);
-    virObjectUnlock(priv->mon);
 
     rc = testAct(data->test, vm);
     if (testCheckError(data->test, rc) == 0)
         ret = testCheckAfter(data->test, vm);
 
-    virObjectLock(priv->mon);
-
  cleanup:
-    priv->mon = NULL;
-    vm->def->id = -1;
-    virDomainObjEndAPI(&vm);
+    testMonitorEnd(vm, mon);
+    testDomainEnd(&vm);
     return ret;
 }
 
@@ -1056,22 +1107,18 @@ testStats(const void *opaque)
 {
     const testStatsData *data = opaque;
     g_autoptr(virTypedParamList) params = virTypedParamListNew();
-    g_autoptr(qemuMonitorTest) mon = NULL;
     g_autofree char *fields = NULL;
+    qemuMonitorTest *mon = NULL;
     virDomainObj *vm = NULL;
-    qemuDomainObjPrivate *priv;
     int ret = -1;
 
     if (!(vm = testDomainNew(data->caps, data->test->sticks)))
         return -1;
-    priv = vm->privateData;
     vm->def->memballoon->requested = 1 * GIB;
 
-    if (!(mon = qemuMonitorTestNew(driver.xmlopt, vm, NULL, NULL)))
+    if (!(mon = testMonitorNew(vm)))
         goto cleanup;
     testAddScript(mon, data->test->script);
-    priv->mon = qemuMonitorTestGetMonitor(mon);
-    virObjectUnlock(priv->mon);
 
     qemuHvBalloonGetStats(vm, data->test->live, params);
     if ((fields = testStatsFormat(params)) &&
@@ -1079,13 +1126,429 @@ testStats(const void *opaque)
         virGetLastErrorCode() == VIR_ERR_OK)
         ret = 0;
 
-    virObjectLock(priv->mon);
+ cleanup:
+    testMonitorEnd(vm, mon);
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
+/*
+ * Every command fails once: each case that succeeds is played again for each of
+ * its commands, against a simulated QEMU that lets it down just there. Nothing
+ * is expected of one case in particular, but of all of them the same.
+ */
+
+typedef struct {
+    const testData *data;
+    testSim *sim;
+    ssize_t failAt;                 /* -1: nothing fails */
+    testSimFailure failure;
+    bool restarted;                 /* the daemon dies there too */
+
+    /* before */
+    unsigned long long target;      /* KiB */
+    unsigned long long total;
+    size_t nsticks;
+
+    /* what the status file says when it fails */
+    char *status;
+} testFailing;
+
+
+/* A case that can be played: it succeeds and says what QEMU has. */
+static bool
+testCanSimulate(const testCase *test)
+{
+    const testExchange *step = test->script;
+    bool looks = false;
+
+    for (; step && step->command; step++) {
+        if (strstr(step->reply, "\"error\""))
+            return false;
+        looks |= STREQ(step->command, "query-hv-balloon");
+    }
+
+    return looks && !test->error;
+}
+
+
+/* What QEMU has is what the script answers. */
+static testSim *
+testSimNewFromScript(const testExchange *step)
+{
+    g_autoptr(testSim) sim = testSimNew();
+    size_t i;
+
+    for (i = 0; i < 3; i++, step++) {
+        if (testSimLoad(sim, step->command, step->reply) < 0)
+            return NULL;
+    }
+
+    for (; step->command; step++) {
+        if (STREQ(step->command, "device_del") && !strstr(step->reply, "DEVICE_DELETED")) {
+            for (i = 0; i < sim->sticks->len; i++) {
+                testSimStick *stick = g_ptr_array_index(sim->sticks, i);
+
+                stick->stays |= !!strstr(step->arguments, stick->id);
+            }
+        }
+    }
+
+    return g_steal_pointer(&sim);
+}
+
+
+#define CHECK(condition, ...) \
+    do { \
+        if (!(condition)) { \
+            fprintf(stderr, "\n" __VA_ARGS__); \
+            fprintf(stderr, ": not %s\n", #condition); \
+            return -1; \
+        } \
+    } while (0)
+
+
+/* At any moment, whatever failed. */
+static int
+testCheckDefinition(const virDomainObj *vm)
+{
+    unsigned long long sticks = 0;
+    size_t i;
+
+    for (i = 0; i < vm->def->nmems; i++)
+        sticks += vm->def->mems[i]->size;
+
+    CHECK(vm->def->id == DOMAIN_ID, "a domain that runs");
+    CHECK(virDomainDefGetMemoryTotal(vm->def) == 1 * GIB + sticks,
+          "total %llu KiB", virDomainDefGetMemoryTotal(vm->def));
+    CHECK(virDomainDefGetMemoryTotal(vm->def) <= vm->def->mem.max_memory,
+          "total %llu KiB", virDomainDefGetMemoryTotal(vm->def));
+    return 0;
+}
+
+
+static bool
+testFailingIsSet(const testFailing *run)
+{
+    return run->data->test->action == SET_LIVE || run->data->test->action == SET_BOTH;
+}
+
+
+/* Has the guest been told what was asked for? */
+static bool
+testFailingReached(const testFailing *run)
+{
+    unsigned long long size = run->data->test->size;
+    unsigned long long total = 1 * GIB;
+    size_t i;
+
+    for (i = 0; i < run->sim->sticks->len; i++)
+        total += ((testSimStick *)g_ptr_array_index(run->sim->sticks, i))->size / 1024;
+
+    if (testFailingIsSet(run))
+        return run->sim->target / 1024 == size && total >= size;
+
+    return size <= run->total || total >= size;
+}
+
+
+static int
+testFailingCheckResult(const testFailing *run,
+                       const virDomainObj *vm,
+                       int rc)
+{
+    const testCase *test = run->data->test;
+    unsigned long long wish = testFailingIsSet(run) ? test->size : test->requested;
+    unsigned long long requested = vm->def->memballoon->requested;
+
+    if (test->action == RECONCILE) {
+        CHECK(rc == 0 && virGetLastErrorCode() == VIR_ERR_OK,
+              "reconcile: %s", virGetLastErrorMessage());
+    } else {
+        CHECK(rc == 0 || virGetLastErrorCode() != VIR_ERR_OK, "an error that is reported");
+        CHECK(rc != 0 || testFailingReached(run), "success");
+        /* a lost answer leaves open whether it was done */
+        CHECK(rc == 0 || !testFailingReached(run) || run->failure == TEST_SIM_GONE_AFTER ||
+              run->target == test->size || !testFailingIsSet(run),
+              "failure: %s", virGetLastErrorMessage());
+    }
+
+    CHECK(requested >= MIN(MIN(wish, test->requested), virDomainDefGetMemoryTotal(vm->def)),
+          "requested %llu KiB", requested);
+    CHECK(requested <= MAX(test->requested, virDomainDefGetMemoryTotal(vm->def)),
+          "requested %llu KiB", requested);
+
+    if (test->action == SET_BOTH)
+        CHECK(rc == 0 || virDomainDefGetMemoryTotal(vm->newDef) == 1 * GIB,
+              "stored total %llu KiB", virDomainDefGetMemoryTotal(vm->newDef));
+
+    return testCheckDefinition(vm);
+}
+
+
+/* What the guest has, it keeps, unless less was asked for. */
+static int
+testFailingCheckGranted(const testFailing *run)
+{
+    const testCase *test = run->data->test;
+    unsigned long long least = MIN(run->target, test->requested);
+
+    if (testFailingIsSet(run))
+        least = MIN(run->target, test->size);
+
+    CHECK(run->sim->lowest / 1024 >= MIN(least, run->total),
+          "told to go down to %llu KiB", run->sim->lowest / 1024);
+    CHECK(!run->sim->tookBack, "no stick in use is taken");
+    return 0;
+}
+
+
+/* XML can describe it: its backend has the name that libvirt gives. */
+static bool
+testSimStickIsOurs(const testSimStick *stick)
+{
+    return STREQ_NULLABLE(STRSKIP(stick->memdev, "mem"), stick->id);
+}
+
+
+static int
+testCheckTruth(const virDomainObj *vm,
+               const testSim *sim)
+{
+    GHashTableIter iter;
+    void *backend;
+    size_t ours = 0;
+    size_t i;
+
+    for (i = 0; i < sim->sticks->len; i++) {
+        const testSimStick *stick = g_ptr_array_index(sim->sticks, i);
+        virDomainMemoryDef *mem = virDomainMemoryFindByDeviceAlias(vm->def, stick->id);
+
+        if (!testSimStickIsOurs(stick))
+            continue;
+
+        ours++;
+        CHECK(mem && mem->size == stick->size / 1024 && mem->target.haprot.address == stick->addr,
+              "stick '%s' as QEMU has it", stick->id);
+    }
+    CHECK(vm->def->nmems == ours, "%zu sticks described", vm->def->nmems);
+
+    g_hash_table_iter_init(&iter, sim->backends);
+    while (g_hash_table_iter_next(&iter, &backend, NULL)) {
+        const char *id = STRSKIP((char *)backend, "mem");
+
+        CHECK(!id || !STRPREFIX(id, "ua-haprot") || testSimFind(sim, id),
+              "backend '%s' with a stick", (char *)backend);
+    }
+
+    return 0;
+}
+
+
+static size_t
+testSimCountChanges(const testSim *sim,
+                    size_t from)
+{
+    size_t n = 0;
+
+    for (; from < sim->log->len; from++) {
+        const char *name = g_ptr_array_index(sim->log, from);
+
+        n += !STRPREFIX(name, "query-") && STRNEQ(name, "qom-list") &&
+            STRNEQ(name, "device_del");
+    }
+
+    return n;
+}
+
+
+/* With a QEMU that answers again, one look sets all right, and a second one
+ * finds nothing to do. */
+static int
+testFailingCheckConverges(const testFailing *run,
+                          virDomainObj *vm)
+{
+    qemuMonitorTest *mon = testMonitorNew(vm);
+    unsigned long long requested = vm->def->memballoon->requested;
+    size_t done;
+
+    if (!mon)
+        return -1;
+    testSimServe(run->sim, mon);
+
+    run->sim->failAt = -1;
+    qemuHvBalloonReconcile(&driver, vm);
+    done = run->sim->log->len;
+    qemuHvBalloonReconcile(&driver, vm);
+    testMonitorEnd(vm, mon);
+
+    CHECK(testSimCountChanges(run->sim, done) == 0, "at rest");
+    CHECK(run->sim->target / 1024 == vm->def->memballoon->requested,
+          "target %llu KiB of %llu KiB", run->sim->target / 1024,
+          vm->def->memballoon->requested);
+    CHECK(vm->def->memballoon->requested <= virDomainDefGetMemoryTotal(vm->def),
+          "requested %llu KiB", vm->def->memballoon->requested);
+    /* a stick that is gone takes its part along; else what is wanted is reached */
+    CHECK(vm->def->memballoon->requested == requested ||
+          requested > vm->def->mem.max_memory ||
+          run->sim->sticks->len < run->nsticks,
+          "requested %llu KiB", requested);
+
+    return testCheckDefinition(vm) < 0 ? -1 : testCheckTruth(vm, run->sim);
+}
+
+
+static int
+testFailingOnce(testFailing *run,
+                virDomainObj *vm)
+{
+    qemuMonitorTest *mon = testMonitorNew(vm);
+    int rc;
+
+    if (!mon)
+        return -1;
+    testSimServe(run->sim, mon);
+
+    rc = testAct(run->data->test, vm);
+    testMonitorEnd(vm, mon);
+
+    if (testFailingCheckResult(run, vm, rc) < 0 ||
+        testFailingCheckGranted(run) < 0)
+        return -1;
+
+    virResetLastError();
+    return 0;
+}
+
+
+/* The next daemon knows of a request as soon as anything was done for it. */
+static int
+testFailingCheckRemembered(const testFailing *run,
+                           const virDomainObj *vm)
+{
+    const char *name = g_ptr_array_index(run->sim->log, run->failAt);
+
+    if (testFailingIsSet(run) && (STREQ(name, "object-add") || STREQ(name, "device_add") || STREQ(name, "balloon")))
+        CHECK(vm->def->memballoon->requested == run->data->test->size,
+              "remembered %llu KiB", vm->def->memballoon->requested);
+
+    return 0;
+}
+
+
+/* Another daemon knows what the one before had written when it died. */
+static virDomainObj *
+testDomainFromStatus(const char *status)
+{
+    g_autofree char *path = g_strdup_printf("%s/restarted.xml", driver.config->stateDir);
+
+    if (virFileWriteStr(path, status, 0600) < 0)
+        return NULL;
+
+    return virDomainObjParseFile(path, driver.xmlopt,
+                                 VIR_DOMAIN_DEF_PARSE_STATUS |
+                                 VIR_DOMAIN_DEF_PARSE_SKIP_VALIDATE |
+                                 VIR_DOMAIN_DEF_PARSE_ALLOW_POST_PARSE_FAIL);
+}
+
+
+static void
+testKeepStatus(void *opaque)
+{
+    testFailing *run = opaque;
+    g_autofree char *path = g_strdup_printf("%s/guest.xml", driver.config->stateDir);
+
+    ignore_value(virFileReadAll(path, 1024 * 1024, &run->status));
+}
+
+
+/* Returns the number of commands, or -1. */
+static int
+testFailingRun(testFailing *run)
+{
+    virDomainObj *vm = testCaseDomainNew(run->data);
+    g_autoptr(testSim) sim = testSimNewFromScript(run->data->test->script);
+    int ret = -1;
+    int n;
+
+    if (!vm || !sim)
+        goto cleanup;
+
+    sim->failAt = run->failAt;
+    sim->failure = run->failure;
+    sim->failed = testKeepStatus;
+    sim->opaque = run;
+    run->sim = sim;
+    run->target = sim->target / 1024;
+    run->total = virDomainDefGetMemoryTotal(vm->def);
+    run->nsticks = vm->def->nmems;
+    qemuDomainSaveStatus(vm);
+
+    if (testFailingOnce(run, vm) < 0)
+        goto cleanup;
+    n = sim->log->len;
+
+    if (run->restarted) {
+        testDomainEnd(&vm);
+        if (!run->status ||
+            !(vm = testDomainFromStatus(run->status)) ||
+            testFailingCheckRemembered(run, vm) < 0)
+            goto cleanup;
+    }
+
+    if (testFailingCheckConverges(run, vm) == 0)
+        ret = n;
 
  cleanup:
-    priv->mon = NULL;
-    vm->def->id = -1;
-    virDomainObjEndAPI(&vm);
+    g_clear_pointer(&run->status, g_free);
+    testDomainEnd(&vm);
     return ret;
+}
+
+
+/* Does the simulated QEMU take the case for what it was written for? */
+static int
+testFailingNothing(const testData *data)
+{
+    testFailing run = { .data = data, .failAt = -1 };
+    const testExchange *step = data->test->script;
+    int n = testFailingRun(&run);
+    int expected = 0;
+
+    for (; step->command; step++)
+        expected++;
+
+    CHECK(n == expected, "%d commands", n);
+    return n;
+}
+
+
+static int
+testFailingEverywhere(const void *opaque)
+{
+    const testData *data = opaque;
+    int n = testFailingNothing(data);
+    testFailing run = { .data = data };
+    size_t failure;
+    size_t restarted;
+
+    for (run.failAt = 0; run.failAt < n; run.failAt++) {
+        for (failure = 0; failure < TEST_SIM_LAST; failure++) {
+            for (restarted = 0; restarted < 2; restarted++) {
+                run.failure = failure;
+                run.restarted = restarted;
+
+                if (testFailingRun(&run) < 0) {
+                    fprintf(stderr, "at command %zd of %d, failure %zu%s\n",
+                            run.failAt, n, failure, restarted ? ", daemon restarted" : "");
+                    return -1;
+                }
+            }
+        }
+    }
+
+    return n < 0 ? -1 : 0;
 }
 
 
@@ -1301,6 +1764,13 @@ mymain(void)
 
         if (virTestRun(cases[i].name, testHvBalloon, &data) < 0)
             ret = -1;
+
+        if (testCanSimulate(&cases[i])) {
+            g_autofree char *name = g_strdup_printf("%s: each command fails", cases[i].name);
+
+            if (virTestRun(name, testFailingEverywhere, &data) < 0)
+                ret = -1;
+        }
     }
 
     qemuTestDriverFree(&driver);

@@ -1,0 +1,86 @@
+/*
+ * qemuhvballoonsim.h: a QEMU with a hyperv balloon, as its monitor shows it
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "qemumonitortestutils.h"
+
+/* What happens at the command that is to fail. */
+typedef enum {
+    TEST_SIM_ERROR,             /* it is answered with an error, nothing is done */
+    TEST_SIM_GONE_BEFORE,       /* QEMU goes away, nothing is done */
+    TEST_SIM_GONE_AFTER,        /* it is done, QEMU goes away without an answer */
+
+    TEST_SIM_LAST
+} testSimFailure;
+
+typedef struct {
+    char *id;
+    char *memdev;               /* name of the backend */
+    char *state;
+    bool onDemand;
+    bool stays;                 /* device_del is taken, but the stick remains */
+    unsigned long long addr;    /* bytes, as all sizes here */
+    unsigned long long size;
+    unsigned long long added;
+    unsigned long long released;
+} testSimStick;
+
+typedef struct {
+    char *type;                 /* as qom-list says it */
+    unsigned long long size;    /* 0: not known */
+} testSimBackend;
+
+typedef struct {
+    unsigned long long target;
+    unsigned long long actual;
+    unsigned long long lowest;  /* of the targets it was told */
+    bool tookBack;              /* a stick that was in use, or new, was to go */
+    GPtrArray *sticks;          /* testSimStick, by address */
+    GHashTable *backends;       /* name -> testSimBackend */
+    GPtrArray *log;             /* names of the commands */
+
+    ssize_t failAt;             /* index in @log, -1: none */
+    testSimFailure failure;
+    void (*failed)(void *opaque);   /* called when it does */
+    void *opaque;
+    char *events;               /* lines to be sent before the next answer */
+    GHashTable *replies;        /* command -> reply in place of the true one */
+} testSim;
+
+testSim *
+testSimNew(void);
+
+void
+testSimFree(testSim *sim);
+
+/* Takes what @sim has from an answer to @command. */
+int
+testSimLoad(testSim *sim,
+            const char *command,
+            const char *reply);
+
+testSimStick *
+testSimFind(const testSim *sim,
+            const char *id);
+
+testSimStick *
+testSimAddStick(testSim *sim,
+                const char *id,
+                const char *memdev,
+                bool onDemand,
+                unsigned long long size);
+
+void
+testSimRemoveStick(testSim *sim,
+                   const char *id);
+
+/* @sim answers all that comes by @mon. */
+void
+testSimServe(testSim *sim,
+             qemuMonitorTest *mon);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(testSim, testSimFree);
