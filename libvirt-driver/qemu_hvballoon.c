@@ -487,6 +487,40 @@ qemuHvBalloonDropAllVanished(virQEMUDriver *driver,
 }
 
 
+/* No stick has such a name: neither the driver nor a user could give it. Nor
+ * can two have the same. */
+static bool
+qemuHvBalloonIsStickPossible(const virDomainDef *def,
+                             size_t idx)
+{
+    const virDomainMemoryDef *mem = def->mems[idx];
+
+    return mem->info.alias && !strchr(mem->info.alias, '/') &&
+        qemuHvBalloonDefFind(def, mem->info.alias) == mem;
+}
+
+
+/* A status file may have been damaged. What cannot be is taken out without
+ * undoing anything for it, since it was not done for it either. */
+static void
+qemuHvBalloonDropImpossible(virDomainObj *vm)
+{
+    size_t i;
+
+    for (i = vm->def->nmems; i > 0; i--) {
+        virDomainMemoryDef *mem = vm->def->mems[i - 1];
+
+        if (mem->model != VIR_DOMAIN_MEMORY_MODEL_HAPROT ||
+            qemuHvBalloonIsStickPossible(vm->def, i - 1))
+            continue;
+
+        VIR_WARN("domain '%s': a stick of %llu KiB named '%s' is described that cannot be there, the description is dropped",
+                 vm->def->name, mem->size, NULLSTR(mem->info.alias));
+        virDomainMemoryDefFree(virDomainMemoryRemove(vm->def, i - 1));
+    }
+}
+
+
 /* A backend that this file made for a stick that does not exist. */
 static bool
 qemuHvBalloonIsOrphan(const virDomainObj *vm,
@@ -548,6 +582,15 @@ qemuHvBalloonIsBackendType(virQEMUDriver *driver,
 }
 
 
+/* What <maxMemory> leaves beside @total. */
+static unsigned long long
+qemuHvBalloonRoomFor(const virDomainDef *def,
+                     unsigned long long total)
+{
+    return def->mem.max_memory - MIN(def->mem.max_memory, total);
+}
+
+
 /* A description of @stick, or NULL if the XML has none for it. */
 static virDomainMemoryDef *
 qemuHvBalloonDescribe(virQEMUDriver *driver,
@@ -562,8 +605,7 @@ qemuHvBalloonDescribe(virQEMUDriver *driver,
     if (!stick->id || !type ||
         !virDomainDeviceAliasIsUserAlias(stick->id) ||
         stick->size % QEMU_HVBALLOON_STICK_GRANULE ||
-        stick->size > vm->def->mem.max_memory - MIN(vm->def->mem.max_memory,
-                                                    virDomainDefGetMemoryTotal(vm->def)))
+        stick->size > qemuHvBalloonRoomFor(vm->def, virDomainDefGetMemoryTotal(vm->def)))
         return NULL;
 
     backend = g_strdup_printf(QEMU_HVBALLOON_BACKEND_PREFIX "%s", stick->id);
@@ -604,8 +646,35 @@ qemuHvBalloonAdopt(virQEMUDriver *driver,
     ignore_value(qemuDomainAdjustMaxMemLock(vm));
     virDomainAuditMemory(vm, oldmem, virDomainDefGetMemoryTotal(vm->def), "update", true);
     qemuHvBalloonStickPlugged(vm, added);
+    /* of what the guest has, the stick's part did not count before */
+    ignore_value(qemuProcessRefreshBalloonState(vm, VIR_ASYNC_JOB_NONE));
     virObjectEventStateQueue(driver->domainEventState,
                              virDomainEventDeviceAddedNewFromObj(vm, stick->id));
+}
+
+
+/* @mem is described: as QEMU has it? */
+static void
+qemuHvBalloonCorrect(virDomainObj *vm,
+                     virDomainMemoryDef *mem,
+                     const qemuMonitorHvBalloonStick *stick)
+{
+    unsigned long long others = virDomainDefGetMemoryTotal(vm->def) - mem->size;
+
+    mem->target.haprot.address = stick->address;
+    mem->target.haprot.insert = stick->onDemand ?
+        VIR_DOMAIN_MEMORY_INSERT_MODE_ON_DEMAND : VIR_DOMAIN_MEMORY_INSERT_MODE_NOW;
+
+    if (mem->size == stick->size)
+        return;
+
+    VIR_WARN("domain '%s': stick '%s' was described with %llu KiB, QEMU has %llu KiB",
+             vm->def->name, stick->id, mem->size, stick->size);
+    if (stick->size > qemuHvBalloonRoomFor(vm->def, others))
+        return;
+
+    mem->size = stick->size;
+    virDomainDefSetMemoryTotal(vm->def, others + stick->size);
 }
 
 
@@ -621,10 +690,21 @@ qemuHvBalloonAdoptAll(virQEMUDriver *driver,
         virDomainMemoryDef *mem = qemuHvBalloonDefFind(vm->def, stick->id);
 
         if (mem && mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT)
-            mem->target.haprot.address = stick->address;
+            qemuHvBalloonCorrect(vm, mem, stick);
         else
             qemuHvBalloonAdopt(driver, vm, view, stick);
     }
+}
+
+
+static void
+qemuHvBalloonKeepWish(virDomainObj *vm,
+                      unsigned long long wish)
+{
+    virDomainMemballoonDef *balloon = vm->def->memballoon;
+
+    wish = MIN(wish, virDomainDefGetMemoryTotal(vm->def));
+    balloon->requested = MAX(balloon->requested, wish);
 }
 
 
@@ -635,12 +715,16 @@ qemuHvBalloonSync(virQEMUDriver *driver,
                   virDomainObj *vm)
 {
     g_autoptr(qemuHvBalloonView) view = qemuHvBalloonLook(vm);
+    unsigned long long wish = qemuHvBalloonRequested(vm);
 
     if (!view)
         return NULL;
 
+    qemuHvBalloonDropImpossible(vm);
     qemuHvBalloonDropAllVanished(driver, vm, view);
     qemuHvBalloonAdoptAll(driver, vm, view);
+    /* one that is gone may be back by another name */
+    qemuHvBalloonKeepWish(vm, wish);
     qemuHvBalloonDropOrphans(vm, view);
 
     if (virDomainObjCheckActive(vm) < 0)
@@ -829,6 +913,37 @@ qemuHvBalloonPlanRest(virDomainObj *vm,
 }
 
 
+/* What status XML says of wishes need not be what anybody could have asked for. */
+static void
+qemuHvBalloonCheckWishes(virDomainObj *vm,
+                         const qemuHvBalloonView *view)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+    virDomainMemballoonDef *balloon = vm->def->memballoon;
+    unsigned long long least = MIN(balloon->minimum, virDomainDefGetMemoryTotal(vm->def));
+    unsigned long long wish = balloon->requested;
+
+    /* it is what QEMU was told last */
+    if (wish == 0)
+        wish = MIN(view->info->target, virDomainDefGetMemoryTotal(vm->def));
+
+    if (wish > 0)
+        wish = MAX(wish, least);
+
+    if (wish != balloon->requested) {
+        VIR_WARN("domain '%s': <requested> of %llu KiB cannot be, taking %llu KiB",
+                 vm->def->name, balloon->requested, wish);
+        balloon->requested = wish;
+    }
+
+    if (priv->hvBalloonKeepTotal > vm->def->mem.max_memory) {
+        VIR_WARN("domain '%s': a total of %llu KiB to keep is above <maxMemory> and is ignored",
+                 vm->def->name, priv->hvBalloonKeepTotal);
+        priv->hvBalloonKeepTotal = 0;
+    }
+}
+
+
 static void
 qemuHvBalloonReconcileSteps(virQEMUDriver *driver,
                             virDomainObj *vm,
@@ -838,6 +953,7 @@ qemuHvBalloonReconcileSteps(virQEMUDriver *driver,
     g_autoptr(qemuHvBalloonPlan) plan = NULL;
     size_t i;
 
+    qemuHvBalloonCheckWishes(vm, view);
     qemuHvBalloonInputLive(&in, driver, vm, view);
     plan = qemuHvBalloonPlanRest(vm, &in);
 
@@ -967,6 +1083,22 @@ qemuHvBalloonStickRemoved(virDomainObj *vm)
     if (virDomainDefHasHypervMemballoon(vm->def))
         balloon->requested = MIN(balloon->requested,
                                  virDomainDefGetMemoryTotal(vm->def));
+}
+
+
+unsigned long long
+qemuHvBalloonActual(const virDomainObj *vm,
+                    unsigned long long actual)
+{
+    unsigned long long total = virDomainDefGetMemoryTotal(vm->def);
+
+    if (!virDomainDefHasHypervMemballoon(vm->def) ||
+        (actual > 0 && actual <= total))
+        return actual;
+
+    VIR_INFO("domain '%s': QEMU says that the guest has %llu KiB of %llu KiB",
+             vm->def->name, actual, total);
+    return actual > 0 ? total : vm->def->mem.cur_balloon;
 }
 
 

@@ -55,6 +55,12 @@ qemuHvBalloonStickPlugged(virDomainObj *vm,
 void
 qemuHvBalloonStickRemoved(virDomainObj *vm);
 
+/* What the guest of @vm has, if QEMU says that it is @actual. With a hyperv balloon
+ * that is something, and not more than there is. In KiB. */
+unsigned long long
+qemuHvBalloonActual(const virDomainObj *vm,
+                    unsigned long long actual);
+
 /* Has the balloon reconciled soon by the worker. For event handlers: takes no
  * job, only needs @vm locked. */
 void

@@ -324,6 +324,28 @@ qemuMonitorGetHvBalloonInfo(qemuMonitor *mon,
 }
 
 
+const char *
+qemuMonitorHvBalloonParseDevice(virJSONValue *data,
+                                qemuMonitorMemoryDeviceInfo *info)
+{
+    /* One that was plugged behind our back may have no id. */
+    const char *id = virJSONValueObjectGetString(data, "id");
+
+    if (!id)
+        return NULL;
+
+    if (virJSONValueObjectGetNumberUlong(data, "size", &info->size) < 0 ||
+        virJSONValueObjectGetNumberUlong(data, "memaddr", &info->address) < 0 ||
+        info->size > LLONG_MAX || info->address > LLONG_MAX - info->size) {
+        VIR_WARN("query-memory-devices: size or address of stick '%s' is missing or cannot be",
+                 id);
+        return NULL;
+    }
+
+    return id;
+}
+
+
 /* "child<memory-backend-ram>" -> "memory-backend-ram", NULL for other types */
 static char *
 qemuMonitorHvBalloonBackendType(const char *child)

@@ -63,3 +63,10 @@ qemuMonitorGetHvBalloonInfo(qemuMonitor *mon,
 int
 qemuMonitorGetMemoryBackends(qemuMonitor *mon,
                              GHashTable **backends);
+
+/* What query-memory-devices says of a stick, @data, goes into @info; its name is
+ * returned. NULL without an error if it has none or cannot be as it says: what a
+ * stick is says query-haprot. */
+const char *
+qemuMonitorHvBalloonParseDevice(virJSONValue *data,
+                                qemuMonitorMemoryDeviceInfo *info);

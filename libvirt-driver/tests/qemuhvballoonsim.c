@@ -42,7 +42,7 @@ testSimBackendFree(testSimBackend *backend)
 }
 
 
-static void
+void
 testSimAddBackend(testSim *sim,
                   const char *name,
                   const char *type,
@@ -149,6 +149,15 @@ testSimAddStick(testSim *sim,
 
 
 void
+testSimSetState(testSimStick *stick,
+                const char *state)
+{
+    g_free(stick->state);
+    stick->state = g_strdup(state);
+}
+
+
+void
 testSimRemoveStick(testSim *sim,
                    const char *id)
 {
@@ -178,8 +187,7 @@ testSimLoadStick(testSim *sim,
 
     stick = testSimAddStick(sim, id, memdev + strlen("/objects/"),
                             STREQ(insert, "on-demand"), 0);
-    g_free(stick->state);
-    stick->state = g_strdup(state);
+    testSimSetState(stick, state);
 
     if (virJSONValueObjectGetNumberUlong(obj, "addr", &stick->addr) < 0 ||
         virJSONValueObjectGetNumberUlong(obj, "size", &stick->size) < 0 ||
@@ -396,8 +404,7 @@ testSimBalloon(testSim *sim,
         testSimStick *stick = g_ptr_array_index(sim->sticks, i);
 
         if (sim->target > end) {
-            g_free(stick->state);
-            stick->state = g_strdup("inuse");
+            testSimSetState(stick, "inuse");
             stick->added = stick->size;
         }
         end += stick->size;
@@ -591,6 +598,20 @@ testSimAnswer(qemuMonitorTest *mon,
         return testSimSend(sim, mon, g_hash_table_lookup(sim->replies, name));
 
     return testSimSend(sim, mon, reply);
+}
+
+
+size_t
+testSimCount(const testSim *sim,
+             const char *command)
+{
+    size_t n = 0;
+    size_t i;
+
+    for (i = 0; i < sim->log->len; i++)
+        n += STREQ(g_ptr_array_index(sim->log, i), command);
+
+    return n;
 }
 
 

@@ -75,8 +75,23 @@ testSimAddStick(testSim *sim,
                 unsigned long long size);
 
 void
+testSimSetState(testSimStick *stick,
+                const char *state);
+
+void
 testSimRemoveStick(testSim *sim,
                    const char *id);
+
+void
+testSimAddBackend(testSim *sim,
+                  const char *name,
+                  const char *type,
+                  unsigned long long size);
+
+/* How often was @command sent? */
+size_t
+testSimCount(const testSim *sim,
+             const char *command);
 
 /* @sim answers all that comes by @mon. */
 void

@@ -9,6 +9,7 @@
 
 #include "qemu/qemu_alias.h"
 #include "qemu/qemu_conf.h"
+#include "qemu/qemu_driver.h"
 #include "qemu/qemu_hvballoon.h"
 #include "qemu/qemu_hvballoon_conf.h"
 #include "qemu/qemu_hvballoon_monitor.h"
@@ -19,6 +20,12 @@
 #include "testutilsqemu.h"
 #include "virfile.h"
 #include "virhostdev.h"
+#include "virthreadpool.h"
+
+#define LIBVIRT_QEMU_MONITOR_PRIV_H_ALLOW
+#include "qemu/qemu_monitor_priv.h"
+#define LIBVIRT_QEMU_PROCESSPRIV_H_ALLOW
+#include "qemu/qemu_processpriv.h"
 
 #define VIR_FROM_THIS VIR_FROM_NONE
 
@@ -423,7 +430,8 @@ static const testCase cases[] = {
         .name = "reconcile adopts a stick",
         .action = RECONCILE, .requested = 2 * GIB,
         .script = (const testExchange[]) {
-            LOOK(STICK("0", BASE, ONE, "inuse", ONE, "0"), "," BACKEND("0"), INFO(TWO, TWO)), { } },
+            LOOK(STICK("0", BASE, ONE, "inuse", ONE, "0"), "," BACKEND("0"), INFO(TWO, TWO)),
+            { "query-balloon", NULL, ACTUAL }, { } },
         .total = 2 * GIB, .wanted = 2 * GIB,
     },
     {
@@ -1173,7 +1181,7 @@ testCanSimulate(const testCase *test)
 }
 
 
-/* What QEMU has is what the script answers. */
+/* What QEMU has is what the script answers first. */
 static testSim *
 testSimNewFromScript(const testExchange *step)
 {
@@ -1553,6 +1561,579 @@ testFailingEverywhere(const void *opaque)
 
 
 /*
+ * A damaged or hostile status file: what the next daemon reads is not what
+ * anybody wrote. QEMU has 1 GiB and one stick of 1 GiB, all of it in use.
+ */
+
+typedef struct {
+    const char *name;
+    const char *from;               /* in the status file */
+    const char *to;
+    const char *from2;              /* NULL: no more */
+    const char *to2;
+    const char *refused;            /* part of the message, NULL: it is read */
+    unsigned long long wanted;      /* <requested> after */
+} testStatusCase;
+
+typedef struct {
+    const testStatusCase *test;
+    virQEMUCaps *caps;
+} testStatusData;
+
+#define STATUS_REQUESTED "<requested unit='KiB'>2097152</requested>"
+#define STATUS_TOTAL "<memory unit='KiB'>2097152</memory>"
+#define STATUS_SIZE "<size unit='KiB'>1048576</size>"
+#define STATUS_BALLOON "<memballoon model='hyperv'>"
+#define STATUS_STICK(size, base, alias) \
+    "<memory model='haprot'><target insert='on-demand'><size unit='KiB'>" size "</size>" \
+    "<address base='" base "'/></target>" alias "</memory>"
+
+static const testStatusCase statusCases[] = {
+    { "as it was written", "<domstatus", "<domstatus", .wanted = 2 * GIB },
+    { "no <requested>", STATUS_REQUESTED, "", .wanted = 2 * GIB },
+    { "<requested> of 0", STATUS_REQUESTED, "<requested unit='KiB'>0</requested>", .wanted = 2 * GIB },
+    { "<requested> is no number", STATUS_REQUESTED, "<requested unit='KiB'>much</requested>", .wanted = 2 * GIB },
+    { "<requested> is negative", STATUS_REQUESTED, "<requested unit='KiB'>-1</requested>", .wanted = 2 * GIB },
+    { "<requested> of no known unit", STATUS_REQUESTED, "<requested unit='acres'>1</requested>", .wanted = 2 * GIB },
+    { "<requested> beyond all numbers", STATUS_REQUESTED, "<requested unit='EiB'>99999999</requested>", .wanted = 2 * GIB },
+    { "<requested> below <minimum>", STATUS_REQUESTED, "<requested unit='KiB'>1</requested>", .wanted = 512 * 1024 },
+    { "<requested> above <maxMemory>", STATUS_REQUESTED, "<requested unit='GiB'>80</requested>", .wanted = 2 * GIB },
+    { "total to keep is no number", "</domstatus>", "<hvBalloonKeepTotal>much</hvBalloonKeepTotal></domstatus>", .wanted = 2 * GIB },
+    { "total to keep above <maxMemory>", "</domstatus>", "<hvBalloonKeepTotal>18446744073709551615</hvBalloonKeepTotal></domstatus>",
+      .wanted = 2 * GIB },
+    { "<minimum> above all there is", "<minimum unit='KiB'>524288</minimum>", "<minimum unit='TiB'>1</minimum>", .wanted = 2 * GIB },
+    { "a stick larger than <memory>", STATUS_SIZE, "<size unit='GiB'>64</size>",
+      .refused = "Total size of memory devices exceeds the total memory size" },
+    { "more than <maxMemory>", STATUS_SIZE, "<size unit='GiB'>64</size>", STATUS_TOTAL, "<memory unit='GiB'>65</memory>",
+      .refused = "maximum memory size must be equal or greater" },
+    { "a stick that is larger", STATUS_SIZE, "<size unit='GiB'>7</size>", STATUS_TOTAL, "<memory unit='GiB'>8</memory>",
+      .wanted = 2 * GIB },
+    { "a stick of an odd size", STATUS_SIZE, "<size unit='KiB'>1048577</size>", STATUS_TOTAL, "<memory unit='KiB'>2097153</memory>",
+      .wanted = 2 * GIB },
+    { "a stick of 0", STATUS_SIZE, "<size unit='KiB'>0</size>", STATUS_TOTAL, "<memory unit='KiB'>1048576</memory>",
+      .wanted = 2 * GIB },
+    { "a stick at an odd address", "<address base='0x100000000'/>", "<address base='0xffffffffffffffff'/>", .wanted = 2 * GIB },
+    { "a stick inserted as nobody knows", "insert='on-demand'", "insert='maybe'", .refused = "insert" },
+    { "a stick inserted at once", "insert='on-demand'", "insert='now'", .wanted = 2 * GIB },
+    { "two sticks of one name", STATUS_BALLOON,
+      STATUS_STICK("1048576", "0x100000000", "<alias name='ua-haprot0'/>") STATUS_BALLOON,
+      STATUS_TOTAL, "<memory unit='GiB'>3</memory>", .wanted = 2 * GIB },
+    { "two sticks of one name that QEMU does not have", STATUS_BALLOON,
+      STATUS_STICK("1048576", "0x140000000", "<alias name='ua-haprot1'/>")
+      STATUS_STICK("1048576", "0x140000000", "<alias name='ua-haprot1'/>") STATUS_BALLOON,
+      STATUS_TOTAL, "<memory unit='GiB'>4</memory>", .wanted = 2 * GIB },
+    { "two sticks in one place", STATUS_BALLOON,
+      STATUS_STICK("1048576", "0x100000000", "<alias name='ua-haprot1'/>") STATUS_BALLOON,
+      STATUS_TOTAL, "<memory unit='GiB'>3</memory>", .wanted = 2 * GIB },
+    { "a stick without a name", STATUS_BALLOON,
+      STATUS_STICK("1048576", "0x140000000", "") STATUS_BALLOON,
+      STATUS_TOTAL, "<memory unit='GiB'>3</memory>", .wanted = 2 * GIB },
+    { "a stick named like another file", STATUS_BALLOON,
+      STATUS_STICK("1048576", "0x140000000", "<alias name='../victim'/>") STATUS_BALLOON,
+      STATUS_TOTAL, "<memory unit='GiB'>3</memory>", .wanted = 2 * GIB },
+    { "a stick of another name", "<alias name='ua-haprot0'/>", "<alias name='ua-haprot7'/>", .wanted = 2 * GIB },
+};
+
+
+/* What a daemon writes when all is well. */
+static char *
+testStatusWrite(virQEMUCaps *caps)
+{
+    virDomainObj *vm = testDomainNew(caps, (const unsigned long long[4]) { 1 * GIB });
+    qemuDomainObjPrivate *priv;
+    char *status = NULL;
+
+    if (!vm)
+        return NULL;
+
+    priv = vm->privateData;
+    priv->memoryBackingDir = g_strdup_printf("%s/ram", driver.config->stateDir);
+    vm->def->mems[0]->target.haprot.address = 4ULL << 30;
+    vm->def->memballoon->requested = 2 * GIB;
+
+    status = virDomainObjFormat(vm, driver.xmlopt,
+                                VIR_DOMAIN_DEF_FORMAT_SECURE |
+                                VIR_DOMAIN_DEF_FORMAT_STATUS);
+    testDomainEnd(&vm);
+    return status;
+}
+
+
+static testSim *
+testStatusSim(void)
+{
+    const testExchange look[] = {
+        LOOK(STICK("0", BASE, ONE, "inuse", ONE, "0"), "," BACKEND("0"), INFO(TWO, TWO)), { }
+    };
+
+    return testSimNewFromScript(look);
+}
+
+
+static int
+testStatusReconcile(const testStatusCase *test,
+                    virDomainObj *vm)
+{
+    g_autoptr(testSim) sim = testStatusSim();
+    testFailing run = { .sim = sim, .nsticks = 1 };
+    qemuMonitorTest *mon;
+
+    if (!(mon = testMonitorNew(vm)))
+        return -1;
+    testSimServe(sim, mon);
+    qemuHvBalloonReconcile(&driver, vm);
+    testMonitorEnd(vm, mon);
+
+    CHECK(sim->sticks->len == 1 && !sim->tookBack, "what the guest has");
+    CHECK(virDomainDefGetMemoryTotal(vm->def) == 2 * GIB,
+          "total %llu KiB", virDomainDefGetMemoryTotal(vm->def));
+    CHECK(vm->def->mems[0]->target.haprot.insert == VIR_DOMAIN_MEMORY_INSERT_MODE_ON_DEMAND,
+          "inserted on demand");
+    CHECK(vm->def->memballoon->requested == test->wanted,
+          "requested %llu KiB", vm->def->memballoon->requested);
+
+    return testFailingCheckConverges(&run, vm);
+}
+
+
+static int
+testStatus(const void *opaque)
+{
+    const testStatusData *data = opaque;
+    const testStatusCase *test = data->test;
+    g_autofree char *status = testStatusWrite(data->caps);
+    g_autofree char *once = NULL;
+    g_autofree char *twice = NULL;
+    g_autofree char *folder = g_strdup_printf("%s/ram", driver.config->stateDir);
+    g_autofree char *victim = g_strdup_printf("%s/victim", driver.config->stateDir);
+    virDomainObj *vm = NULL;
+    int ret = -1;
+
+    if (!status ||
+        g_mkdir_with_parents(folder, 0700) < 0 ||
+        virFileTouch(victim, 0600) < 0)
+        return -1;
+
+    CHECK(strstr(status, test->from) && (!test->from2 || strstr(status, test->from2)),
+          "what is to be changed is there");
+    once = virStringReplace(status, test->from, test->to);
+    if (test->from2)
+        twice = virStringReplace(once, test->from2, test->to2);
+
+    vm = testDomainFromStatus(twice ? twice : once);
+
+    if (test->refused) {
+        if (!vm && strstr(virGetLastErrorMessage(), test->refused))
+            ret = 0;
+        else
+            fprintf(stderr, "not refused: '%s'\n", virGetLastErrorMessage());
+        virResetLastError();
+    } else if (vm) {
+        ret = testStatusReconcile(test, vm);
+    } else {
+        fprintf(stderr, "refused: %s\n", virGetLastErrorMessage());
+    }
+
+    if (!virFileExists(victim)) {
+        fprintf(stderr, "a file of somebody else was removed\n");
+        ret = -1;
+    }
+
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
+/*
+ * A QEMU that does what it is told and says what cannot be, while a guest of
+ * 1 GiB is to have 3 GiB
+ */
+
+typedef struct {
+    const char *command;
+    const char *reply;
+} testLie;
+
+typedef struct {
+    const testLie *lie;
+    virQEMUCaps *caps;
+} testLieData;
+
+#define LIE_INFO(alignment, target, actual) \
+    "{\"return\": {\"connected\": true, \"alignment\": " alignment ", \"state\": \"idle\"," \
+    " \"target\": " target ", \"actual\": " actual ", \"capacity\": 0, \"released\": 0, \"ghosts\": 0}}"
+#define LIE_DEVICE(id, addr, size) \
+    "{\"type\": \"mem-haprot\", \"data\": {" id "\"memaddr\": " addr ", \"size\": " size "," \
+    " \"memdev\": \"/objects/memua-haprot0\"}}"
+#define LIE_ID "\"id\": \"ua-haprot0\", "
+
+static const testLie lies[] = {
+    { "query-balloon", "{\"return\": {\"actual\": 9223372036854775807}}" },
+    { "query-balloon", "{\"return\": {\"actual\": 18446744073709551615}}" },
+    { "query-balloon", "{\"return\": {\"actual\": 0}}" },
+    { "query-balloon", "{\"return\": {\"actual\": -1}}" },
+    { "query-balloon", "{\"return\": {\"actual\": \"much\"}}" },
+    { "query-balloon", "{\"return\": {}}" },
+    { "query-balloon", "{\"return\": []}" },
+    { "query-memory-devices", "{\"return\": []}" },
+    { "query-memory-devices", "{\"return\": {}}" },
+    { "query-memory-devices", "{\"return\": [3]}" },
+    { "query-memory-devices", "{\"return\": [{}]}" },
+    { "query-memory-devices", "{\"return\": [{\"type\": \"mem-haprot\"}]}" },
+    { "query-memory-devices", "{\"return\": [{\"type\": \"none\", \"data\": {}}]}" },
+    { "query-memory-devices", "{\"return\": [" LIE_DEVICE("", BASE, TWO) "]}" },
+    { "query-memory-devices", "{\"return\": [" LIE_DEVICE("\"id\": 7, ", BASE, TWO) "]}" },
+    { "query-memory-devices", "{\"return\": [" LIE_DEVICE(LIE_ID, "-1", TWO) "]}" },
+    { "query-memory-devices", "{\"return\": [" LIE_DEVICE(LIE_ID, "18446744073709551615", TWO) "]}" },
+    { "query-memory-devices", "{\"return\": [" LIE_DEVICE(LIE_ID, "9223372036854775807", TWO) "]}" },
+    { "query-memory-devices", "{\"return\": [" LIE_DEVICE(LIE_ID, "\"there\"", TWO) "]}" },
+    { "query-memory-devices", "{\"return\": [" LIE_DEVICE(LIE_ID, BASE, "18446744073709551615") "]}" },
+    { "query-memory-devices", "{\"return\": [" LIE_DEVICE(LIE_ID, BASE, TWO) ","
+                                               LIE_DEVICE(LIE_ID, BASE2, TWO) "]}" },
+    { "query-hv-balloon", LIE_INFO("9223372036854775807", ONE, ONE) },
+    { "query-hv-balloon", LIE_INFO("1", "0", "0") },
+    { "query-hv-balloon", LIE_INFO("0", "9223372036854775807", "9223372036854775807") },
+    { "query-hv-balloon", LIE_INFO("-1", ONE, ONE) },
+    { "query-hv-balloon", LIE_INFO(ONE, "18446744073709551615", ONE) },
+    { "query-hv-balloon", "{\"return\": []}" },
+    { "qom-list", "{\"return\": {}}" },
+    { "qom-list", "{\"return\": [{\"name\": \"memua-haprot0\"}]}" },
+    { "qom-list", "{\"return\": [{\"name\": \"memua-haprot99999999999999999999\","
+                  " \"type\": \"child<memory-backend-ram>\"}]}" },
+    { "object-add", "{\"return\": 5}" },
+    { "device_add", "{\"return\": [\"x\"]}" },
+    { "balloon", "{\"return\": \"done\"}" },
+};
+
+
+static int
+testLieCheck(const testLie *lie,
+             virDomainObj *vm,
+             testSim *sim)
+{
+    testFailing run = { .sim = sim };
+    qemuMonitorTest *mon = testMonitorNew(vm);
+    unsigned long long address = 0;
+    int rc;
+
+    if (!mon)
+        return -1;
+    testSimServe(sim, mon);
+    g_hash_table_insert(sim->replies, g_strdup(lie->command), g_strdup(lie->reply));
+
+    rc = qemuHvBalloonSetMemory(&driver, vm, vm->def, NULL, 3 * GIB, 0);
+    if (vm->def->nmems > 0)
+        address = vm->def->mems[0]->target.haprot.address;
+    qemuHvBalloonReconcile(&driver, vm);
+    testMonitorEnd(vm, mon);
+
+    CHECK(rc == 0 || virGetLastErrorCode() != VIR_ERR_OK, "an error that is reported");
+    CHECK(vm->def->mem.cur_balloon > 0 &&
+          vm->def->mem.cur_balloon <= virDomainDefGetMemoryTotal(vm->def),
+          "current %llu KiB", vm->def->mem.cur_balloon);
+    CHECK(address == 0 || address == 4ULL << 30, "address 0x%llx", address);
+    virResetLastError();
+
+    g_hash_table_remove_all(sim->replies);
+    return testFailingCheckConverges(&run, vm);
+}
+
+
+static int
+testLies(const void *opaque)
+{
+    const testLieData *data = opaque;
+    virDomainObj *vm = testDomainNew(data->caps, (const unsigned long long[4]) { 0 });
+    g_autoptr(testSim) sim = testSimNew();
+    int ret = -1;
+
+    sim->target = sim->actual = 1ULL << 30;
+    if (vm) {
+        vm->def->memballoon->requested = 1 * GIB;
+        ret = testLieCheck(data->lie, vm, sim);
+    }
+
+    if (ret < 0)
+        fprintf(stderr, "with the reply %s\n", data->lie->reply);
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
+/*
+ * Events, as JSON, by the driver's own handlers and its worker. QEMU has 1 GiB
+ * and one stick of 1 GiB, of which the definition knows, and maybe another one.
+ */
+
+typedef struct {
+    const char *name;
+    const char *events;
+    const char *state;              /* of the stick */
+    unsigned long long requested;   /* KiB, as what follows */
+    bool another;                   /* plugged by somebody else */
+    bool vanished;                  /* the stick was removed by somebody else */
+    bool busy;                      /* another job has the domain for a while */
+
+    size_t looks;                   /* how often QEMU is asked for its sticks */
+    unsigned long long total;
+    unsigned long long wanted;
+    unsigned long long current;
+} testEventCase;
+
+typedef struct {
+    const testEventCase *test;
+    virQEMUCaps *caps;
+} testEventData;
+
+#define EVENT(name, data) \
+    "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"" name "\"" data "}"
+#define EVENT_STICK(name, id) \
+    EVENT("HV_BALLOON_HAPROT_" name, ", \"data\": {\"id\": \"" id "\"," \
+          " \"qom-path\": \"/machine/peripheral/" id "\", \"memdev\": \"/objects/mem" id "\"}")
+#define EVENT_ACTUAL(bytes) EVENT("BALLOON_CHANGE", ", \"data\": {\"actual\": " bytes "}")
+#define EVENT_DELETED(id) \
+    EVENT("DEVICE_DELETED", ", \"data\": {\"device\": \"" id "\", \"path\": \"/machine/peripheral/" id "\"}")
+
+#define TIMES4(event) event "\r\n" event "\r\n" event "\r\n" event
+
+static const testEventCase eventCases[] = {
+    {
+        .name = "UNUSED: a stick that is not needed goes",
+        .events = EVENT_STICK("UNUSED", "ua-haprot0"), .state = "unused", .requested = 1 * GIB,
+        .looks = 1, .total = 1 * GIB, .wanted = 1 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "UNUSED: a stick that is needed stays",
+        .events = EVENT_STICK("UNUSED", "ua-haprot0"), .state = "unused", .requested = 2 * GIB,
+        .looks = 1, .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "INUSE: nothing changes",
+        .events = EVENT_STICK("INUSE", "ua-haprot0"), .state = "inuse", .requested = 2 * GIB,
+        .looks = 1, .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "INUSE: a stick that somebody else plugged is adopted",
+        .events = EVENT_STICK("INUSE", "ua-haprot1"), .state = "inuse", .requested = 3 * GIB, .another = true,
+        .looks = 1, .total = 3 * GIB, .wanted = 3 * GIB, .current = 3 * GIB,
+    },
+    {
+        .name = "RESET: a stick that is not needed goes",
+        .events = EVENT("RESET", ", \"data\": {\"guest\": true, \"reason\": \"guest-reset\"}"),
+        .state = "unused", .requested = 1 * GIB,
+        .looks = 1, .total = 1 * GIB, .wanted = 1 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "BALLOON_CHANGE: is what the guest has, and asks for nothing",
+        .events = EVENT_ACTUAL("1610612736"), .state = "inuse", .requested = 2 * GIB,
+        .total = 2 * GIB, .wanted = 2 * GIB, .current = 1536 * 1024,
+    },
+    {
+        .name = "BALLOON_CHANGE: not more than there is",
+        .events = EVENT_ACTUAL("9223372036854775807"), .state = "inuse", .requested = 2 * GIB,
+        .total = 2 * GIB, .wanted = 2 * GIB, .current = 2 * GIB,
+    },
+    {
+        .name = "BALLOON_CHANGE: more than a number can be",
+        .events = EVENT_ACTUAL("18446744073709551615"), .state = "inuse", .requested = 2 * GIB,
+        .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "BALLOON_CHANGE: no number, a negative one, none at all",
+        .events = EVENT_ACTUAL("\"much\"") "\r\n" EVENT_ACTUAL("-1") "\r\n"
+                  EVENT("BALLOON_CHANGE", ", \"data\": {}"),
+        .state = "inuse", .requested = 2 * GIB,
+        .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "DEVICE_DELETED: a stick that somebody else removed is forgotten",
+        .events = EVENT_DELETED("ua-haprot0"), .state = "unused", .requested = 1 * GIB, .vanished = true,
+        .total = 1 * GIB, .wanted = 1 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "DEVICE_DELETED: a stick that is still there stays",
+        .events = EVENT_DELETED("ua-haprot0"), .state = "inuse", .requested = 2 * GIB,
+        .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "DEVICE_DELETED: of what nobody knows",
+        .events = EVENT_DELETED("../../victim") "\r\n" EVENT_DELETED("") "\r\n"
+                  EVENT("DEVICE_DELETED", ", \"data\": {\"path\": \"/machine/peripheral/x\"}"),
+        .state = "inuse", .requested = 2 * GIB,
+        .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "what an event says of a stick is not believed",
+        .events = EVENT("HV_BALLOON_HAPROT_UNUSED", ", \"data\": {\"id\": 5, \"addr\": -1, \"size\": 1e99}"),
+        .state = "inuse", .requested = 2 * GIB,
+        .looks = 1, .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "events without data",
+        .events = EVENT("HV_BALLOON_HAPROT_UNUSED", "") "\r\n" EVENT("BALLOON_CHANGE", "") "\r\n"
+                  EVENT("DEVICE_DELETED", "") "\r\n" EVENT("MEMORY_DEVICE_SIZE_CHANGE", ""),
+        .state = "inuse", .requested = 2 * GIB,
+        .looks = 1, .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "a domain that is busy is looked at later, and once for many events",
+        .events = TIMES4(TIMES4(EVENT_STICK("UNUSED", "ua-haprot0"))),
+        .state = "unused", .requested = 1 * GIB, .busy = true,
+        .looks = 1, .total = 1 * GIB, .wanted = 1 * GIB, .current = 1 * GIB,
+    },
+};
+
+
+/* Closed while the test itself talks to QEMU, which it does without a job. */
+static virMutex testGate = VIR_MUTEX_INITIALIZER;
+
+
+static void
+testWorker(void *data,
+           void *opaque)
+{
+    virMutexLock(&testGate);
+    virMutexUnlock(&testGate);
+
+    qemuProcessEventHandler(data, opaque);
+}
+
+
+/* All that was handed to the worker is done. */
+static bool
+testWorkerIsIdle(void)
+{
+    return virThreadPoolGetJobQueueDepth(driver.workerPool) == 0 &&
+        virThreadPoolGetFreeWorkers(driver.workerPool) ==
+        virThreadPoolGetCurrentWorkers(driver.workerPool);
+}
+
+
+/* The event loop and the worker have the domain until QEMU was asked @looks times
+ * and nothing is left to be done. */
+static void
+testWaitForWorker(virDomainObj *vm,
+                  const testSim *sim,
+                  size_t looks)
+{
+    size_t i;
+
+    virObjectUnlock(vm);
+    for (i = 0; i < 6000; i++) {
+        if (testWorkerIsIdle() && testSimCount(sim, "query-haprot") >= looks)
+            break;
+        g_usleep(10 * 1000);
+    }
+    virObjectLock(vm);
+}
+
+
+/* QEMU sends events before it answers, so they have been seen when it has. */
+static void
+testSendEvents(virDomainObj *vm,
+               testSim *sim,
+               const char *events)
+{
+    unsigned long long actual;
+
+    virMutexLock(&testGate);
+    sim->events = g_strdup(events);
+    qemuDomainObjEnterMonitor(vm);
+    ignore_value(qemuMonitorGetBalloonInfo(qemuDomainGetMonitor(vm), &actual));
+    qemuDomainObjExitMonitor(vm);
+    virMutexUnlock(&testGate);
+}
+
+
+static testSim *
+testEventSim(const testEventCase *test)
+{
+    testSim *sim = testSimNew();
+    testSimStick *stick = testSimAddStick(sim, "ua-haprot0", "memua-haprot0", true, 1ULL << 30);
+
+    testSimAddBackend(sim, "memua-haprot0", "child<memory-backend-ram>", 1ULL << 30);
+    testSimSetState(stick, test->state);
+
+    if (test->another) {
+        stick = testSimAddStick(sim, "ua-haprot1", "memua-haprot1", true, 1ULL << 30);
+        testSimAddBackend(sim, "memua-haprot1", "child<memory-backend-ram>", 1ULL << 30);
+        testSimSetState(stick, test->state);
+    }
+
+    if (test->vanished)
+        testSimRemoveStick(sim, "ua-haprot0");
+
+    sim->target = test->requested * 1024;
+    sim->actual = sim->target;
+    return sim;
+}
+
+
+static int
+testEventRun(const testEventCase *test,
+             virDomainObj *vm,
+             testSim *sim)
+{
+    size_t looks;
+
+    if (test->busy && virDomainObjBeginJob(vm, VIR_JOB_MODIFY) < 0)
+        return -1;
+
+    testSendEvents(vm, sim, test->events);
+
+    if (test->busy) {
+        testWaitForWorker(vm, sim, 0);
+        CHECK(testSimCount(sim, "query-haprot") == 0, "left alone");
+        virDomainObjEndJob(vm);
+    }
+
+    testWaitForWorker(vm, sim, test->looks);
+    looks = testSimCount(sim, "query-haprot");
+
+    CHECK(looks == test->looks, "%zu looks", looks);
+    CHECK(vm->def->mem.cur_balloon == test->current,
+          "current %llu KiB", vm->def->mem.cur_balloon);
+    CHECK(virDomainDefGetMemoryTotal(vm->def) == test->total,
+          "total %llu KiB", virDomainDefGetMemoryTotal(vm->def));
+    CHECK(vm->def->memballoon->requested == test->wanted,
+          "requested %llu KiB", vm->def->memballoon->requested);
+
+    return testCheckDefinition(vm) < 0 ? -1 : testCheckTruth(vm, sim);
+}
+
+
+static int
+testEvent(const void *opaque)
+{
+    const testEventData *data = opaque;
+    virDomainObj *vm = testDomainNew(data->caps, (const unsigned long long[4]) { 1 * GIB });
+    g_autoptr(testSim) sim = testEventSim(data->test);
+    qemuMonitorTest *mon = NULL;
+    qemuMonitorCallbacks *callbacks;
+    int ret = -1;
+
+    if (!vm || !(mon = testMonitorNew(vm)))
+        goto cleanup;
+    testSimServe(sim, mon);
+
+    vm->def->mems[0]->target.haprot.address = 4ULL << 30;
+    vm->def->memballoon->requested = data->test->requested;
+    vm->def->mem.cur_balloon = 1 * GIB;
+    virDomainObjSetState(vm, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED);
+
+    callbacks = qemuMonitorTestGetMonitor(mon)->cb;
+    qemuMonitorTestGetMonitor(mon)->cb = qemuProcessGetMonitorCallbacks();
+    ret = testEventRun(data->test, vm, sim);
+    qemuMonitorTestGetMonitor(mon)->cb = callbacks;
+
+ cleanup:
+    testMonitorEnd(vm, mon);
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
+/*
  * What QEMU says, alone
  */
 
@@ -1726,6 +2307,10 @@ mymain(void)
     virEventRegisterDefaultImpl();
     driver.hostdevMgr = virHostdevManagerGetDefault();
 
+    if (!(driver.workerPool = virThreadPoolNewFull(0, 1, 0, testWorker,
+                                                   "qemu-event", NULL, &driver)))
+        return EXIT_FAILURE;
+
     if (!(stock = testQemuGetRealCaps("x86_64", "10.0.0", "", latest,
                                       capsCache, schemaCache, NULL)) ||
         !(caps = testQemuGetRealCaps("x86_64", "10.0.0", "+hvballoon", latest,
@@ -1759,6 +2344,30 @@ mymain(void)
         virTestRun("a QEMU without sticks is looked at once a time", testPollOnce, stock) < 0)
         ret = -1;
 
+    for (i = 0; i < G_N_ELEMENTS(statusCases); i++) {
+        testStatusData data = { .test = &statusCases[i], .caps = caps };
+        g_autofree char *name = g_strdup_printf("status XML: %s", statusCases[i].name);
+
+        if (virTestRun(name, testStatus, &data) < 0)
+            ret = -1;
+    }
+
+    for (i = 0; i < G_N_ELEMENTS(lies); i++) {
+        testLieData data = { .lie = &lies[i], .caps = caps };
+        g_autofree char *name = g_strdup_printf("%s: a reply that cannot be, %zu", lies[i].command, i);
+
+        if (virTestRun(name, testLies, &data) < 0)
+            ret = -1;
+    }
+
+    for (i = 0; i < G_N_ELEMENTS(eventCases); i++) {
+        testEventData data = { .test = &eventCases[i], .caps = caps };
+        g_autofree char *name = g_strdup_printf("event %s", eventCases[i].name);
+
+        if (virTestRun(name, testEvent, &data) < 0)
+            ret = -1;
+    }
+
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
         testData data = { .test = &cases[i], .caps = caps };
 
@@ -1773,6 +2382,7 @@ mymain(void)
         }
     }
 
+    virThreadPoolFree(driver.workerPool);
     qemuTestDriverFree(&driver);
     return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
