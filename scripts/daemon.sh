@@ -66,6 +66,7 @@ security_driver = "none"
 cgroup_controllers = [ ]
 namespaces = [ ]
 stdio_handler = "file"
+seccomp_sandbox = 1
 CONF
     cat >"$DAEMON_ETC/virtqemud.conf" <<CONF
 log_outputs = "2:file:$DAEMON_LOG"
