@@ -130,6 +130,14 @@ static HvBalloonCounters *counters(const HvBalloon *balloon,
     return info;
 }
 
+static void fill_free_slots(HvBalloonStatus *info)
+{
+    unsigned free = haprot_free_slots();
+
+    info->has_free_slots = free != UINT_MAX;
+    info->free_slots = info->has_free_slots ? free : 0;
+}
+
 HvBalloonStatus *qmp_query_hv_balloon(Error **errp)
 {
     HvBalloon *balloon = hv_balloon_find();
@@ -164,6 +172,7 @@ HvBalloonStatus *qmp_query_hv_balloon(Error **errp)
     info->books = e.bytes;
     info->ghosts = bytes(e.ghosts);
     info->ungranted = bytes(e.ungranted);
+    fill_free_slots(info);
     info->last_error = g_strdup(e.last_error);
     info->counters = counters(balloon, &e);
     return info;

@@ -97,16 +97,37 @@ static bool haprot_check_backend(const MemHaprot *stick, Error **errp)
     return haprot_check_region(name, haprot_memory_region(stick), errp);
 }
 
-/* Each stick is one of the pieces that KVM and vhost map memory in. */
+/*
+ * Each stick is one of the pieces that KVM and vhost map memory in.  Some of
+ * those that are free may be spoken for by memory devices that map theirs
+ * later.
+ */
+static unsigned slots_left(unsigned free)
+{
+    unsigned reserved = memory_devices_get_reserved_memslots();
+
+    return free > reserved ? free - reserved : 0;
+}
+
+unsigned haprot_free_slots(void)
+{
+    unsigned free = vhost_get_free_memslots();
+
+    if (kvm_enabled()) {
+        free = MIN(free, kvm_get_free_memslots());
+    }
+    return free == UINT_MAX ? UINT_MAX : slots_left(free);
+}
+
 static bool haprot_check_slots(const MemHaprot *stick, Error **errp)
 {
     const char *taken = NULL;
     unsigned max = 0;
 
-    if (kvm_enabled() && !kvm_get_free_memslots()) {
+    if (kvm_enabled() && !slots_left(kvm_get_free_memslots())) {
         taken = "KVM";
         max = kvm_get_max_memslots();
-    } else if (!vhost_get_free_memslots()) {
+    } else if (!slots_left(vhost_get_free_memslots())) {
         taken = "vhost";
         max = vhost_get_max_memslots();
     }

@@ -73,6 +73,104 @@ static void assert_balloon(QTestState *qts, const char *member,
     qobject_unref(info);
 }
 
+/*
+ * A vhost-user backend that only says what it is asked while its device is
+ * realized. It can map @slots pieces of memory.
+ */
+
+#define VHOST_USER_GET_FEATURES 1
+#define VHOST_USER_GET_PROTOCOL_FEATURES 15
+#define VHOST_USER_GET_MAX_MEM_SLOTS 36
+#define VHOST_USER_VERSION 1
+#define VHOST_USER_REPLY 4
+#define VHOST_USER_F_PROTOCOL_FEATURES (1ULL << 30)
+#define VIRTIO_F_VERSION_1 (1ULL << 32)         /* what PCI Express wants */
+#define VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS (1ULL << 15)
+/* How often QEMU asks: for the features twice. */
+#define VHOST_USER_QUESTIONS 4
+
+typedef struct {
+    uint32_t request, flags, size;
+} QEMU_PACKED VhostUserHeader;
+
+/* False if @request wants no answer. */
+static bool vhost_user_answer(uint32_t request, uint64_t slots,
+                              uint64_t *value)
+{
+    switch (request) {
+    case VHOST_USER_GET_FEATURES:
+        *value = VHOST_USER_F_PROTOCOL_FEATURES | VIRTIO_F_VERSION_1;
+        return true;
+    case VHOST_USER_GET_PROTOCOL_FEATURES:
+        *value = VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS;
+        return true;
+    case VHOST_USER_GET_MAX_MEM_SLOTS:
+        *value = slots;
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* One message is heard; true if it was a question, and is answered. */
+static bool vhost_user_serve(int fd, uint64_t slots)
+{
+    VhostUserHeader header;
+    struct {
+        VhostUserHeader header;
+        uint64_t value;
+    } QEMU_PACKED reply;
+    uint64_t value;
+    char payload[64];
+
+    g_assert_cmpint(recv(fd, &header, sizeof(header), MSG_WAITALL), ==,
+                    sizeof(header));
+    g_assert_cmpuint(header.size, <=, sizeof(payload));
+    if (header.size) {
+        g_assert_cmpint(recv(fd, payload, header.size, MSG_WAITALL), ==,
+                        header.size);
+    }
+    if (!vhost_user_answer(header.request, slots, &value)) {
+        return false;
+    }
+    reply.header = (VhostUserHeader) {
+        header.request, VHOST_USER_VERSION | VHOST_USER_REPLY, sizeof(value)
+    };
+    reply.value = value;
+    g_assert_cmpint(send(fd, &reply, sizeof(reply), 0), ==, sizeof(reply));
+    return true;
+}
+
+/* Adds a device with that backend below bridge "rp"; the backend's end. */
+static int add_vhost_user(QTestState *qts, uint64_t slots)
+{
+    unsigned answered = 0;
+    QDict *reply;
+    int fds[2];
+
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), ==, 0);
+    qtest_qmp_fds_assert_success(qts, &fds[0], 1, "{'execute': 'getfd',"
+                                 " 'arguments': {'fdname': 'vhost'}}");
+    close(fds[0]);
+    qtest_qmp_assert_success(qts, "{'execute': 'chardev-add', 'arguments': {"
+                             " 'id': 'vhost', 'backend': {'type': 'socket',"
+                             " 'data': {'server': false, 'addr': {"
+                             " 'type': 'fd', 'data': {'str': 'vhost'}}}}}}");
+    qtest_qmp_send(qts, "{'execute': 'device_add', 'arguments': {"
+                   " 'driver': 'vhost-user-rng-pci', 'id': 'vhost',"
+                   " 'bus': 'rp', 'chardev': 'vhost'}}");
+    while (answered < VHOST_USER_QUESTIONS) {
+        answered += vhost_user_serve(fds[1], slots);
+    }
+    reply = qtest_qmp_receive(qts);
+    if (!qdict_haskey(reply, "return")) {
+        g_error("device_add: %s",
+                qdict_get_str(qdict_get_qdict(reply, "error"), "desc"));
+    }
+    qobject_unref(reply);
+    return fds[1];
+}
+
 /* Tests */
 
 static void test_no_handler(void)
@@ -103,6 +201,52 @@ static void test_bad_arguments(void)
     add_stick(qts, "a", "m", "now");
     add_fails(qts, "'id': 'b', 'memdev': 'm'", "'m' is already in use");
     qtest_quit(qts);
+}
+
+/* A stick that a vhost-user backend has to map; only shared ones are. */
+static void add_shared_stick(QTestState *qts, const char *id)
+{
+    g_autofree char *memdev = g_strdup_printf("mem-%s", id);
+
+    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
+                             " 'qom-type': 'memory-backend-memfd',"
+                             " 'id': %s, 'size': 134217728}}", memdev);
+    add_stick(qts, id, memdev, "on-demand");
+}
+
+/* What is free is told, is what device_add goes by, and comes back. */
+static void test_slots(void)
+{
+    QTestState *qts;
+    QDict *info;
+    int vhost;
+
+    if (!qtest_has_device("vhost-user-rng-pci")) {
+        g_test_skip("no vhost-user in this build");
+        return;
+    }
+    qts = qtest_init(MACHINE HV_BALLOON "-device pcie-root-port,id=rp");
+    add_shared_stick(qts, "first");
+    info = query_dict(qts, "query-hv-balloon");
+    g_assert_false(qdict_haskey(info, "free-slots"));
+    qobject_unref(info);
+
+    vhost = add_vhost_user(qts, 3);
+    assert_balloon(qts, "free-slots", 2);
+    add_shared_stick(qts, "a");
+    assert_balloon(qts, "free-slots", 1);
+    add_shared_stick(qts, "b");
+    assert_balloon(qts, "free-slots", 0);
+    add_backend(qts, "mem-c", 128 * MiB);
+    add_fails(qts, "'id': 'c', 'memdev': 'mem-c'",
+              "a memory slot of vhost, and all 3 are taken");
+
+    qtest_qmp_assert_success(qts, "{'execute': 'device_del',"
+                             " 'arguments': {'id': 'a'}}");
+    assert_balloon(qts, "free-slots", 1);
+    add_stick(qts, "c", "mem-c", "on-demand");
+    qtest_quit(qts);
+    close(vhost);
 }
 
 static void test_odd_size(void)
@@ -682,6 +826,7 @@ int main(int argc, char **argv)
     qtest_add_func("/haprot/no-handler", test_no_handler);
     qtest_add_func("/haprot/bad-arguments", test_bad_arguments);
     qtest_add_func("/haprot/odd-size", test_odd_size);
+    qtest_add_func("/haprot/slots", test_slots);
     qtest_add_func("/haprot/query", test_query);
     qtest_add_func("/haprot/target", test_target);
     qtest_add_func("/haprot/memory-devices", test_memory_devices);

@@ -55,6 +55,12 @@ char *haprot_qom_path(const MemHaprot *stick);
 const char *haprot_name(const MemHaprot *stick);
 
 /*
+ * How many more sticks KVM and vhost have a memory slot for, as far as
+ * device_add checks that; UINT_MAX if nobody counts.
+ */
+unsigned haprot_free_slots(void);
+
+/*
  * For the handler, of a stick with granules: before the guest is given memory
  * of it, and after it has released some.  Those who map the guest's memory are
  * told, in whole granules of haprot_granule() bytes, and may refuse the former:
