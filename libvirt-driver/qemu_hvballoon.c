@@ -229,7 +229,6 @@ qemuHvBalloonInputInit(qemuHvBalloonPlanInput *in,
     in->minimum = def->memballoon->minimum;
     in->granule = qemuHvBalloonHugepageSize(driver, def);
     in->alignment = QEMU_HVBALLOON_GUEST_ALIGNMENT;
-    /* KVM's and vhost's, which QEMU counts before it plugs anything */
     in->freeSlots = QEMU_HVBALLOON_UNLIMITED;
     in->freeSpace = QEMU_HVBALLOON_UNLIMITED;
     in->costly = qemuHvBalloonIsCostly(driver, vm, def);
@@ -260,6 +259,7 @@ qemuHvBalloonInputLive(qemuHvBalloonPlanInput *in,
 
     qemuHvBalloonInputInit(in, driver, vm, vm->def);
     in->keepTotal = priv->hvBalloonKeepTotal;
+    in->freeSlots = view->info->freeSlots;
     if (view->info->alignment)
         in->alignment = view->info->alignment;
 

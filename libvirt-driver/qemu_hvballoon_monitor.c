@@ -90,6 +90,28 @@ qemuMonitorHvBalloonGetKiB(virJSONValue *obj,
 }
 
 
+/* Absent where nobody counts, and of a QEMU that does not tell. */
+static int
+qemuMonitorHvBalloonGetFreeSlots(virJSONValue *obj,
+                                 const char *command,
+                                 unsigned long long *slots)
+{
+    *slots = QEMU_HVBALLOON_UNLIMITED;
+
+    if (!virJSONValueObjectHasKey(obj, "free-slots"))
+        return 0;
+
+    if (virJSONValueObjectGetNumberUlong(obj, "free-slots", slots) < 0 ||
+        *slots > UINT_MAX) {
+        virReportError(VIR_ERR_INTERNAL_ERROR,
+                       _("%1$s reply lacks a valid '%2$s'"), command, "free-slots");
+        return -1;
+    }
+
+    return 0;
+}
+
+
 static const char *
 qemuMonitorHvBalloonGetString(virJSONValue *obj,
                               const char *command,
@@ -309,7 +331,8 @@ qemuMonitorGetHvBalloonInfo(qemuMonitor *mon,
         qemuMonitorHvBalloonGetKiB(reply, cmd, "actual", &data->actual) < 0 ||
         qemuMonitorHvBalloonGetKiB(reply, cmd, "capacity", &data->capacity) < 0 ||
         qemuMonitorHvBalloonGetKiB(reply, cmd, "released", &data->released) < 0 ||
-        qemuMonitorHvBalloonGetKiB(reply, cmd, "ghosts", &data->ghosts) < 0)
+        qemuMonitorHvBalloonGetKiB(reply, cmd, "ghosts", &data->ghosts) < 0 ||
+        qemuMonitorHvBalloonGetFreeSlots(reply, cmd, &data->freeSlots) < 0)
         return -1;
 
     if (!(data->state = qemuMonitorHvBalloonCopyText(cmd, "state", state)))

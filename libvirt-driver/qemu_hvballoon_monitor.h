@@ -37,6 +37,8 @@ struct _qemuMonitorHvBalloonInfo {
     unsigned long long capacity; /* boot memory and all sticks */
     unsigned long long released; /* what the guest gave back, of all of it */
     unsigned long long ghosts;  /* what it gave back of sticks that are gone */
+    unsigned long long freeSlots; /* sticks that can still be plugged, or
+                                     QEMU_HVBALLOON_UNLIMITED */
     char *state;
     char *lastError;            /* may be NULL */
 };

@@ -11,6 +11,9 @@
  * sticks grows with the logarithm of the size, however small the steps. */
 #define QEMU_HVBALLOON_GROWTH 8
 
+/* Of that part, if memory slots are few: by then it is more than any ceiling. */
+#define QEMU_HVBALLOON_MAX_DOUBLINGS 63
+
 #define KIB "%" G_GUINT64_FORMAT " KiB"
 
 
@@ -215,21 +218,85 @@ smallestStick(const qemuHvBalloonPlanInput *in, guint64 missing)
 }
 
 
+/* An eighth of @total, doubled so many times. */
+static guint64
+shareOf(guint64 total, unsigned int doublings)
+{
+    guint64 share = total / QEMU_HVBALLOON_GROWTH;
+
+    return share > G_MAXUINT64 >> doublings ? G_MAXUINT64 : share << doublings;
+}
+
+
+/* Would sticks of such shares reach the ceiling before the slots run out? */
+static bool
+slotsSuffice(const qemuHvBalloonPlanInput *in, unsigned int doublings)
+{
+    guint64 total = qemuHvBalloonPlanTotal(in);
+    guint64 used;
+
+    for (used = 0; used < in->freeSlots && total < in->maxMemory; used++) {
+        guint64 share = shareOf(total, doublings);
+
+        if (share == 0)
+            return false;
+        total = addSat(total, share);
+    }
+
+    return total >= in->maxMemory;
+}
+
+
+/* How much larger than usual sticks have to be as slots are few: so that those
+ * that are left reach the ceiling, and the last one at the latest does. Larger
+ * ones all along, rather than a huge last one: what is left in one piece can
+ * only be removed in one piece. */
+static unsigned int
+doublingsOf(const qemuHvBalloonPlanInput *in)
+{
+    unsigned int doublings = 0;
+
+    if (in->freeSlots == 0)
+        return 0;
+
+    while (doublings < QEMU_HVBALLOON_MAX_DOUBLINGS && !slotsSuffice(in, doublings))
+        doublings++;
+
+    return doublings;
+}
+
+
 /* What is plugged: more than that if it costs nothing, as far as there is
  * address space. */
 static guint64
 stickSize(const qemuHvBalloonPlanInput *in, guint64 missing)
 {
-    guint64 share = qemuHvBalloonPlanTotal(in) / QEMU_HVBALLOON_GROWTH;
     guint64 smallest = smallestStick(in, missing);
+    guint64 share;
     guint64 size;
 
     if (in->costly)
         return smallest;
 
+    share = shareOf(qemuHvBalloonPlanTotal(in), doublingsOf(in));
     size = MIN(smallestStick(in, MAX(missing, share)),
                roundDown(in->freeSpace, granuleOf(in)));
     return MAX(size, smallest);
+}
+
+
+/* Why a stick is smaller or larger than usual, or nothing. */
+static char *
+sizeNote(const qemuHvBalloonPlanInput *in)
+{
+    if (in->costly)
+        return g_strdup(", the backing takes host memory at once");
+
+    if (doublingsOf(in) > 0)
+        return g_strdup_printf(", memory slots are left for %" G_GUINT64_FORMAT " more on the way to " KIB,
+                               in->freeSlots, in->maxMemory);
+
+    return g_strdup("");
 }
 
 
@@ -241,10 +308,11 @@ planPlug(qemuHvBalloonPlan *plan,
          char **refusal)
 {
     guint64 size = stickSize(in, missing);
+    g_autofree char *note = NULL;
 
     if (in->freeSlots == 0)
         return refuse(refusal,
-                      "no memory slot is free for one more stick beside the present %zu: start the domain with more boot memory, or remove memory devices",
+                      "no memory slot is free for one more stick beside the present %zu, KVM or a vhost device has no more: start the domain with more boot memory, or remove memory devices",
                       in->nsticks);
 
     if (size > in->freeSpace)
@@ -252,10 +320,10 @@ planPlug(qemuHvBalloonPlan *plan,
                       "the largest free range for memory devices is " KIB ", a stick of " KIB " is needed",
                       in->freeSpace, size);
 
+    note = sizeNote(in);
     planAdd(plan, QEMU_HVBALLOON_STEP_PLUG, size, NULL,
             KIB " are missing %s; boot memory and sticks are " KIB "%s",
-            missing, why, qemuHvBalloonPlanTotal(in),
-            in->costly ? ", the backing takes host memory at once" : "");
+            missing, why, qemuHvBalloonPlanTotal(in), note);
     plan->steps[plan->nsteps - 1].least = smallestStick(in, missing);
     return true;
 }

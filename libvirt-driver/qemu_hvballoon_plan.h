@@ -22,7 +22,9 @@
  * - repeating a request, or reconciling, changes nothing more at rest;
  * - unless the backing is costly, the sticks that requests for a target plug
  *   are at least an eighth of what there was before each: their number grows
- *   with the logarithm of the size.
+ *   with the logarithm of the size. Where memory slots are too few for that,
+ *   they are as much larger as it takes: while a slot is free, maxMemory can
+ *   be reached.
  *
  * All sizes are in KiB.
  */

@@ -141,6 +141,9 @@ qemuHvBalloonStatsAddInfo(const qemuMonitorHvBalloonInfo *info,
                                QEMU_HVBALLOON_STATS_GHOSTS);
     virTypedParamListAddULLong(params, info->alignment, "%s",
                                QEMU_HVBALLOON_STATS_ALIGNMENT);
+    if (info->freeSlots != QEMU_HVBALLOON_UNLIMITED)
+        virTypedParamListAddULLong(params, info->freeSlots, "%s",
+                                   QEMU_HVBALLOON_STATS_FREE_SLOTS);
     virTypedParamListAddBoolean(params, info->connected, "%s",
                                 QEMU_HVBALLOON_STATS_CONNECTED);
     virTypedParamListAddString(params, info->state, "%s",

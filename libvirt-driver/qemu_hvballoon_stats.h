@@ -9,7 +9,8 @@
 #include "qemu_domain.h"
 #include "virtypedparam.h"
 
-/* Fields of virConnectGetAllDomainStats. Sizes are in KiB, unsigned long long. */
+/* Fields of virConnectGetAllDomainStats. Sizes are in KiB; they and numbers are
+ * unsigned long long. */
 #define QEMU_HVBALLOON_STATS "balloon.hyperv."
 #define QEMU_HVBALLOON_STATS_REQUESTED QEMU_HVBALLOON_STATS "requested"  /* by setmem */
 #define QEMU_HVBALLOON_STATS_BOOT QEMU_HVBALLOON_STATS "boot"            /* there at start */
@@ -17,6 +18,7 @@
 #define QEMU_HVBALLOON_STATS_RELEASED QEMU_HVBALLOON_STATS "released"    /* of it, given back */
 #define QEMU_HVBALLOON_STATS_GHOSTS QEMU_HVBALLOON_STATS "ghosts"        /* of sticks that are gone */
 #define QEMU_HVBALLOON_STATS_ALIGNMENT QEMU_HVBALLOON_STATS "alignment"  /* 0: not known */
+#define QEMU_HVBALLOON_STATS_FREE_SLOTS QEMU_HVBALLOON_STATS "free-slots" /* for sticks, absent: no limit */
 #define QEMU_HVBALLOON_STATS_CONNECTED QEMU_HVBALLOON_STATS "connected"  /* boolean */
 #define QEMU_HVBALLOON_STATS_STATE QEMU_HVBALLOON_STATS "state"          /* string, as in query-hv-balloon */
 #define QEMU_HVBALLOON_STATS_LAST_ERROR QEMU_HVBALLOON_STATS "last-error" /* string, absent: none */

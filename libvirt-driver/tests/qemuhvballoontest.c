@@ -112,12 +112,14 @@ static const char *domainXML = DOMAIN_XML("1", "", "");
 #define FAIL(msg) "{\"error\": {\"class\": \"GenericError\", \"desc\": \"" msg "\"}}"
 #define ACTUAL "{\"return\": {\"actual\": 1073741824}}"
 
-#define INFO(target, actual) \
-    "{\"return\": {\"connected\": true, \"guest\": \"linux\", \"can-balloon\": true," \
+#define INFO_WITH(more, target, actual) \
+    "{\"return\": {" more "\"connected\": true, \"guest\": \"linux\", \"can-balloon\": true," \
     " \"can-hot-add\": true, \"alignment\": 134217728, \"state\": \"idle\"," \
     " \"target\": " target ", \"actual\": " actual ", \"boot\": 1073741824," \
     " \"capacity\": 1073741824, \"released\": 0, \"in-doubt\": 0, \"ghosts\": 0," \
     " \"ungranted\": 0, \"counters\": {}}}"
+#define INFO(target, actual) INFO_WITH("", target, actual)
+#define INFO_SLOTS(n, target, actual) INFO_WITH("\"free-slots\": " n ", ", target, actual)
 
 #define STICK_OF(n, memdev, addr, size, state, added, released) \
     "{\"id\": \"ua-haprot" n "\", \"qom-path\": \"/machine/peripheral/ua-haprot" n "\"," \
@@ -267,6 +269,45 @@ static const testCase cases[] = {
             { "query-balloon", NULL, ACTUAL }, MEMDEVS("1", "7516192768", "134217728"),
             BALLOON("4429185024", OK), { } },
         .total = 4 * GIB + 128 * 1024, .wanted = 4 * GIB + 128 * 1024,
+    },
+    {
+        .name = "no memory slot: refused before anything is plugged",
+        .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
+        .script = (const testExchange[]) { LOOK("", "", INFO_SLOTS("0", ONE, ONE)), { } },
+        .error = "no memory slot is free for one more stick beside the present 0",
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "no memory slot: what there is can be had",
+        .action = SET_LIVE, .size = 2 * GIB, .requested = 1 * GIB, .sticks = { 1 * GIB },
+        .script = (const testExchange[]) {
+            LOOK(STICK("0", BASE, ONE, "inuse", ONE, "0"), "," BACKEND("0"), INFO_SLOTS("0", ONE, ONE)),
+            BALLOON(TWO, OK), { } },
+        .total = 2 * GIB, .wanted = 2 * GIB,
+    },
+    {
+        .name = "the last memory slot takes all that maxMemory leaves",
+        .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
+        .script = (const testExchange[]) {
+            LOOK("", "", INFO_SLOTS("1", ONE, ONE)),
+            OBJECT_ADD("0", "7516192768", OK), DEVICE_ADD("0", OK),
+            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, "7516192768"),
+            BALLOON(THREE, OK), { } },
+        .total = 8 * GIB, .wanted = 3 * GIB,
+    },
+    {
+        .name = "a number of memory slots that cannot be",
+        .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
+        .script = (const testExchange[]) { LOOK("", "", INFO_SLOTS("-1", ONE, ONE)), { } },
+        .error = "lacks a valid 'free-slots'",
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "setmaxmem without a memory slot",
+        .action = SETMAX_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
+        .script = (const testExchange[]) { LOOK("", "", INFO_SLOTS("0", ONE, ONE)), { } },
+        .error = "no memory slot is free",
+        .total = 1 * GIB, .wanted = 1 * GIB,
     },
     {
         .name = "a stick that is gone leaves its room at once, whatever its backend does",
@@ -1043,7 +1084,7 @@ static const testStatsCase statsCases[] = {
             { "query-hv-balloon", NULL,
               "{\"return\": {\"connected\": true, \"alignment\": 134217728, \"state\": \"floor\","
               " \"target\": " ONE ", \"actual\": " ONE ", \"capacity\": " THREE ","
-              " \"released\": " ONE ", \"ghosts\": 2097152,"
+              " \"released\": " ONE ", \"ghosts\": 2097152, \"free-slots\": 61,"
               " \"last-error\": \"the guest keeps the rest\"}}" },
             { "query-haprot", NULL,
               "{\"return\": [" STICK("0", BASE, ONE, "inuse", ONE, "4096") ","
@@ -1058,6 +1099,7 @@ static const testStatsCase statsCases[] = {
             "balloon.hyperv.released=1048576\n"
             "balloon.hyperv.ghosts=2048\n"
             "balloon.hyperv.alignment=131072\n"
+            "balloon.hyperv.free-slots=61\n"
             "balloon.hyperv.connected=1\n"
             "balloon.hyperv.state=floor\n"
             "balloon.hyperv.last-error=the guest keeps the rest\n"
@@ -2543,12 +2585,45 @@ testParseInfo(const void *opaque G_GNUC_UNUSED)
 
     if (!info->connected || info->alignment != 131072 ||
         info->target != 2 * GIB || info->actual != 1 * GIB ||
-        STRNEQ(info->state, "idle") || info->lastError)
+        STRNEQ(info->state, "idle") || info->lastError ||
+        info->freeSlots != QEMU_HVBALLOON_UNLIMITED)
         return -1;
 
     if (testParse("query-hv-balloon", "{\"return\": {\"connected\": true}}",
                   testGetInfo, (void **)&none) == 0)
         return -1;
+
+    virResetLastError();
+    return 0;
+}
+
+
+static int
+testParseFreeSlots(const void *opaque G_GNUC_UNUSED)
+{
+    const char *const bad[] = {
+        INFO_SLOTS("4294967296", ONE, ONE),
+        INFO_SLOTS("-1", ONE, ONE),
+        INFO_SLOTS("1.5", ONE, ONE),
+        INFO_SLOTS("\"many\"", ONE, ONE),
+        INFO_SLOTS("null", ONE, ONE),
+    };
+    g_autoptr(qemuMonitorHvBalloonInfo) info = NULL;
+    size_t i;
+
+    if (testParse("query-hv-balloon", INFO_SLOTS("61", ONE, ONE),
+                  testGetInfo, (void **)&info) < 0 ||
+        info->freeSlots != 61)
+        return -1;
+
+    for (i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(qemuMonitorHvBalloonInfo) none = NULL;
+
+        if (testParse("query-hv-balloon", bad[i], testGetInfo, (void **)&none) == 0) {
+            fprintf(stderr, "accepted: %s\n", bad[i]);
+            return -1;
+        }
+    }
 
     virResetLastError();
     return 0;
@@ -2612,6 +2687,7 @@ mymain(void)
     if (virTestRun("query-haprot", testParseSticks, NULL) < 0 ||
         virTestRun("query-haprot, bad replies", testParseBadSticks, NULL) < 0 ||
         virTestRun("query-hv-balloon", testParseInfo, NULL) < 0 ||
+        virTestRun("query-hv-balloon, free slots", testParseFreeSlots, NULL) < 0 ||
         virTestRun("query-hv-balloon, bad texts", testParseBadText, NULL) < 0)
         ret = -1;
 

@@ -260,6 +260,7 @@ testLimitsAreNamed(void)
 
     m.in.freeSlots = 0;
     assertRefused(&m, 2 * GIB, "slot");
+    assertRefused(&m, 2 * GIB, "KVM or a vhost device has no more");
     m.in.freeSlots = 1;
     m.in.freeSpace = 256 * MIB;
     assertRefused(&m, 2 * GIB, "262144 KiB");
@@ -522,6 +523,81 @@ testCostlyEndsAtTheSlots(void)
         g_assert_cmpuint(setTarget(&m, target += 128 * MIB), ==, 1);
     assertRefused(&m, target + 128 * MIB, "no memory slot is free for one more stick beside the present 32");
     g_assert_cmpuint(setTarget(&m, target), ==, 0);
+}
+
+static size_t
+setTargetOfSlots(Machine *m, guint64 target)
+{
+    size_t before = m->in.nsticks;
+    size_t plugs = setTarget(m, target);
+
+    g_assert_cmpuint(plugs, <=, m->in.freeSlots);
+    m->in.freeSlots += before;
+    m->in.freeSlots -= m->in.nsticks;
+    return plugs;
+}
+
+static void
+testFewSlotsMakeLargeSticks(void)
+{
+    g_autofree char *refusal = NULL;
+    g_autoptr(qemuHvBalloonPlan) plan = NULL;
+    Machine m;
+
+    /* the last one takes all that can be had */
+    machineInit(&m, 8 * GIB, 64 * GIB);
+    m.in.freeSlots = 1;
+    plan = qemuHvBalloonPlanSetTarget(&m.in, 8 * GIB + 64 * MIB, &refusal);
+    g_assert_cmpuint(plan->steps[0].size, ==, 56 * GIB);
+    g_assert_cmpuint(plan->steps[0].least, ==, 128 * MIB);
+    g_assert_nonnull(strstr(plan->steps[0].reason, "memory slots are left for 1 more on the way to 67108864 KiB"));
+    machineApply(&m, plan);
+    m.in.freeSlots = 0;
+    g_assert_cmpuint(setTarget(&m, 64 * GIB), ==, 0);
+
+    /* with two each is two thirds of what there is then, or more */
+    machineInit(&m, 8 * GIB, 64 * GIB);
+    m.in.freeSlots = 2;
+    setTarget(&m, 8 * GIB + 64 * MIB);
+    g_assert_cmpuint(m.sticks[0].size, ==, 16 * GIB);
+
+    /* so many are enough for the usual eighth */
+    machineInit(&m, 8 * GIB, 64 * GIB);
+    m.in.freeSlots = 18;
+    setTarget(&m, 8 * GIB + 64 * MIB);
+    g_assert_cmpuint(m.sticks[0].size, ==, 1 * GIB);
+
+    /* what costs memory at once is no larger for it */
+    machineInit(&m, 8 * GIB, 64 * GIB);
+    m.in.freeSlots = 1;
+    m.in.costly = true;
+    setTarget(&m, 8 * GIB + 128 * MIB);
+    g_assert_cmpuint(m.sticks[0].size, ==, 128 * MIB);
+}
+
+/* However few slots there are, small steps reach the ceiling. */
+static void
+testFewSlotsReachTheCeiling(void)
+{
+    guint64 slots;
+
+    for (slots = 1; slots <= 80; slots += slots < 8 ? 1 : 8) {
+        guint64 target;
+        Machine m;
+        size_t i;
+
+        machineInit(&m, 1 * GIB, 1 * TIB);
+        m.in.freeSlots = slots;
+        for (target = 1 * GIB; target <= 1 * TIB; target += 64 * MIB) {
+            setTargetOfSlots(&m, target);
+            for (i = 0; i < m.in.nsticks; i++)
+                m.sticks[i].state = QEMU_HVBALLOON_STICK_INUSE;
+        }
+        g_assert_cmpuint(qemuHvBalloonPlanReachable(&m.in), ==, 1 * TIB);
+        g_assert_cmpuint(m.in.nsticks, <=, slots);
+        if (slots >= 64)
+            g_assert_cmpuint(m.sticks[0].size, ==, 128 * MIB);
+    }
 }
 
 static guint64
@@ -831,6 +907,37 @@ testFewSticksWhatever(void)
     g_test_message("%zu sticks at most", most);
 }
 
+/* Up and down at random, with sticks that become free now and then: as long as
+ * there was a slot to begin with, none is ever missed. */
+static void
+testFewSlotsWhatever(void)
+{
+    g_autoptr(GRand) r = g_rand_new_with_seed(g_test_rand_int());
+    g_autofree Machine *m = g_new0(Machine, 1);
+    guint i;
+    guint k;
+
+    for (i = 0; i < 20000; i++) {
+        guint64 boot = (64 * MIB + randomSize(r, 16 * GIB)) & ~(2 * MIB - 1);
+        guint64 room = (2 * GIB + randomSize(r, 1 * TIB)) & ~(2 * MIB - 1);
+        size_t j;
+
+        machineInit(m, boot, boot + room);
+        m->in.alignment = (1ULL << g_rand_int_range(r, 1, 12)) * MIB;
+        m->in.freeSlots = g_rand_int_range(r, 1, 12);
+        for (k = 0; k < 24; k++) {
+            guint64 target = randomSize(r, m->in.maxMemory);
+
+            setTargetOfSlots(m, MAX(target, 1));
+            for (j = 0; j < m->in.nsticks; j++)
+                m->sticks[j].state = g_rand_int_range(r, 0, 8) ? QEMU_HVBALLOON_STICK_INUSE
+                                                               : QEMU_HVBALLOON_STICK_UNUSED;
+        }
+        setTargetOfSlots(m, m->in.maxMemory);
+        g_assert_cmpuint(qemuHvBalloonPlanTotal(&m->in), ==, m->in.maxMemory);
+    }
+}
+
 static void
 testConfigProperties(void)
 {
@@ -875,6 +982,9 @@ main(int argc, char **argv)
     g_test_add_func("/plan/grow/logarithmic", testLogarithmicSticks);
     g_test_add_func("/plan/grow/few-sticks-whatever", testFewSticksWhatever);
     g_test_add_func("/plan/grow/costly-slots", testCostlyEndsAtTheSlots);
+    g_test_add_func("/plan/grow/few-slots", testFewSlotsMakeLargeSticks);
+    g_test_add_func("/plan/grow/few-slots-ceiling", testFewSlotsReachTheCeiling);
+    g_test_add_func("/plan/grow/few-slots-whatever", testFewSlotsWhatever);
     g_test_add_func("/plan/limits", testLimitsAreNamed);
     g_test_add_func("/plan/reasons", testReasonsSayTheFigures);
     g_test_add_func("/plan/step-names", testStepNames);
