@@ -178,7 +178,7 @@ hvmemDomainNew(const char *name,
     dom->active = active;
     dom->sticks = g_ptr_array_new_with_free_func((GDestroyNotify)stickFree);
     dom->capacity = dom->released = dom->ghosts = HVMEM_UNKNOWN;
-    dom->usable = dom->rss = HVMEM_UNKNOWN;
+    dom->freeSlots = dom->usable = dom->rss = HVMEM_UNKNOWN;
 
     if (!(doc = hvmemXMLParse(xml, error)))
         return NULL;
@@ -333,6 +333,7 @@ hvmemDomainAddStats(hvmemDomain *dom,
     takeSize(&stats, "balloon.hyperv.released", &dom->released);
     takeSize(&stats, "balloon.hyperv.ghosts", &dom->ghosts);
     takeSize(&stats, "balloon.hyperv.alignment", &dom->alignment);
+    dom->freeSlots = paramNumber(findParam(params, nparams, "balloon.hyperv.free-slots"), HVMEM_UNKNOWN);
     takeText(&stats, "balloon.hyperv.state", &dom->state);
     takeText(&stats, "balloon.hyperv.last-error", &dom->lastError);
     takeSticks(dom, &stats);

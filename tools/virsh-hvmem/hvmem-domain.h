@@ -63,6 +63,8 @@ struct _hvmemDomain {
     guint64 released;
     guint64 ghosts;
     guint64 alignment;          /* of what the guest can be given; 0: not known */
+    guint64 freeSlots;          /* sticks that can still be plugged; a number,
+                                   HVMEM_UNKNOWN: no limit is told */
     guint64 usable;             /* what the guest could give to its programs */
     guint64 rss;                /* host memory of the QEMU process */
     bool told;                  /* are connected and state known? */

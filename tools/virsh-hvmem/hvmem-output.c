@@ -310,6 +310,7 @@ jsonBalloon(JsonBuilder *builder,
     hvmemJSONSize(builder, "capacity", dom->capacity);
     hvmemJSONSize(builder, "released", dom->released);
     hvmemJSONSize(builder, "ghosts", dom->ghosts);
+    hvmemJSONSize(builder, "free-slots", dom->freeSlots);
     if (dom->told) {
         hvmemJSONSize(builder, "alignment", dom->alignment);
         jsonBool(builder, "connected", dom->connected);

@@ -71,7 +71,7 @@ fillInput(qemuHvBalloonPlanInput *in,
     /* 1 stands for the host's usual huge page, which nearly always is 2 MiB */
     in->granule = dom->hugepage == 1 ? QEMU_HVBALLOON_STICK_GRANULE : dom->hugepage / HVMEM_KIB;
     in->alignment = dom->alignment ? dom->alignment / HVMEM_KIB : QEMU_HVBALLOON_GUEST_ALIGNMENT;
-    in->freeSlots = QEMU_HVBALLOON_UNLIMITED;
+    in->freeSlots = dom->freeSlots == HVMEM_UNKNOWN ? QEMU_HVBALLOON_UNLIMITED : dom->freeSlots;
     in->freeSpace = QEMU_HVBALLOON_UNLIMITED;
     in->costly = dom->hugepage || dom->immediate || dom->locked || dom->hostdevs;
 }

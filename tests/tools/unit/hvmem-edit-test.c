@@ -213,6 +213,24 @@ testPlanLive(void)
 }
 
 
+/* As the driver, which knows by the same way how many there are. */
+static void
+testPlanCountsSlots(void)
+{
+    g_autoptr(hvmemDomain) dom = domain(HYPERV_DOMAIN, true);
+    g_autoptr(hvmemPlan) last = NULL;
+    g_autoptr(hvmemPlan) none = NULL;
+
+    dom->freeSlots = 1;
+    last = hvmemPlanNew(dom, 4 * GIB);
+    g_assert_cmpuint(last->steps->steps[0].size, ==, 5 * GIB / 1024);
+    dom->freeSlots = 0;
+    none = hvmemPlanNew(dom, 4 * GIB);
+    g_assert_null(none->steps);
+    g_assert_nonnull(strstr(none->refused, "no memory slot is free"));
+}
+
+
 /* What nobody has said to be unused is not planned to be removed. */
 static void
 testPlanKeepsUnknownSticks(void)
@@ -351,6 +369,7 @@ main(int argc,
     g_test_add_func("/hvmem/edit/refusals", testEditRefusals);
     g_test_add_func("/hvmem/edit/quotes", testQuotes);
     g_test_add_func("/hvmem/plan/live", testPlanLive);
+    g_test_add_func("/hvmem/plan/slots", testPlanCountsSlots);
     g_test_add_func("/hvmem/plan/unknown-sticks", testPlanKeepsUnknownSticks);
     g_test_add_func("/hvmem/plan/config", testPlanConfig);
     g_test_add_func("/hvmem/doctor/domain", testDoctorDomain);

@@ -268,6 +268,7 @@ testFromStats(void)
         number("balloon.rss", 5000), number("balloon.hyperv.requested", 3 << 20), number("balloon.hyperv.boot", 1 << 20),
         number("balloon.hyperv.capacity", 4 << 20), number("balloon.hyperv.released", 0), number("balloon.hyperv.ghosts", 2048),
         number("balloon.hyperv.alignment", 131072), boolean("balloon.hyperv.connected", true),
+        number("balloon.hyperv.free-slots", 5),
         text("balloon.hyperv.state", "adding"), number("balloon.hyperv.stick.count", 2),
         text("balloon.hyperv.stick.0.alias", "ua-haprot0"), number("balloon.hyperv.stick.0.addr", 4 * GIB),
         number("balloon.hyperv.stick.0.size", 2 << 20), text("balloon.hyperv.stick.0.state", "inuse"),
@@ -277,7 +278,9 @@ testFromStats(void)
     };
     const hvmemStick *stick;
 
+    g_assert_cmpuint(dom->freeSlots, ==, HVMEM_UNKNOWN);
     hvmemDomainAddStats(dom, params, G_N_ELEMENTS(params));
+    g_assert_cmpuint(dom->freeSlots, ==, 5);
     g_assert_cmpuint(dom->current, ==, GIB);
     g_assert_cmpuint(dom->total, ==, 4 * GIB);
     g_assert_cmpuint(dom->requested, ==, 3 * GIB);
