@@ -252,8 +252,31 @@ static void test_new_kernel(void)
     dm_regions_release(&r, (DmRange) { STICKS + MIB, MIB }, NULL);
     dm_regions_new_kernel(&r);
     g_assert_cmpuint(dm_regions_actual(&r), ==, 1024 * MIB);
-    g_assert_cmpuint(dm_pageset_count(r.in_doubt), ==, BLOCK - MIB);
+    g_assert_cmpuint(dm_regions_in_doubt(&r), ==, BLOCK - MIB);
     g_assert_cmpuint(dm_pageset_count(r.released), ==, MIB);
+    g_assert_null(dm_regions_fault(&r));
+    dm_regions_clear(&r);
+}
+
+/* Every second page of a stick is released: to be in doubt of all the others
+ * takes no room, and so no time. */
+static void test_new_kernel_scattered(void)
+{
+    DmRegions r;
+    size_t before;
+    uint64_t page;
+
+    init(&r);
+    plug(&r, 0, STICKS, 32 * BLOCK);
+    dm_regions_added(&r, (DmRange) { STICKS, 32 * BLOCK });
+    for (page = STICKS; page < STICKS + 32 * BLOCK; page += 2) {
+        dm_regions_release(&r, (DmRange) { page, 1 }, NULL);
+    }
+    before = dm_regions_bytes(&r);
+    dm_regions_new_kernel(&r);
+    g_assert_cmpuint(dm_regions_in_doubt(&r), ==, 16 * BLOCK);
+    g_assert_cmpuint(dm_regions_actual(&r), ==, 1024 * MIB);
+    g_assert_cmpuint(dm_regions_bytes(&r), <=, before);
     g_assert_null(dm_regions_fault(&r));
     dm_regions_clear(&r);
 }
@@ -369,6 +392,8 @@ int main(int argc, char **argv)
                     test_postponed_continued);
     g_test_add_func("/regions/new-driver", test_new_driver);
     g_test_add_func("/regions/new-kernel", test_new_kernel);
+    g_test_add_func("/regions/new-kernel/scattered",
+                    test_new_kernel_scattered);
     g_test_add_func("/regions/offline", test_offline);
     g_test_add_func("/regions/hot-add/in-doubt", test_add_in_doubt);
     g_test_add_func("/regions/ghosts", test_ghosts);

@@ -470,7 +470,7 @@ static void explain_ceiling(DmEngine *e)
                   "guest has %" G_GUINT64_FORMAT " MiB that were on their "
                   "way when its driver disconnected; a restart of the guest "
                   "clears this",
-                  dm_pageset_count(e->regions.in_doubt) / MIB_PAGES(1));
+                  dm_regions_in_doubt(&e->regions) / MIB_PAGES(1));
     } else {
         g_clear_pointer(&e->last_error, g_free);
     }
@@ -1215,7 +1215,7 @@ void dm_engine_query(const DmEngine *e, DmEngineInfo *info)
         .boot = r->boot_pages,
         .capacity = dm_regions_capacity(r),
         .released = dm_pageset_count(r->released),
-        .in_doubt = dm_pageset_count(r->in_doubt),
+        .in_doubt = dm_regions_in_doubt(r),
         .offline = dm_pageset_count(r->offline),
         .ghosts = dm_pageset_count(r->ghosts),
         .ungranted = dm_regions_ungranted(r),

@@ -49,6 +49,7 @@ void dm_regions_init(DmRegions *r, const DmRange *boot, unsigned n,
     r->offline = dm_pageset_new();
     r->ghosts = dm_pageset_new();
     r->unusable = dm_pageset_new();
+    r->new_kernel = false;
     r->n_postponed = 0;
 }
 
@@ -82,8 +83,15 @@ static uint64_t count_in(const DmPageSet *set, DmRange range)
 uint64_t dm_regions_actual(const DmRegions *r)
 {
     return r->boot_pages + dm_pageset_count(r->added) -
-           dm_pageset_count(r->released) - dm_pageset_count(r->in_doubt) -
+           dm_pageset_count(r->released) - dm_regions_in_doubt(r) -
            dm_pageset_count(r->offline);
+}
+
+uint64_t dm_regions_in_doubt(const DmRegions *r)
+{
+    return r->new_kernel ?
+           dm_pageset_count(r->added) - dm_pageset_count(r->released) :
+           dm_pageset_count(r->in_doubt);
 }
 
 uint64_t dm_regions_capacity(const DmRegions *r)
@@ -798,7 +806,7 @@ void dm_regions_new_driver(DmRegions *r, uint64_t align)
     }
 }
 
-static void boot_is_owned(DmRegions *r)
+void dm_regions_new_kernel(DmRegions *r)
 {
     unsigned i;
 
@@ -806,25 +814,10 @@ static void boot_is_owned(DmRegions *r)
         DmRange boot = boot_at(r, i);
 
         dm_pageset_remove(r->released, boot.first, boot.count);
-        dm_pageset_remove(r->in_doubt, boot.first, boot.count);
     }
-}
-
-void dm_regions_new_kernel(DmRegions *r)
-{
-    uint64_t first, count, at = 0, gap, n;
-
-    boot_is_owned(r);
+    dm_pageset_clear(r->in_doubt);
     dm_pageset_clear(r->offline);
-    while (dm_pageset_next(r->added, at, DM_MAX_PFN + 1, &first, &count)) {
-        uint64_t from = first;
-
-        at = first + count;
-        while (dm_pageset_next_gap(r->released, from, at, &gap, &n)) {
-            dm_pageset_add(r->in_doubt, gap, n);
-            from = gap + n;
-        }
-    }
+    r->new_kernel = true;
 }
 
 void dm_regions_reset(DmRegions *r, DmPageSet *discard)
@@ -842,5 +835,6 @@ void dm_regions_reset(DmRegions *r, DmPageSet *discard)
     dm_pageset_clear(r->offline);
     dm_pageset_clear(r->ghosts);
     dm_pageset_clear(r->unusable);
+    r->new_kernel = false;
     r->n_postponed = 0;
 }

@@ -47,6 +47,8 @@ typedef struct DmRegions {
     DmPageSet *offline;         /* of added */
     DmPageSet *ghosts;          /* released, and their stick is gone */
     DmPageSet *unusable;        /* refused, plugged or not: until a reset */
+    bool new_kernel;            /* all of added and not released is in doubt,
+                                   whatever in_doubt holds */
     DmHotAdd postponed[DM_MAX_POSTPONED];   /* the next to try first */
     unsigned n_postponed;
 } DmRegions;
@@ -66,6 +68,7 @@ void dm_regions_clear(DmRegions *regions);
 /* boot + added - released - in doubt - offline. */
 uint64_t dm_regions_actual(const DmRegions *regions);
 uint64_t dm_regions_capacity(const DmRegions *regions);
+uint64_t dm_regions_in_doubt(const DmRegions *regions);
 /* Plugged, but never given to this guest. */
 uint64_t dm_regions_ungranted(const DmRegions *regions);
 
@@ -142,7 +145,8 @@ void dm_regions_refused(DmRegions *regions, const DmHotAdd *add,
 void dm_regions_new_driver(DmRegions *regions, uint64_t align);
 /*
  * A new kernel owns all boot memory, whatever the old one released. Of sticks
- * it may have found anything that the old one had: that is in doubt.
+ * it may have found anything that the old one had: that is in doubt until a
+ * reset. It takes no time or room, however scattered the released pages are.
  */
 void dm_regions_new_kernel(DmRegions *regions);
 /* The guest has its boot memory and nothing else. What it had of sticks goes

@@ -404,6 +404,7 @@ static void intent(Stream *s, DmEngine *e)
 {
     NUMBER(s, "target", e->target, MAX_PAGES);
     NUMBER(s, "obstacle", e->obstacle, DM_STATE_FROZEN);
+    e->regions.new_kernel = e->obstacle == DM_STATE_NEW_KERNEL;
     text(s, "last error", &e->last_error);
     moment_or_never(s, "next try", &e->retry_at);
     NUMBER(s, "delay of tries", e->retry_delay, MAX_MS);
