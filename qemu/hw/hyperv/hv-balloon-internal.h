@@ -74,6 +74,7 @@ struct HvBalloon {
     HvBalloonReport report;
     int64_t stats_interval_s;   /* guest-stats-polling-interval, 0: off */
     HvBalloonReport stats;      /* the report that guest-stats shows */
+    uint64_t stats_ms;          /* when that arrived, by hv_balloon_now() */
 };
 
 /* hv-balloon.c */

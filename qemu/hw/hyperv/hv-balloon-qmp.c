@@ -46,12 +46,14 @@ void hv_balloon_stick_event(HvBalloon *balloon, unsigned number,
 
 /*
  * The guest reports every second, asked or not, so guest-stats need no polling
- * to be current: an interval only makes them change less often.
+ * to be current: an interval only makes them change less often.  The time of
+ * day, which is shown, may be set back and is no measure of that.
  */
 static bool stats_due(const HvBalloon *balloon)
 {
-    return balloon->report.when_s >=
-           balloon->stats.when_s + balloon->stats_interval_s;
+    return !balloon->stats.valid ||
+           hv_balloon_now() - balloon->stats_ms >=
+           (uint64_t)balloon->stats_interval_s * 1000;
 }
 
 void hv_balloon_report_received(HvBalloon *balloon, const DmStatus *status)
@@ -66,6 +68,7 @@ void hv_balloon_report_received(HvBalloon *balloon, const DmStatus *status)
                                    balloon->report.available);
     if (stats_due(balloon)) {
         balloon->stats = balloon->report;
+        balloon->stats_ms = hv_balloon_now();
     }
     if (balloon->status_report) {
         qapi_event_send_hv_balloon_status_report(balloon->report.committed,

@@ -863,11 +863,56 @@ static void test_hmp(void)
 
 /* ---- Reports ---- */
 
+static void assert_available(QTestState *qts, uint64_t pages)
+{
+    QDict *data = qtest_qmp(qts, "{'execute': 'qom-get', 'arguments': {"
+                            " 'path': '/machine/peripheral/hvb',"
+                            " 'property': 'guest-stats'}}");
+    QDict *info = qdict_get_qdict(data, "return");
+    QDict *stats = qdict_get_qdict(info, "stats");
+
+    g_assert_cmpint(qdict_get_int(info, "last-update"), >, 0);
+    g_assert_cmpint(qdict_get_int(stats, "stat-available-memory"), ==,
+                    pages * DM_PAGE);
+    qobject_unref(data);
+}
+
+static void set_polling_interval(QTestState *qts, unsigned seconds)
+{
+    qtest_qmp_assert_success(qts, "{'execute': 'qom-set', 'arguments': {"
+                             " 'path': '/machine/peripheral/hvb',"
+                             " 'property': 'guest-stats-polling-interval',"
+                             " 'value': %u}}", seconds);
+}
+
+/* An interval holds guest-stats back, and nothing else; 0 lets them go. */
+static void test_polling_interval(void)
+{
+    DmGuest guest;
+    QTestState *qts = guest_with_vmbus(
+        "-m 256M -device hv-balloon,id=hvb,status-report=on");
+
+    dm_connect(&guest, qts);
+    dm_open(&guest, DM_CAPS);
+    set_polling_interval(qts, 36000);
+    dm_status_report(&guest, 1000, 3000);
+    qtest_qmp_eventwait(qts, "HV_BALLOON_STATUS_REPORT");
+    assert_available(qts, 1000);
+    dm_status_report(&guest, 2000, 3000);
+    qtest_qmp_eventwait(qts, "HV_BALLOON_STATUS_REPORT");
+    assert_available(qts, 1000);
+    set_polling_interval(qts, 0);
+    dm_status_report(&guest, 3000, 3000);
+    qtest_qmp_eventwait(qts, "HV_BALLOON_STATUS_REPORT");
+    assert_available(qts, 3000);
+    qtest_quit(qts);
+}
+
 static void test_status_report(void)
 {
     DmGuest guest;
     QTestState *qts;
-    QDict *event, *data, *stats;
+    QDict *event, *data;
 
     qts = guest_with_vmbus("-m 256M "
                            "-device hv-balloon,id=hvb,status-report=on");
@@ -888,15 +933,7 @@ static void test_status_report(void)
     g_assert_cmpint(qdict_get_int(data, "committed"), ==, 3000 * DM_PAGE);
     qobject_unref(data);
 
-    data = qtest_qmp(qts, "{'execute': 'qom-get', 'arguments': {"
-                     " 'path': '/machine/peripheral/hvb',"
-                     " 'property': 'guest-stats'}}");
-    stats = qdict_get_qdict(data, "return");
-    g_assert_cmpint(qdict_get_int(stats, "last-update"), >, 0);
-    stats = qdict_get_qdict(stats, "stats");
-    g_assert_cmpint(qdict_get_int(stats, "stat-available-memory"), ==,
-                    1000 * DM_PAGE);
-    qobject_unref(data);
+    assert_available(qts, 1000);
     qtest_quit(qts);
 }
 
@@ -965,6 +1002,7 @@ int main(int argc, char **argv)
     qtest_add_func("/hv-balloon/status-report-rate", test_status_report_rate);
     qtest_add_func("/hv-balloon/hmp", test_hmp);
     qtest_add_func("/hv-balloon/status-report", test_status_report);
+    qtest_add_func("/hv-balloon/polling-interval", test_polling_interval);
 
     ret = g_test_run();
     rom_delete();
