@@ -426,6 +426,26 @@ static void unsent_nothing(DmEngine *e)
     e->txn = (Txn) { .kind = TXN_BALLOON, .asked = 512 };
 }
 
+static void new_kernel_without_boot(DmEngine *e)
+{
+    e->obstacle = DM_STATE_NEW_KERNEL;
+    dm_pageset_add(e->regions.released, 0x200, 1);
+}
+
+static void new_kernel_asked(DmEngine *e)
+{
+    dm_regions_new_kernel(&e->regions);
+    e->obstacle = DM_STATE_NEW_KERNEL;
+    e->txn = (Txn) { .kind = TXN_BALLOON, .sent = true, .asked = 512 };
+}
+
+static void new_kernel_robbed(DmEngine *e)
+{
+    dm_regions_new_kernel(&e->regions);
+    e->obstacle = DM_STATE_NEW_KERNEL;
+    dm_pageset_add(e->discard, 63 * SIM_MIB, 1);
+}
+
 static const Tamper tampers[] = {
     { "discard-owned", discard_owned, "discards what the guest has" },
     { "discard-rom", discard_rom, "discards what the guest has" },
@@ -458,6 +478,10 @@ static const Tamper tampers[] = {
     { "hot-add-two-sizes", two_sizes, "of two sizes" },
     { "hot-add-before-discard", add_before_discard, "some to discard" },
     { "unsent-nothing", unsent_nothing, "not that of the request" },
+    { "new-kernel-without-boot", new_kernel_without_boot,
+      "does not have all of boot memory" },
+    { "new-kernel-asked", new_kernel_asked, "under a new kernel" },
+    { "new-kernel-robbed", new_kernel_robbed, "under a new kernel" },
 };
 
 static void test_tamper(gconstpointer data)

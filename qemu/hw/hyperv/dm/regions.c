@@ -241,6 +241,11 @@ const char *dm_regions_fault(const DmRegions *r)
     if (count_of_set(r, r->offline, gone_in)) {
         return "pages are offline and released or in doubt";
     }
+    if (r->new_kernel && (dm_pageset_count(r->offline) ||
+                          count_of_set(r, r->released, boot_in))) {
+        return "a new kernel does not have all of boot memory, or some "
+               "offline";
+    }
     if (count_of_set(r, r->ghosts, memory_in)) {
         return "ghosts lie over memory";
     }

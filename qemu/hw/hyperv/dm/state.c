@@ -621,6 +621,10 @@ static const char *check_transaction(const DmEngine *e)
 {
     const Txn *txn = &e->txn;
 
+    if (e->obstacle == DM_STATE_NEW_KERNEL &&
+        (txn->kind != TXN_NONE || dm_pageset_count(e->discard))) {
+        return "something goes on under a new kernel";
+    }
     if (txn->kind == TXN_NONE) {
         return NULL;
     }
