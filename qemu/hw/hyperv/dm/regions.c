@@ -80,6 +80,43 @@ static uint64_t count_in(const DmPageSet *set, DmRange range)
     return dm_pageset_count_in(set, range.first, range.count);
 }
 
+static uint64_t boot_in(const DmRegions *r, DmRange range)
+{
+    uint64_t n = 0;
+    unsigned i;
+
+    for (i = 0; i < r->boot->len; i++) {
+        n += intersect(boot_at(r, i), range).count;
+    }
+    return n;
+}
+
+static uint64_t sticks_in(const DmRegions *r, DmRange range)
+{
+    uint64_t n = 0;
+    unsigned i;
+
+    for (i = 0; i < r->sticks->len; i++) {
+        n += intersect(stick_at(r, i)->range, range).count;
+    }
+    return n;
+}
+
+static uint64_t memory_in(const DmRegions *r, DmRange range)
+{
+    return boot_in(r, range) + sticks_in(r, range);
+}
+
+static uint64_t released_in(const DmRegions *r, DmRange range)
+{
+    return count_in(r->released, range);
+}
+
+static uint64_t added_in(const DmRegions *r, DmRange range)
+{
+    return count_in(r->added, range);
+}
+
 uint64_t dm_regions_actual(const DmRegions *r)
 {
     return r->boot_pages + dm_pageset_count(r->added) -
@@ -110,17 +147,8 @@ uint64_t dm_regions_ungranted(const DmRegions *r)
  */
 bool dm_regions_is_released(const DmRegions *r, DmRange range)
 {
-    uint64_t gone = count_in(r->released, range);
-    unsigned i;
-
-    for (i = 0; i < r->sticks->len; i++) {
-        DmRange part = intersect(stick_at(r, i)->range, range);
-
-        if (part.count) {
-            gone += part.count - count_in(r->added, part);
-        }
-    }
-    return gone == range.count;
+    return released_in(r, range) + sticks_in(r, range) - added_in(r, range) ==
+           range.count;
 }
 
 size_t dm_regions_other_bytes(const DmRegions *r)
@@ -138,36 +166,9 @@ size_t dm_regions_bytes(const DmRegions *r)
 
 /* ---- invariants ---- */
 
-static uint64_t boot_in(const DmRegions *r, DmRange range)
-{
-    uint64_t n = 0;
-    unsigned i;
-
-    for (i = 0; i < r->boot->len; i++) {
-        n += intersect(boot_at(r, i), range).count;
-    }
-    return n;
-}
-
-static uint64_t sticks_in(const DmRegions *r, DmRange range)
-{
-    uint64_t n = 0;
-    unsigned i;
-
-    for (i = 0; i < r->sticks->len; i++) {
-        n += intersect(stick_at(r, i)->range, range).count;
-    }
-    return n;
-}
-
 static uint64_t given_in(const DmRegions *r, DmRange range)
 {
-    return boot_in(r, range) + count_in(r->added, range);
-}
-
-static uint64_t memory_in(const DmRegions *r, DmRange range)
-{
-    return boot_in(r, range) + sticks_in(r, range);
+    return boot_in(r, range) + added_in(r, range);
 }
 
 typedef uint64_t CountFunc(const DmRegions *r, DmRange range);
@@ -184,16 +185,6 @@ static uint64_t count_of_set(const DmRegions *r, const DmPageSet *set,
         at = range_end(run);
     }
     return n;
-}
-
-static uint64_t released_in(const DmRegions *r, DmRange range)
-{
-    return count_in(r->released, range);
-}
-
-static uint64_t added_in(const DmRegions *r, DmRange range)
-{
-    return count_in(r->added, range);
 }
 
 static uint64_t gone_in(const DmRegions *r, DmRange range)
@@ -257,7 +248,7 @@ const char *dm_regions_fault(const DmRegions *r)
 
 bool dm_regions_never_given(const DmRegions *r, DmRange range)
 {
-    return sticks_in(r, range) == range.count && !count_in(r->added, range);
+    return sticks_in(r, range) == range.count && !added_in(r, range);
 }
 
 /* ---- sticks ---- */
@@ -291,23 +282,6 @@ DmStickState dm_regions_stick_state(const DmRegions *r, const DmStick *stick)
     return stick->used ? DM_STICK_UNUSED : DM_STICK_IDLE;
 }
 
-static bool overlaps_memory(const DmRegions *r, DmRange range)
-{
-    unsigned i;
-
-    for (i = 0; i < r->boot->len; i++) {
-        if (intersect(boot_at(r, i), range).count) {
-            return true;
-        }
-    }
-    for (i = 0; i < r->sticks->len; i++) {
-        if (intersect(stick_at(r, i)->range, range).count) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Moves the pages of @from within @range into @to. */
 static void move_pages(DmPageSet *from, DmPageSet *to, DmRange range)
 {
@@ -334,7 +308,7 @@ bool dm_regions_plug(DmRegions *r, unsigned id, DmRange range, bool on_demand,
                     "name", range.count * 4, range.first << DM_PAGE_SHIFT);
         return false;
     }
-    if (overlaps_memory(r, range)) {
+    if (memory_in(r, range)) {
         g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
                     "the stick at 0x%" G_GINT64_MODIFIER "x overlaps other "
                     "memory", range.first << DM_PAGE_SHIFT);
@@ -561,18 +535,6 @@ static bool touched(const DmRegions *r, uint64_t from, uint64_t end)
     return next_touched(r, from, end, &first, &count);
 }
 
-static bool boot_within(const DmRegions *r, uint64_t from, uint64_t end)
-{
-    unsigned i;
-
-    for (i = 0; i < r->boot->len; i++) {
-        if (intersect(boot_at(r, i), (DmRange) { from, end - from }).count) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Where the run of adjacent sticks that holds @page ends; @page if none. */
 static uint64_t space_end(const DmRegions *r, uint64_t page)
 {
@@ -625,7 +587,7 @@ static bool start_region(const DmRegions *r, uint64_t page, uint64_t chunk,
     }
     limit = round_up(end, align);
     while (at < limit && !touched(r, at, at + align) &&
-           !boot_within(r, at, at + align)) {
+           !boot_in(r, (DmRange) { at, align })) {
         at += align;
     }
     if (at == chunk) {
