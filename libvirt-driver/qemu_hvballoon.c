@@ -449,7 +449,6 @@ qemuHvBalloonDropVanished(virQEMUDriver *driver,
     VIR_INFO("domain '%s': stick '%s' is gone", vm->def->name, alias);
 
     if (g_hash_table_contains(view->backends, backend) &&
-        !qemuHvBalloonViewUsesBackend(view, backend) &&
         !qemuHvBalloonStickIsDriverOwned(mem)) {
         /* It may still be in use for a moment: then DEVICE_DELETED comes. */
         if (qemuDomainRemoveDevice(driver, vm, &dev) < 0)
@@ -474,14 +473,10 @@ qemuHvBalloonDropAllVanished(virQEMUDriver *driver,
 
     for (i = vm->def->nmems; i > 0; i--) {
         virDomainMemoryDef *mem = vm->def->mems[i - 1];
-        const qemuMonitorHvBalloonStick *stick;
 
-        if (mem->model != VIR_DOMAIN_MEMORY_MODEL_HAPROT || !mem->info.alias)
-            continue;
-
-        /* one of another size only took over the name */
-        stick = qemuHvBalloonViewFind(view, mem->info.alias);
-        if (!stick || stick->size != mem->size)
+        if (mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT &&
+            mem->info.alias &&
+            !qemuHvBalloonViewFind(view, mem->info.alias))
             qemuHvBalloonDropVanished(driver, vm, view, mem);
     }
 }
@@ -697,13 +692,18 @@ qemuHvBalloonAdoptAll(virQEMUDriver *driver,
 }
 
 
+/* A stick that is gone takes its part of @wish along, unless it is back by
+ * another name. But a new daemon cannot tell one that went from one that was
+ * on its way when the old one died: then @wish stands. */
 static void
 qemuHvBalloonKeepWish(virDomainObj *vm,
-                      unsigned long long wish)
+                      unsigned long long wish,
+                      bool newDaemon)
 {
     virDomainMemballoonDef *balloon = vm->def->memballoon;
 
-    wish = MIN(wish, virDomainDefGetMemoryTotal(vm->def));
+    if (!newDaemon)
+        wish = MIN(wish, virDomainDefGetMemoryTotal(vm->def));
     balloon->requested = MAX(balloon->requested, wish);
 }
 
@@ -712,7 +712,8 @@ qemuHvBalloonKeepWish(virDomainObj *vm,
  * error reported. */
 static qemuHvBalloonView *
 qemuHvBalloonSync(virQEMUDriver *driver,
-                  virDomainObj *vm)
+                  virDomainObj *vm,
+                  bool newDaemon)
 {
     g_autoptr(qemuHvBalloonView) view = qemuHvBalloonLook(vm);
     unsigned long long wish = qemuHvBalloonRequested(vm);
@@ -723,8 +724,7 @@ qemuHvBalloonSync(virQEMUDriver *driver,
     qemuHvBalloonDropImpossible(vm);
     qemuHvBalloonDropAllVanished(driver, vm, view);
     qemuHvBalloonAdoptAll(driver, vm, view);
-    /* one that is gone may be back by another name */
-    qemuHvBalloonKeepWish(vm, wish);
+    qemuHvBalloonKeepWish(vm, wish, newDaemon);
     qemuHvBalloonDropOrphans(vm, view);
 
     if (virDomainObjCheckActive(vm) < 0)
@@ -974,9 +974,10 @@ qemuHvBalloonReconcileSteps(virQEMUDriver *driver,
 }
 
 
-void
-qemuHvBalloonReconcile(virQEMUDriver *driver,
-                       virDomainObj *vm)
+static void
+qemuHvBalloonReconcileAs(virQEMUDriver *driver,
+                         virDomainObj *vm,
+                         bool newDaemon)
 {
     g_autoptr(qemuHvBalloonView) view = NULL;
     virErrorPtr orig;
@@ -990,7 +991,7 @@ qemuHvBalloonReconcile(virQEMUDriver *driver,
 
     if (qemuHvBalloonRunsOnStock(vm))
         qemuHvBalloonReconcileStock(driver, vm);
-    else if ((view = qemuHvBalloonSync(driver, vm)))
+    else if ((view = qemuHvBalloonSync(driver, vm, newDaemon)))
         qemuHvBalloonReconcileSteps(driver, vm, view);
 
     if (virGetLastErrorCode() != VIR_ERR_OK)
@@ -1005,9 +1006,25 @@ qemuHvBalloonReconcile(virQEMUDriver *driver,
 }
 
 
+void
+qemuHvBalloonReconcile(virQEMUDriver *driver,
+                       virDomainObj *vm)
+{
+    qemuHvBalloonReconcileAs(driver, vm, false);
+}
+
+
 /*
  * The occasions
  */
+
+void
+qemuHvBalloonReconnected(virQEMUDriver *driver,
+                         virDomainObj *vm)
+{
+    qemuHvBalloonReconcileAs(driver, vm, true);
+}
+
 
 void
 qemuHvBalloonProcessChange(virQEMUDriver *driver,
@@ -1187,7 +1204,7 @@ qemuHvBalloonLookForPlan(virQEMUDriver *driver,
         return 0;
     }
 
-    if (!(*view = qemuHvBalloonSync(driver, vm)))
+    if (!(*view = qemuHvBalloonSync(driver, vm, false)))
         return -1;
 
     qemuHvBalloonInputLive(in, driver, vm, *view);

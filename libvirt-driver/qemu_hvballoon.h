@@ -78,3 +78,9 @@ qemuHvBalloonProcessChange(virQEMUDriver *driver,
 void
 qemuHvBalloonReconcile(virQEMUDriver *driver,
                        virDomainObj *vm);
+
+/* The same for a domain that a new daemon has found running: what was asked for
+ * stands, also where the daemon before it died on the way to it. */
+void
+qemuHvBalloonReconnected(virQEMUDriver *driver,
+                         virDomainObj *vm);

@@ -44,6 +44,7 @@ typedef enum {
     SETMAX_LIVE,
     SETMAX_CONFIG,
     RECONCILE,
+    RECONNECT,
 } testAction;
 
 typedef struct {
@@ -482,8 +483,7 @@ static const testCase cases[] = {
         .name = "reconcile: another stick of the same name has taken its place",
         .action = RECONCILE, .requested = 1 * GIB, .sticks = { 1 * GIB },
         .script = (const testExchange[]) {
-            LOOK(STICK("0", BASE, TWO, "inuse", TWO, "0"), "," BACKEND("0"), INFO(ONE, ONE)),
-            { "query-balloon", NULL, ACTUAL }, { } },
+            LOOK(STICK("0", BASE, TWO, "inuse", TWO, "0"), "," BACKEND("0"), INFO(ONE, ONE)), { } },
         .total = 3 * GIB, .wanted = 1 * GIB,
     },
     {
@@ -501,6 +501,17 @@ static const testCase cases[] = {
         .script = (const testExchange[]) {
             LOOK("", "", INFO(ONE, ONE)), { "query-balloon", NULL, ACTUAL }, { } },
         .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "a new daemon goes on with a stick that was on its way",
+        .action = RECONNECT, .requested = 2 * GIB, .sticks = { 1 * GIB },
+        .script = (const testExchange[]) {
+            LOOK("", "," BACKEND("0"), INFO(ONE, ONE)), { "query-balloon", NULL, ACTUAL },
+            OBJECT_DEL("0", OK),
+            OBJECT_ADD("0", ONE, OK), DEVICE_ADD("0", OK),
+            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, ONE),
+            BALLOON(TWO, OK), { } },
+        .total = 2 * GIB, .wanted = 2 * GIB,
     },
     {
         .name = "reconcile forgets a stick and its backend",
@@ -724,6 +735,9 @@ testAct(const testCase *test,
                                       VIR_DOMAIN_MEM_MAXIMUM);
     case RECONCILE:
         qemuHvBalloonReconcile(&driver, vm);
+        return 0;
+    case RECONNECT:
+        qemuHvBalloonReconnected(&driver, vm);
         return 0;
     }
     return -1;
@@ -1324,7 +1338,7 @@ testFailingCheckResult(const testFailing *run,
     unsigned long long wish = testFailingIsSet(run) ? test->size : test->requested;
     unsigned long long requested = vm->def->memballoon->requested;
 
-    if (test->action == RECONCILE) {
+    if (test->action == RECONCILE || test->action == RECONNECT) {
         CHECK(rc == 0 && virGetLastErrorCode() == VIR_ERR_OK,
               "reconcile: %s", virGetLastErrorMessage());
     } else {
@@ -1440,7 +1454,10 @@ testFailingCheckConverges(const testFailing *run,
     testSimServe(run->sim, mon);
 
     run->sim->failAt = -1;
-    qemuHvBalloonReconcile(&driver, vm);
+    if (run->restarted)
+        qemuHvBalloonReconnected(&driver, vm);
+    else
+        qemuHvBalloonReconcile(&driver, vm);
     done = run->sim->log->len;
     qemuHvBalloonReconcile(&driver, vm);
     testMonitorEnd(vm, mon);
@@ -2014,7 +2031,7 @@ testStatusReconcile(const testStatusCase *test,
     if (!(mon = testMonitorNew(vm)))
         return -1;
     testSimServe(sim, mon);
-    qemuHvBalloonReconcile(&driver, vm);
+    qemuHvBalloonReconnected(&driver, vm);
     testMonitorEnd(vm, mon);
 
     CHECK(sim->sticks->len == 1 && !sim->tookBack, "what the guest has");
