@@ -32,6 +32,10 @@ VIR_LOG_INIT("qemu.qemu_hvballoon");
 /* Another job has the domain: try again after this many milliseconds. */
 #define QEMU_HVBALLOON_RETRY_MS 1000
 
+/* A guest that stays short of its target on a QEMU without sticks is told of it
+ * again after at most this many looks. */
+#define QEMU_HVBALLOON_UNMOVED_MAX 64
+
 #define QEMU_HVBALLOON_BACKEND_PREFIX "mem"
 
 /* The device's target is a number of pages, of this many KiB. */
@@ -778,14 +782,16 @@ qemuHvBalloonRetry(int timer,
 
 
 /* The worker serves all domains: it shall not wait for the job that has this
- * one, which may be a migration. One timer at a time: what happens until then
- * is looked at when it ends. */
+ * one, which may be a migration. */
 static void
 qemuHvBalloonRetryLater(virDomainObj *vm)
 {
     qemuDomainObjPrivate *priv = vm->privateData;
 
+    /* What asks for it meanwhile waits for the timer too: two of them, each of
+     * which sets the next, would never become one again. */
     priv->hvBalloonPending = true;
+
     if (virEventAddTimeout(QEMU_HVBALLOON_RETRY_MS, qemuHvBalloonRetry,
                            virObjectRef(vm), virObjectUnref) >= 0)
         return;
@@ -807,6 +813,15 @@ qemuHvBalloonRunsOnStock(virDomainObj *vm)
     qemuDomainObjPrivate *priv = vm->privateData;
 
     return qemuHvBalloonIsStock(vm->def, priv->qemuCaps);
+}
+
+
+/* As far as QEMU can tell: it counts pages. */
+static bool
+qemuHvBalloonIsAtRequested(const virDomainObj *vm)
+{
+    return vm->def->mem.cur_balloon / QEMU_HVBALLOON_PAGE ==
+           qemuHvBalloonRequested(vm) / QEMU_HVBALLOON_PAGE;
 }
 
 
@@ -832,14 +847,34 @@ qemuHvBalloonPollStock(virQEMUDriver *driver,
         qemuDomainSaveStatus(vm);
     }
 
-    if (vm->def->mem.cur_balloon != qemuHvBalloonRequested(vm))
+    if (!qemuHvBalloonIsAtRequested(vm))
         qemuHvBalloonRetryLater(vm);
 }
 
 
-/* After a reset it would leave the guest at what it booted with. Saying the
- * target again while the guest is on its way does no harm, but it would hold up
- * one that stops early: it is said when the guest has not moved since. */
+/* Is it time to say the target again? Not while the guest is on its way. To one
+ * that stopped early it is said ever more seldom: it would be hunted for pages
+ * that it needs. Where it was found not to have moved for the 1st, 2nd, 4th, 8th
+ * … time, and once a minute in the end. */
+static bool
+qemuHvBalloonSayAgain(virDomainObj *vm,
+                      unsigned long long before)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    if (vm->def->mem.cur_balloon != before ||
+        qemuHvBalloonIsAtRequested(vm)) {
+        priv->hvBalloonUnmoved = 0;
+        return false;
+    }
+
+    priv->hvBalloonUnmoved++;
+    return VIR_IS_POW2(priv->hvBalloonUnmoved) ||
+        priv->hvBalloonUnmoved % QEMU_HVBALLOON_UNMOVED_MAX == 0;
+}
+
+
+/* After a reset it would leave the guest at what it booted with. */
 static void
 qemuHvBalloonReconcileStock(virQEMUDriver *driver,
                             virDomainObj *vm)
@@ -850,9 +885,22 @@ qemuHvBalloonReconcileStock(virQEMUDriver *driver,
 
     if (virDomainObjIsActive(vm) &&
         qemuHvBalloonRequested(vm) > 0 &&
-        vm->def->mem.cur_balloon != qemuHvBalloonRequested(vm) &&
-        vm->def->mem.cur_balloon == before)
+        qemuHvBalloonSayAgain(vm, before))
         ignore_value(qemuHvBalloonSendTarget(vm, qemuHvBalloonRequested(vm)));
+}
+
+
+/* A new wish, of which it may only be told by being asked. */
+static void
+qemuHvBalloonWatchStock(virDomainObj *vm)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    if (!qemuHvBalloonRunsOnStock(vm))
+        return;
+
+    priv->hvBalloonUnmoved = 0;
+    qemuHvBalloonScheduleReconcile(vm);
 }
 
 
@@ -1075,8 +1123,11 @@ void
 qemuHvBalloonStarted(virDomainObj *vm,
                      unsigned long long target)
 {
-    if (virDomainDefHasHypervMemballoon(vm->def))
-        vm->def->memballoon->requested = target;
+    if (!virDomainDefHasHypervMemballoon(vm->def))
+        return;
+
+    vm->def->memballoon->requested = target;
+    qemuHvBalloonWatchStock(vm);
 }
 
 
@@ -1231,8 +1282,7 @@ qemuHvBalloonSetTargetLive(virQEMUDriver *driver,
     if (qemuHvBalloonRunPlan(driver, vm, plan, target) < 0)
         return -1;
 
-    if (qemuHvBalloonRunsOnStock(vm))
-        qemuHvBalloonScheduleReconcile(vm);
+    qemuHvBalloonWatchStock(vm);
     return 0;
 }
 

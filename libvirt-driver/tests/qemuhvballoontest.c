@@ -11,6 +11,7 @@
 #include "qemu/qemu_cgroup.h"
 #include "qemu/qemu_conf.h"
 #include "qemu/qemu_driver.h"
+#include "qemu/qemu_hotplug.h"
 #include "qemu/qemu_hvballoon.h"
 #include "qemu/qemu_hvballoon_conf.h"
 #include "qemu/qemu_hvballoon_monitor.h"
@@ -29,6 +30,8 @@
 #include "qemu/qemu_monitor_priv.h"
 #define LIBVIRT_QEMU_PROCESSPRIV_H_ALLOW
 #include "qemu/qemu_processpriv.h"
+#define LIBVIRT_QEMU_CAPSPRIV_H_ALLOW
+#include "qemu/qemu_capspriv.h"
 
 #define VIR_FROM_THIS VIR_FROM_NONE
 
@@ -36,6 +39,9 @@
 #define GIB (1024ULL * 1024)
 
 static virQEMUDriver driver;
+
+/* Closed while the test itself talks to QEMU, which it does without a job. */
+static virMutex testGate = VIR_MUTEX_INITIALIZER;
 
 typedef enum {
     SET_LIVE,
@@ -45,6 +51,10 @@ typedef enum {
     SETMAX_CONFIG,
     RECONCILE,
     RECONNECT,
+    START,
+    PLUG,
+    UNPLUG,
+    MIGRATE,
 } testAction;
 
 typedef struct {
@@ -61,10 +71,14 @@ typedef struct {
     unsigned long long requested;   /* before */
     unsigned long long sticks[4];   /* before, ua-haprotN, on demand */
     unsigned long long keepTotal;   /* before */
+    bool stock;                     /* QEMU has no sticks */
+    unsigned int unmoved;           /* before */
     const testExchange *script;
     const char *error;              /* part of the message, NULL: succeeds */
     unsigned long long total;       /* after, live */
     unsigned long long wanted;      /* <requested> after */
+    unsigned long long current;     /* <currentMemory> after, 0: not looked at */
+    bool watched;                   /* after: it is going to be looked at again */
     unsigned long long configTotal; /* 0: not looked at */
     unsigned long long configCurrent;
 } testCase;
@@ -78,6 +92,7 @@ typedef struct {
 typedef struct {
     const char *name;
     bool live;
+    bool stock;
     unsigned long long sticks[4];
     const testExchange *script;
     const char *fields;             /* lines "name=value" */
@@ -575,6 +590,123 @@ static const testCase cases[] = {
         .error = "no memory today",
         .total = 1 * GIB, .wanted = 1 * GIB, .configTotal = 1 * GIB, .configCurrent = 1 * GIB,
     },
+    /* On a QEMU without sticks, ua-haprot0 is the balloon's own memory. The guest
+     * has 1 GiB as far as libvirt knows before. */
+    {
+        .name = "stock: setmem is one command, and what comes of it is watched",
+        .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB, .sticks = { 7 * GIB },
+        .stock = true, .unmoved = 5,
+        .script = (const testExchange[]) { BALLOON(THREE, OK), { } },
+        .total = 8 * GIB, .wanted = 3 * GIB, .watched = true,
+    },
+    {
+        .name = "stock: setmem above maxMemory",
+        .action = SET_LIVE, .size = 8 * GIB + 1, .requested = 1 * GIB, .sticks = { 7 * GIB },
+        .stock = true,
+        .error = "above <maxMemory> 8388608 KiB",
+        .total = 8 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "stock: setmem below minimum",
+        .action = SET_LIVE, .size = 512 * 1024 - 1, .requested = 1 * GIB, .sticks = { 7 * GIB },
+        .stock = true,
+        .error = "<minimum> of the balloon, 524288 KiB",
+        .total = 8 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "stock: setmaxmem has nothing to do",
+        .action = SETMAX_LIVE, .size = 2 * GIB, .requested = 1 * GIB, .sticks = { 7 * GIB },
+        .stock = true,
+        .total = 8 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "stock: setmaxmem above maxMemory",
+        .action = SETMAX_LIVE, .size = 8 * GIB + 1, .requested = 1 * GIB, .sticks = { 7 * GIB },
+        .stock = true,
+        .error = "above <maxMemory>",
+        .total = 8 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "stock: a guest that starts is watched",
+        .action = START, .requested = 1 * GIB, .sticks = { 7 * GIB },
+        .stock = true,
+        .total = 8 * GIB, .wanted = 1 * GIB, .watched = true,
+    },
+    {
+        .name = "a guest that starts is not, where QEMU tells",
+        .action = START, .requested = 1 * GIB,
+        .total = 1 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "stock: a guest at its target is left alone",
+        .action = RECONCILE, .requested = 1 * GIB, .sticks = { 7 * GIB },
+        .stock = true,
+        .script = (const testExchange[]) { { "query-balloon", NULL, ACTUAL }, { } },
+        .total = 8 * GIB, .wanted = 1 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "stock: a target that is no whole page is reached",
+        .action = RECONCILE, .requested = 1 * GIB + 1, .sticks = { 7 * GIB },
+        .stock = true,
+        .script = (const testExchange[]) { { "query-balloon", NULL, ACTUAL }, { } },
+        .total = 8 * GIB, .wanted = 1 * GIB + 1, .current = 1 * GIB,
+    },
+    {
+        .name = "stock: a guest on its way is watched",
+        .action = RECONCILE, .requested = 3 * GIB, .sticks = { 7 * GIB },
+        .stock = true,
+        .script = (const testExchange[]) {
+            { "query-balloon", NULL, "{\"return\": {\"actual\": " TWO "}}" }, { } },
+        .total = 8 * GIB, .wanted = 3 * GIB, .current = 2 * GIB, .watched = true,
+    },
+    {
+        .name = "stock: a guest that has not moved is told again",
+        .action = RECONCILE, .requested = 3 * GIB, .sticks = { 7 * GIB },
+        .stock = true,
+        .script = (const testExchange[]) {
+            { "query-balloon", NULL, ACTUAL }, BALLOON(THREE, OK), { } },
+        .total = 8 * GIB, .wanted = 3 * GIB, .current = 1 * GIB, .watched = true,
+    },
+    {
+        .name = "stock: and not each time",
+        .action = RECONCILE, .requested = 3 * GIB, .sticks = { 7 * GIB },
+        .stock = true, .unmoved = 2,
+        .script = (const testExchange[]) { { "query-balloon", NULL, ACTUAL }, { } },
+        .total = 8 * GIB, .wanted = 3 * GIB, .current = 1 * GIB, .watched = true,
+    },
+    {
+        .name = "stock: but for ever",
+        .action = RECONCILE, .requested = 3 * GIB, .sticks = { 7 * GIB },
+        .stock = true, .unmoved = 191,
+        .script = (const testExchange[]) {
+            { "query-balloon", NULL, ACTUAL }, BALLOON(THREE, OK), { } },
+        .total = 8 * GIB, .wanted = 3 * GIB, .current = 1 * GIB, .watched = true,
+    },
+    {
+        .name = "stock: a query that fails is no error",
+        .action = RECONCILE, .requested = 1 * GIB, .sticks = { 7 * GIB },
+        .stock = true,
+        .script = (const testExchange[]) { { "query-balloon", NULL, FAIL("out of order") }, { } },
+        .total = 8 * GIB, .wanted = 1 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "stock: no stick is plugged",
+        .action = PLUG, .requested = 1 * GIB, .sticks = { 7 * GIB }, .stock = true,
+        .error = "lacks the 'mem-haprot' device",
+        .total = 8 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "stock: no stick is unplugged",
+        .action = UNPLUG, .requested = 1 * GIB, .sticks = { 7 * GIB }, .stock = true,
+        .error = "lacks the 'mem-haprot' device",
+        .total = 8 * GIB, .wanted = 1 * GIB,
+    },
+    {
+        .name = "stock: no migration",
+        .action = MIGRATE, .requested = 1 * GIB, .sticks = { 7 * GIB }, .stock = true,
+        .error = "cannot be migrated, saved or snapshotted",
+        .total = 8 * GIB, .wanted = 1 * GIB,
+    },
 };
 
 
@@ -601,7 +733,7 @@ testDomainNewFrom(const char *xml,
     qemuDomainObjPrivate *priv = vm->privateData;
     size_t i;
 
-    priv->qemuCaps = virObjectRef(caps);
+    priv->qemuCaps = virQEMUCapsNewCopy(caps);
     if (!(vm->def = virDomainDefParseString(xml, driver.xmlopt, NULL, 0)) ||
         qemuDomainAssignAddresses(vm->def, priv->qemuCaps, &driver, vm, true) < 0 ||
         qemuAssignDeviceAliases(vm->def) < 0 ||
@@ -739,6 +871,17 @@ testAct(const testCase *test,
     case RECONNECT:
         qemuHvBalloonReconnected(&driver, vm);
         return 0;
+    case START:
+        qemuHvBalloonStarted(vm, vm->def->mem.cur_balloon);
+        return 0;
+    case PLUG:
+        testAddStick(vm->newDef, 7, 1 * GIB);
+        return qemuDomainAttachMemory(&driver, vm,
+                                      virDomainMemoryRemove(vm->newDef, 0));
+    case UNPLUG:
+        return qemuHvBalloonCheckHotplug(vm, vm->def->mems[0]);
+    case MIGRATE:
+        return qemuHvBalloonMigrationIsAllowed(vm) ? 0 : -1;
     }
     return -1;
 }
@@ -800,10 +943,22 @@ static int
 testCheckAfter(const testCase *test,
                const virDomainObj *vm)
 {
+    const qemuDomainObjPrivate *priv = vm->privateData;
+
     if (testCheckNumber("total", test->total, virDomainDefGetMemoryTotal(vm->def)) < 0 ||
         testCheckNumber("boot", 1 * GIB, virDomainDefGetMemoryInitial(vm->def)) < 0 ||
         testCheckNumber("requested", test->wanted, vm->def->memballoon->requested) < 0)
         return -1;
+
+    if (test->current &&
+        testCheckNumber("currentMemory", test->current, vm->def->mem.cur_balloon) < 0)
+        return -1;
+
+    if (test->watched != priv->hvBalloonPending) {
+        fprintf(stderr, "it is %sgoing to be looked at again\n",
+                priv->hvBalloonPending ? "" : "not ");
+        return -1;
+    }
 
     if (test->configTotal &&
         (testCheckNumber("stored total", test->configTotal,
@@ -813,6 +968,16 @@ testCheckAfter(const testCase *test,
         return -1;
 
     return testCheckFormat(vm);
+}
+
+
+/* Its QEMU has no sticks. */
+static void
+testSetStock(virDomainObj *vm)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    virQEMUCapsClear(priv->qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT);
 }
 
 
@@ -828,6 +993,9 @@ testCaseDomainNew(const testData *data)
     priv = vm->privateData;
     vm->def->memballoon->requested = data->test->requested;
     priv->hvBalloonKeepTotal = data->test->keepTotal;
+    priv->hvBalloonUnmoved = data->test->unmoved;
+    if (data->test->stock)
+        testSetStock(vm);
     return vm;
 }
 
@@ -841,6 +1009,9 @@ testHvBalloon(const void *opaque)
     int ret = -1;
     int rc;
 
+    /* what an action hands to the worker is not part of the script */
+    virMutexLock(&testGate);
+
     if (!(vm = testCaseDomainNew(data)) ||
         !(mon = testMonitorNew(vm)))
         goto cleanup;
@@ -853,6 +1024,7 @@ testHvBalloon(const void *opaque)
  cleanup:
     testMonitorEnd(vm, mon);
     testDomainEnd(&vm);
+    virMutexUnlock(&testGate);
     return ret;
 }
 
@@ -1144,6 +1316,17 @@ static const testStatsCase statsCases[] = {
             "balloon.hyperv.stick.count=1\n",
     },
     {
+        .name = "stats of a QEMU without sticks, which is not asked",
+        .live = true, .stock = true, .sticks = { 7 * GIB },
+        .fields =
+            "balloon.hyperv.requested=1048576\n"
+            "balloon.hyperv.boot=1048576\n"
+            "balloon.hyperv.stick.0.alias=ua-haprot0\n"
+            "balloon.hyperv.stick.0.size=7340032\n"
+            "balloon.hyperv.stick.0.owner=driver\n"
+            "balloon.hyperv.stick.count=1\n",
+    },
+    {
         .name = "stats of a QEMU that does not answer as it should",
         .live = true,
         .script = (const testExchange[]) {
@@ -1191,6 +1374,8 @@ testStats(const void *opaque)
     if (!(vm = testDomainNew(data->caps, data->test->sticks)))
         return -1;
     vm->def->memballoon->requested = 1 * GIB;
+    if (data->test->stock)
+        testSetStock(vm);
 
     if (!(mon = testMonitorNew(vm)))
         goto cleanup;
@@ -2334,10 +2519,6 @@ static const testEventCase eventCases[] = {
 };
 
 
-/* Closed while the test itself talks to QEMU, which it does without a job. */
-static virMutex testGate = VIR_MUTEX_INITIALIZER;
-
-
 static void
 testWorker(void *data,
            void *opaque)
@@ -2689,7 +2870,6 @@ mymain(void)
 
     virEventRegisterDefaultImpl();
     driver.hostdevMgr = virHostdevManagerGetDefault();
-
     if (!(driver.workerPool = virThreadPoolNewFull(0, 1, 0, testWorker,
                                                    "qemu-event", NULL, &driver)))
         return EXIT_FAILURE;
