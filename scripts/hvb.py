@@ -94,6 +94,12 @@ def daemon_pid():
         return None
 
 
+def daemon_environ():
+    """What was in the daemon's environment when it was started, as NAME=VALUE."""
+    with open(f"/proc/{daemon_pid()}/environ", encoding="utf-8") as file:
+        return file.read().split("\0")
+
+
 def kill_daemon():
     """kill -9 of the daemon; returns when it is gone. Guests go on."""
     pid = daemon_pid()
