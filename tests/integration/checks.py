@@ -8,15 +8,19 @@ SLACK = 16 * MIB            # by which MemTotal may miss
 OVERHEAD = 400 * MIB        # what QEMU may hold beside the guest's memory and translated code
 
 
-def at_rest(guest, memtotal=True):
-    """Every witness tells the same. MEMTOTAL is False for a guest that does not take what it is given."""
+def at_rest(guest, memtotal=True, stock=False):
+    """Every witness tells the same. MEMTOTAL is False for a guest that does not take what it is given, STOCK is True for one whose QEMU
+    has no sticks."""
     domain, actual = guest.domain(), guest.actual()
     assert (domain.memory, domain.current) == guest.dominfo(), "dumpxml and dominfo differ"
     assert domain.current == actual, f"dumpxml says {domain.current} KiB, query-balloon {actual} KiB"
     assert guest.balloon()["actual"] == actual * 1024, "query-hv-balloon and query-balloon differ"
     assert domain.current <= domain.memory <= domain.max
-    sticks = {(stick["id"], stick["size"] // 1024) for stick in guest.qmp("query-haprot")}
-    assert {(stick.alias, stick.size) for stick in domain.sticks} == sticks, "dumpxml and query-haprot differ"
+    if stock:
+        assert (domain.memory, len(domain.sticks)) == (domain.max, 1), "one stick of all that there may be"
+    else:
+        sticks = {(stick["id"], stick["size"] // 1024) for stick in guest.qmp("query-haprot")}
+        assert {(stick.alias, stick.size) for stick in domain.sticks} == sticks, "dumpxml and query-haprot differ"
     if memtotal:
         off = actual - guest.hidden - guest.memtotal()
         assert abs(off) <= SLACK, f"MemTotal is {off} KiB away from {mib(actual)} less {guest.hidden} KiB"
@@ -36,12 +40,36 @@ def consistent(guest):
     assert domain.requested <= domain.memory <= domain.max
 
 
-def go(guest, target, seconds=90):
-    """setmem, and everything that has to hold once the guest is there."""
+def go(guest, target, seconds=90, **how):
+    """setmem, and everything that has to hold once the guest is there; HOW is at_rest's."""
     guest.setmem(target)
     guest.wait_at(target, seconds)
     assert guest.domain().requested in (None, target)
-    at_rest(guest)
+    at_rest(guest, **how)
+
+
+class Held:
+    """Data that a guest holds in its memory, in PARTS of PART KiB, and whose checksum is known."""
+
+    def __init__(self, guest, parts, part=16 * MIB):
+        self.guest, self.parts = guest, parts
+        guest.exec(f"dd if=/dev/urandom of=/tmp/hold0 bs=1M count={part // MIB} 2>/dev/null && "
+                   f"for i in $(seq {parts - 1}); do cp /tmp/hold0 /tmp/hold$i || exit 1; done", 300)
+        sums = set(self._sums())
+        assert len(sums) == 1, sums
+        self.sum = sums.pop()
+
+    def _sums(self):
+        """One for each part."""
+        return [line.split()[0] for line in self.guest.exec("md5sum /tmp/hold*", 300).splitlines()]
+
+    def check(self):
+        """It is all there, to the byte."""
+        assert self._sums() == [self.sum] * self.parts, f"{self.guest.name} lost data"
+
+    def drop(self):
+        """The guest does not need it any more."""
+        self.guest.exec("rm -f /tmp/hold*")
 
 
 def no_sticks(guest, seconds=20):

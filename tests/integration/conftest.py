@@ -28,11 +28,14 @@ def daemon():
 
 @pytest.fixture(scope="module")
 def make_guest(request):
-    """make_guest(name, **options): a started guest, waited for unless up=False; removed after the file's last test."""
+    """make_guest(name, **options): a started guest, waited for unless up=False; removed after the file's last test.
+    EDIT changes its XML, a text, before."""
     guests = []
 
-    def make(name, up=True, **options):
+    def make(name, up=True, edit=None, **options):
         guest = hvb.Guest("hvbt-" + name, **options)
+        if edit:
+            guest.xml = edit(guest.xml)
         guest.remove()
         guests.append(guest)
         guest.define()

@@ -19,23 +19,9 @@ from hvb import GIB, MIB  # noqa: E402
 
 NAMES = ("a", "b", "c")
 MEMORY, MAXIMUM = GIB, 3 * GIB
-PART, PARTS = 64, 6         # MiB, number: what each guest holds
+PARTS, PART = 6, 64 * MIB   # what each guest holds
 LEAST = 1000 * MIB          # what it needs for that
 KILLS_A_ROUND = 12
-
-
-def hold(guest):
-    """Fills memory of the guest, boot memory and sticks, with data. Returns its checksum."""
-    guest.exec(f"dd if=/dev/urandom of=/tmp/hold0 bs=1M count={PART} 2>/dev/null && "
-               f"for i in $(seq {PARTS - 1}); do cp /tmp/hold0 /tmp/hold$i || exit 1; done", 300)
-    sums = set(checksums(guest))
-    assert len(sums) == 1, sums
-    return sums.pop()
-
-
-def checksums(guest):
-    """One for each part."""
-    return [line.split()[0] for line in guest.exec("md5sum /tmp/hold*", 300).splitlines()]
 
 
 class Soak:
@@ -56,7 +42,7 @@ class Soak:
         for guest in self.guests:
             guest.wait_up(180)
             checks.go(guest, 2 * GIB, 180)
-            self.held[guest] = hold(guest)
+            self.held[guest] = checks.Held(guest, PARTS, PART)
             self.boots[guest], self.pids[guest] = guest.boot_id(), guest.pid()
             self.wanted[guest] = {2 * GIB}
 
@@ -94,7 +80,7 @@ class Soak:
             checks.consistent(guest)
             checks.at_rest(guest)
             assert guest.boot_id() == self.boots[guest], f"{guest.name} booted"
-            assert checksums(guest) == [self.held[guest]] * PARTS, f"{guest.name} lost data"
+            self.held[guest].check()
             self.wanted[guest] = {requested}
         # Nothing is refused for what has happened: each goes where it is sent.
         guest = self.dice.choice(self.guests)
