@@ -68,6 +68,8 @@ namespaces = [ ]
 stdio_handler = "file"
 seccomp_sandbox = 1
 CONF
+    # A test may have a capability of QEMU overlooked.
+    [ -z "${HVB_DAEMON_FILTER:-}" ] || printf 'capability_filters = [ "%s" ]\n' "$HVB_DAEMON_FILTER" >>"$DAEMON_ETC/qemu.conf"
     cat >"$DAEMON_ETC/virtqemud.conf" <<CONF
 log_outputs = "2:file:$DAEMON_LOG"
 CONF

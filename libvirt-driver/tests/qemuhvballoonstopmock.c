@@ -1,5 +1,6 @@
 /*
- * qemuhvballoonstopmock.c: ends the daemon before or after a QMP command
+ * qemuhvballoonstopmock.c: ends the daemon before or after a QMP command, or
+ *                          makes it deaf to an event
  *
  * For LD_PRELOAD of a daemon that runs from the build folder, never part of
  * one that is installed. The file that HVB_STOP names holds a number: at the
@@ -7,6 +8,9 @@
  * process ends as by kill -9. Each QMP command has two, one before it is sent
  * and one when its answer is there. The file is gone after that; HVB_STOP.log
  * gets a line for every stop point passed while there was a number.
+ *
+ * Of the domain that HVB_DEAF names, BALLOON_CHANGE is not heard: a QEMU whose
+ * hv-balloon has no sticks does not send it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -19,6 +23,7 @@
 #include <unistd.h>
 
 #include "internal.h"
+#include "domain_conf.h"
 #include "qemu/qemu_monitor.h"
 #define LIBVIRT_QEMU_MONITOR_PRIV_H_ALLOW
 #include "qemu/qemu_monitor_priv.h"
@@ -128,4 +133,19 @@ qemuMonitorSend(qemuMonitor *mon,
 
     free(command);
     return ret;
+}
+
+
+void
+qemuMonitorEmitBalloonChange(qemuMonitor *mon,
+                             unsigned long long actual)
+{
+    static void (*real)(qemuMonitor *mon, unsigned long long actual);
+    const char *deaf = getenv("HVB_DEAF");
+
+    if (!real)
+        real = dlsym(RTLD_NEXT, "qemuMonitorEmitBalloonChange");
+
+    if (!deaf || STRNEQ(mon->vm->def->name, deaf))
+        real(mon, actual);
 }

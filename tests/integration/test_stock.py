@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A QEMU that has hv-balloon and no sticks, as the distribution's: one backend of all that maxMemory allows, from the start to the end.
+
+It is our QEMU, whose mem-haprot libvirt is told to overlook: for one domain by its XML, or for all by capability_filters in qemu.conf. So what
+libvirt asks of it is what it would ask of the distribution's, and its answers are those of a device that knows the same one backend.
+"""
+
+import os
+
+import pytest
+from checks import Held, at_rest, go, near
+
+import hvb
+from hvb import GIB, MIB
+
+MEMORY, MAXIMUM, MINIMUM = GIB, 2 * GIB + 512 * MIB, 512 * MIB
+OVERLOOK = "<qemu:capabilities><qemu:del capability='mem-haprot'/></qemu:capabilities>"
+
+
+def without_sticks(xml):
+    """Has this domain's QEMU pass for one that has no sticks."""
+    return (xml.replace("<domain ", "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' ", 1)
+            .replace("</domain>", OVERLOOK + "</domain>")
+            .replace("<memballoon model='hyperv'/>", f"<memballoon model='hyperv'><minimum unit='KiB'>{MINIMUM}</minimum></memballoon>"))
+
+
+@pytest.fixture(scope="module", name="guest")
+def a_guest(make_guest):
+    """As said above, on one vCPU."""
+    return make_guest("stock", memory=MEMORY, maximum=MAXIMUM, vcpus=1, edit=without_sticks)
+
+
+@pytest.fixture(name="deaf")
+def deafness(guest):
+    """deaf(do): does it while the daemon hears no BALLOON_CHANGE of the guest, from before to after."""
+    preload = os.path.join(os.path.dirname(os.environ["HVB_VIRSH"]), "..", "tests", "libqemuhvballoonstopmock.so")
+    assert os.path.exists(preload), "./run build libvirt makes it"
+    settings = {"HVB_DAEMON_PRELOAD": os.path.realpath(preload), "HVB_DEAF": guest.name}
+
+    def is_deaf():
+        return f"HVB_DEAF={guest.name}" in hvb.daemon_environ()
+
+    def deaf(do):
+        # The tests of another file may start the daemon meanwhile, with good ears.
+        for _ in range(5):
+            if not is_deaf():
+                hvb.restart_daemon()
+            do()
+            if is_deaf():
+                return
+        raise AssertionError("the daemon was always restarted meanwhile")
+
+    os.environ.update(settings)
+    yield deaf
+    for name in settings:
+        del os.environ[name]
+    hvb.restart_daemon()
+
+
+def devices(guest):
+    """The devices on QEMU's command line, as their words."""
+    with open(f"/proc/{guest.pid()}/cmdline", encoding="ascii") as file:
+        words = file.read().split("\0")
+    return [words[i + 1] for i, word in enumerate(words) if word == "-device"]
+
+
+def refused(word, *command):
+    """virsh says no, with WORD in its reason."""
+    with pytest.raises(hvb.VirshError, match=word):
+        hvb.virsh(*command)
+
+
+def stick_file(guest):
+    """The path of a stick's XML."""
+    path = os.path.join(os.environ["HVB_GUEST_RUN"], guest.name + ".stick.xml")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("<memory model='haprot'><target><size unit='MiB'>256</size></target><alias name='ua-mine'/></memory>")
+    return path
+
+
+def test_boots_with_what_it_was_given(guest):
+    assert '{"driver":"hv-balloon","id":"balloon0","memdev":"memua-haprot0"}' in devices(guest)
+    assert not any("mem-haprot" in device for device in devices(guest))
+    domain = guest.domain()
+    assert (domain.boot, domain.current, domain.requested) == (MEMORY, MEMORY, MEMORY)
+    assert domain.sticks == [hvb.Stick("ua-haprot0", MAXIMUM - MEMORY, "on-demand")]
+    assert guest.hidden < GIB // 4, "the guest's kernel keeps more for itself than it should"
+    at_rest(guest, stock=True)
+
+
+def test_up_past_boot_memory_and_down_below_it(guest):
+    memtotal = guest.memtotal()
+    go(guest, 2 * GIB, stock=True)
+    assert near(guest.memtotal() - memtotal, GIB)
+    data = Held(guest, 4)
+    guest.touch(1200 * MIB)
+    before = guest.rss()
+    go(guest, 700 * MIB, stock=True)
+    assert guest.rss() < before - GIB, "the host did not get it back"
+    data.check()
+    go(guest, 1500 * MIB, stock=True)
+    data.check()
+
+
+def test_what_it_does_is_seen_without_being_told(guest, deaf):
+    """The distribution's QEMU sends no BALLOON_CHANGE."""
+    for size in (GIB, 1500 * MIB):
+        deaf(lambda size=size: go(guest, size, stock=True))
+
+
+def test_domstats_tells_what_is_known(guest):
+    stats = guest.stats()
+    known = {key: value for key, value in stats.items() if key.startswith("balloon.hyperv.")}
+    assert known == {"balloon.hyperv.requested": str(1500 * MIB), "balloon.hyperv.boot": str(MEMORY), "balloon.hyperv.stick.count": "1",
+                     "balloon.hyperv.stick.0.alias": "ua-haprot0", "balloon.hyperv.stick.0.size": str(MAXIMUM - MEMORY),
+                     "balloon.hyperv.stick.0.owner": "driver"}
+    assert (int(stats["balloon.current"]), int(stats["balloon.maximum"])) == (1500 * MIB, MAXIMUM)
+    assert f"actual {1500 * MIB}" in hvb.virsh("dommemstat", guest.name)
+
+
+def test_reboots_to_its_target(guest):
+    go(guest, 700 * MIB, stock=True)
+    guest.reboot()
+    guest.wait_at(700 * MIB)
+    assert guest.domain().requested == 700 * MIB
+    at_rest(guest, stock=True)
+
+
+def test_the_daemon_is_restarted(guest):
+    before = guest.domain()
+    hvb.restart_daemon()
+    after = guest.domain()
+    assert (after.memory, after.current, after.requested, after.sticks) == (before.memory, before.current, before.requested, before.sticks)
+    at_rest(guest, stock=True)
+    guest.setmem(MAXIMUM)
+    hvb.restart_daemon()
+    guest.wait_at(MAXIMUM)
+    at_rest(guest, stock=True)
+
+
+def test_it_reboots_while_the_daemon_is_away(guest):
+    before = guest.boot_id()
+    guest.setmem(1200 * MIB)
+    guest.exec("(sleep 1; reboot) >/dev/null 2>&1 &")
+    hvb.restart_daemon(away=3)
+    guest.wait_boot_after(before)
+    guest.wait_at(1200 * MIB)
+    at_rest(guest, stock=True)
+
+
+def test_a_guest_that_stops_early(guest):
+    """More than the least that libvirt accepts, less than this guest can spare."""
+    guest.exec(f"fallocate -l {512 * MIB}K /tmp/ballast")
+    guest.setmem(MINIMUM)
+    hvb.wait_until(guest.seen, 90, lambda: guest.balloon()["state"] == "floor")
+    assert guest.domain().requested == MINIMUM
+    assert MINIMUM < guest.actual() < GIB
+    guest.exec("rm /tmp/ballast")
+    go(guest, GIB, stock=True)
+
+
+def test_setmaxmem_changes_nothing_and_keeps_to_the_limits(guest):
+    hvb.virsh("setmaxmem", guest.name, 2 * GIB, "--live")
+    hvb.virsh("setmaxmem", guest.name, MAXIMUM, "--live")
+    refused(f"maxMemory.* {MAXIMUM} ", "setmaxmem", guest.name, MAXIMUM + 1, "--live")
+    refused(f"{MEMORY} KiB", "setmaxmem", guest.name, MEMORY - 1, "--live")
+    refused(f"maxMemory.* {MAXIMUM} ", "setmem", guest.name, MAXIMUM + 1, "--live")
+    refused(f"minimum.* {MINIMUM} ", "setmem", guest.name, MINIMUM - 1, "--live")
+    at_rest(guest, stock=True)
+    assert guest.actual() == GIB
+
+
+def test_what_it_cannot_do_is_refused_by_name(guest):
+    boot = guest.boot_id()
+    image = os.path.join(os.environ["HVB_RUN"], guest.name + ".image")
+    for command in (("save", guest.name, image), ("managedsave", guest.name),
+                    ("snapshot-create-as", guest.name, "s", "--memspec", f"file={image},snapshot=external"),
+                    ("migrate", guest.name, "--live", os.environ["LIBVIRT_DEFAULT_URI"], "--dname", guest.name + "2")):
+        refused("hyperv memory balloon cannot be migrated, saved or snapshotted", *command)
+        assert not os.path.exists(image), command
+    for command in (("attach-device", guest.name, stick_file(guest)), ("detach-device-alias", guest.name, "ua-haprot0")):
+        refused("lacks the 'mem-haprot' device: setmem moves the guest", *command, "--live")
+    assert guest.boot_id() == boot
+    at_rest(guest, stock=True)
+
+
+def test_destroyed_and_started_again_with_another_size(guest):
+    guest.setmem(2 * GIB, "--config")
+    stored = hvb.Domain(hvb.virsh("dumpxml", guest.name, "--inactive"))
+    assert (stored.memory, stored.current, stored.boot) == (2 * GIB, 2 * GIB, MEMORY)
+    hvb.virsh("destroy", guest.name)
+    guest.start()
+    guest.wait_up()
+    guest.wait_at(2 * GIB)
+    assert (guest.domain().boot, guest.domain().requested) == (MEMORY, 2 * GIB)
+    # It may have grown while wait_up() looked at what it hides.
+    at_rest(guest, stock=True, memtotal=False)
+    hvb.virsh("shutdown", guest.name)
+    hvb.wait_until("the guest shuts down", 60, lambda: guest.state() == "shut off")
+    assert hvb.Domain(hvb.virsh("dumpxml", guest.name)).memory == 2 * GIB
+
+
+def test_qemu_conf_can_say_so_for_all(make_guest):
+    """What starts while capability_filters is in qemu.conf stays as it is when it is not any more."""
+    guest = make_guest("filtered", up=False, memory=512 * MIB, maximum=GIB, vcpus=1)
+    assert not guest.domain().sticks
+    hvb.virsh("destroy", guest.name)
+    with hvb.daemon_use(exclusive=True):
+        os.environ["HVB_DAEMON_FILTER"] = "mem-haprot"
+        try:
+            hvb.daemon("restart")
+            hvb.virsh_alone("start", guest.name)
+        finally:
+            del os.environ["HVB_DAEMON_FILTER"]
+            hvb.daemon("restart")
+    assert '"memdev":"memua-haprot0"' in "".join(devices(guest))
+    guest.setmem(700 * MIB)
+    domain = guest.domain()
+    assert (domain.memory, domain.requested, len(domain.sticks)) == (GIB, 700 * MIB, 1)
+    guest.remove()
+
+
+def test_a_stick_of_the_user_has_no_place(make_guest):
+    guest = make_guest("sticks", up=False, memory=512 * MIB, maximum=GIB, vcpus=1, edit=without_sticks)
+    refused("needs a QEMU with the 'mem-haprot' device", "attach-device", guest.name, stick_file(guest), "--config")
+    hvb.virsh("destroy", guest.name)
+    hvb.virsh("attach-device", guest.name, stick_file(guest), "--config")
+    refused("needs a QEMU with the 'mem-haprot' device", "start", guest.name)
+    guest.remove()
