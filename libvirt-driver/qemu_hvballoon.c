@@ -992,6 +992,14 @@ qemuHvBalloonCheckWishes(virDomainObj *vm,
 }
 
 
+/* As the device counts: the least that can be asked for is one page. */
+static unsigned long long
+qemuHvBalloonPages(unsigned long long size)
+{
+    return MAX(size / QEMU_HVBALLOON_PAGE, 1);
+}
+
+
 static void
 qemuHvBalloonReconcileSteps(virQEMUDriver *driver,
                             virDomainObj *vm,
@@ -1010,7 +1018,7 @@ qemuHvBalloonReconcileSteps(virQEMUDriver *driver,
 
         /* repeating it would only make the device start over */
         if (step->type == QEMU_HVBALLOON_STEP_BALLOON &&
-            step->size / QEMU_HVBALLOON_PAGE == view->info->target / QEMU_HVBALLOON_PAGE)
+            qemuHvBalloonPages(step->size) == qemuHvBalloonPages(view->info->target))
             continue;
 
         if (qemuHvBalloonDoStep(driver, vm, step) < 0) {

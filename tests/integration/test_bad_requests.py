@@ -34,8 +34,9 @@ def test_zero_is_refused(guest):
     at_rest(guest)
 
 
-def test_less_than_the_guest_can_spare_ends_above_it(guest):
-    guest.setmem(64 * MIB)
+@pytest.mark.parametrize("size", [64 * MIB, 1])
+def test_less_than_the_guest_can_spare_ends_above_it(guest, size):
+    guest.setmem(size)
     hvb.wait_until(guest.seen, 90, lambda: guest.balloon()["state"] == "floor")
     at_rest(guest)
     assert guest.actual() > 64 * MIB
