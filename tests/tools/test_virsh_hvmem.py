@@ -4,6 +4,7 @@
 import json
 import os
 import pathlib
+import shlex
 import subprocess
 
 import pytest
@@ -123,14 +124,23 @@ def test_manual_is_a_manual():
     assert page.read_text(encoding="utf-8").count('.SH ') >= 8
 
 
-def complete(tmp_path, *words):
-    """What bash offers for the last word."""
+def completion_stub(tmp_path):
+    """A virsh-hvmem that lists some domains, and remembers how it was asked."""
     stub = tmp_path / "virsh-hvmem"
-    stub.write_text("#!/bin/sh\necho \"$@\" >>$0.log\ncase \"$*\" in *--all*) printf ' g1 x\\n g2 y\\n other z\\n' ;; *) printf ' g1 x\\n g2 y\\n' ;; esac\n")
+    stub.write_text("#!/bin/sh\necho \"$@\" >>$0.log\nprintf ' g1     x\\n g2     y\\n'\n"
+                    "case \"$*\" in *--all*) printf ' other          z   u\\n my guest      z\\n my:g$1   z\\n' ;; esac\n")
     stub.chmod(0o755)
-    script = (f". {SOURCE / 'virsh-hvmem.bash'}; COMP_WORDS=({stub} {' '.join(repr(w) for w in words)}); "
-              f"COMP_CWORD={len(words)}; _virsh_hvmem; echo \"${{COMPREPLY[@]}}\"")
-    return subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    return stub
+
+
+def complete(tmp_path, *words):
+    """What bash offers for the last word, when it has taken the line apart into WORDS."""
+    line = " ".join(shlex.quote(word) for word in (str(completion_stub(tmp_path)), *words))
+    script = (f". {SOURCE / 'virsh-hvmem.bash'}; COMP_WORDS=({line}); "
+              f"COMP_CWORD={len(words)}; _virsh_hvmem; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
+    got = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert not got.stderr
+    return [offer for offer in got.stdout.splitlines() if offer]
 
 
 @pytest.mark.parametrize("words, offered", [
@@ -144,14 +154,39 @@ def complete(tmp_path, *words):
     (["watch", "g1", "g"], ["g1", "g2"]),
     (["enable", "g1", "--max", ""], []),
     (["disable", "--d"], ["--dry-run"]),
+    (["enable", "m"], [r"my\ guest", r"my\:g\$1"]),
+    (["enable", r"my\ g"], [r"my\ guest"]),
+    (["enable", "'my"], ["my guest", "my:g$1"]),
+    (["-c", "qemu", ":", "///x", ""], COMMANDS),
+    (["-c", "qemu", ":", "///x", "status", "g"], ["g1", "g2"]),
+    (["--connect", "=", "qemu", ":", "///x", "status", "g"], ["g1", "g2"]),
+    (["--format", "="], ["table", "json"]),
+    (["--format", "=", "j"], ["json"]),
+    (["list", "--format", "=", "json", "--a"], ["--all"]),
 ])
 def test_completion(tmp_path, words, offered):
     assert complete(tmp_path, *words) == offered
 
 
 def test_completion_asks_where_the_user_asks(tmp_path):
-    complete(tmp_path, "-c", "qemu:///x", "status", "")
-    assert "-c qemu:///x list" in (tmp_path / "virsh-hvmem.log").read_text()
+    for words in (["-c", "qemu:///x"], ["-c", "qemu", ":", "///x"], ["--connect", "=", "qemu", ":", "///x"]):
+        complete(tmp_path, *words, "status", "")
+        log = tmp_path / "virsh-hvmem.log"
+        assert "-c qemu:///x list" in log.read_text(), words
+        log.unlink()
+
+
+def test_completion_in_a_real_shell(tmp_path):
+    """Bash itself takes the line apart here."""
+    stub = completion_stub(tmp_path)
+    typed = f"virsh-hvmem -c qemu:///x enable 'my g\t\nvirsh-hvmem -c qemu:///x enable my\\ \t\nvirsh-hvmem --connect=qemu:///x status g1\t\n"
+    rc = tmp_path / "rc"
+    rc.write_text(f"PATH={tmp_path}:$PATH; PS1=\n. {SOURCE / 'virsh-hvmem.bash'}\n", encoding="utf-8")
+    subprocess.run(["bash", "--rcfile", rc, "-i"], input=typed, capture_output=True, text=True, check=False, timeout=60,
+                   start_new_session=True, env={**os.environ, "TERM": "dumb", "INPUTRC": "/dev/null"})
+    asked = (stub.parent / "virsh-hvmem.log").read_text().splitlines()
+    runs = [line for line in asked if " list" not in line]
+    assert runs == ["-c qemu:///x enable my guest", "-c qemu:///x enable my guest", "--connect=qemu:///x status g1"]
 
 
 def test_plot_draws_a_recording(tmp_path):

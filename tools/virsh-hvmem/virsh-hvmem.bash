@@ -1,27 +1,66 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Completion of virsh-hvmem for bash: commands, options and the names of domains. shellcheck shell=bash
 
+# What stands before the cursor, in $line. Bash takes a word apart at : and =, which URIs and --option=value have.
+_virsh_hvmem_line() {
+    local i word glue=
+    line=()
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        word=${COMP_WORDS[i]}
+        if [[ ${#line[@]} -gt 0 && ( -n $glue || $word == [:=]* ) ]]; then
+            line[-1]+=$word
+        else
+            line+=("$word")
+        fi
+        [[ $word == *[:=] ]] && glue=1 || glue=
+    done
+}
+
 _virsh_hvmem_domains() {
     local uri=() i
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        case ${COMP_WORDS[i]} in
-            -c|--connect) uri=(-c "${COMP_WORDS[i + 1]}") ;;
-            --connect=*) uri=(-c "${COMP_WORDS[i]#*=}") ;;
+    for ((i = 0; i < ${#line[@]}; i++)); do
+        case ${line[i]} in
+            -c|--connect) uri=(-c "${line[i + 1]//[\"\'\\]/}") ;;
+            --connect=*) uri=(-c "${line[i]#*=}") ;;
         esac
     done
-    # plot aside, the first column of a table without heading is the name
-    "${COMP_WORDS[0]}" -r -q "${uri[@]}" list "$@" 2>/dev/null | awk '{ print $1 }'
+    # the first column of a table without heading is the name, which may have spaces in it; three end the column
+    "${COMP_WORDS[0]}" -r -q "${uri[@]}" list "$@" 2>/dev/null | sed -e 's/^ //' -e 's/   .*//'
+}
+
+# Offers those of the domains that begin with what is there, quoted where the shell needs it.
+_virsh_hvmem_offer_domains() {
+    local name typed=$cur
+    # a quote that is open quotes the rest too; what was quoted by backslashes is compared without
+    case $typed in
+        [\"\']*) typed=${typed:1} ;;
+        *) typed=${typed//\\/} ;;
+    esac
+    while IFS= read -r name; do
+        [[ $name == "$typed"* ]] || continue
+        if [[ $cur != [\"\']* ]]; then
+            printf -v name %q "$name"
+            name=${name//:/\\:}
+            name=${name//=/\\=}
+        fi
+        COMPREPLY+=("$name")
+    done < <(_virsh_hvmem_domains "$@")
+}
+
+# Bash quotes the names of files itself.
+_virsh_hvmem_offer_files() {
+    compopt -o filenames 2>/dev/null
+    mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 }
 
 # The command, and in $position which of its arguments this is.
 _virsh_hvmem_look() {
     local i word
-    command= position=0
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        word=${COMP_WORDS[i]}
+    command='' position=0
+    for ((i = 0; i < ${#line[@]}; i++)); do
+        word=${line[i]}
         case $word in
             -c|--connect|--format|--timeout|-t|--record|--interval|-i|--duration|-d|--max|--minimum|-o|--output|--title) i=$((i + 1)) ;;
-            =) i=$((i + 1)) ;;
             -*) ;;
             *) if [ -z "$command" ]; then command=$word; else position=$((position + 1)); fi ;;
         esac
@@ -29,11 +68,19 @@ _virsh_hvmem_look() {
 }
 
 _virsh_hvmem() {
-    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command position options words=
+    local cur=${COMP_WORDS[COMP_CWORD]} line=() command position options words='' prev=''
     COMPREPLY=()
+    _virsh_hvmem_line
+    ((${#line[@]})) && prev=${line[-1]}
+    # --option=value: what is after the = is a word of its own, and so is the = itself
+    if [[ $cur == = ]]; then
+        cur=
+    elif [[ $prev == --*= ]]; then
+        prev=${prev%=}
+    fi
     case $prev in
         --format) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$cur"); return ;;
-        --record|-o|--output) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        --record|-o|--output) _virsh_hvmem_offer_files; return ;;
         -c|--connect|--timeout|-t|--interval|-i|--duration|-d|--max|--minimum|--title) return ;;
     esac
 
@@ -54,9 +101,9 @@ _virsh_hvmem() {
 
     case $command:$position in
         :*) words='list status plan set watch plot doctor enable disable' ;;
-        status:0|plan:0|set:0|watch:*|disable:0) words=$(_virsh_hvmem_domains) ;;
-        enable:0|doctor:0) words=$(_virsh_hvmem_domains --all) ;;
-        plot:0) mapfile -t COMPREPLY < <(compgen -f -- "$cur"); return ;;
+        status:0|plan:0|set:0|watch:*|disable:0) _virsh_hvmem_offer_domains; return ;;
+        enable:0|doctor:0) _virsh_hvmem_offer_domains --all; return ;;
+        plot:0) _virsh_hvmem_offer_files; return ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
 }
