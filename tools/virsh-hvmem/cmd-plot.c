@@ -20,6 +20,26 @@ static const GOptionEntry options[] = {
 };
 
 
+/* A file that no program takes for what it says it is helps nobody. */
+static bool
+checkOutput(GError **error)
+{
+    static const char *const others[] = { ".png", ".jpg", ".jpeg", ".pdf", ".csv" };
+    size_t i;
+
+    if (!outPath)
+        return hvmemFail(error, "no picture to write: give -o FILE.svg");
+
+    for (i = 0; i < G_N_ELEMENTS(others); i++) {
+        const char *end = strrchr(outPath, '.');
+
+        if (end && g_ascii_strcasecmp(end, others[i]) == 0)
+            return hvmemFail(error, "'%s': the picture is SVG, so give -o FILE.svg; 'rsvg-convert' makes others of it", outPath);
+    }
+    return true;
+}
+
+
 static bool
 run(const hvmemApp *app,
     char **args,
@@ -29,8 +49,8 @@ run(const hvmemApp *app,
     g_autoptr(GError) reason = NULL;
     g_autofree char *text = NULL;
 
-    if (!outPath)
-        return hvmemFail(error, "no picture to write: give -o FILE.svg");
+    if (!checkOutput(error))
+        return false;
 
     if (!g_file_get_contents(args[0], &text, NULL, error))
         return false;

@@ -294,7 +294,7 @@ hvmemRecordParse(const char *text,
 
         line++;
         if (!parseFields(records, fields)) {
-            hvmemFail(error, "line %zu is no line of a recording", line);
+            hvmemFail(error, "line %zu is no line of a recording: without it, the rest can be drawn", line);
             return NULL;
         }
     }

@@ -18,6 +18,7 @@
 #define RIGHT 24.0
 #define NAME 26.0               /* above the plot */
 #define FOOT 30.0               /* below the last plot */
+#define FINE 0.25               /* what is nearer than that is the same point */
 #define ROWS 4                  /* of the size scale */
 
 typedef struct _Colour Colour;
@@ -103,27 +104,32 @@ trace(const Plot *plot,
 {
     const GArray *samples = plot->record->samples;
     bool open = false;
+    double lastX = 0;
+    double lastY = 0;
     size_t i;
 
     for (i = 0; i < samples->len; i++) {
         const hvmemSample *sample = &g_array_index(samples, hvmemSample, i);
         guint64 bytes = sampleField(sample, offset);
         double x = xOf(plot, sample->time);
-        double last;
+        double y = yOf(plot, bytes);
 
         if (bytes == HVMEM_UNKNOWN) {
             open = false;
             continue;
         }
-        if (open && steps) {
-            cairo_get_current_point(plot->cr, NULL, &last);
-            cairo_line_to(plot->cr, x, last);
-        }
+        /* a recording of days has many samples to a point */
+        if (open && fabs(x - lastX) < FINE && fabs(y - lastY) < FINE)
+            continue;
+        if (open && steps)
+            cairo_line_to(plot->cr, x, lastY);
         if (open)
-            cairo_line_to(plot->cr, x, yOf(plot, bytes));
+            cairo_line_to(plot->cr, x, y);
         else
-            cairo_move_to(plot->cr, x, yOf(plot, bytes));
+            cairo_move_to(plot->cr, x, y);
         open = true;
+        lastX = x;
+        lastY = y;
     }
 }
 
@@ -229,6 +235,7 @@ drawEvents(const Plot *plot)
 {
     const double dash = 2;
     double labelled = -INFINITY;
+    double last = -INFINITY;
     size_t i;
 
     for (i = 0; i < plot->record->events->len; i++) {
@@ -237,6 +244,9 @@ drawEvents(const Plot *plot)
 
         if (g_str_has_prefix(event->text, "the guest has") || x < plot->x || x > plot->x + plot->width)
             continue;
+        if (x == last)
+            continue;
+        last = x;
 
         use(plot->cr, &faint);
         cairo_set_line_width(plot->cr, 1);

@@ -216,6 +216,35 @@ testSVG(void)
 }
 
 
+/* A picture of eleven days is no larger than it has to be, and still shows what lasted a second. */
+static void
+testLongSVG(void)
+{
+    g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)hvmemRecordFree);
+    hvmemRecord *record = hvmemRecordNew("g");
+    g_autofree char *path = g_build_filename(g_get_tmp_dir(), "hvmem-XXXXXX", NULL);
+    g_autofree char *calm = NULL;
+    g_autofree char *peak = NULL;
+    int fd = g_mkstemp(path);
+    size_t i;
+
+    g_assert_cmpint(fd, >=, 0);
+    g_close(fd, NULL);
+    g_ptr_array_add(records, record);
+    for (i = 0; i < 100000; i++)
+        addSample(record, i, 2 * GIB, GIB + i % 3 * 4096, GIB / 2, GIB);
+    g_assert_true(hvmemSVGWrite(records, path, "title", NULL));
+    g_assert_true(g_file_get_contents(path, &calm, NULL, NULL));
+    g_assert_cmpuint(strlen(calm), <, 1000000);
+
+    g_array_index(record->samples, hvmemSample, 50001).current = 2 * GIB;
+    g_assert_true(hvmemSVGWrite(records, path, "title", NULL));
+    g_assert_true(g_file_get_contents(path, &peak, NULL, NULL));
+    g_assert_cmpstr(calm, !=, peak);
+    g_unlink(path);
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -229,6 +258,7 @@ main(int argc,
     g_test_add_func("/hvmem/chart/sizes", testChartSizes);
     g_test_add_func("/hvmem/chart/empty", testEmptyChart);
     g_test_add_func("/hvmem/svg", testSVG);
+    g_test_add_func("/hvmem/svg/long", testLongSVG);
 
     return g_test_run();
 }
