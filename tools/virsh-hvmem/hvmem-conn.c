@@ -121,8 +121,10 @@ hvmemInspectHyperv(virDomainPtr dom,
     g_autoptr(hvmemDomain) info = hvmemInspect(dom, nowait, error);
 
     if (info && !info->hyperv) {
+        g_autofree char *word = hvmemShellWord(info->name);
+
         hvmemFail(error, "domain '%s' has no hyperv balloon but <memballoon model='%s'/>: 'virsh-hvmem enable %s' changes that",
-                  info->name, info->model, info->name);
+                  info->name, info->model, word);
         return NULL;
     }
     return g_steal_pointer(&info);

@@ -117,7 +117,8 @@ static bool
 checkModel(GPtrArray *checks,
            const hvmemDomain *dom)
 {
-    g_autofree char *remedy = g_strdup_printf("virsh-hvmem enable %s", dom->name);
+    g_autofree char *name = hvmemShellWord(dom->name);
+    g_autofree char *remedy = g_strdup_printf("virsh-hvmem enable %s", name);
 
     if (dom->hyperv) {
         add(checks, HVMEM_PASS, "balloon", NULL, "hyperv");
@@ -186,11 +187,13 @@ checkCeiling(GPtrArray *checks,
 {
     g_autofree char *max = hvmemFormatSize(dom->maxMemory);
     g_autofree char *total = hvmemFormatSize(dom->total);
+    g_autofree char *name = hvmemShellWord(dom->name);
+    g_autofree char *remedy = g_strdup_printf("virsh-hvmem enable %s --max SIZE, then shut down and start", name);
 
     if (dom->maxMemory == HVMEM_UNKNOWN)
-        add(checks, HVMEM_WARN, "ceiling", "virsh-hvmem enable DOMAIN --max SIZE", "no <maxMemory>: the guest cannot grow past %s", total);
+        add(checks, HVMEM_WARN, "ceiling", remedy, "no <maxMemory>: the guest cannot grow past %s", total);
     else if (dom->maxMemory <= dom->total)
-        add(checks, HVMEM_WARN, "ceiling", "virsh-hvmem enable DOMAIN --max SIZE, then shut down and start", "%s, which is reached", max);
+        add(checks, HVMEM_WARN, "ceiling", remedy, "%s, which is reached", max);
     else
         add(checks, HVMEM_PASS, "ceiling", NULL, "%s", max);
 }

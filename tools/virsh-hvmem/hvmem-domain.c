@@ -338,6 +338,7 @@ hvmemDomainAddStats(hvmemDomain *dom,
     takeText(&stats, "balloon.hyperv.last-error", &dom->lastError);
     takeSticks(dom, &stats);
 
+    dom->paused = paramNumber(findParam(params, nparams, "state.state"), VIR_DOMAIN_RUNNING) == VIR_DOMAIN_PAUSED;
     dom->told = connected && dom->state;
     dom->connected = paramNumber(connected, 0) != 0;
 }

@@ -71,6 +71,7 @@ struct _hvmemDomain {
     bool connected;
     char *state;                /* as query-hv-balloon has it */
     char *lastError;            /* may be NULL */
+    bool paused;                /* runs no instruction: nothing can be asked of it */
 };
 
 void

@@ -212,6 +212,22 @@ explainInactive(const hvmemDomain *dom,
 }
 
 
+/* Whatever the device waits for, it waits for a guest that stands still. */
+static void
+explainPaused(const hvmemDomain *dom,
+              hvmemExplanation *why)
+{
+    g_autofree char *name = hvmemShellWord(dom->name);
+
+    why->label = "paused";
+    why->problem = !hvmemDomainIsThere(dom);
+    why->meaning = g_strdup("The guest is paused. Its memory stays as it is until it goes on.");
+    why->remedy = g_strdup_printf("virsh resume %s. If it was not you who paused it, 'virsh domstate --reason' says why: "
+                                  "perhaps the host's disk is full.", name);
+    why->next = onTheWay(dom, "When it goes on,");
+}
+
+
 static void
 explainUntold(const hvmemDomain *dom,
               hvmemExplanation *why)
@@ -254,6 +270,8 @@ findExplain(const hvmemDomain *dom)
 
     if (!dom->active)
         return explainInactive;
+    if (dom->paused)
+        return explainPaused;
 
     for (i = 0; dom->told && i < G_N_ELEMENTS(states); i++) {
         if (strcmp(states[i].state, dom->state) == 0)

@@ -146,6 +146,15 @@ hvmemSizeArgument(guint64 bytes)
 }
 
 
+char *
+hvmemShellWord(const char *text)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.,:+@%/";
+
+    return *text && strspn(text, plain) == strlen(text) ? g_strdup(text) : g_shell_quote(text);
+}
+
+
 static gboolean
 humaniseOne(const GMatchInfo *match,
             GString *out,

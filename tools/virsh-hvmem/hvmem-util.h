@@ -43,6 +43,11 @@ hvmemFormatSize(guint64 bytes);
 char *
 hvmemSizeArgument(guint64 bytes);
 
+/* @text as one word of a shell's command line, for hints to copy: quoted only
+ * where it has to be. */
+char *
+hvmemShellWord(const char *text);
+
 /* Every "N KiB" and "N MiB" of @text in the form of hvmemFormatSize. */
 char *
 hvmemHumanise(const char *text);

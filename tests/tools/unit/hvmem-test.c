@@ -83,6 +83,26 @@ testSizeArgument(void)
 
 
 static void
+testShellWord(void)
+{
+    static const struct {
+        const char *text;
+        const char *word;
+    } cases[] = {
+        { "g1", "g1" }, { "web-1.example_x", "web-1.example_x" }, { "my guest", "'my guest'" }, { "a'b", "'a'\\''b'" }, { "", "''" },
+        { "$x", "'$x'" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *word = hvmemShellWord(cases[i].text);
+
+        g_assert_cmpstr(word, ==, cases[i].word);
+    }
+}
+
+
+static void
 testHumanise(void)
 {
     g_autofree char *text = hvmemHumanise("2097152 KiB are missing, it kept 488 MiB of x12 KiBs");
@@ -387,6 +407,31 @@ testAtRest(void)
 }
 
 
+/* A guest that stands still answers nothing: that is why, and not its driver. */
+static void
+testPaused(void)
+{
+    static const char *const states[] = { "late", "disconnected", "ballooning", "idle" };
+    const virTypedParameter paused = { .field = "state.state", .type = VIR_TYPED_PARAM_INT, .value.i = VIR_DOMAIN_PAUSED };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(states); i++) {
+        g_autoptr(hvmemDomain) dom = domainIn(states[i], 2 * GIB, GIB);
+        g_autoptr(hvmemExplanation) why = NULL;
+        virTypedParameter params[] = {
+            paused, boolean("balloon.hyperv.connected", true), text("balloon.hyperv.state", states[i]),
+        };
+
+        hvmemDomainAddStats(dom, params, G_N_ELEMENTS(params));
+        why = hvmemExplain(dom);
+        g_assert_cmpstr(why->label, ==, "paused");
+        g_assert_true(why->problem);
+        g_assert_nonnull(strstr(why->remedy, "virsh resume g"));
+        g_assert_nonnull(strstr(why->next, "shrinks from 2 GiB to 1 GiB"));
+    }
+}
+
+
 static void
 testHibernationIsBlamed(void)
 {
@@ -410,6 +455,7 @@ main(int argc,
     g_test_add_func("/hvmem/size/parse", testParseSize);
     g_test_add_func("/hvmem/size/format", testFormatSize);
     g_test_add_func("/hvmem/size/argument", testSizeArgument);
+    g_test_add_func("/hvmem/text/shell-word", testShellWord);
     g_test_add_func("/hvmem/text/humanise", testHumanise);
     g_test_add_func("/hvmem/text/wrap", testWrap);
     g_test_add_func("/hvmem/text/duration", testDuration);
@@ -421,6 +467,7 @@ main(int argc,
     g_test_add_func("/hvmem/domain/odd-stats", testFromOddStats);
     g_test_add_func("/hvmem/explain/every-state", testEveryStateExplained);
     g_test_add_func("/hvmem/explain/at-rest", testAtRest);
+    g_test_add_func("/hvmem/explain/paused", testPaused);
     g_test_add_func("/hvmem/explain/hibernation", testHibernationIsBlamed);
 
     return g_test_run();
