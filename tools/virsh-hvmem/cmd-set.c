@@ -20,12 +20,13 @@
 /* Not on a terminal, a line comes this often. */
 #define LINE_SEC 5
 #define BAR_WIDTH 28
+#define NO_TIMEOUT G_MININT
 
 static gboolean live;
 static gboolean config;
 static gboolean current;
 static gboolean wait_;
-static int timeout;
+static int timeout = NO_TIMEOUT;
 
 static const GOptionEntry options[] = {
     { "live", 0, 0, G_OPTION_ARG_NONE, &live, "The running guest", NULL },
@@ -178,9 +179,9 @@ isOver(Wait *wait,
         *ok = true;
     else if (interrupted)
         giveUp(wait, dom, "stopped waiting", error);
-    else if (timeout && now - wait->start >= timeout * G_USEC_PER_SEC)
+    else if (timeout > 0 && now - wait->start >= timeout * G_USEC_PER_SEC)
         giveUp(wait, dom, "timed out", error);
-    else if (!timeout && now - wait->moved >= STALL_SEC * G_USEC_PER_SEC)
+    else if (timeout == NO_TIMEOUT && now - wait->moved >= STALL_SEC * G_USEC_PER_SEC)
         giveUp(wait, dom, "nothing has moved for " G_STRINGIFY(STALL_SEC) " seconds", error);
     else
         return false;
@@ -259,9 +260,9 @@ checkOptions(GError **error)
 {
     if (current && (live || config))
         return hvmemFail(error, "--current is not combined with --live or --config");
-    if (timeout < 0)
-        return hvmemFail(error, "--timeout %d: it is a number of seconds", timeout);
-    if (timeout && !wait_)
+    if (timeout != NO_TIMEOUT && timeout < 1)
+        return hvmemFail(error, "--timeout %d: it is a number of seconds, from 1 on", timeout);
+    if (timeout > 0 && !wait_)
         return hvmemFail(error, "--timeout goes with --wait");
     if (wait_ && config && !live)
         return hvmemFail(error, "--wait is for a running guest: --config alone changes nothing that could be waited for");
@@ -279,10 +280,11 @@ checkSize(const hvmemDomain *dom,
     g_autofree char *max = hvmemFormatSize(dom->maxMemory);
     g_autofree char *min = hvmemFormatSize(dom->minimum);
     g_autofree char *argument = hvmemSizeArgument(size);
+    g_autofree char *name = hvmemShellWord(dom->name);
 
     if (dom->maxMemory != HVMEM_UNKNOWN && size > dom->maxMemory)
         return hvmemFail(error, "%s is above the ceiling of '%s', <maxMemory> %s. A higher one takes effect after shutting down: "
-                         "'virsh-hvmem enable %s --max %s'", want, dom->name, max, dom->name, argument);
+                         "'virsh-hvmem enable %s --max %s'", want, dom->name, max, name, argument);
     if (size < dom->minimum)
         return hvmemFail(error, "%s is below the <minimum> of '%s', %s", want, dom->name, min);
     return true;
@@ -314,6 +316,7 @@ setMemory(const hvmemApp *app,
     Wait wait = { .from = before->current, .to = size, .seen = before->current, .start = now, .moved = now,
                   .terminal = isatty(STDERR_FILENO), .quiet = app->quiet };
     g_autofree char *want = hvmemFormatSize(size);
+    g_autofree char *name = hvmemShellWord(before->name);
     g_autoptr(hvmemDomain) after = NULL;
     bool ok = true;
 
@@ -331,7 +334,7 @@ setMemory(const hvmemApp *app,
         printJSON(after);
     else if (!wait_ && !app->quiet)
         printf(isLive(before) ? "%s is asked to have %s; 'virsh-hvmem status %s' shows how it gets there\n" :
-               "%s has %s from its next start on\n", before->name, want, before->name);
+               "%s has %s from its next start on\n", before->name, want, name);
     return ok;
 }
 

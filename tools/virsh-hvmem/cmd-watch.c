@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <math.h>
 #include <signal.h>
 #include <string.h>
 #include <termios.h>
@@ -22,7 +23,7 @@
 
 static char *recordPath;
 static double interval = 1;
-static double duration;
+static double duration = INFINITY;
 
 static const GOptionEntry options[] = {
     { "record", 0, 0, G_OPTION_ARG_FILENAME, &recordPath, "Also write all of it to a file, for 'virsh-hvmem plot'", "FILE.csv" },
@@ -317,7 +318,7 @@ onTimer(int timer G_GNUC_UNUSED,
     Watch *watch = opaque;
 
     lookAtAll(watch);
-    if (stopped || (duration > 0 && now() - watch->start >= duration))
+    if (stopped || now() - watch->start >= duration)
         watch->done = true;
 }
 
@@ -618,6 +619,8 @@ run(const hvmemApp *app,
 
     if (!(interval >= 0.1 && interval <= 3600))
         return hvmemFail(error, "--interval %g: from 0.1 to 3600 seconds", interval);
+    if (!(duration > 0))
+        return hvmemFail(error, "--duration %g: it is a number of seconds above 0", duration);
 
     watch.screen = isatty(STDOUT_FILENO) && isatty(STDIN_FILENO) && !app->json && !app->quiet;
     if (virEventRegisterDefaultImpl() < 0)

@@ -87,6 +87,18 @@ commandList(void)
 }
 
 
+/* GOption says what it does not know, not where to look. */
+static bool
+failOptions(const char *program,
+            GError *reason,
+            GError **error)
+{
+    hvmemFail(error, "%s: '%s --help' lists the options", reason->message, program);
+    g_error_free(reason);
+    return false;
+}
+
+
 /* Global options up to the command's name; the rest is left in @argv. */
 static bool
 parseGlobal(int *argc,
@@ -95,12 +107,13 @@ parseGlobal(int *argc,
 {
     g_autoptr(GOptionContext) context = g_option_context_new("COMMAND [ARGUMENT…]");
     g_autofree char *list = commandList();
+    GError *reason = NULL;
 
     g_option_context_set_summary(context, "Shows and changes the memory of domains that have a hyperv balloon.");
     g_option_context_set_description(context, list);
     g_option_context_set_strict_posix(context, TRUE);
     g_option_context_add_main_entries(context, globalOptions, NULL);
-    return g_option_context_parse(context, argc, argv, error);
+    return g_option_context_parse(context, argc, argv, &reason) || failOptions("virsh-hvmem", reason, error);
 }
 
 
@@ -112,6 +125,7 @@ parseCommand(const hvmemCommand *command,
 {
     g_autoptr(GOptionContext) context = g_option_context_new(command->arguments);
     g_autofree char *program = g_strdup_printf("virsh-hvmem %s", command->name);
+    GError *reason = NULL;
 
     g_set_prgname(program);
     g_option_context_set_summary(context, command->summary);
@@ -119,7 +133,7 @@ parseCommand(const hvmemCommand *command,
     if (command->options)
         g_option_context_add_main_entries(context, command->options, NULL);
     g_option_context_add_main_entries(context, globalOptions, NULL);
-    return g_option_context_parse(context, argc, argv, error);
+    return g_option_context_parse(context, argc, argv, &reason) || failOptions(program, reason, error);
 }
 
 
