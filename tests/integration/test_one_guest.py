@@ -87,6 +87,13 @@ def test_ten_small_steps_up_and_one_down(guest):
     at_rest(guest)
 
 
+def test_guest_exec_answers_before_the_guest_reboots(guest):
+    before = guest.boot_id()
+    assert "a function" in guest.exec("type reboot"), "busybox's own reboot ends the agent that has to answer"
+    guest.exec("reboot")
+    guest.wait_boot_after(before)
+
+
 def test_reboots_in_the_middle_of_growing(guest):
     guest.setmem(4 * GIB)
     before = guest.start_reboot()
