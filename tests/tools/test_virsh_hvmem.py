@@ -115,6 +115,17 @@ def test_domain_by_id_and_uuid():
         assert "domain 'test' has no hyperv balloon" in refused("status", name)
 
 
+def test_readonly_does_not_change_a_definition():
+    assert "--readonly" in refused("-r", "enable", "test")
+
+
+def test_output_that_does_not_arrive_is_an_error():
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        got = subprocess.run([TOOL, "-c", "test:///default", "list", "--all"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert got.returncode == 1
+    assert got.stderr.startswith("error: cannot write to standard output")
+
+
 SOURCE = ROOT / "tools/virsh-hvmem"
 
 

@@ -29,6 +29,17 @@ static const GOptionEntry disableOptions[] = {
 };
 
 
+/* Says so before libvirt says it in its own words. */
+static bool
+checkWritable(const hvmemApp *app,
+              GError **error)
+{
+    if (app->readonly && !dryRun)
+        return hvmemFail(error, "--readonly cannot change a definition: leave it out, or add --dry-run to see the difference");
+    return true;
+}
+
+
 /* A ceiling for those who do not care: all that the host has, in whole GiB. */
 static guint64
 hostMemory(virConnectPtr conn)
@@ -157,7 +168,8 @@ runEnable(const hvmemApp *app,
         (minimumText && !hvmemParseSize(minimumText, "--minimum", &minimum, error)))
         return false;
 
-    if (!(dom = hvmemAppDomain(app, args[0], &conn, error)) ||
+    if (!checkWritable(app, error) ||
+        !(dom = hvmemAppDomain(app, args[0], &conn, error)) ||
         !(before = inactiveXML(dom, error)) ||
         !(after = hvmemEditEnable(before, max, hostMemory(conn), minimum, error)))
         return false;
@@ -176,7 +188,8 @@ runDisable(const hvmemApp *app,
     g_autofree char *before = NULL;
     g_autofree char *after = NULL;
 
-    if (!(dom = hvmemAppDomain(app, args[0], &conn, error)) ||
+    if (!checkWritable(app, error) ||
+        !(dom = hvmemAppDomain(app, args[0], &conn, error)) ||
         !(before = inactiveXML(dom, error)) ||
         !(after = hvmemEditDisable(before, error)))
         return false;

@@ -4,8 +4,10 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+#include <errno.h>
 #include <libxml/parser.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -206,6 +208,18 @@ run(int argc,
 }
 
 
+/* What was printed has to have arrived. Nobody is told when the reader has left, as of 'head'. */
+static bool
+closeOutput(GError **error)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    if (errno == EPIPE || *error)
+        return false;
+    return hvmemFail(error, "cannot write to standard output: %s", g_strerror(errno));
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -219,6 +233,8 @@ main(int argc,
     setlocale(LC_NUMERIC, "C");
     hvmemTerminalInit();
     virSetErrorFunc(NULL, swallowError);
+    /* a daemon that goes away is an error to report, not a silent end */
+    signal(SIGPIPE, SIG_IGN);
 
     if (virInitialize() < 0) {
         fprintf(stderr, "error: libvirt cannot be initialised\n");
@@ -230,6 +246,7 @@ main(int argc,
     rest = g_memdup2(args, sizeof(*args) * (argc + 1));
     argv = rest;
     ok = run(argc, argv, &error);
+    ok = closeOutput(&error) && ok;
     g_free(rest);
 
     if (error)
