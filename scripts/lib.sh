@@ -16,6 +16,7 @@ STAMP=$BUILD/stamp              # what was done, by the hash of what it was done
 
 # A private Python or compiler in front of PATH must not change what is built: the packages installed below serve /usr/bin/python3.
 export PATH=/usr/lib/ccache:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
+locale=${LC_ALL:-${LC_CTYPE:-${LANG-}}}     # the user's, for what is shown on a screen
 export LC_ALL=C.UTF-8
 export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}
 # A clone elsewhere finds in the cache what this one compiled.
