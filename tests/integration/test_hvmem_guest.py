@@ -150,6 +150,26 @@ def test_interrupted_it_leaves_the_request(guest):
     look("set", guest.name, "1GiB", "--wait", "--timeout", "60")
 
 
+def test_a_daemon_that_goes_away_is_said(guest):
+    with subprocess.Popen([TOOL, "set", guest.name, "150MiB", "--wait"], stderr=subprocess.PIPE, text=True, env=environment()) as tool:
+        hvb.wait_until("the request is there", 20, lambda: guest.domain().requested == 150 * MIB)
+        hvb.restart_daemon(away=2)
+        said = tool.communicate(timeout=60)[1]
+    assert tool.returncode == 1, said
+    assert "\nerror: " in said
+    look("set", guest.name, "1GiB", "--wait", "--timeout", "60")
+
+
+def test_a_paused_guest_is_said_to_be_paused(guest):
+    hvb.virsh("suspend", guest.name)
+    try:
+        said = run("set", guest.name, "2GiB", "--wait", "--timeout", "5", status=1)
+    finally:
+        hvb.virsh("resume", guest.name)
+    assert f"virsh resume {guest.name}" in said
+    look("set", guest.name, "1GiB", "--wait", "--timeout", "60")
+
+
 def test_doctor_finds_nothing_wrong(guest):
     checks = look("doctor", guest.name)
     assert not [c for c in checks if c["result"] == "fail"]
@@ -185,6 +205,7 @@ def test_a_small_screen_and_ctrl_c(guest, screen):
     view.tmux("resize-window", "-t", view.name, "-x", "40", "-y", "10")
     time.sleep(2)
     assert all(len(line) <= 40 for line in view.text().splitlines())
+    assert view.text().startswith(f"{guest.name}: ")        # nothing has been pushed off the screen
     view.keys("C-c")
     view.wait("ended: 0")
 

@@ -112,7 +112,7 @@ printChecks(const hvmemApp *app,
             const GPtrArray *checks)
 {
     static const char *const colours[] = { [HVMEM_PASS] = "32", [HVMEM_WARN] = "33", [HVMEM_FAIL] = "1;31" };
-    int width = CLAMP(hvmemTerm.width, 50, 100);
+    int width = CLAMP(hvmemTerm.width, 40, 100);
     size_t i;
 
     for (i = 0; i < checks->len; i++) {

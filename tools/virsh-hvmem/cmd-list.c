@@ -68,7 +68,7 @@ printTable(const hvmemApp *app,
             addRow(table, dom);
     }
 
-    text = hvmemTableFormat(table, !app->quiet);
+    text = hvmemTableFormat(table, !app->quiet, hvmemTerm.width);
     printf("%s%s", text, app->quiet ? "" : "\n");
 }
 

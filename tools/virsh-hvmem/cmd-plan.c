@@ -90,7 +90,7 @@ printPlan(const hvmemDomain *dom,
     for (i = 0; i < plan->steps->nsteps; i++) {
         g_autofree char *what = describe(dom, &plan->steps->steps[i]);
         g_autofree char *reason = hvmemHumanise(plan->steps->steps[i].reason);
-        g_autofree char *wrapped = hvmemWrap(reason, CLAMP(hvmemTerm.width, 50, 100), 6);
+        g_autofree char *wrapped = hvmemWrap(reason, CLAMP(hvmemTerm.width, 30, 100), 6);
 
         printf("  %zu. %s\n%s", i + 1, what, wrapped);
     }

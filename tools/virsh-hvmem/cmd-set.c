@@ -90,6 +90,7 @@ showProgress(Wait *wait,
     g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
     g_autofree char *have = hvmemFormatSize(dom->current);
     g_autofree char *want = hvmemFormatSize(wait->to);
+    g_autofree char *line = NULL;
     double done = percent(wait, dom->current);
     g_autofree char *bar = hvmemBar(done * 1000, 0, 100000, BAR_WIDTH, hvmemTerm.utf8);
 
@@ -97,8 +98,18 @@ showProgress(Wait *wait,
         return;
 
     wait->lastLine = now;
-    fprintf(stderr, "%s%s: [%s] %6.2f %%  %s of %s, %s%s", wait->terminal ? "\r\033[K" : "",
-            dom->name, bar, done, have, want, why->label, wait->terminal ? "" : "\n");
+    line = g_strdup_printf("%s: [%s] %3.0f %%  at %s, asked for %s, %s", dom->name, bar, done, have, want, why->label);
+    if (wait->terminal) {
+        g_autofree char *clipped = NULL;
+        int columns;
+        int rows;
+
+        hvmemTerminalSize(STDERR_FILENO, &columns, &rows);
+        clipped = hvmemClip(line, columns - 1);
+        fprintf(stderr, "\r\033[K%s", clipped);
+    } else {
+        fprintf(stderr, "%s\n", line);
+    }
 }
 
 
@@ -107,14 +118,17 @@ explain(Wait *wait,
         const hvmemDomain *dom,
         const hvmemExplanation *why)
 {
-    g_autofree char *meaning = hvmemWrap(why->meaning, 78, 4);
-    g_autofree char *remedy = why->remedy ? hvmemWrap(why->remedy, 78, 4) : NULL;
+    int width = MIN(hvmemTerm.width, 78);
+    g_autofree char *meaning = hvmemWrap(why->meaning, width, 4);
+    g_autofree char *remedy = why->remedy ? hvmemWrap(why->remedy, width, 4) : NULL;
     g_autofree char *reason = dom->lastError ? hvmemHumanise(dom->lastError) : NULL;
+    g_autofree char *sentence = reason ? g_strdup_printf("Reported: %s.", reason) : NULL;
+    g_autofree char *reported = sentence ? hvmemWrap(sentence, width, 4) : NULL;
 
     eraseLine(wait);
     fprintf(stderr, "%s: %s\n%s", dom->name, why->label, meaning);
-    if (reason)
-        fprintf(stderr, "    Reported: %s.\n", reason);
+    if (reported)
+        fprintf(stderr, "%s", reported);
     if (remedy)
         fprintf(stderr, "%s", remedy);
     wait->explained = why->label;
@@ -156,7 +170,7 @@ giveUp(Wait *wait,
     if (!wait->quiet && g_strcmp0(wait->explained, state->label) != 0)
         explain(wait, dom, state);
 
-    return hvmemFail(error, "%s: the guest has %s of %s (%s). The request stays in place: the guest goes there as soon as it can.",
+    return hvmemFail(error, "%s: the guest has %s, asked for were %s (%s). The request stays in place: the guest goes there as soon as it can.",
                      why, have, want, state->label);
 }
 

@@ -17,7 +17,7 @@
 static int
 pageWidth(void)
 {
-    return CLAMP(hvmemTerm.width, 50, MAX_WIDTH);
+    return CLAMP(hvmemTerm.width, 30, MAX_WIDTH);
 }
 
 
@@ -55,9 +55,16 @@ printSize(const char *title,
           const char *words)
 {
     g_autofree char *size = hvmemFormatSize(bytes);
+    g_autofree char *line = g_strdup_printf("  %-*s%10s  %s", TITLE_WIDTH, title, size, *sign ? sign : " ");
 
-    if (bytes != HVMEM_UNKNOWN)
-        printf("  %-*s%10s  %s%s%s\n", TITLE_WIDTH, title, size, sign, *sign && *words ? "  " : *sign ? "" : "   ", words);
+    if (bytes == HVMEM_UNKNOWN)
+        return;
+
+    /* what does not fit beside is left out: the title says it, shorter */
+    if (*words && hvmemColumns(line) + 2 + hvmemColumns(words) <= pageWidth())
+        printf("%s  %s\n", line, words);
+    else
+        printf("%s\n", g_strchomp(line));
 }
 
 
@@ -125,7 +132,7 @@ printSticks(const hvmemDomain *dom)
                       stick->byDriver ? "libvirt" : "user", NULL);
     }
 
-    text = hvmemTableFormat(table, true);
+    text = hvmemTableFormat(table, true, hvmemTerm.width);
     printf("%s\n", text);
 }
 

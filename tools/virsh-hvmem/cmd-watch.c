@@ -194,8 +194,21 @@ showScreen(const Watch *watch)
 {
     g_autofree char *text = formatScreen(watch);
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    g_autofree char *joined = g_strjoinv("\033[K\r\n", lines);
-    size_t n = strlen(joined);
+    g_autofree char *joined = NULL;
+    int columns;
+    int rows;
+    size_t n;
+    size_t i;
+
+    /* a line that wraps would push the first ones off the screen */
+    hvmemTerminalSize(STDOUT_FILENO, &columns, &rows);
+    for (i = 0; lines[i]; i++) {
+        g_autofree char *line = lines[i];
+
+        lines[i] = hvmemClip(line, columns);
+    }
+    joined = g_strjoinv("\033[K\r\n", lines);
+    n = strlen(joined);
 
     if (n >= 2 && g_str_has_suffix(joined, "\r\n"))
         joined[n - 2] = '\0';
@@ -318,7 +331,7 @@ onTimer(int timer G_GNUC_UNUSED,
     Watch *watch = opaque;
 
     lookAtAll(watch);
-    if (stopped || now() - watch->start >= duration)
+    if (stopped || ferror(stdout) || now() - watch->start >= duration)
         watch->done = true;
 }
 
@@ -326,6 +339,25 @@ onTimer(int timer G_GNUC_UNUSED,
 /*
  * Events
  */
+
+/* A guest often resets its machine more than once to reboot: that is one reboot. */
+static bool
+isEcho(const hvmemRecord *record,
+       const char *text)
+{
+    size_t i;
+
+    for (i = record->events->len; i > 0; i--) {
+        const hvmemEvent *event = record->events->pdata[i - 1];
+
+        if (now() - event->time > 1)
+            return false;
+        if (strcmp(event->text, text) == 0)
+            return true;
+    }
+    return false;
+}
+
 
 static void
 addEvent(Watch *watch,
@@ -337,7 +369,7 @@ addEvent(Watch *watch,
     for (i = 0; i < watch->domains->len; i++) {
         Watched *watched = watch->domains->pdata[i];
 
-        if (strcmp(watched->record->name, virDomainGetName(dom)) != 0)
+        if (strcmp(watched->record->name, virDomainGetName(dom)) != 0 || isEcho(watched->record, text))
             continue;
 
         hvmemRecordAddEvent(watched->record, now(), text);
@@ -356,11 +388,29 @@ addEvent(Watch *watch,
 }
 
 
+static const char *
+stopReason(int detail)
+{
+    switch (detail) {
+    case VIR_DOMAIN_EVENT_STOPPED_SHUTDOWN:
+        return "stopped: the guest was shut down";
+    case VIR_DOMAIN_EVENT_STOPPED_DESTROYED:
+        return "stopped: it was destroyed";
+    case VIR_DOMAIN_EVENT_STOPPED_CRASHED:
+        return "stopped: the guest crashed";
+    case VIR_DOMAIN_EVENT_STOPPED_FAILED:
+        return "stopped: QEMU ended by itself or was killed";
+    default:
+        return "stopped";
+    }
+}
+
+
 static int
 onLifecycle(virConnectPtr conn G_GNUC_UNUSED,
             virDomainPtr dom,
             int event,
-            int detail G_GNUC_UNUSED,
+            int detail,
             void *opaque)
 {
     static const char *const names[] = {
@@ -369,13 +419,14 @@ onLifecycle(virConnectPtr conn G_GNUC_UNUSED,
         [VIR_DOMAIN_EVENT_STARTED] = "started",
         [VIR_DOMAIN_EVENT_SUSPENDED] = "paused",
         [VIR_DOMAIN_EVENT_RESUMED] = "resumed",
-        [VIR_DOMAIN_EVENT_STOPPED] = "stopped",
         [VIR_DOMAIN_EVENT_SHUTDOWN] = "shut down",
         [VIR_DOMAIN_EVENT_PMSUSPENDED] = "asleep",
         [VIR_DOMAIN_EVENT_CRASHED] = "crashed",
     };
 
-    if (event >= 0 && event < (int)G_N_ELEMENTS(names))
+    if (event == VIR_DOMAIN_EVENT_STOPPED)
+        addEvent(opaque, dom, stopReason(detail));
+    else if (event >= 0 && event < (int)G_N_ELEMENTS(names))
         addEvent(opaque, dom, names[event]);
     return 0;
 }
@@ -436,7 +487,7 @@ onClose(virConnectPtr conn G_GNUC_UNUSED,
     Watch *watch = opaque;
 
     if (!watch->error)
-        hvmemFail(&watch->error, "the connection to libvirt was closed");
+        hvmemFail(&watch->error, "the connection to libvirt was closed; guests go on without it");
     watch->done = true;
 }
 

@@ -13,6 +13,9 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+/* Of a terminal: there a table that is too wide is no table any more. */
+#define NARROW 60
+
 hvmemTerminal hvmemTerm;
 
 
@@ -169,26 +172,59 @@ formatRow(const hvmemTable *table,
 }
 
 
-char *
-hvmemTableFormat(const hvmemTable *table,
-                 bool header)
+static int
+tableWidth(const hvmemTable *table)
 {
-    GString *out = g_string_new(NULL);
     const GPtrArray *titles = table->rows->pdata[0];
     int width = 0;
     size_t i;
 
-    if (header) {
-        formatRow(table, titles, out);
-        for (i = 0; i < titles->len; i++)
-            width += columnWidth(table, i) + (i ? 3 : 2);
-        for (; width > 0; width--)
+    for (i = 0; i < titles->len; i++)
+        width += columnWidth(table, i) + (i ? 3 : 2);
+    return width;
+}
+
+
+/* The row's first cell, and below it each other one on a line with its title. */
+static void
+formatCard(const hvmemTable *table,
+           const GPtrArray *row,
+           GString *out)
+{
+    const GPtrArray *titles = table->rows->pdata[0];
+    size_t i;
+
+    g_string_append_printf(out, " %s\n", (const char *)row->pdata[0]);
+    for (i = 1; i < row->len; i++) {
+        const char *title = titles->pdata[i];
+        const char *cell = row->pdata[i];
+
+        if (*cell)
+            g_string_append_printf(out, "   %s%*s%s\n", title, MAX(14 - hvmemColumns(title), 1), "", cell);
+    }
+}
+
+
+char *
+hvmemTableFormat(const hvmemTable *table,
+                 bool header,
+                 int width)
+{
+    GString *out = g_string_new(NULL);
+    bool cards = header && width < NARROW && tableWidth(table) > width;
+    size_t i;
+
+    if (header && !cards) {
+        int dashes;
+
+        formatRow(table, table->rows->pdata[0], out);
+        for (dashes = tableWidth(table); dashes > 0; dashes--)
             g_string_append_c(out, '-');
         g_string_append_c(out, '\n');
     }
 
     for (i = 1; i < table->rows->len; i++)
-        formatRow(table, table->rows->pdata[i], out);
+        (cards ? formatCard : formatRow)(table, table->rows->pdata[i], out);
 
     return g_string_free(out, FALSE);
 }

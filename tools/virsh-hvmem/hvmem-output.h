@@ -53,10 +53,12 @@ hvmemTableFree(hvmemTable *table);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(hvmemTable, hvmemTableFree);
 
-/* As virsh prints tables; without @header only the rows. */
+/* As virsh prints tables; without @header only the rows. On a narrow terminal,
+ * of @width columns, in which it does not fit: a paragraph for each row. */
 char *
 hvmemTableFormat(const hvmemTable *table,
-                 bool header);
+                 bool header,
+                 int width);
 
 /* A bar of @width columns over 0 … @top: what the guest has, what is plugged,
  * what there may be. */

@@ -233,6 +233,45 @@ hvmemWrap(const char *text,
 }
 
 
+/* Of the colour that @text begins with, if it does. */
+static size_t
+colourLength(const char *text)
+{
+    size_t n;
+
+    if (text[0] != '\033' || text[1] != '[')
+        return 0;
+
+    n = 2 + strspn(text + 2, "0123456789;");
+    return text[n] == 'm' ? n + 1 : 0;
+}
+
+
+char *
+hvmemClip(const char *text,
+          int width)
+{
+    GString *out = g_string_new(NULL);
+    int column = 0;
+
+    while (*text) {
+        size_t n = colourLength(text);
+
+        if (n == 0) {
+            g_autofree char *one = NULL;
+
+            n = g_utf8_next_char(text) - text;
+            one = g_strndup(text, n);
+            column += hvmemColumns(one);
+        }
+        if (column <= width || colourLength(text))
+            g_string_append_len(out, text, n);
+        text += n;
+    }
+    return g_string_free(out, FALSE);
+}
+
+
 char *
 hvmemFormatDuration(double seconds)
 {

@@ -71,6 +71,11 @@ hvmemWrap(const char *text,
 int
 hvmemColumns(const char *text);
 
+/* As much of the beginning of @text as @width columns take; colours (ESC [ … m) take none and stay. */
+char *
+hvmemClip(const char *text,
+          int width);
+
 /* "0:07", "12:34", "1:02:03" */
 char *
 hvmemFormatDuration(double seconds);

@@ -123,6 +123,27 @@ testWrap(void)
 
 
 static void
+testClip(void)
+{
+    static const struct {
+        const char *text;
+        int width;
+        const char *clipped;
+    } cases[] = {
+        { "abc", 3, "abc" }, { "abcd", 3, "abc" }, { "", 3, "" }, { "äöü", 2, "äö" }, { "漢字", 3, "漢" }, { "abc", 0, "" },
+        { "\033[1;31mabcd\033[0m", 2, "\033[1;31mab\033[0m" }, { "ab\033[1mcd\033[0m", 2, "ab\033[1m\033[0m" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *clipped = hvmemClip(cases[i].text, cases[i].width);
+
+        g_assert_cmpstr(clipped, ==, cases[i].clipped);
+    }
+}
+
+
+static void
 testDuration(void)
 {
     g_autofree char *a = hvmemFormatDuration(7.4);
@@ -139,17 +160,26 @@ testTable(void)
     g_autoptr(hvmemTable) table = hvmemTableNew("Name", ">Size", "State", NULL);
     g_autofree char *text = NULL;
     g_autofree char *bare = NULL;
+    g_autofree char *narrow = NULL;
 
     hvmemTableAdd(table, "gäste", "3 GiB", "at rest", NULL);
     hvmemTableAdd(table, "b", "700 MiB", "", NULL);
-    text = hvmemTableFormat(table, true);
-    bare = hvmemTableFormat(table, false);
+    text = hvmemTableFormat(table, true, 80);
+    bare = hvmemTableFormat(table, false, 10);
     g_assert_cmpstr(text, ==,
                     " Name       Size   State\n"
                     "---------------------------\n"
                     " gäste     3 GiB   at rest\n"
                     " b       700 MiB\n");
     g_assert_cmpstr(bare, ==, strstr(text, " gäste"));
+
+    narrow = hvmemTableFormat(table, true, 26);
+    g_assert_cmpstr(narrow, ==,
+                    " gäste\n"
+                    "   Size          3 GiB\n"
+                    "   State         at rest\n"
+                    " b\n"
+                    "   Size          700 MiB\n");
 }
 
 
@@ -458,6 +488,7 @@ main(int argc,
     g_test_add_func("/hvmem/text/shell-word", testShellWord);
     g_test_add_func("/hvmem/text/humanise", testHumanise);
     g_test_add_func("/hvmem/text/wrap", testWrap);
+    g_test_add_func("/hvmem/text/clip", testClip);
     g_test_add_func("/hvmem/text/duration", testDuration);
     g_test_add_func("/hvmem/output/table", testTable);
     g_test_add_func("/hvmem/output/bar", testBar);
