@@ -20,6 +20,7 @@
 
 #define SHOWN_EVENTS 4
 #define KEPT_SECONDS 3600
+#define NEXT_LINE "\r\n\033[K"
 
 static char *recordPath;
 static double interval = 1;
@@ -188,7 +189,9 @@ formatScreen(const Watch *watch)
 }
 
 
-/* All in one write, each line erased to its end: nothing flickers. */
+/* All in one write, each line erased just before it is written: nothing
+ * flickers. Afterwards would take the last column with it, where the cursor
+ * stays at the end of a full line. */
 static void
 showScreen(const Watch *watch)
 {
@@ -207,12 +210,12 @@ showScreen(const Watch *watch)
 
         lines[i] = hvmemClip(line, columns);
     }
-    joined = g_strjoinv("\033[K\r\n", lines);
+    joined = g_strjoinv(NEXT_LINE, lines);
     n = strlen(joined);
 
-    if (n >= 2 && g_str_has_suffix(joined, "\r\n"))
-        joined[n - 2] = '\0';
-    printf("\033[H%s\033[J", joined);
+    if (g_str_has_suffix(joined, NEXT_LINE))
+        joined[n - strlen(NEXT_LINE)] = '\0';
+    printf("\033[H\033[K%s\033[J", joined);
     fflush(stdout);
 }
 
