@@ -210,6 +210,16 @@ def test_a_small_screen_and_ctrl_c(guest, screen):
     view.wait("ended: 0")
 
 
+def test_progress_stays_on_its_line(guest, screen):
+    view = screen(TOOL, "set", guest.name, "150MiB", "--wait", width=80, height=16)
+    view.wait("guest gives no more")
+    seen = view.wait(r"asked for 150 MiB, guest gives")
+    assert len([line for line in seen.splitlines() if "%" in line]) == 1
+    view.keys("C-c")
+    view.wait("ended: 1")
+    look("set", guest.name, "1GiB", "--wait", "--timeout", "60")
+
+
 def test_lines_where_there_is_no_terminal(guest):
     with subprocess.Popen([TOOL, "watch", guest.name, "--duration", "8"], stdout=subprocess.PIPE, text=True, env=environment()) as tool:
         time.sleep(1)

@@ -19,7 +19,7 @@
 #define EXPLAIN_SEC 3
 /* Not on a terminal, a line comes this often. */
 #define LINE_SEC 5
-#define BAR_WIDTH 28
+#define BAR_WIDTH 28             /* as far as there is room */
 #define NO_TIMEOUT G_MININT
 
 static gboolean live;
@@ -82,34 +82,48 @@ eraseLine(const Wait *wait)
 }
 
 
+/* "g1: [███···]  40 %  at 2 GiB, asked for 3 GiB, growing", in @columns if they are not very few. */
+static char *
+formatProgress(const Wait *wait,
+               const hvmemDomain *dom,
+               int columns)
+{
+    g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
+    g_autofree char *have = hvmemFormatSize(dom->current);
+    g_autofree char *want = hvmemFormatSize(wait->to);
+    double done = percent(wait, dom->current);
+    g_autofree char *rest = g_strdup_printf(" %3.0f %%  at %s, asked for %s, %s", done, have, want, why->label);
+    int room = columns - (int)strlen(": []") - hvmemColumns(dom->name) - hvmemColumns(rest);
+    g_autofree char *bar = hvmemBar(done * 1000, 0, 100000, CLAMP(room, 6, BAR_WIDTH), hvmemTerm.utf8);
+
+    return g_strdup_printf("%s: [%s]%s", dom->name, bar, rest);
+}
+
+
 static void
 showProgress(Wait *wait,
              const hvmemDomain *dom)
 {
     gint64 now = g_get_monotonic_time();
-    g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
-    g_autofree char *have = hvmemFormatSize(dom->current);
-    g_autofree char *want = hvmemFormatSize(wait->to);
     g_autofree char *line = NULL;
-    double done = percent(wait, dom->current);
-    g_autofree char *bar = hvmemBar(done * 1000, 0, 100000, BAR_WIDTH, hvmemTerm.utf8);
+    g_autofree char *clipped = NULL;
+    int columns;
+    int rows;
 
     if (wait->quiet || (!wait->terminal && now - wait->lastLine < LINE_SEC * G_USEC_PER_SEC))
         return;
 
     wait->lastLine = now;
-    line = g_strdup_printf("%s: [%s] %3.0f %%  at %s, asked for %s, %s", dom->name, bar, done, have, want, why->label);
-    if (wait->terminal) {
-        g_autofree char *clipped = NULL;
-        int columns;
-        int rows;
-
-        hvmemTerminalSize(STDERR_FILENO, &columns, &rows);
-        clipped = hvmemClip(line, columns - 1);
-        fprintf(stderr, "\r\033[K%s", clipped);
-    } else {
+    hvmemTerminalSize(STDERR_FILENO, &columns, &rows);
+    line = formatProgress(wait, dom, columns - 1);
+    if (!wait->terminal) {
         fprintf(stderr, "%s\n", line);
+        return;
     }
+
+    /* a line that wraps could not be erased */
+    clipped = hvmemClip(line, columns - 1);
+    fprintf(stderr, "\r\033[K%s", clipped);
 }
 
 
@@ -170,7 +184,7 @@ giveUp(Wait *wait,
     if (!wait->quiet && g_strcmp0(wait->explained, state->label) != 0)
         explain(wait, dom, state);
 
-    return hvmemFail(error, "%s: the guest has %s, asked for were %s (%s). The request stays in place: the guest goes there as soon as it can.",
+    return hvmemFail(error, "%s: the guest has %s, %s were asked for (%s). The request stays in place: the guest goes there as soon as it can.",
                      why, have, want, state->label);
 }
 
