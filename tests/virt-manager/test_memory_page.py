@@ -73,6 +73,11 @@ class Window:
         others = [w.name for w in self.app.children() if w.role in ("alert", "dialog") and w.state("SHOWING")]
         assert not others, f"virt-manager shows {others}"
 
+    def wait_applied(self):
+        """Until there is nothing to apply any more."""
+        desktop.wait("the page says that it has been applied",
+                     lambda: not self.frame.find("config-apply", "push button").state("SENSITIVE"))
+
 
 @pytest.fixture(scope="module", name="guest")
 def running_guest():
@@ -148,6 +153,7 @@ def test_shut_off_guest(guest, window):
                  lambda: window.numbers()[0] == configured)
     window.apply(900)
     hvb.wait_until("the configuration says 900 MiB", 20, lambda: inactive(NAME).current == 900 * MIB)
+    window.wait_applied()
     desktop.picture(PICTURES / "5-shut-off.png")
     guest.start()
     guest.wait_up()
