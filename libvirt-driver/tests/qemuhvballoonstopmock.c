@@ -3,9 +3,9 @@
  *                          makes it deaf to an event
  *
  * For LD_PRELOAD of a daemon that runs from the build folder, never part of
- * one that is installed. The file that HVB_STOP names holds a number: at the
- * stop point of that number, counted from when the file was written, the
- * process ends as by kill -9. Each QMP command has two, one before it is sent
+ * one that is installed. The file that HVB_STOP names holds a number and the
+ * name of a domain: at the domain's stop point of that number, counted from
+ * when the file was written, the process ends as by kill -9. Each QMP command has two, one before it is sent
  * and one when its answer is there. The file is gone after that; HVB_STOP.log
  * gets a line for every stop point passed while there was a number.
  *
@@ -39,19 +39,22 @@ forgetPreload(void)
 }
 
 
-/* The number in the file, 0 if there is none. */
+/* The number in the file, 0 if there is none or it is another domain's. */
 static int
-readNumber(const char *path)
+readNumber(const char *path, const char *domain)
 {
-    char text[16] = "";
+    char text[128] = "";
     int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char *name;
 
     if (fd < 0)
         return 0;
     if (read(fd, text, sizeof(text) - 1) < 0)
         text[0] = '\0';
     close(fd);
-    return atoi(text);
+
+    name = strchr(text, ' ');
+    return name && STREQ(name + 1, domain) ? atoi(text) : 0;
 }
 
 
@@ -91,24 +94,25 @@ logPoint(const char *path, int number, const char *when, const char *command)
 
 
 static void
-stopPoint(const char *when, const char *command)
+stopPoint(const qemuMonitor *mon, const char *when, const char *command)
 {
     const char *path = getenv("HVB_STOP");
-    char text[16];
+    char text[128];
     int number;
 
-    if (!path)
+    /* a QEMU that only tells its capabilities is no domain */
+    if (!path || !mon->vm->def)
         return;
 
     pthread_mutex_lock(&lock);
 
-    if ((number = readNumber(path)) > 0) {
+    if ((number = readNumber(path, mon->vm->def->name)) > 0) {
         logPoint(path, number, when, command);
         if (number == 1) {
             unlink(path);
             kill(getpid(), SIGKILL);
         }
-        snprintf(text, sizeof(text), "%d", number - 1);
+        snprintf(text, sizeof(text), "%d %s", number - 1, mon->vm->def->name);
         writeFile(path, O_TRUNC, text);
     }
 
@@ -127,9 +131,9 @@ qemuMonitorSend(qemuMonitor *mon,
     if (!real)
         real = dlsym(RTLD_NEXT, "qemuMonitorSend");
 
-    stopPoint("before", command);
+    stopPoint(mon, "before", command);
     ret = real(mon, msg);
-    stopPoint("after", command);
+    stopPoint(mon, "after", command);
 
     free(command);
     return ret;

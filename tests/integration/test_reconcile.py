@@ -28,8 +28,8 @@ def another_guest(make_guest):
 
 @pytest.fixture(scope="module", name="stop_at")
 def stop_points():
-    """stop_at(n, virsh arguments): has the daemon end at the n-th stop point of a virsh command and starts it again. Returns where that was,
-    or None if there was no such point; stop_at.passed() are all the points until there."""
+    """stop_at(n, virsh arguments): has the daemon end at the n-th stop point of the domain of a virsh command, and starts it again. Returns
+    where that was, or None if there was no such point; stop_at.passed() are all the points until there."""
     preload = os.path.join(os.path.dirname(os.environ["HVB_VIRSH"]), "..", "tests", "libqemuhvballoonstopmock.so")
     assert os.path.exists(preload), "./run build libvirt makes it"
     path = os.path.join(os.environ["HVB_RUN"], "stop")
@@ -49,7 +49,7 @@ def stop_points():
             if f"HVB_STOP={path}" not in hvb.daemon_environ():      # the tests of another file have started it since
                 hvb.daemon("restart")
             with open(path, "w", encoding="ascii") as file:
-                file.write(str(number))
+                file.write(f"{number} {command[1]}")
             with contextlib.suppress(hvb.VirshError):       # that the connection was lost, mostly
                 hvb.virsh_alone(*command)
             with contextlib.suppress(hvb.Timeout):
