@@ -78,6 +78,11 @@ def test_unpacks_patches_and_links(checkout):
     assert checkout.git("status", "--short") == ""
 
 
+def test_git_does_not_tidy_up_while_patches_are_applied(checkout):
+    assert checkout.git("config", "--local", "gc.auto") == "0\n"
+    assert checkout.git("config", "--local", "maintenance.auto") == "false\n"
+
+
 def test_a_second_run_touches_nothing(checkout):
     before = {p: p.stat().st_mtime_ns for p in checkout.tree.glob("*.c")}
     done = checkout.make()
