@@ -229,6 +229,30 @@ drawTimes(const Plot *plot)
 }
 
 
+/* Upward to the plot's upper edge, readable whatever lies below it. */
+static void
+drawEventLabel(const Plot *plot,
+               double x,
+               const char *words)
+{
+    cairo_text_extents_t extents;
+
+    cairo_save(plot->cr);
+    cairo_translate(plot->cr, x - 4, plot->y + 4);
+    cairo_rotate(plot->cr, -M_PI / 2);
+
+    cairo_set_font_size(plot->cr, 11);
+    cairo_text_extents(plot->cr, words, &extents);
+    cairo_set_source_rgba(plot->cr, 1, 1, 1, 0.75);
+    cairo_rectangle(plot->cr, -extents.x_advance - 2, -10, extents.x_advance + 4, 13);
+    cairo_fill(plot->cr);
+
+    use(plot->cr, &faint);
+    text(plot->cr, 0, 0, 1, 11, words);
+    cairo_restore(plot->cr);
+}
+
+
 /* Sizes are seen in the lines; what is marked is the rest. */
 static void
 drawEvents(const Plot *plot)
@@ -260,11 +284,7 @@ drawEvents(const Plot *plot)
         if (x - labelled < 14)
             continue;
         labelled = x;
-        cairo_save(plot->cr);
-        cairo_translate(plot->cr, x - 4, plot->y + 4);
-        cairo_rotate(plot->cr, -M_PI / 2);
-        text(plot->cr, 0, 0, 1, 11, event->text);
-        cairo_restore(plot->cr);
+        drawEventLabel(plot, x, event->text);
     }
 }
 
@@ -276,11 +296,11 @@ drawRecord(const Plot *plot)
     text(plot->cr, plot->x, plot->y - 9, 0, 14, plot->record->name);
     drawArea(plot);
     drawSizes(plot);
-    drawEvents(plot);
     drawLine(plot, G_STRUCT_OFFSET(hvmemSample, current), false, &edge, 2, 0);
     drawLine(plot, G_STRUCT_OFFSET(hvmemSample, usable), false, &usable, 1.5, 1.5);
     drawLine(plot, G_STRUCT_OFFSET(hvmemSample, rss), false, &host, 1.5, 0);
     drawLine(plot, G_STRUCT_OFFSET(hvmemSample, requested), true, &wish, 2, 6);
+    drawEvents(plot);
 }
 
 
