@@ -201,6 +201,14 @@ qemuHvBalloonIsCostly(virQEMUDriver *driver,
 }
 
 
+/* As the device counts: the least that can be asked for is one page. */
+static unsigned long long
+qemuHvBalloonPages(unsigned long long size)
+{
+    return MAX(size / QEMU_HVBALLOON_PAGE, 1);
+}
+
+
 static unsigned long long
 qemuHvBalloonRequested(const virDomainObj *vm)
 {
@@ -816,12 +824,12 @@ qemuHvBalloonRunsOnStock(virDomainObj *vm)
 }
 
 
-/* As far as QEMU can tell: it counts pages. */
+/* As far as QEMU can tell. */
 static bool
 qemuHvBalloonIsAtRequested(const virDomainObj *vm)
 {
-    return vm->def->mem.cur_balloon / QEMU_HVBALLOON_PAGE ==
-           qemuHvBalloonRequested(vm) / QEMU_HVBALLOON_PAGE;
+    return qemuHvBalloonPages(vm->def->mem.cur_balloon) ==
+           qemuHvBalloonPages(qemuHvBalloonRequested(vm));
 }
 
 
@@ -989,14 +997,6 @@ qemuHvBalloonCheckWishes(virDomainObj *vm,
                  vm->def->name, priv->hvBalloonKeepTotal);
         priv->hvBalloonKeepTotal = 0;
     }
-}
-
-
-/* As the device counts: the least that can be asked for is one page. */
-static unsigned long long
-qemuHvBalloonPages(unsigned long long size)
-{
-    return MAX(size / QEMU_HVBALLOON_PAGE, 1);
 }
 
 
@@ -1339,7 +1339,6 @@ qemuHvBalloonSetConfigStick(virDomainDef *def,
 {
     const char *alias = QEMU_HVBALLOON_DRIVER_ALIAS "0";
     g_autoptr(virDomainMemoryDef) new = NULL;
-    virDomainDeviceDef other;
 
     if (stick && size > 0) {
         virDomainDefSetMemoryTotal(def, virDomainDefGetMemoryTotal(def) - stick->size + size);
@@ -1357,7 +1356,7 @@ qemuHvBalloonSetConfigStick(virDomainDef *def,
     if (size == 0)
         return 0;
 
-    if (virDomainDefFindDevice(def, alias, &other, false) == 0) {
+    if (qemuHvBalloonAliasIsUsed(def, alias)) {
         virReportError(VIR_ERR_OPERATION_INVALID,
                        _("a stick cannot be added to the stored definition as '%1$s', another device has that name: change its <alias>"),
                        alias);

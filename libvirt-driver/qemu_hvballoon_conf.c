@@ -26,8 +26,14 @@
 VIR_LOG_INIT("qemu.qemu_hvballoon_conf");
 
 
-/* By any device: QEMU has one space of names for all. */
-static bool
+/**
+ * qemuHvBalloonAliasIsUsed:
+ * @def: domain definition or NULL
+ * @alias: name of a device
+ *
+ * By any device: QEMU has one space of names for all.
+ */
+bool
 qemuHvBalloonAliasIsUsed(const virDomainDef *def,
                          const char *alias)
 {
@@ -613,7 +619,8 @@ qemuHvBalloonMaxmem(const virDomainDef *def)
  * @domCaps: domain capabilities to complete
  *
  * Says which models of balloon and memory device there are, if the hyperv
- * balloon is one of them, which takes the machine type too. Otherwise they stay unreported, as libvirt has it.
+ * balloon is one of them, which takes the machine type too. Otherwise they stay
+ * unreported, as libvirt has it.
  */
 void
 qemuHvBalloonFillDomainCaps(virQEMUCaps *qemuCaps,

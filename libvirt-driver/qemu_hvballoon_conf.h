@@ -20,6 +20,10 @@
 /* Sticks that came from the user's XML without a name. */
 #define QEMU_HVBALLOON_USER_ALIAS "ua-stick"
 
+bool
+qemuHvBalloonAliasIsUsed(const virDomainDef *def,
+                         const char *alias);
+
 char *
 qemuHvBalloonFreeAlias(const virDomainDef *def,
                        const virDomainDef *other,
