@@ -111,6 +111,33 @@ static void test_cpuid(void)
     qtest_quit(qts);
 }
 
+/*
+ * Linux 6.19 and later reads 0x40000082 without asking whether it exists, and
+ * takes bit 3 of EAX for a VMBus of a confidential machine.
+ */
+static void test_cpuid_unused(void)
+{
+    static const uint32_t leaves[] = {
+        0x40000006, 0x40000007, 0x4000000a, 0x4000000c, 0x40000080,
+        0x40000081, 0x40000082, 0x400000ff,
+    };
+    QTestState *qts = guest_simple(ALL_FLAGS, "");
+    uint32_t basic = cpuid(qts, cpuid(qts, 0).eax).eax;
+    size_t i;
+
+    for (i = 0; i < ARRAY_SIZE(leaves); i++) {
+        Regs r = cpuid(qts, leaves[i]);
+
+        g_assert_cmphex(r.eax, ==, 0);
+        g_assert_cmphex(r.ebx, ==, 0);
+        g_assert_cmphex(r.ecx, ==, 0);
+        g_assert_cmphex(r.edx, ==, 0);
+    }
+    /* beyond Hyper-V's range, the processor's own rule */
+    g_assert_cmphex(cpuid(qts, 0x40000100).eax, ==, basic);
+    qtest_quit(qts);
+}
+
 static void test_off(void)
 {
     QTestState *qts = guest_simple("", "");
@@ -950,6 +977,7 @@ int main(int argc, char **argv)
     qtest_add_func("/hyperv-tcg/flags/accepted", test_accepted);
     qtest_add_func("/hyperv-tcg/flags/dependencies", test_dependencies);
     qtest_add_func("/hyperv-tcg/cpuid", test_cpuid);
+    qtest_add_func("/hyperv-tcg/cpuid/unused", test_cpuid_unused);
     qtest_add_func("/hyperv-tcg/off", test_off);
     qtest_add_func("/hyperv-tcg/msr/values", test_msrs);
     qtest_add_func("/hyperv-tcg/msr/follow-flags", test_msrs_follow_flags);

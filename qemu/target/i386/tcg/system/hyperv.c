@@ -39,6 +39,7 @@
 #define HV_SINT_FIRST_VALID_VECTOR    16
 #define HV_NOTIFY_LONG_SPIN_WAIT      0x0008
 #define HV_STATUS_ACCESS_DENIED       6
+#define HV_CPUID_RANGE_LAST           0x400000ff
 #define HV_CRASH_CTL_SUPPORTED        HV_CRASH_CTL_NOTIFY
 #define HV_REFERENCE_TSC_ENABLE       (1u << 0)
 #define HV_REFERENCE_TSC_INVALID      0
@@ -221,11 +222,22 @@ static uint32_t hv_recommendations(const X86CPU *cpu)
     return eax;
 }
 
+/*
+ * All of Hyper-V's range is answered, with zeros where there is nothing to
+ * say: guests read some leaves without asking whether they exist, and beyond
+ * its maximum a processor answers with another leaf.
+ */
+static bool hv_is_cpuid_leaf(uint32_t index)
+{
+    return index >= HV_CPUID_VENDOR_AND_MAX_FUNCTIONS &&
+        index <= HV_CPUID_RANGE_LAST;
+}
+
 bool tcg_hyperv_cpuid(const X86CPU *cpu, uint32_t index,
                       uint32_t *eax, uint32_t *ebx,
                       uint32_t *ecx, uint32_t *edx)
 {
-    if (!tcg_hyperv_enabled(cpu)) {
+    if (!tcg_hyperv_enabled(cpu) || !hv_is_cpuid_leaf(index)) {
         return false;
     }
     *eax = *ebx = *ecx = *edx = 0;
@@ -267,7 +279,7 @@ bool tcg_hyperv_cpuid(const X86CPU *cpu, uint32_t index,
         *edx = cpu->hyperv_limits[2];
         return true;
     default:
-        return false;
+        return true;
     }
 }
 
