@@ -623,6 +623,60 @@ static void test_request_limits(void)
     done_honest(sim);
 }
 
+/* Linux frees in one go what one request gives back. */
+static void test_return_limits(void)
+{
+    Sim *sim = sim_new(8 * SIM_GIB, DM_PROFILE_AUTO, SIM_LINUX);
+
+    sim_connect(sim);
+    sim_target(sim, SIM_GIB);
+    sim_target(sim, 7 * SIM_GIB);
+    g_assert_cmpuint(sim_info(sim).actual, ==, 7 * SIM_GIB);
+    g_assert_cmpuint(sim->largest_unballoon, ==, SIM_GIB);
+    g_assert_cmpuint(sim->sent[DM_MSG_UNBALLOON_REQUEST], ==, 6);
+    done_honest(sim);
+}
+
+static void check_return_deadline(uint64_t pages, unsigned seconds)
+{
+    Sim *sim = sim_new(8 * SIM_GIB, DM_PROFILE_AUTO, SIM_LINUX);
+
+    sim_connect(sim);
+    sim_target(sim, SIM_GIB);
+    sim->mute = true;
+    sim_target(sim, SIM_GIB + pages);
+    sim_advance(sim, seconds * 1000 - 1);
+    assert_state(sim, DM_STATE_RETURNING);
+    sim_advance(sim, 1);
+    assert_state(sim, DM_STATE_LATE);
+    sim->mute = false;
+    sim_pump(sim);
+    g_assert_cmpuint(sim_info(sim).actual, ==, SIM_GIB + pages);
+    done_honest(sim);
+}
+
+/* It has the longer the more it was given. */
+static void test_return_deadline(void)
+{
+    check_return_deadline(16 * SIM_MIB, 32);
+    check_return_deadline(SIM_GIB, 46);
+}
+
+/* Each answer counts, not only the last: what the guest has is told while it
+ * is on its way. */
+static void test_actual_follows(void)
+{
+    Sim *sim = sim_new(8 * SIM_GIB, DM_PROFILE_AUTO, SIM_LINUX);
+
+    sim_connect(sim);
+    sim_target(sim, SIM_GIB);
+    g_assert_cmpuint(sim->n_actual, >=, sim->sent[DM_MSG_BALLOON_REQUEST]);
+    sim->n_actual = 0;
+    sim_target(sim, 7 * SIM_GIB);
+    g_assert_cmpuint(sim->n_actual, ==, sim->sent[DM_MSG_UNBALLOON_REQUEST]);
+    done_honest(sim);
+}
+
 /* Memory in single pages, all over the place. */
 static void test_fragments(void)
 {
@@ -1161,6 +1215,9 @@ static void add_ordinary(void)
     ADD("target/twice", test_target_twice);
     ADD("fragments", test_fragments);
     ADD("request-limits", test_request_limits);
+    ADD("return-limits", test_return_limits);
+    ADD("return-deadline", test_return_deadline);
+    ADD("actual-follows", test_actual_follows);
 }
 
 static const uint64_t linux_id = SIM_LINUX, windows_id = SIM_WINDOWS;

@@ -573,6 +573,7 @@ Sim *sim_new_of(uint64_t boot, uint64_t n_pages, DmProfile profile,
     sim->now = 1000;
     sim->pick = pick_random;
     sim->stick_end = n_pages;
+    sim->told_actual = boot;
     sim->engine = dm_engine_new(sim->boot, sim->n_boot, boot, profile,
                                 &sim_ops, sim);
     forget_pages(sim);
@@ -622,6 +623,7 @@ static void run_engine(Sim *sim)
         g_assert_cmpuint(i, <, MAX_RUNS_A_CALL);
     }
     sim_check_accounts(sim);
+    g_assert_cmpuint(sim->told_actual, ==, sim_info(sim).actual);
 }
 
 void sim_pump(Sim *sim)

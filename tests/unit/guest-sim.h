@@ -110,6 +110,7 @@ typedef struct Sim {
     uint64_t last_balloon_asked;
     DmRange last_add;
     unsigned longest_unballoon; /* ranges in a message */
+    uint64_t largest_unballoon; /* pages in a message */
     uint64_t discarded;         /* pages */
     unsigned n_discards;        /* calls */
     uint64_t ns;                /* of the clock for statistics */

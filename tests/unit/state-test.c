@@ -356,6 +356,13 @@ static void return_nothing(DmEngine *e)
     e->txn = (Txn) { .kind = TXN_RETURN, .sent = true };
 }
 
+static void return_too_much(DmEngine *e)
+{
+    e->txn = (Txn) { .kind = TXN_RETURN, .sent = true,
+                     .asked = MAX_RETURN_PAGES + 1, .n_ranges = 1,
+                     .ranges = { { 0x150, MAX_RETURN_PAGES + 1 } } };
+}
+
 static void hot_add_owned(DmEngine *e)
 {
     e->txn = (Txn) { .kind = TXN_HOT_ADD, .sent = true, .asked = 256,
@@ -468,6 +475,7 @@ static const Tamper tampers[] = {
     { "return-owned", return_owned, "has not released" },
     { "return-twice", return_twice, "has not released" },
     { "return-nothing", return_nothing, "has not released" },
+    { "return-too-much", return_too_much, "return of an impossible size" },
     { "hot-add-owned", hot_add_owned, "what the guest has or no stick" },
     { "hot-add-boot", hot_add_boot, "what the guest has or no stick" },
     { "hot-add-region", hot_add_outside_region, "does not hold its range" },

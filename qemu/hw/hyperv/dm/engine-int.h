@@ -16,6 +16,9 @@
 
 /* The most that Windows gives in one request; a whole number of units. */
 #define MAX_BALLOON_PAGES 585728
+/* Linux frees what one request gives back without a pause, in the handler of
+ * its interrupt: much more would be a processor that hangs. 1 GiB. */
+#define MAX_RETURN_PAGES 262144
 
 typedef enum Stage {
     STAGE_CLOSED,

@@ -19,6 +19,7 @@
 
 #define BALLOON_DEADLINE SECONDS(30)
 #define RETURN_DEADLINE SECONDS(30)
+#define RETURN_DEADLINE_BLOCK SECONDS(2)
 #define HOT_ADD_DEADLINE SECONDS(10)
 #define HOT_ADD_DEADLINE_BLOCK SECONDS(5)
 #define BLOCK_PAGES MIB_PAGES(128)
@@ -273,6 +274,11 @@ static void start_balloon(DmEngine *e, uint64_t pages, uint64_t now)
     post(e, dm_wire_put_balloon_request(e->out, e->trans_id, pages), now);
 }
 
+static uint64_t blocks(uint64_t pages)
+{
+    return (pages + BLOCK_PAGES - 1) / BLOCK_PAGES;
+}
+
 /* One range a message is all that is known to work with Windows. */
 static bool one_range_only(const DmEngine *e)
 {
@@ -301,6 +307,7 @@ static bool start_return(DmEngine *e, uint64_t pages, uint64_t now)
     unsigned i, max = one_range_only(e) ? 1 : DM_MAX_SEND_RANGES;
     uint64_t asked = 0;
 
+    pages = MIN(pages, MAX_RETURN_PAGES);
     e->txn.n_ranges = dm_regions_pick_return(&e->regions, pages,
                                              e->txn.ranges, max);
     for (i = 0; i < e->txn.n_ranges; i++) {
@@ -312,7 +319,8 @@ static bool start_return(DmEngine *e, uint64_t pages, uint64_t now)
     if (!populate(e, e->txn.ranges, e->txn.n_ranges, now)) {
         return true;
     }
-    txn_begin(e, TXN_RETURN, now, RETURN_DEADLINE, asked);
+    txn_begin(e, TXN_RETURN, now, RETURN_DEADLINE +
+              RETURN_DEADLINE_BLOCK * blocks(asked), asked);
     trace(e, "unballoon: %" G_GUINT64_FORMAT " pages in %u ranges", asked,
           e->txn.n_ranges);
     post(e, dm_wire_put_unballoon_request(e->out, e->trans_id, e->txn.ranges,

@@ -639,7 +639,8 @@ static const char *check_transaction(const DmEngine *e)
         return "it gives memory while there is some to discard";
     }
     if (txn->kind == TXN_RETURN) {
-        return check_return(e);
+        return txn->asked <= MAX_RETURN_PAGES ? check_return(e) :
+               "a return of an impossible size";
     }
     return txn->asked != txn->add.range.count ?
            "a hot-add of two sizes" : check_hot_add(e, &txn->add);
