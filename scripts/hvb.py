@@ -303,8 +303,9 @@ class Guest:
         virsh("setmem", self.name, kib, *(flags or ("--live",)))
 
     def at(self, target):
-        """Have QEMU and libvirt come to rest there?"""
-        return (self.resting() and abs(self.actual() - target) <= NEAR and abs(self.domain().current - target) <= NEAR)
+        """Have QEMU and libvirt come to rest there? libvirt is told at most once a second."""
+        actual = self.actual()
+        return self.resting() and abs(actual - target) <= NEAR and self.domain().current == actual
 
     def resting(self):
         """Is nothing going on between device and guest?"""

@@ -421,6 +421,18 @@ static void guest_handle(Sim *sim, const uint8_t *msg, size_t len)
 
 /* ---- what the engine calls ---- */
 
+static void measure_unballoon(Sim *sim, const uint8_t *msg)
+{
+    unsigned i, ranges = get32(msg + 12);
+    uint64_t pages = 0;
+
+    for (i = 0; i < ranges; i++) {
+        pages += get_range(msg + 16 + 8 * i).count;
+    }
+    sim->longest_unballoon = MAX(sim->longest_unballoon, ranges);
+    sim->largest_unballoon = MAX(sim->largest_unballoon, pages);
+}
+
 static bool op_send(void *opaque, const void *msg, size_t len)
 {
     Sim *sim = opaque;
@@ -434,7 +446,7 @@ static bool op_send(void *opaque, const void *msg, size_t len)
     }
     sim->sent[m[0]]++;
     if (m[0] == DM_MSG_UNBALLOON_REQUEST) {
-        sim->longest_unballoon = MAX(sim->longest_unballoon, get32(m + 12));
+        measure_unballoon(sim, m);
     }
     g_queue_push_tail(&sim->inbox, g_bytes_new(msg, len));
     return true;

@@ -175,6 +175,7 @@ HvBalloonStatus *qmp_query_hv_balloon(Error **errp)
     info->books = e.bytes;
     info->ghosts = bytes(e.ghosts);
     info->ungranted = bytes(e.ungranted);
+    info->sticks = qmp_query_haprot(&error_abort);
     fill_free_slots(info);
     info->last_error = g_strdup(e.last_error);
     info->counters = counters(balloon, &e);

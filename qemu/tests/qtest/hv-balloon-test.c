@@ -237,6 +237,56 @@ static void test_unused(void)
     qtest_quit(qts);
 }
 
+static void expect_change(QTestState *qts, uint64_t actual)
+{
+    QDict *event = qtest_qmp_eventwait_ref(qts, "BALLOON_CHANGE");
+
+    g_assert_cmphex(qdict_get_int(qdict_get_qdict(event, "data"), "actual"),
+                    ==, actual);
+    qobject_unref(event);
+}
+
+/* What the guest has is told while it is on its way. */
+static void test_actual_follows(void)
+{
+    DmGuest guest;
+    QTestState *qts = start(&guest, "");
+    DmPages first = { 0x1000, 512 }, second = { 0x2000, 512 };
+
+    set_target(qts, BOOT - 2 * MiB);
+    set_target(qts, BOOT - 4 * MiB);
+    g_assert_cmpuint(dm_balloon_request(&guest), ==, first.count);
+    dm_balloon_response(&guest, &first, 1, true);
+    expect_change(qts, BOOT - 2 * MiB);
+    g_assert_true(balloon_state_is(qts, "ballooning"));
+    g_assert_cmphex(balloon_number(qts, "actual"), ==, BOOT - 2 * MiB);
+    dm_balloon_response(&guest, NULL, 0, false);
+    g_assert_cmpuint(dm_balloon_request(&guest), ==, second.count);
+    dm_balloon_response(&guest, &second, 1, false);
+    expect_change(qts, BOOT - 4 * MiB);
+    qtest_quit(qts);
+}
+
+/* One reply has all that belongs together. */
+static void test_one_reply(void)
+{
+    DmGuest guest;
+    QTestState *qts = start(&guest, "");
+    QDict *info;
+    QList *sticks;
+
+    start_with_unused_stick(&guest);
+    add_stick(qts, "b", CHUNK);
+    info = query_dict(qts, "query-hv-balloon");
+    sticks = query_list(qts, "query-haprot");
+    g_assert_cmpuint(qlist_size(sticks), ==, 2);
+    g_assert_true(qobject_is_equal(QOBJECT(sticks),
+                                   qdict_get(info, "sticks")));
+    qobject_unref(sticks);
+    qobject_unref(info);
+    qtest_quit(qts);
+}
+
 /* An unused stick goes while the guest is busy with another. */
 static void test_del_while_busy(void)
 {
@@ -977,6 +1027,8 @@ int main(int argc, char **argv)
     rom_create();
 
     qtest_add_func("/hv-balloon/stick/add", test_add);
+    qtest_add_func("/hv-balloon/actual-follows", test_actual_follows);
+    qtest_add_func("/hv-balloon/one-reply", test_one_reply);
     qtest_add_func("/hv-balloon/stick/in-use", test_in_use);
     qtest_add_func("/hv-balloon/stick/unused", test_unused);
     qtest_add_func("/hv-balloon/stick/del-while-busy", test_del_while_busy);

@@ -333,11 +333,6 @@ static uint64_t alignment(const DmEngine *e)
     return MIB_PAGES(1) << e->caps.alignment;
 }
 
-static uint64_t blocks(uint64_t pages)
-{
-    return (pages + BLOCK_PAGES - 1) / BLOCK_PAGES;
-}
-
 static bool start_hot_add(DmEngine *e, uint64_t pages, uint64_t now)
 {
     /* Until this guest has shown that it takes and onlines what it gets,
@@ -571,14 +566,6 @@ static void discard_backlog(DmEngine *e)
     }
 }
 
-static void notice_settled(DmEngine *e)
-{
-    if (e->txn.kind == TXN_NONE && !e->settled) {
-        e->settled = true;
-        tell_actual(e);
-    }
-}
-
 bool dm_engine_run(DmEngine *e, uint64_t now)
 {
     uint64_t began = work_begin(e);
@@ -589,8 +576,9 @@ bool dm_engine_run(DmEngine *e, uint64_t now)
     notice_deadline(e, now);
     if (!more) {
         start(e, now);
-        notice_settled(e);
+        e->settled |= e->txn.kind == TXN_NONE;
     }
+    tell_actual(e);
     work_end(e, began);
     return more;
 }
@@ -975,6 +963,7 @@ void dm_engine_receive(DmEngine *e, const void *msg, size_t len, uint64_t now)
         trace(e, "received: type %u, %u bytes, id %u", header.type,
               header.size, header.trans_id);
         dispatch(e, msg, &header, now);
+        tell_actual(e);
     }
     work_end(e, began);
 }

@@ -123,7 +123,8 @@ typedef struct DmEngineOps {
     /* The guest does not have these pages: their memory can go. */
     void (*discard)(void *opaque, uint64_t first, uint64_t count);
     void (*stick_state)(void *opaque, unsigned stick, DmStickState state);
-    /* actual settled at a new value, or a reset changed it. */
+    /* With each answer of the guest that changed it, and whatever else did:
+     * how often that is worth telling is the owner's business. */
     void (*actual_changed)(void *opaque, uint64_t actual);
     void (*status)(void *opaque, const DmStatus *status);
     /* Rate limited: something that an operator may want to know. */
