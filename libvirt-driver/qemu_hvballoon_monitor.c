@@ -63,6 +63,7 @@ qemuMonitorHvBalloonInfoFree(qemuMonitorHvBalloonInfo *info)
     if (!info)
         return;
 
+    g_clear_pointer(&info->sticks, g_ptr_array_unref);
     g_free(info->state);
     g_free(info->lastError);
     g_free(info);
@@ -274,23 +275,19 @@ qemuMonitorHvBalloonParseStick(virJSONValue *obj)
 }
 
 
-int
-qemuMonitorGetHvBalloonSticks(qemuMonitor *mon,
-                              GPtrArray **sticks)
+static int
+qemuMonitorHvBalloonParseSticks(virJSONValue *array,
+                                GPtrArray **sticks)
 {
     g_autoptr(GPtrArray) list = NULL;
-    g_autoptr(virJSONValue) reply = NULL;
     size_t i;
-
-    if (!(reply = qemuMonitorJSONQuery(mon, "query-haprot", VIR_JSON_TYPE_ARRAY)))
-        return -1;
 
     list = g_ptr_array_new_with_free_func((GDestroyNotify)qemuMonitorHvBalloonStickFree);
 
-    for (i = 0; i < virJSONValueArraySize(reply); i++) {
+    for (i = 0; i < virJSONValueArraySize(array); i++) {
         qemuMonitorHvBalloonStick *stick;
 
-        if (!(stick = qemuMonitorHvBalloonParseStick(virJSONValueArrayGet(reply, i))))
+        if (!(stick = qemuMonitorHvBalloonParseStick(virJSONValueArrayGet(array, i))))
             return -1;
 
         if (qemuMonitorHvBalloonCheckAmong(list, stick) < 0) {
@@ -307,12 +304,26 @@ qemuMonitorGetHvBalloonSticks(qemuMonitor *mon,
 
 
 int
+qemuMonitorGetHvBalloonSticks(qemuMonitor *mon,
+                              GPtrArray **sticks)
+{
+    g_autoptr(virJSONValue) reply = NULL;
+
+    if (!(reply = qemuMonitorJSONQuery(mon, "query-haprot", VIR_JSON_TYPE_ARRAY)))
+        return -1;
+
+    return qemuMonitorHvBalloonParseSticks(reply, sticks);
+}
+
+
+int
 qemuMonitorGetHvBalloonInfo(qemuMonitor *mon,
                             qemuMonitorHvBalloonInfo **info)
 {
     const char *cmd = "query-hv-balloon";
     g_autoptr(virJSONValue) reply = NULL;
     g_autoptr(qemuMonitorHvBalloonInfo) data = g_new0(qemuMonitorHvBalloonInfo, 1);
+    virJSONValue *sticks;
     const char *lastError;
     const char *state;
 
@@ -333,6 +344,10 @@ qemuMonitorGetHvBalloonInfo(qemuMonitor *mon,
         qemuMonitorHvBalloonGetKiB(reply, cmd, "released", &data->released) < 0 ||
         qemuMonitorHvBalloonGetKiB(reply, cmd, "ghosts", &data->ghosts) < 0 ||
         qemuMonitorHvBalloonGetFreeSlots(reply, cmd, &data->freeSlots) < 0)
+        return -1;
+
+    if ((sticks = virJSONValueObjectGetArray(reply, "sticks")) &&
+        qemuMonitorHvBalloonParseSticks(sticks, &data->sticks) < 0)
         return -1;
 
     if (!(data->state = qemuMonitorHvBalloonCopyText(cmd, "state", state)))

@@ -39,6 +39,8 @@ struct _qemuMonitorHvBalloonInfo {
     unsigned long long ghosts;  /* what it gave back of sticks that are gone */
     unsigned long long freeSlots; /* sticks that can still be plugged, or
                                      QEMU_HVBALLOON_UNLIMITED */
+    GPtrArray *sticks;          /* qemuMonitorHvBalloonStick, at the same moment;
+                                   NULL: QEMU does not tell them here */
     char *state;
     char *lastError;            /* may be NULL */
 };

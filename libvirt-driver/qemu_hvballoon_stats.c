@@ -7,8 +7,8 @@
 #include <config.h>
 
 #include "qemu_hvballoon_stats.h"
+#include "qemu_hvballoon.h"
 #include "qemu_hvballoon_conf.h"
-#include "qemu_hvballoon_monitor.h"
 
 #include "virerror.h"
 #include "virlog.h"
@@ -155,38 +155,53 @@ qemuHvBalloonStatsAddInfo(const qemuMonitorHvBalloonInfo *info,
 
 
 /* Statistics are no place to fail: what QEMU does not tell is left out. */
-static int
-qemuHvBalloonStatsQuery(virDomainObj *vm,
-                        GPtrArray **sticks,
-                        qemuMonitorHvBalloonInfo **info)
+static qemuMonitorHvBalloonInfo *
+qemuHvBalloonStatsQuery(virDomainObj *vm)
 {
     qemuMonitor *mon = qemuDomainGetMonitor(vm);
+    g_autoptr(qemuMonitorHvBalloonInfo) info = NULL;
     int rc;
 
     qemuDomainObjEnterMonitor(vm);
-    if ((rc = qemuMonitorGetHvBalloonInfo(mon, info)) == 0)
-        rc = qemuMonitorGetHvBalloonSticks(mon, sticks);
+    if ((rc = qemuMonitorGetHvBalloonInfo(mon, &info)) == 0 && !info->sticks)
+        rc = qemuMonitorGetHvBalloonSticks(mon, &info->sticks);
     qemuDomainObjExitMonitor(vm);
 
     if (rc == 0 && virDomainObjIsActive(vm))
-        return 0;
+        return g_steal_pointer(&info);
 
     VIR_WARN("no statistics of the hyperv balloon of domain '%s': %s",
              vm->def->name, virGetLastErrorMessage());
     virResetLastError();
-    return -1;
+    return NULL;
+}
+
+
+qemuMonitorHvBalloonInfo *
+qemuHvBalloonQueryStats(virDomainObj *vm,
+                        bool live,
+                        unsigned long long *current)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+    qemuMonitorHvBalloonInfo *info;
+
+    if (!live ||
+        !virDomainObjIsActive(vm) ||
+        !virDomainDefHasHypervMemballoon(vm->def) ||
+        !virQEMUCapsGet(priv->qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT) ||
+        !(info = qemuHvBalloonStatsQuery(vm)))
+        return NULL;
+
+    *current = qemuHvBalloonActual(vm, info->actual);
+    return info;
 }
 
 
 void
-qemuHvBalloonGetStats(virDomainObj *vm,
-                      bool live,
+qemuHvBalloonAddStats(virDomainObj *vm,
+                      const qemuMonitorHvBalloonInfo *info,
                       virTypedParamList *params)
 {
-    qemuDomainObjPrivate *priv = vm->privateData;
-    g_autoptr(GPtrArray) sticks = NULL;
-    g_autoptr(qemuMonitorHvBalloonInfo) info = NULL;
-
     if (!virDomainDefHasHypervMemballoon(vm->def))
         return;
 
@@ -196,13 +211,11 @@ qemuHvBalloonGetStats(virDomainObj *vm,
     virTypedParamListAddULLong(params, virDomainDefGetMemoryInitial(vm->def), "%s",
                                QEMU_HVBALLOON_STATS_BOOT);
 
-    if (live && virDomainObjIsActive(vm) &&
-        virQEMUCapsGet(priv->qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT) &&
-        qemuHvBalloonStatsQuery(vm, &sticks, &info) == 0) {
-        qemuHvBalloonStatsAddInfo(info, params);
-        qemuHvBalloonStatsAddSticks(vm->def, sticks, params);
+    if (!info) {
+        qemuHvBalloonStatsAddDefinedSticks(vm->def, params);
         return;
     }
 
-    qemuHvBalloonStatsAddDefinedSticks(vm->def, params);
+    qemuHvBalloonStatsAddInfo(info, params);
+    qemuHvBalloonStatsAddSticks(vm->def, info->sticks, params);
 }

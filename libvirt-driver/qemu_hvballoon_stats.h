@@ -7,6 +7,7 @@
 #pragma once
 
 #include "qemu_domain.h"
+#include "qemu_hvballoon_monitor.h"
 #include "virtypedparam.h"
 
 /* Fields of virConnectGetAllDomainStats. Sizes are in KiB; they and numbers are
@@ -36,11 +37,18 @@
 #define QEMU_HVBALLOON_STATS_OWNER_DRIVER "driver"
 #define QEMU_HVBALLOON_STATS_OWNER_USER "user"
 
+/* Asks QEMU, for numbers that belong to one moment; @current becomes what the
+ * guest has then, in KiB. NULL, and @current stays as it is, for another balloon,
+ * without @live (the caller has a job that allows monitor commands), and if QEMU
+ * does not answer as it should. Reports no error. */
+qemuMonitorHvBalloonInfo *
+qemuHvBalloonQueryStats(virDomainObj *vm,
+                        bool live,
+                        unsigned long long *current);
+
 /* Adds these fields of a domain that has such a balloon; nothing for any
- * other. @live: the caller has a job that allows monitor commands. Without it,
- * or if QEMU does not answer as it should, only what the definition tells is
- * added. Reports no error. */
+ * other. Without @info, only what the definition tells. */
 void
-qemuHvBalloonGetStats(virDomainObj *vm,
-                      bool live,
+qemuHvBalloonAddStats(virDomainObj *vm,
+                      const qemuMonitorHvBalloonInfo *info,
                       virTypedParamList *params);

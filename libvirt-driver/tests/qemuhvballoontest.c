@@ -1264,21 +1264,21 @@ testPollOnce(const void *opaque)
 
 static const testStatsCase statsCases[] = {
     {
-        .name = "stats of a running guest",
+        .name = "stats of a running guest, of one moment",
         .live = true, .sticks = { 1 * GIB },
         .script = (const testExchange[]) {
             { "query-hv-balloon", NULL,
               "{\"return\": {\"connected\": true, \"alignment\": 134217728, \"state\": \"floor\","
-              " \"target\": " ONE ", \"actual\": " ONE ", \"capacity\": " THREE ","
+              " \"target\": " ONE ", \"actual\": " TWO ", \"capacity\": " THREE ","
               " \"released\": " ONE ", \"ghosts\": 2097152, \"free-slots\": 61,"
-              " \"last-error\": \"the guest keeps the rest\"}}" },
-            { "query-haprot", NULL,
-              "{\"return\": [" STICK("0", BASE, ONE, "inuse", ONE, "4096") ","
+              " \"sticks\": [" STICK("0", BASE, ONE, "inuse", ONE, "4096") ","
               " {\"qom-path\": \"/machine/unattached/device[3]\", \"memdev\": \"plain\","
               "  \"addr\": " BASE2 ", \"size\": " ONE ", \"insert\": \"now\","
-              "  \"state\": \"idle\", \"added\": 0, \"released\": 0}]}" },
+              "  \"state\": \"idle\", \"added\": 0, \"released\": 0}],"
+              " \"last-error\": \"the guest keeps the rest\"}}" },
             { } },
         .fields =
+            "balloon.current=2097152\n"
             "balloon.hyperv.requested=1048576\n"
             "balloon.hyperv.boot=1048576\n"
             "balloon.hyperv.capacity=3145728\n"
@@ -1305,9 +1305,37 @@ static const testStatsCase statsCases[] = {
             "balloon.hyperv.stick.1.owner=user\n",
     },
     {
+        .name = "stats of a QEMU that tells of sticks apart",
+        .live = true, .sticks = { 1 * GIB },
+        .script = (const testExchange[]) {
+            { "query-hv-balloon", NULL, INFO(ONE, TWO) },
+            { "query-haprot", NULL,
+              "{\"return\": [" STICK("0", BASE, ONE, "inuse", ONE, "4096") "]}" },
+            { } },
+        .fields =
+            "balloon.current=2097152\n"
+            "balloon.hyperv.requested=1048576\n"
+            "balloon.hyperv.boot=1048576\n"
+            "balloon.hyperv.capacity=1048576\n"
+            "balloon.hyperv.released=0\n"
+            "balloon.hyperv.ghosts=0\n"
+            "balloon.hyperv.alignment=131072\n"
+            "balloon.hyperv.connected=1\n"
+            "balloon.hyperv.state=idle\n"
+            "balloon.hyperv.stick.count=1\n"
+            "balloon.hyperv.stick.0.alias=ua-haprot0\n"
+            "balloon.hyperv.stick.0.addr=4294967296\n"
+            "balloon.hyperv.stick.0.size=1048576\n"
+            "balloon.hyperv.stick.0.state=inuse\n"
+            "balloon.hyperv.stick.0.added=1048576\n"
+            "balloon.hyperv.stick.0.released=4\n"
+            "balloon.hyperv.stick.0.owner=driver\n",
+    },
+    {
         .name = "stats without asking QEMU",
         .live = false, .sticks = { 0, 2 * GIB },
         .fields =
+            "balloon.current=1048576\n"
             "balloon.hyperv.requested=1048576\n"
             "balloon.hyperv.boot=1048576\n"
             "balloon.hyperv.stick.0.alias=ua-haprot1\n"
@@ -1319,6 +1347,7 @@ static const testStatsCase statsCases[] = {
         .name = "stats of a QEMU without sticks, which is not asked",
         .live = true, .stock = true, .sticks = { 7 * GIB },
         .fields =
+            "balloon.current=1048576\n"
             "balloon.hyperv.requested=1048576\n"
             "balloon.hyperv.boot=1048576\n"
             "balloon.hyperv.stick.0.alias=ua-haprot0\n"
@@ -1333,6 +1362,7 @@ static const testStatsCase statsCases[] = {
             { "query-hv-balloon", NULL, INFO(ONE, ONE) },
             { "query-haprot", NULL, "{\"return\": [{}]}" }, { } },
         .fields =
+            "balloon.current=1048576\n"
             "balloon.hyperv.requested=1048576\n"
             "balloon.hyperv.boot=1048576\n"
             "balloon.hyperv.stick.count=0\n",
@@ -1366,7 +1396,9 @@ testStats(const void *opaque)
 {
     const testStatsData *data = opaque;
     g_autoptr(virTypedParamList) params = virTypedParamListNew();
+    g_autoptr(qemuMonitorHvBalloonInfo) info = NULL;
     g_autofree char *fields = NULL;
+    unsigned long long current = 1 * GIB;
     qemuMonitorTest *mon = NULL;
     virDomainObj *vm = NULL;
     int ret = -1;
@@ -1381,7 +1413,9 @@ testStats(const void *opaque)
         goto cleanup;
     testAddScript(mon, data->test->script);
 
-    qemuHvBalloonGetStats(vm, data->test->live, params);
+    info = qemuHvBalloonQueryStats(vm, data->test->live, &current);
+    virTypedParamListAddULLong(params, current, VIR_DOMAIN_STATS_BALLOON_CURRENT);
+    qemuHvBalloonAddStats(vm, info, params);
     if ((fields = testStatsFormat(params)) &&
         virTestCompareToString(data->test->fields, fields) == 0 &&
         virGetLastErrorCode() == VIR_ERR_OK)

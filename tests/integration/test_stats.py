@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -135,6 +136,50 @@ def test_clients_are_told(make_guest):
         guest.reboot()
         no_sticks(guest)
         hvb.wait_until(told, 10, lambda: "device-removed" in told())
+    guest.remove()
+
+
+def follow(guest, target):
+    """Moves GUEST to TARGET. What dominfo and domstats said on the way, each value once; the numbers of each reply belong together."""
+    used, current = [guest.dominfo()[1]], []
+    guest.setmem(target)
+
+    def look():
+        arrived, stats, now = guest.at(target), guest.stats(), guest.dominfo()[1]
+        numbers = {key.removeprefix("balloon."): int(value) for key, value in stats.items() if value.isdigit()}
+        added = sum(value for key, value in numbers.items() if key.endswith(".added"))
+        assert numbers["current"] == numbers["hyperv.boot"] + added - numbers["hyperv.released"], stats
+        used.append(now)
+        current.append(numbers["current"])
+        return arrived
+
+    hvb.wait_until(guest.seen, 180, look, every=0.2)
+    return list(dict.fromkeys(used)), list(dict.fromkeys(current))
+
+
+def changes(told):
+    """The values of the balloon-change events."""
+    return [int(value) for value in re.findall(r"balloon-change' for domain '\S+': (\d+)KiB", told())]
+
+
+def test_figures_move_with_the_guest(make_guest):
+    guest = make_guest("moves", memory=8 * GIB, maximum=10 * GIB)
+    with events(guest) as told:
+        start = time.monotonic()
+        used, current = follow(guest, GIB)
+        # QEMU asks for 2.2 GiB at a time: that many answers there are at least, if not all can be seen from here.
+        assert len(used) >= 4 and len(current) >= 4, (used, current)
+        assert used == sorted(used, reverse=True) and current == sorted(current, reverse=True)
+        assert used[-1] == current[-1] == guest.actual()
+        hvb.wait_until(told, 10, lambda: changes(told)[-1:] == [guest.actual()])
+        events_down = changes(told)
+        assert events_down == sorted(events_down, reverse=True)
+        assert 3 <= len(events_down) <= time.monotonic() - start + 2, "once a second at most"
+        # Memory that comes back is there in no time: there may be nothing to see on the way.
+        used, current = follow(guest, 9 * GIB)
+        assert used[-1] == current[-1] == guest.actual()
+        hvb.wait_until(told, 10, lambda: changes(told)[-1:] == [guest.actual()])
+    at_rest(guest)
     guest.remove()
 
 
