@@ -796,6 +796,82 @@ static void test_permanent_refusal(void)
     done_honest(sim);
 }
 
+/* Boot memory of 1 GiB, a stick of 1536 MiB that is movable. */
+static Sim *movable(void)
+{
+    Sim *sim = one_stick();
+
+    sim->movable = true;
+    sim->floor = 240 * SIM_MIB;
+    sim_target(sim, SIM_GIB + 1536 * SIM_MIB);
+    sim_report(sim);
+    return sim;
+}
+
+/* The guest's driver takes all that the kernel can use: it gets some back, and
+ * is asked again only as long as that helps. */
+static void test_ran_dry(void)
+{
+    Sim *sim = movable();
+    unsigned requests;
+
+    sim_target(sim, 700 * SIM_MIB);
+    assert_state(sim, DM_STATE_FLOOR);
+    assert_actual(sim, 1536 * SIM_MIB + 240 * SIM_MIB + 128 * SIM_MIB);
+    g_assert_nonnull(strstr(sim_info(sim).last_error, "movable"));
+    sim_report(sim);
+    sim_advance(sim, 10 * 1000);
+    assert_actual(sim, 1536 * SIM_MIB + 240 * SIM_MIB + 128 * SIM_MIB);
+    requests = sim->sent[DM_MSG_BALLOON_REQUEST];
+    sim_advance(sim, 600 * 1000);
+    g_assert_cmpuint(sim->sent[DM_MSG_BALLOON_REQUEST], ==, requests);
+    assert_state(sim, DM_STATE_FLOOR);
+    /* It is not stuck: it can grow, and be asked anew. */
+    sim_target(sim, 2 * SIM_GIB);
+    g_assert_cmpuint(sim_info(sim).actual, ==, 2 * SIM_GIB);
+    g_assert_null(sim_info(sim).last_error);
+    sim_target(sim, 2 * SIM_GIB - 64 * SIM_MIB);
+    assert_actual(sim, 2 * SIM_GIB - 64 * SIM_MIB);
+    assert_state(sim, DM_STATE_IDLE);
+    done_honest(sim);
+}
+
+/* One whose caches are slow to go gives more each time. */
+static void test_slow_caches(void)
+{
+    static const unsigned delays[] = { 5, 10, 20, 40, 60, 60, 60 };
+    Sim *sim = movable();
+    unsigned i;
+
+    sim->movable = false;
+    sim->floor = 2 * SIM_GIB;
+    sim_status(sim, sim->owned);
+    sim_target(sim, 700 * SIM_MIB);
+    assert_actual(sim, 2 * SIM_GIB + 128 * SIM_MIB);
+    for (i = 0; i < G_N_ELEMENTS(delays); i++) {
+        sim->floor = MAX(sim->floor - 256 * SIM_MIB, 300 * SIM_MIB);
+        sim_status(sim, sim->owned);
+        sim_advance(sim, delays[i] * 1000);
+    }
+    assert_actual(sim, 700 * SIM_MIB);
+    done_honest(sim);
+}
+
+/* No report, or a guest that is no Linux: nobody can tell. */
+static void test_dry_unknown(void)
+{
+    Sim *sim = one_stick();
+
+    sim->movable = true;
+    sim->floor = 240 * SIM_MIB;
+    sim_target(sim, SIM_GIB + 1536 * SIM_MIB);
+    sim_target(sim, 700 * SIM_MIB);
+    assert_actual(sim, 1536 * SIM_MIB + 240 * SIM_MIB);
+    assert_state(sim, DM_STATE_FLOOR);
+    g_assert_null(strstr(sim_info(sim).last_error, "movable"));
+    done_honest(sim);
+}
+
 static void test_not_onlined(void)
 {
     Sim *sim = one_stick();
@@ -1209,6 +1285,9 @@ static void add_ordinary(void)
     ADD("insert-now", test_insert_now);
     ADD("return-order", test_return_order);
     ADD("floor", test_floor);
+    ADD("floor/ran-dry", test_ran_dry);
+    ADD("floor/slow-caches", test_slow_caches);
+    ADD("floor/dry-unknown", test_dry_unknown);
     ADD("target/zero", test_target_zero);
     ADD("target/above-capacity", test_target_above_capacity);
     ADD("target/before-connect", test_target_before_connect);

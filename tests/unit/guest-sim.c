@@ -181,7 +181,8 @@ void sim_report(Sim *sim)
     uint8_t msg[48];
     size_t size = header(sim, msg, DM_MSG_STATUS, 48);
 
-    put64(msg + 8, sim->owned);
+    put64(msg + 8, sim->movable ? sim->owned
+                                : sim->owned - MIN(sim->owned, sim->floor));
     put64(msg + 16, count_state(sim, SIM_RELEASED) + sim->offline);
     sim_say(sim, msg, size);
 }
@@ -272,10 +273,27 @@ static DmRange next_run(Sim *sim, uint64_t *below, uint64_t most)
     return run;
 }
 
+/* Where memory begins that it does not release. */
+static uint64_t releasable_end(const Sim *sim)
+{
+    const DmRange *last = &sim->boot[sim->n_boot - 1];
+
+    return sim->movable ? last->first + last->count : sim->n_pages;
+}
+
+static uint64_t can_release(const Sim *sim)
+{
+    uint64_t page, end = releasable_end(sim), owned = sim->owned;
+
+    for (page = end; page < sim->n_pages; page++) {
+        owned -= sim->pages[page] == SIM_OWNED;
+    }
+    return owned > sim->floor ? owned - sim->floor : 0;
+}
+
 static void guest_balloon(Sim *sim, uint64_t asked)
 {
-    uint64_t can = sim->owned > sim->floor ? sim->owned - sim->floor : 0;
-    uint64_t left = MIN(asked, can), below = sim->n_pages;
+    uint64_t left = MIN(asked, can_release(sim)), below = releasable_end(sim);
     DmRange ranges[510];
     unsigned n = 0;
 

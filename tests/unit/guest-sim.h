@@ -69,6 +69,7 @@ typedef struct Sim {
     bool can_balloon, can_hot_add;
     unsigned alignment;         /* 2^n MiB */
     uint64_t floor;             /* it keeps at least so much */
+    bool movable;               /* sticks are onlined so: it keeps them */
     bool mute;                  /* it answers nothing */
     bool onlines;               /* a Linux: hot-added memory is used at once */
     bool refuse, refuse_for_good; /* hot-add */

@@ -80,6 +80,7 @@ struct DmEngine {
     bool probed;                /* it took and onlined what it was given */
     bool elsewhere;             /* a hot-add was refused twice: try others */
     bool answered;              /* this kernel answers requests */
+    bool relief;                /* it ran dry: give some back */
     DmStatus status;            /* the last one, of this kernel */
 
     size_t heard;               /* bytes of messages since the last run */

@@ -5,6 +5,7 @@
  */
 
 #include "engine-int.h"
+#include "floor.h"
 
 #include <string.h>
 
@@ -25,6 +26,9 @@
 #define BLOCK_PAGES MIB_PAGES(128)
 /* Linux waits 5 s a block for its memory to be onlined, then says it was. */
 #define NOT_ONLINED_BLOCK 4500
+
+/* What a guest is given back whose kernel ran dry. */
+#define RELIEF_PAGES MIB_PAGES(128)
 
 #define RETRY_MIN SECONDS(5)
 #define RETRY_MAX SECONDS(60)
@@ -430,13 +434,15 @@ static bool other_way(const DmEngine *e)
     }
 }
 
-static bool may_act(DmEngine *e, uint64_t now)
+static bool may_send(DmEngine *e, uint64_t now)
 {
     e->waiting = e->stage == STAGE_READY && now < e->quiet_until;
-    if (e->stage != STAGE_READY || e->txn.kind != TXN_NONE || e->out_len ||
-        dm_pageset_count(e->discard) || e->waiting) {
-        return false;
-    }
+    return e->stage == STAGE_READY && e->txn.kind == TXN_NONE && !e->out_len &&
+           !dm_pageset_count(e->discard) && !e->waiting;
+}
+
+static bool may_pursue(DmEngine *e, uint64_t now)
+{
     if (e->obstacle == DM_STATE_IDLE) {
         return true;
     }
@@ -479,13 +485,23 @@ static void explain_ceiling(DmEngine *e)
     }
 }
 
+/* Its kernel first, then the target. True if something was begun. */
+static bool relieve(DmEngine *e, uint64_t now)
+{
+    bool wanted = e->relief && !frozen(e) &&
+                  e->target <= dm_regions_actual(&e->regions);
+
+    e->relief = false;
+    return wanted && start_return(e, RELIEF_PAGES, now);
+}
+
 /* Sends what brings the guest nearer to its target, if anything can. */
 static void start(DmEngine *e, uint64_t now)
 {
     uint64_t actual = dm_regions_actual(&e->regions);
     uint64_t target = MIN(e->target, dm_regions_capacity(&e->regions));
 
-    if (!may_act(e, now)) {
+    if (!may_send(e, now) || relieve(e, now) || !may_pursue(e, now)) {
         return;
     }
     if (target > actual) {
@@ -756,6 +772,40 @@ static void take_range(DmEngine *e, DmRange range, uint64_t now)
     }
 }
 
+/* What it may have available now: its last report may be a second old. */
+static uint64_t available(const DmEngine *e)
+{
+    return e->status.available - MIN(e->status.available, e->txn.got);
+}
+
+static bool ran_dry(const DmEngine *e)
+{
+    uint64_t had = dm_regions_actual(&e->regions) + e->txn.got;
+
+    return guest_kind(e) == DM_GUEST_LINUX &&
+           dm_floor_ran_dry(had, available(e));
+}
+
+/*
+ * It is asked again if it gave more than it gets back: what its caches held
+ * may be free by then. Else it would only be run dry once more.
+ */
+static void stopped_dry(DmEngine *e, uint64_t now)
+{
+    set_error(e, "the guest has %" G_GUINT64_FORMAT " MiB available and "
+              "releases no more: memory that was onlined as movable "
+              "(memhp_default_state=online_movable) cannot be released, and "
+              "its kernel may lack other memory; it gets %" G_GUINT64_FORMAT
+              " MiB back", available(e) / MIB_PAGES(1),
+              RELIEF_PAGES / MIB_PAGES(1));
+    e->relief = true;
+    if (e->txn.got > RELIEF_PAGES) {
+        obstacle_for_now(e, DM_STATE_FLOOR, now);
+    } else {
+        obstacle_for_good(e, DM_STATE_FLOOR);
+    }
+}
+
 static void balloon_done(DmEngine *e, uint64_t now)
 {
     uint64_t missing = e->txn.asked - e->txn.got;
@@ -765,6 +815,10 @@ static void balloon_done(DmEngine *e, uint64_t now)
     txn_end(e);
     if (missing < BALLOON_UNIT) {
         e->retry_delay = RETRY_MIN;
+        return;
+    }
+    if (ran_dry(e)) {
+        stopped_dry(e, now);
         return;
     }
     set_error(e, "the guest releases no more: it kept %" G_GUINT64_FORMAT
@@ -978,7 +1032,7 @@ void dm_engine_writable(DmEngine *e, uint64_t now)
 static void forget_driver(DmEngine *e)
 {
     e->had_caps = false;
-    e->probed = e->elsewhere = e->answered = false;
+    e->probed = e->elsewhere = e->answered = e->relief = false;
     e->status = (DmStatus) { 0 };
 }
 

@@ -411,6 +411,7 @@ static void intent(Stream *s, DmEngine *e)
     FLAG(s, "probed", e->probed);
     FLAG(s, "elsewhere", e->elsewhere);
     FLAG(s, "answered", e->answered);
+    FLAG(s, "relief", e->relief);
     status(s, &e->status);
     FLAG(s, "waiting", e->waiting);
     FLAG(s, "settled", e->settled);
