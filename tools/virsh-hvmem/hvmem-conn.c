@@ -5,6 +5,7 @@
  */
 
 #include "hvmem-conn.h"
+#include "hvmem-trial.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -39,6 +40,43 @@ hvmemConnect(const char *uri,
     if (!conn)
         hvmemFailVir(error, "failed to connect to the hypervisor");
     return conn;
+}
+
+
+/* Only a connection that may write can ask, and only QEMU's driver answers. */
+static hvmemTryError
+tryError(void)
+{
+    switch (virGetLastErrorCode()) {
+    case VIR_ERR_OPERATION_DENIED:
+    case VIR_ERR_ACCESS_DENIED:
+    case VIR_ERR_NO_SUPPORT:
+    case VIR_ERR_RPC:
+        return HVMEM_TRY_UNASKED;
+    default:
+        return HVMEM_TRY_REFUSED;
+    }
+}
+
+
+bool
+hvmemConnTry(virConnectPtr conn,
+             const char *xml,
+             GError **error)
+{
+    g_autofree char *trial = hvmemTrialXML(xml, error);
+    char *argv;
+
+    if (!trial)
+        return false;
+
+    if (!(argv = virConnectDomainXMLToNative(conn, "qemu-argv", trial, 0))) {
+        g_set_error_literal(error, HVMEM_ERROR, tryError(), virGetLastErrorMessage());
+        virResetLastError();
+        return false;
+    }
+    free(argv);
+    return true;
 }
 
 

@@ -40,6 +40,19 @@ hvmemConnect(const char *uri,
              bool readonly,
              GError **error);
 
+/* Why hvmemConnTry() is false: the code of its error. */
+typedef enum {
+    HVMEM_TRY_REFUSED = 1,      /* libvirt would not take it, or could make no command line of it */
+    HVMEM_TRY_UNASKED,          /* this connection cannot be asked, which says nothing of @xml */
+} hvmemTryError;
+
+/* Would libvirt take the definition @xml and make a command line of it? Nothing is defined, and nothing touched on the host. Name and
+ * UUID may be those of a domain that there is. False with libvirt's own reason in @error. */
+bool
+hvmemConnTry(virConnectPtr conn,
+             const char *xml,
+             GError **error);
+
 /* By name, by UUID or, if it runs, by id. */
 virDomainPtr
 hvmemLookup(virConnectPtr conn,

@@ -24,6 +24,19 @@ hvmemXMLParse(const char *text,
 }
 
 
+char *
+hvmemXMLDump(xmlDocPtr doc)
+{
+    xmlBufferPtr buffer = xmlBufferCreate();
+    char *text;
+
+    xmlNodeDump(buffer, doc, xmlDocGetRootElement(doc), 0, 0);
+    text = g_strdup((const char *)xmlBufferContent(buffer));
+    xmlBufferFree(buffer);
+    return text;
+}
+
+
 static xmlXPathObjectPtr
 evaluate(xmlNodePtr node,
          const char *xpath)

@@ -19,6 +19,10 @@ xmlDocPtr
 hvmemXMLParse(const char *text,
               GError **error);
 
+/* The root element and what it holds, as text. */
+char *
+hvmemXMLDump(xmlDocPtr doc);
+
 /* NULL if the string is empty. */
 char *
 hvmemXMLString(xmlNodePtr node,

@@ -3,10 +3,12 @@
  * hvmem-edit-test.c: enabling, disabling, planning and the doctor
  */
 
+#include "hvmem-conn.h"
 #include "hvmem-diff.h"
 #include "hvmem-doctor.h"
 #include "hvmem-edit.h"
 #include "hvmem-plan.h"
+#include "hvmem-trial.h"
 
 #include <string.h>
 
@@ -167,6 +169,42 @@ testQuotes(void)
     g_assert_nonnull(strstr(text, "<!-- \"x\" 'y' -->"));
     g_assert_nonnull(strstr(text, "b='it&apos;s'"));
     g_assert_nonnull(strstr(text, "<d>\"text\" 'it'</d>"));
+}
+
+
+/* A trial has no network card that libvirt would make a tap device of, and who would take its slot hears so all the same. */
+static void
+testTrial(void)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *text =
+        hvmemTrialXML("<domain><devices><interface type='hostdev'><source><address type='pci' bus='0x81'/></source><alias name='ua-n'/>"
+                      "<address type='pci' bus='0x05'/></interface><interface type='bridge'><model type='usb-net'/>"
+                      "<address type='usb' bus='0'/></interface><interface type='user'/><emulator>/q</emulator></devices></domain>", &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpstr(text, ==, "<domain><devices><rng model=\"virtio\"><backend model=\"random\">/dev/urandom</backend><alias name=\"ua-n\"/>"
+                    "<address type=\"pci\" bus=\"0x05\"/></rng><rng model=\"virtio\"><backend model=\"random\">/dev/urandom</backend></rng>"
+                    "<emulator>/q</emulator></devices></domain>");
+    g_assert_null(hvmemTrialXML("<domain", &error));
+    g_assert_nonnull(strstr(error->message, "cannot be read"));
+}
+
+
+/* A connection that cannot be asked is told from a definition that is refused. */
+static void
+testTryUnasked(void)
+{
+    int readonly;
+
+    for (readonly = 0; readonly <= 1; readonly++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(virConnect) conn = hvmemConnect("test:///default", readonly, &error);
+
+        g_assert_no_error(error);
+        g_assert_false(hvmemConnTry(conn, DOMAIN("", "", "", VIRTIO), &error));
+        g_assert_error(error, HVMEM_ERROR, HVMEM_TRY_UNASKED);
+    }
 }
 
 
@@ -368,6 +406,8 @@ main(int argc,
     g_test_add_func("/hvmem/edit/sticks", testDisableTakesSticks);
     g_test_add_func("/hvmem/edit/refusals", testEditRefusals);
     g_test_add_func("/hvmem/edit/quotes", testQuotes);
+    g_test_add_func("/hvmem/trial", testTrial);
+    g_test_add_func("/hvmem/try/unasked", testTryUnasked);
     g_test_add_func("/hvmem/plan/live", testPlanLive);
     g_test_add_func("/hvmem/plan/slots", testPlanCountsSlots);
     g_test_add_func("/hvmem/plan/unknown-sticks", testPlanKeepsUnknownSticks);
