@@ -26,7 +26,7 @@ printJSON(const GPtrArray *doms)
     for (i = 0; i < doms->len; i++) {
         const hvmemDomain *dom = doms->pdata[i];
 
-        if (all || dom->hyperv)
+        if (all || hvmemDomainIsMeant(dom))
             hvmemJSONDomain(builder, dom);
     }
     json_builder_end_array(builder);
@@ -64,7 +64,7 @@ printTable(const hvmemApp *app,
     for (i = 0; i < doms->len; i++) {
         const hvmemDomain *dom = doms->pdata[i];
 
-        if (all || dom->hyperv)
+        if (all || hvmemDomainIsMeant(dom))
             addRow(table, dom);
     }
 

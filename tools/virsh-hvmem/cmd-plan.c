@@ -23,9 +23,11 @@ opName(qemuHvBalloonStepType type)
 
 
 static void
-printJSON(const hvmemPlan *plan)
+printJSON(const hvmemDomain *dom,
+          const hvmemPlan *plan)
 {
     g_autoptr(JsonBuilder) builder = json_builder_new();
+    g_autofree char *pending = hvmemDomainPending(dom);
     size_t i;
 
     json_builder_begin_object(builder);
@@ -43,6 +45,7 @@ printJSON(const hvmemPlan *plan)
     }
     json_builder_end_array(builder);
     hvmemJSONString(builder, "refused", plan->refused);
+    hvmemJSONString(builder, "pending", pending);
     json_builder_end_object(builder);
     hvmemPrintJSON(json_builder_get_root(builder));
 }
@@ -79,10 +82,12 @@ printPlan(const hvmemDomain *dom,
 {
     g_autofree char *want = hvmemFormatSize(size);
     g_autofree char *refused = plan->refused ? hvmemHumanise(plan->refused) : NULL;
+    g_autofree char *pending = hvmemDomainPending(dom);
+    g_autofree char *note = pending ? hvmemWrap(pending, CLAMP(hvmemTerm.width, 30, 100), 0) : NULL;
     size_t i;
 
     if (refused) {
-        printf("%s cannot have %s: %s\n", dom->name, want, refused);
+        printf("%s cannot have %s: %s\n%s", dom->name, want, refused, note ? note : "");
         return;
     }
 
@@ -94,6 +99,8 @@ printPlan(const hvmemDomain *dom,
 
         printf("  %zu. %s\n%s", i + 1, what, wrapped);
     }
+    if (note)
+        printf("\n%s", note);
     printf("\nNothing has been changed. 'virsh-hvmem set' does it.\n");
 }
 
@@ -116,7 +123,7 @@ run(const hvmemApp *app,
 
     plan = hvmemPlanNew(info, size);
     if (app->json)
-        printJSON(plan);
+        printJSON(info, plan);
     else
         printPlan(info, plan, size);
     return !plan->refused;

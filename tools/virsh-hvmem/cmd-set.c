@@ -309,7 +309,11 @@ checkSize(const hvmemDomain *dom,
     g_autofree char *min = hvmemFormatSize(dom->minimum);
     g_autofree char *argument = hvmemSizeArgument(size);
     g_autofree char *name = hvmemShellWord(dom->name);
+    g_autofree char *pending = hvmemDomainPending(dom);
+    bool coming = pending && dom->stored && dom->stored->maxMemory != HVMEM_UNKNOWN && dom->stored->maxMemory >= size;
 
+    if (dom->maxMemory != HVMEM_UNKNOWN && size > dom->maxMemory && coming)
+        return hvmemFail(error, "%s is above the ceiling of '%s', <maxMemory> %s. %s", want, dom->name, max, pending);
     if (dom->maxMemory != HVMEM_UNKNOWN && size > dom->maxMemory)
         return hvmemFail(error, "%s is above the ceiling of '%s', <maxMemory> %s. A higher one takes effect after shutting down: "
                          "'virsh-hvmem enable %s --max %s'", want, dom->name, max, name, argument);
@@ -345,6 +349,7 @@ setMemory(const hvmemApp *app,
                   .terminal = isatty(STDERR_FILENO), .quiet = app->quiet };
     g_autofree char *want = hvmemFormatSize(size);
     g_autofree char *name = hvmemShellWord(before->name);
+    g_autofree char *pending = isLive(before) ? NULL : hvmemDomainPending(before);
     g_autoptr(hvmemDomain) after = NULL;
     bool ok = true;
 
@@ -363,6 +368,8 @@ setMemory(const hvmemApp *app,
     else if (!wait_ && !app->quiet)
         printf(isLive(before) ? "%s is asked to have %s; 'virsh-hvmem status %s' shows how it gets there\n" :
                "%s has %s from its next start on\n", before->name, want, name);
+    if (pending && !app->json && !app->quiet)
+        printf("%s\n", pending);
     return ok;
 }
 

@@ -158,6 +158,7 @@ printPage(const hvmemDomain *dom)
     g_autofree char *name = hvmemColour("1", dom->name);
     g_autofree char *label = hvmemColour(why->problem ? "1;31" : "1;32", why->label);
     g_autofree char *reason = dom->lastError ? hvmemHumanise(dom->lastError) : NULL;
+    g_autofree char *pending = dom->active ? hvmemDomainPending(dom) : NULL;
 
     printf("%s: %s\n", name, label);
     printBar(dom);
@@ -166,6 +167,7 @@ printPage(const hvmemDomain *dom)
     printText("what it means", why->meaning);
     printText("reported", reason);
     printText("what to do", why->remedy ? why->remedy : "Nothing.");
+    printText("next start", pending);
     printText("next", why->next ? why->next : "Nothing, until somebody asks for another size.");
 }
 

@@ -151,18 +151,67 @@ hvmemInspect(virDomainPtr dom,
 }
 
 
+static void
+addStored(hvmemDomain *info,
+          virDomainPtr dom)
+{
+    char *xml = virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_INACTIVE);
+
+    if (xml)
+        info->stored = hvmemDomainNew(info->name, false, xml, NULL);
+    free(xml);
+    virResetLastError();
+}
+
+
+/* There is a saved state. Its own definition is in it. */
+static void
+addSaved(hvmemDomain *info,
+         virDomainPtr dom)
+{
+    char *xml = virDomainManagedSaveGetXMLDesc(dom, 0);
+    g_autoptr(hvmemDomain) saved = xml ? hvmemDomainNew(info->name, false, xml, NULL) : NULL;
+
+    info->savedModel = g_strdup(saved ? saved->model : "not known");
+    free(xml);
+    virResetLastError();
+}
+
+
+hvmemDomain *
+hvmemInspectBoth(virDomainPtr dom,
+                 bool nowait,
+                 GError **error)
+{
+    hvmemDomain *info = hvmemInspect(dom, nowait, error);
+
+    if (!info)
+        return NULL;
+
+    if (info->active)
+        addStored(info, dom);
+    else if (virDomainHasManagedSaveImage(dom, 0) == 1)
+        addSaved(info, dom);
+    return info;
+}
+
+
 hvmemDomain *
 hvmemInspectHyperv(virDomainPtr dom,
                    bool nowait,
                    GError **error)
 {
-    g_autoptr(hvmemDomain) info = hvmemInspect(dom, nowait, error);
+    g_autoptr(hvmemDomain) info = hvmemInspectBoth(dom, nowait, error);
+    g_autofree char *pending = info ? hvmemDomainPending(info) : NULL;
 
     if (info && !info->hyperv) {
         g_autofree char *word = hvmemShellWord(info->name);
 
-        hvmemFail(error, "domain '%s' has no hyperv balloon but <memballoon model='%s'/>: 'virsh-hvmem enable %s' changes that",
-                  info->name, info->model, word);
+        if (pending)
+            hvmemFail(error, "domain '%s' has no hyperv balloon yet. %s", info->name, pending);
+        else
+            hvmemFail(error, "domain '%s' has no hyperv balloon but <memballoon model='%s'/>: 'virsh-hvmem enable %s' changes that",
+                      info->name, info->model, word);
         return NULL;
     }
     return g_steal_pointer(&info);
@@ -177,6 +226,42 @@ compareNames(gconstpointer a,
     const hvmemDomain *const *two = b;
 
     return strcmp((*one)->name, (*two)->name);
+}
+
+
+static void
+freeDomains(virDomainPtr *doms,
+            int n)
+{
+    while (n > 0)
+        virDomainFree(doms[--n]);
+    free(doms);
+}
+
+
+/* Which of @list have a saved state: one question for all of them. */
+static void
+addAllSaved(virConnectPtr conn,
+            const GPtrArray *list)
+{
+    virDomainPtr *doms = NULL;
+    int n = virConnectListAllDomains(conn, &doms, VIR_CONNECT_LIST_DOMAINS_INACTIVE | VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE);
+    size_t j;
+    int i;
+
+    for (i = 0; i < n; i++) {
+        char uuid[VIR_UUID_STRING_BUFLEN] = "";
+
+        virDomainGetUUIDString(doms[i], uuid);
+        for (j = 0; j < list->len; j++) {
+            hvmemDomain *info = list->pdata[j];
+
+            if (!info->active && info->hyperv && strcmp(info->uuid, uuid) == 0)
+                addSaved(info, doms[i]);
+        }
+    }
+    freeDomains(doms, n);
+    virResetLastError();
 }
 
 
@@ -198,11 +283,13 @@ hvmemInspectAll(virConnectPtr conn,
         /* One that was removed since is not worth an error. */
         hvmemDomain *info = hvmemInspect(doms[i], true, NULL);
 
+        if (info && info->active)
+            addStored(info, doms[i]);
         if (info)
             g_ptr_array_add(list, info);
-        virDomainFree(doms[i]);
     }
-    free(doms);
+    freeDomains(doms, n);
+    addAllSaved(conn, list);
 
     g_ptr_array_sort(list, compareNames);
     return g_steal_pointer(&list);

@@ -66,13 +66,20 @@ hvmemInspect(virDomainPtr dom,
              bool nowait,
              GError **error);
 
+/* With what comes with the next start: the definition of one that runs, a
+ * saved state of one that is shut off. For hvmemDomainPending(). */
+hvmemDomain *
+hvmemInspectBoth(virDomainPtr dom,
+                 bool nowait,
+                 GError **error);
+
 /* The same of a domain that has to have a hyperv balloon. */
 hvmemDomain *
 hvmemInspectHyperv(virDomainPtr dom,
                    bool nowait,
                    GError **error);
 
-/* Every domain, by name. */
+/* Every domain, by name, as hvmemInspectBoth() has it. */
 GPtrArray *
 hvmemInspectAll(virConnectPtr conn,
                 GError **error);

@@ -35,6 +35,8 @@ hvmemDomainFree(hvmemDomain *dom)
     g_free(dom->emulator);
     g_free(dom->state);
     g_free(dom->lastError);
+    g_free(dom->savedModel);
+    hvmemDomainFree(dom->stored);
     g_ptr_array_unref(dom->sticks);
     g_free(dom);
 }
@@ -341,6 +343,68 @@ hvmemDomainAddStats(hvmemDomain *dom,
     dom->paused = paramNumber(findParam(params, nparams, "state.state"), VIR_DOMAIN_RUNNING) == VIR_DOMAIN_PAUSED;
     dom->told = connected && dom->state;
     dom->connected = paramNumber(connected, 0) != 0;
+}
+
+
+/*
+ * Two definitions
+ */
+
+bool
+hvmemDomainIsMeant(const hvmemDomain *dom)
+{
+    return dom->hyperv || (dom->stored && dom->stored->hyperv);
+}
+
+
+static char *
+pendingModel(const hvmemDomain *dom)
+{
+    g_autofree char *name = hvmemShellWord(dom->name);
+
+    return g_strdup_printf("The definition has %s%s, the running guest still has %s%s: shut it down and start it ('virsh shutdown %s', then "
+                           "'virsh start %s'; a reboot is not enough).",
+                           dom->stored->hyperv ? "the hyperv balloon already" : "no hyperv balloon any more but model ",
+                           dom->stored->hyperv ? "" : dom->stored->model,
+                           dom->hyperv ? "it" : "model ", dom->hyperv ? "" : dom->model, name, name);
+}
+
+
+static char *
+pendingCeiling(const hvmemDomain *dom)
+{
+    g_autofree char *size = hvmemFormatSize(dom->stored->maxMemory);
+    g_autofree char *name = hvmemShellWord(dom->name);
+
+    return g_strdup_printf("The definition has another ceiling, %s, which counts when the guest has been shut down and started ('virsh shutdown %s', "
+                           "then 'virsh start %s').", size, name, name);
+}
+
+
+static char *
+pendingSaved(const hvmemDomain *dom)
+{
+    g_autofree char *name = hvmemShellWord(dom->name);
+
+    return g_strdup_printf("A saved state of the guest is there and comes back with the balloon that it had then (model %s), whatever the "
+                           "definition says. Either start the guest and shut it down once more ('virsh start %s', 'virsh shutdown %s'), or "
+                           "give the saved state up, and what the guest had in memory only ('virsh managedsave-remove %s').",
+                           dom->savedModel, name, name, name);
+}
+
+
+char *
+hvmemDomainPending(const hvmemDomain *dom)
+{
+    if (!dom->active)
+        return dom->savedModel && strcmp(dom->savedModel, dom->model) != 0 ? pendingSaved(dom) : NULL;
+    if (!dom->stored)
+        return NULL;
+    if (dom->stored->hyperv != dom->hyperv)
+        return pendingModel(dom);
+    if (dom->hyperv && dom->stored->maxMemory != dom->maxMemory)
+        return pendingCeiling(dom);
+    return NULL;
 }
 
 

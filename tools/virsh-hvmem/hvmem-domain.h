@@ -51,6 +51,10 @@ struct _hvmemDomain {
     unsigned int hostdevs;      /* passed through, with VFIO */
     unsigned int otherMemory;   /* memory devices that are no sticks */
 
+    /* what comes with the next start, where hvmemInspectBoth() looked */
+    hvmemDomain *stored;        /* the definition of a running domain; NULL: not known */
+    char *savedModel;           /* the balloon of a saved state that comes back instead of the definition; NULL: none is there */
+
     /* from both, statistics first */
     guint64 total;              /* boot memory and sticks */
     guint64 current;            /* what the guest has */
@@ -91,6 +95,15 @@ void
 hvmemDomainAddStats(hvmemDomain *dom,
                     const virTypedParameter *params,
                     int nparams);
+
+/* The definition and what runs, or comes back, differ: what that means and what
+ * to do, in sentences. NULL: they do not, or that is not known. */
+char *
+hvmemDomainPending(const hvmemDomain *dom);
+
+/* Has, or will have, a hyperv balloon. */
+bool
+hvmemDomainIsMeant(const hvmemDomain *dom);
 
 /* Where is the guest on its way: has it what was asked for? */
 bool

@@ -205,9 +205,17 @@ explainInactive(const hvmemDomain *dom,
                 hvmemExplanation *why)
 {
     g_autofree char *size = hvmemFormatSize(dom->current);
+    char *pending = hvmemDomainPending(dom);
 
     why->label = "shut off";
     why->meaning = g_strdup("The guest does not run.");
+    if (pending) {
+        why->label = "old state saved";
+        why->problem = true;
+        why->remedy = pending;
+        why->next = g_strdup("When it is started, the saved state comes back.");
+        return;
+    }
     why->next = g_strdup_printf("When it is started, it gets %s.", size);
 }
 
@@ -294,7 +302,9 @@ hvmemExplain(const hvmemDomain *dom)
 char *
 hvmemExplainNone(const hvmemDomain *dom)
 {
+    const char *next = hvmemDomainIsMeant(dom) ? ", hyperv once shut down and started" : "";
+
     if (strcmp(dom->model, "none") == 0)
-        return g_strdup("no balloon");
-    return g_strdup_printf("%s balloon", dom->model);
+        return g_strdup_printf("no balloon%s", next);
+    return g_strdup_printf("%s balloon%s", dom->model, next);
 }

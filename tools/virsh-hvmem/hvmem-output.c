@@ -380,6 +380,8 @@ void
 hvmemJSONDomain(JsonBuilder *builder,
                 const hvmemDomain *dom)
 {
+    g_autofree char *pending = hvmemDomainPending(dom);
+
     json_builder_begin_object(builder);
     hvmemJSONString(builder, "name", dom->name);
     hvmemJSONString(builder, "uuid", dom->uuid);
@@ -396,5 +398,6 @@ hvmemJSONDomain(JsonBuilder *builder,
         jsonBalloon(builder, dom);
         jsonExplanation(builder, dom);
     }
+    hvmemJSONString(builder, "pending", pending);
     json_builder_end_object(builder);
 }

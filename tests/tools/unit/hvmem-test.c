@@ -476,6 +476,58 @@ testHibernationIsBlamed(void)
 }
 
 
+/*
+ * Two definitions
+ */
+
+#define PENDING_XML(memory, model) "<domain type='kvm'>" memory "<devices><memballoon model='" model "'/></devices></domain>"
+
+static void
+testPending(void)
+{
+    static const char virtio[] = PENDING_XML("<memory unit='GiB'>1</memory>", "virtio");
+    static const char hyperv[] = PENDING_XML("<maxMemory unit='GiB'>4</maxMemory><memory unit='GiB'>1</memory>", "hyperv");
+    static const char higher[] = PENDING_XML("<maxMemory unit='GiB'>8</maxMemory><memory unit='GiB'>1</memory>", "hyperv");
+    static const struct {
+        const char *now;
+        const char *stored;     /* NULL: shut off */
+        const char *saved;
+        const char *words;      /* NULL: nothing is pending */
+    } cases[] = {
+        { virtio, virtio, NULL, NULL },
+        { virtio, NULL, "virtio", NULL },
+        { hyperv, hyperv, NULL, NULL },
+        { hyperv, NULL, NULL, NULL },
+        { virtio, hyperv, NULL, "has the hyperv balloon already" },
+        { hyperv, virtio, NULL, "no hyperv balloon any more but model virtio" },
+        { hyperv, higher, NULL, "another ceiling, 8 GiB" },
+        { hyperv, NULL, "virtio", "virsh managedsave-remove g" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(hvmemDomain) dom = hvmemDomainNew("g", cases[i].stored, cases[i].now, NULL);
+        g_autofree char *pending = NULL;
+        g_autofree char *none = NULL;
+        g_autoptr(hvmemExplanation) why = NULL;
+
+        if (cases[i].stored)
+            dom->stored = hvmemDomainNew("g", false, cases[i].stored, NULL);
+        dom->savedModel = g_strdup(cases[i].saved);
+        pending = hvmemDomainPending(dom);
+        none = hvmemExplainNone(dom);
+        g_assert_cmpint(!pending, ==, !cases[i].words);
+        if (pending)
+            g_assert_nonnull(strstr(pending, cases[i].words));
+        why = hvmemExplain(dom);
+        if (cases[i].saved)
+            g_assert_cmpstr(why->remedy, ==, pending);
+        if (!dom->hyperv)
+            g_assert_cmpint(cases[i].stored == hyperv, ==, strstr(none, "hyperv once") != NULL);
+    }
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -496,6 +548,7 @@ main(int argc,
     g_test_add_func("/hvmem/domain/other-xml", testFromXMLOther);
     g_test_add_func("/hvmem/domain/stats", testFromStats);
     g_test_add_func("/hvmem/domain/odd-stats", testFromOddStats);
+    g_test_add_func("/hvmem/domain/pending", testPending);
     g_test_add_func("/hvmem/explain/every-state", testEveryStateExplained);
     g_test_add_func("/hvmem/explain/at-rest", testAtRest);
     g_test_add_func("/hvmem/explain/paused", testPaused);
