@@ -119,6 +119,23 @@ def test_readonly_does_not_change_a_definition():
     assert "--readonly" in refused("-r", "enable", "test")
 
 
+def acpi_driver(tmp_path):
+    """The test driver with a domain that can be enabled, as far as anybody knows without QEMU."""
+    file = tmp_path / "node.xml"
+    file.write_text("<node><domain type='test'><name>t</name><memory unit='GiB'>1</memory><os><type>hvm</type></os><features><acpi/></features>"
+                    "<devices><memballoon model='virtio' autodeflate='on'><stats period='3'/></memballoon></devices></domain></node>")
+    return f"test://{file}"
+
+
+def test_libvirt_that_cannot_be_asked_is_said(tmp_path):
+    for args in [], ["-r"]:
+        got = json.loads(hvmem("-c", acpi_driver(tmp_path), *args, "--format=json", "enable", "t", "--max", "2GiB", "--dry-run").stdout)
+        assert got["changed"] is False
+        assert "autodeflate='on'" in got["remarks"][0]
+        assert "could not be asked" in got["remarks"][1]
+        assert "+    <memballoon model='hyperv'>\n       <stats period='3'/>\n" in got["diff"]
+
+
 def test_output_that_does_not_arrive_is_an_error():
     with open("/dev/full", "w", encoding="utf-8") as full:
         got = subprocess.run([TOOL, "-c", "test:///default", "list", "--all"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)

@@ -80,6 +80,42 @@ inactiveXML(virDomainPtr dom,
 }
 
 
+/* The definition that libvirt stores for @xml. */
+static char *
+define(virConnectPtr conn,
+       virDomainPtr dom,
+       const char *xml,
+       GError **error)
+{
+    g_autoptr(virDomain) defined = virDomainDefineXML(conn, xml);
+    g_autofree char *stored = NULL;
+
+    if (!defined) {
+        hvmemFailVir(error, "failed to change the definition of domain '%s'", virDomainGetName(dom));
+        return NULL;
+    }
+    stored = inactiveXML(dom, error);
+    return stored ? hvmemEditNormalise(stored) : NULL;
+}
+
+
+static void
+printRemarks(const hvmemApp *app,
+             const hvmemEdit *edit)
+{
+    size_t i;
+
+    if (app->quiet || app->json)
+        return;
+
+    for (i = 0; i < edit->remarks->len; i++) {
+        g_autofree char *text = hvmemWrap(edit->remarks->pdata[i], CLAMP(hvmemTerm.width, 40, 100), 0);
+
+        printf("%s\n", text);
+    }
+}
+
+
 static void
 printDiff(const hvmemApp *app,
           const char *before,
@@ -98,57 +134,172 @@ printDiff(const hvmemApp *app,
 
         printf("%s\n", line);
     }
+    fflush(stdout);
 }
 
 
 static void
 printJSON(const char *name,
           const char *before,
-          const char *after)
+          const char *after,
+          const hvmemEdit *edit,
+          const char *pending)
 {
     g_autoptr(JsonBuilder) builder = json_builder_new();
     g_autofree char *diff = hvmemDiff(before, after);
+    size_t i;
 
     json_builder_begin_object(builder);
     hvmemJSONString(builder, "name", name);
     json_builder_set_member_name(builder, "changed");
     json_builder_add_boolean_value(builder, *diff && !dryRun);
     hvmemJSONString(builder, "diff", diff);
+    json_builder_set_member_name(builder, "remarks");
+    json_builder_begin_array(builder);
+    for (i = 0; i < edit->remarks->len; i++)
+        json_builder_add_string_value(builder, edit->remarks->pdata[i]);
+    json_builder_end_array(builder);
+    hvmemJSONString(builder, "pending", pending);
     json_builder_end_object(builder);
     hvmemPrintJSON(json_builder_get_root(builder));
 }
 
 
-/* Shows the difference from the definition @definition, then makes it. */
+typedef hvmemEdit *(*Edit)(const char *xml, bool doubts, GError **error);
+
+
+/* What keeps libvirt from making a command line of the definition as it is says nothing of the change. */
+static bool
+isOld(virConnectPtr conn,
+      const char *before,
+      const GError *why)
+{
+    g_autoptr(GError) old = NULL;
+
+    return !hvmemConnTry(conn, before, &old) && strcmp(old->message, why->message) == 0;
+}
+
+
+/* As much of what @edit does as libvirt takes: all, or all but what is
+ * doubtful. @refusal is why it takes neither. */
+static hvmemEdit *
+choose(virConnectPtr conn,
+       const char *before,
+       Edit edit,
+       char **refusal,
+       GError **error)
+{
+    g_autofree char *normal = hvmemEditNormalise(before);
+    g_autoptr(hvmemEdit) all = edit(before, true, error);
+    g_autoptr(hvmemEdit) rest = NULL;
+    g_autoptr(GError) why = NULL;
+
+    if (!all || strcmp(all->xml, normal) == 0 || hvmemConnTry(conn, all->xml, &why))
+        return g_steal_pointer(&all);
+
+    if (why->code == HVMEM_TRY_UNASKED) {
+        if (dryRun)
+            hvmemEditRemark(all, "libvirt could not be asked whether it takes this: %s", why->message);
+        return g_steal_pointer(&all);
+    }
+
+    if (all->doubtful && (rest = edit(before, false, NULL)) && hvmemConnTry(conn, rest->xml, NULL)) {
+        hvmemEditRemark(rest, "Left out: %s. libvirt refuses it: %s", all->doubtful, why->message);
+        return g_steal_pointer(&rest);
+    }
+
+    if (isOld(conn, before, why))
+        hvmemEditRemark(all, "libvirt makes no command line of the definition as it is either, so this could not be tried: %s",
+                        why->message);
+    else
+        *refusal = g_strdup(why->message);
+    return g_steal_pointer(&all);
+}
+
+
+/* What has to happen before the definition counts; NULL: nothing. */
+static char *
+pending(virDomainPtr dom)
+{
+    g_autoptr(hvmemDomain) info = hvmemInspectBoth(dom, true, NULL);
+
+    return info ? hvmemDomainPending(info) : NULL;
+}
+
+
+static void
+printResult(const hvmemApp *app,
+            const char *name,
+            bool same,
+            const char *next)
+{
+    g_autofree char *text = NULL;
+
+    if (app->quiet)
+        return;
+
+    if (dryRun && !same) {
+        printf("\nNothing has been changed (--dry-run)\n");
+        return;
+    }
+    text = next ? hvmemWrap(next, CLAMP(hvmemTerm.width, 40, 100), 0) : NULL;
+    printf(same ? "%s's definition is like that already\n%s" : "\n%s's definition is changed\n%s", name, text ? text : "");
+}
+
+
+/* Shows what changes, and changes it. What is shown then is what libvirt has stored. */
 static bool
 apply(const hvmemApp *app,
       virConnectPtr conn,
       virDomainPtr dom,
-      const char *definition,
-      const char *after,
+      Edit change,
       GError **error)
 {
     const char *name = virDomainGetName(dom);
-    g_autofree char *before = hvmemEditNormalise(definition);
-    g_autoptr(virDomain) defined = NULL;
-    bool same = strcmp(before, after) == 0;
+    g_autofree char *definition = inactiveXML(dom, error);
+    g_autofree char *before = definition ? hvmemEditNormalise(definition) : NULL;
+    g_autofree char *refusal = NULL;
+    g_autoptr(hvmemEdit) edit = definition ? choose(conn, definition, change, &refusal, error) : NULL;
+    g_autofree char *after = NULL;
+    g_autofree char *next = NULL;
+    bool same;
 
+    if (!edit)
+        return false;
+
+    same = strcmp(before, edit->xml) == 0;
+    printRemarks(app, edit);
+    if (refusal) {
+        printDiff(app, before, edit->xml);
+        return hvmemFail(error, "libvirt would not take this definition of domain '%s'; nothing has been changed\nerror: %s",
+                         name, refusal);
+    }
+
+    if (same || dryRun)
+        after = g_strdup(edit->xml);
+    else if (!(after = define(conn, dom, edit->xml, error)))
+        return false;
+
+    if (!dryRun || same)
+        next = pending(dom);
     printDiff(app, before, after);
-    fflush(stdout);
-
-    if (!same && !dryRun && !(defined = virDomainDefineXML(conn, after)))
-        return hvmemFailVir(error, "failed to change the definition of domain '%s'", name);
-
     if (app->json)
-        printJSON(name, before, after);
-    else if (!app->quiet && same)
-        printf("%s is like that already\n", name);
-    else if (!app->quiet && dryRun)
-        printf("\nNothing has been changed (--dry-run)\n");
-    else if (!app->quiet)
-        printf("\n%s is changed%s\n", name, virDomainIsActive(dom) == 1 ?
-               "; it takes effect when it has been shut down and started again" : "");
+        printJSON(name, before, after, edit, next);
+    else
+        printResult(app, name, same, next);
     return true;
+}
+
+
+static hvmemEditSizes sizes = { HVMEM_UNKNOWN, HVMEM_UNKNOWN, HVMEM_UNKNOWN };
+
+
+static hvmemEdit *
+enable(const char *xml,
+       bool doubts,
+       GError **error)
+{
+    return hvmemEditEnable(xml, &sizes, doubts, error);
 }
 
 
@@ -159,22 +310,17 @@ runEnable(const hvmemApp *app,
 {
     g_autoptr(virConnect) conn = NULL;
     g_autoptr(virDomain) dom = NULL;
-    g_autofree char *before = NULL;
-    g_autofree char *after = NULL;
-    guint64 max = HVMEM_UNKNOWN;
-    guint64 minimum = HVMEM_UNKNOWN;
 
-    if ((maxText && !hvmemParseSize(maxText, "--max", &max, error)) ||
-        (minimumText && !hvmemParseSize(minimumText, "--minimum", &minimum, error)))
+    if ((maxText && !hvmemParseSize(maxText, "--max", &sizes.max, error)) ||
+        (minimumText && !hvmemParseSize(minimumText, "--minimum", &sizes.minimum, error)))
         return false;
 
     if (!checkWritable(app, error) ||
-        !(dom = hvmemAppDomain(app, args[0], &conn, error)) ||
-        !(before = inactiveXML(dom, error)) ||
-        !(after = hvmemEditEnable(before, max, hostMemory(conn), minimum, error)))
+        !(dom = hvmemAppDomain(app, args[0], &conn, error)))
         return false;
 
-    return apply(app, conn, dom, before, after, error);
+    sizes.fallback = hostMemory(conn);
+    return apply(app, conn, dom, enable, error);
 }
 
 
@@ -185,16 +331,12 @@ runDisable(const hvmemApp *app,
 {
     g_autoptr(virConnect) conn = NULL;
     g_autoptr(virDomain) dom = NULL;
-    g_autofree char *before = NULL;
-    g_autofree char *after = NULL;
 
     if (!checkWritable(app, error) ||
-        !(dom = hvmemAppDomain(app, args[0], &conn, error)) ||
-        !(before = inactiveXML(dom, error)) ||
-        !(after = hvmemEditDisable(before, error)))
+        !(dom = hvmemAppDomain(app, args[0], &conn, error)))
         return false;
 
-    return apply(app, conn, dom, before, after, error);
+    return apply(app, conn, dom, hvmemEditDisable, error);
 }
 
 

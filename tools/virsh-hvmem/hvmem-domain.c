@@ -361,12 +361,12 @@ static char *
 pendingModel(const hvmemDomain *dom)
 {
     g_autofree char *name = hvmemShellWord(dom->name);
+    g_autofree char *differ = dom->hyperv ?
+        g_strdup_printf("The definition has no hyperv balloon any more but model %s, and the running guest still has it", dom->stored->model) :
+        g_strdup_printf("The definition has the hyperv balloon already, and the running guest still has model %s", dom->model);
 
-    return g_strdup_printf("The definition has %s%s, the running guest still has %s%s: shut it down and start it ('virsh shutdown %s', then "
-                           "'virsh start %s'; a reboot is not enough).",
-                           dom->stored->hyperv ? "the hyperv balloon already" : "no hyperv balloon any more but model ",
-                           dom->stored->hyperv ? "" : dom->stored->model,
-                           dom->hyperv ? "it" : "model ", dom->hyperv ? "" : dom->model, name, name);
+    return g_strdup_printf("%s: shut it down and start it ('virsh shutdown %s', then 'virsh start %s'; a reboot is not enough).",
+                           differ, name, name);
 }
 
 
@@ -376,8 +376,8 @@ pendingCeiling(const hvmemDomain *dom)
     g_autofree char *size = hvmemFormatSize(dom->stored->maxMemory);
     g_autofree char *name = hvmemShellWord(dom->name);
 
-    return g_strdup_printf("The definition has another ceiling, %s, which counts when the guest has been shut down and started ('virsh shutdown %s', "
-                           "then 'virsh start %s').", size, name, name);
+    return g_strdup_printf("The definition has another ceiling, %s, which counts when the guest has been shut down and started "
+                           "('virsh shutdown %s', then 'virsh start %s').", size, name, name);
 }
 
 
@@ -386,9 +386,9 @@ pendingSaved(const hvmemDomain *dom)
 {
     g_autofree char *name = hvmemShellWord(dom->name);
 
-    return g_strdup_printf("A saved state of the guest is there and comes back with the balloon that it had then (model %s), whatever the "
-                           "definition says. Either start the guest and shut it down once more ('virsh start %s', 'virsh shutdown %s'), or "
-                           "give the saved state up, and what the guest had in memory only ('virsh managedsave-remove %s').",
+    return g_strdup_printf("A saved state of the guest is there and comes back with the balloon that it had then (model %s), whatever "
+                           "the definition says. Either start the guest and shut it down once more ('virsh start %s', 'virsh shutdown "
+                           "%s'), or give the saved state up, and what the guest had in memory only ('virsh managedsave-remove %s').",
                            dom->savedModel, name, name, name);
 }
 

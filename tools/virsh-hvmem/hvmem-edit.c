@@ -5,6 +5,8 @@
  */
 
 #include "hvmem-edit.h"
+#include "hvmem-element.h"
+#include "hvmem-print.h"
 #include "hvmem-xml.h"
 
 #include <string.h>
@@ -12,123 +14,48 @@
 #define BEFORE "metadata/*[local-name() = 'before' and namespace-uri() = '" HVMEM_METADATA_URI "']"
 
 
-/*
- * Elements with their white space: libvirt formats the result anyway, but the
- * difference that is shown shall be readable.
- */
-
-static int
-depth(xmlNodePtr node)
+static hvmemEdit *
+editNew(void)
 {
-    int n = 0;
+    hvmemEdit *edit = g_new0(hvmemEdit, 1);
 
-    for (node = node->parent; node && node->type == XML_ELEMENT_NODE; node = node->parent)
-        n++;
-    return n;
+    edit->remarks = g_ptr_array_new_with_free_func(g_free);
+    return edit;
 }
 
 
-static xmlNodePtr
-newLine(xmlNodePtr parent,
-        int levels)
+void
+hvmemEditFree(hvmemEdit *edit)
 {
-    g_autofree char *text = g_strdup_printf("\n%*s", 2 * levels, "");
+    if (!edit)
+        return;
 
-    return xmlNewDocText(parent->doc, (const xmlChar *)text);
+    g_free(edit->xml);
+    g_free(edit->doubtful);
+    g_ptr_array_unref(edit->remarks);
+    g_free(edit);
 }
 
 
-/* @node becomes the last child of @parent, on a line of its own. */
-static void
-appendChild(xmlNodePtr parent,
-            xmlNodePtr node)
+void
+hvmemEditRemark(hvmemEdit *edit,
+                const char *format,
+                ...)
 {
-    xmlNodePtr last = xmlGetLastChild(parent);
+    va_list args;
 
-    /* what stands before the end tag; adjacent text would be merged */
-    if (last && xmlIsBlankNode(last)) {
-        xmlUnlinkNode(last);
-        xmlFreeNode(last);
-    }
-    xmlAddChild(parent, newLine(parent, depth(parent) + 1));
-    xmlAddChild(parent, node);
-    xmlAddChild(parent, newLine(parent, depth(parent)));
+    va_start(args, format);
+    g_ptr_array_add(edit->remarks, g_strdup_vprintf(format, args));
+    va_end(args);
 }
 
 
-static void
-insertBefore(xmlNodePtr where,
-             xmlNodePtr node)
+char *
+hvmemEditNormalise(const char *xml)
 {
-    xmlNodePtr line = newLine(where->parent, depth(where));
+    g_autoptr(xmlDoc) doc = hvmemXMLParse(xml, NULL);
 
-    xmlAddPrevSibling(where, node);
-    xmlAddPrevSibling(where, line);
-}
-
-
-static void
-removeNode(xmlNodePtr node)
-{
-    xmlNodePtr blank = node->prev;
-
-    if (blank && xmlIsBlankNode(blank)) {
-        xmlUnlinkNode(blank);
-        xmlFreeNode(blank);
-    }
-    xmlUnlinkNode(node);
-    xmlFreeNode(node);
-}
-
-
-/* An element that its last child has left. */
-static void
-removeIfEmpty(xmlNodePtr node)
-{
-    if (node && !hvmemXMLTest(node, "*") && !node->properties)
-        removeNode(node);
-}
-
-
-static xmlNodePtr
-newElement(xmlDocPtr doc,
-           const char *name,
-           const char *attribute,
-           const char *value)
-{
-    xmlNodePtr node = xmlNewDocNode(doc, NULL, (const xmlChar *)name, NULL);
-
-    if (attribute)
-        xmlNewProp(node, (const xmlChar *)attribute, (const xmlChar *)value);
-    return node;
-}
-
-
-static void
-setSize(xmlNodePtr node,
-        guint64 bytes)
-{
-    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT, bytes / HVMEM_KIB);
-
-    xmlSetProp(node, (const xmlChar *)"unit", (const xmlChar *)"KiB");
-    xmlNodeSetContent(node, (const xmlChar *)text);
-}
-
-
-/* The child @name of @parent, made where it is not there; then @made says so. */
-static xmlNodePtr
-childOf(xmlNodePtr parent,
-        const char *name,
-        bool *made)
-{
-    xmlNodePtr node = hvmemXMLNode(parent, name);
-
-    *made = !node;
-    if (!node) {
-        node = newElement(parent->doc, name, NULL, NULL);
-        appendChild(parent, node);
-    }
-    return node;
+    return doc ? hvmemPrint(doc) : g_strdup(xml);
 }
 
 
@@ -143,11 +70,18 @@ struct _Notes {
 };
 
 
-static void
+static void G_GNUC_PRINTF(2, 3)
 note(Notes *notes,
-     const char *word)
+     const char *format,
+     ...)
 {
-    g_string_append_printf(notes->words, "%s%s", notes->words->len ? " " : "", word);
+    va_list args;
+
+    if (notes->words->len)
+        g_string_append_c(notes->words, ' ');
+    va_start(args, format);
+    g_string_append_vprintf(notes->words, format, args);
+    va_end(args);
 }
 
 
@@ -161,24 +95,91 @@ hasNote(const char *words,
 }
 
 
+/* What @word is about: what stands before its =. */
+static char *
+subject(const char *word)
+{
+    return g_strndup(word, strcspn(word, "="));
+}
+
+
+static bool
+hasNoteAbout(const char *words,
+             const char *word)
+{
+    g_auto(GStrv) list = g_strsplit(words, " ", -1);
+    g_autofree char *wanted = subject(word);
+    size_t i;
+
+    for (i = 0; list[i]; i++) {
+        g_autofree char *one = subject(list[i]);
+
+        if (strcmp(one, wanted) == 0)
+            return true;
+    }
+    return false;
+}
+
+
+/* The notes of the first time stay: they say what was there before any of this. */
+static void
+mergeNotes(xmlNodePtr before,
+           const Notes *notes)
+{
+    g_autofree char *first = hvmemXMLString(before, "string(@changed)");
+    g_auto(GStrv) later = g_strsplit(notes->words->str, " ", -1);
+    GString *all = g_string_new(first);
+    size_t i;
+
+    for (i = 0; later[i]; i++) {
+        if (*later[i] && !hasNoteAbout(all->str, later[i]))
+            g_string_append_printf(all, "%s%s", all->len ? " " : "", later[i]);
+    }
+    if (g_strcmp0(first, all->str) != 0)
+        xmlSetProp(before, (const xmlChar *)"changed", (const xmlChar *)all->str);
+    g_string_free(all, TRUE);
+}
+
+
+static void
+keepNotes(xmlNodePtr root,
+          Notes *notes)
+{
+    xmlNodePtr metadata = hvmemXMLNode(root, "metadata");
+    xmlNodePtr before;
+    xmlNsPtr ns;
+
+    if (metadata && !metadata->children)
+        note(notes, "metadata=empty");
+    before = hvmemElementNew(root->doc, "before", "changed", notes->words->str);
+    ns = xmlNewNs(before, (const xmlChar *)HVMEM_METADATA_URI, (const xmlChar *)HVMEM_METADATA_PREFIX);
+    xmlSetNs(before, ns);
+    if (!metadata) {
+        metadata = hvmemElementNew(root->doc, "metadata", NULL, NULL);
+        xmlAddPrevSibling(hvmemXMLNode(root, "maxMemory"), metadata);
+    }
+    xmlAddChild(metadata, before);
+    if (notes->balloon)
+        xmlAddChild(before, g_steal_pointer(&notes->balloon));
+}
+
+
 static void
 setCeiling(xmlNodePtr root,
-           guint64 max,
-           guint64 fallback,
+           const hvmemEditSizes *sizes,
            Notes *notes)
 {
     xmlNodePtr node = hvmemXMLNode(root, "maxMemory");
+    guint64 was = hvmemXMLSize(root, "maxMemory", 0);
 
     if (!node) {
-        node = newElement(root->doc, "maxMemory", NULL, NULL);
-        insertBefore(hvmemXMLNode(root, "memory"), node);
-        setSize(node, max != HVMEM_UNKNOWN ? max : fallback);
+        node = hvmemElementNew(root->doc, "maxMemory", NULL, NULL);
+        xmlAddPrevSibling(hvmemXMLNode(root, "memory"), node);
+        hvmemElementSetSize(node, sizes->max != HVMEM_UNKNOWN ? sizes->max : MAX(sizes->fallback, hvmemXMLSize(root, "memory", 0)));
         note(notes, "maxMemory");
-    } else if (max != HVMEM_UNKNOWN && max != hvmemXMLSize(root, "maxMemory", 0)) {
-        g_autofree char *was = g_strdup_printf("maxMemory=%" G_GUINT64_FORMAT, hvmemXMLSize(root, "maxMemory", 0) / HVMEM_KIB);
-
-        note(notes, was);
-        setSize(node, max);
+    } else if (sizes->max != HVMEM_UNKNOWN && sizes->max != was) {
+        note(notes, "maxMemory=%" G_GUINT64_FORMAT, was / HVMEM_KIB);
+        hvmemElementSetSize(node, sizes->max);
     }
 }
 
@@ -190,40 +191,85 @@ setEnlightenment(xmlNodePtr hyperv,
                  Notes *notes)
 {
     bool made;
-    xmlNodePtr node = childOf(hyperv, name, &made);
+    xmlNodePtr node = hvmemElementChild(hyperv, name, hvmemHypervOrder, &made);
 
     if (!made && hvmemXMLTest(node, "@state = 'on'"))
         return;
 
-    if (made) {
-        note(notes, name);
-    } else {
-        g_autofree char *was = g_strconcat(name, "=off", NULL);
-
-        note(notes, was);
-    }
+    note(notes, made ? "%s" : "%s=off", name);
     xmlSetProp(node, (const xmlChar *)"state", (const xmlChar *)"on");
+}
+
+
+/* Synthetic timers need Hyper-V's clock. Who has it off has said so; false then. */
+static bool
+setClock(xmlNodePtr root,
+         Notes *notes)
+{
+    xmlNodePtr clock = hvmemXMLNode(root, "clock");
+    xmlNodePtr timer;
+
+    if (!clock || hvmemXMLTest(clock, "timer[@name = 'hypervclock']"))
+        return clock && hvmemXMLTest(clock, "timer[@name = 'hypervclock' and not(@present = 'no')]");
+
+    timer = hvmemElementNew(root->doc, "timer", "name", "hypervclock");
+    xmlNewProp(timer, (const xmlChar *)"present", (const xmlChar *)"yes");
+    hvmemElementAdd(clock, timer, hvmemAnyOrder);
+    note(notes, "hypervclock");
+    return true;
+}
+
+
+/* What Windows wants beyond what the balloon cannot do without. Without KVM, QEMU has only part of it. */
+static void
+setForWindows(xmlNodePtr root,
+              xmlNodePtr hyperv,
+              hvmemEdit *edit,
+              Notes *notes)
+{
+    static const char *const names[] = { "relaxed", "vapic", "runtime", "stimer" };
+    bool kvm = hvmemXMLTest(root, "@type = 'kvm'");
+    bool clock = setClock(root, notes);
+    size_t i;
+
+    if (!clock)
+        hvmemEditRemark(edit, "<timer name='hypervclock'/> is off in <clock>, though Windows wants it on for this balloon. It is left off, "
+                        "and stimer, which needs it, is not added.");
+
+    for (i = 0; i < G_N_ELEMENTS(names); i++) {
+        bool wanted = strcmp(names[i], "relaxed") == 0 || (kvm && (clock || strcmp(names[i], "stimer") != 0));
+        xmlNodePtr node = hvmemXMLNode(hyperv, names[i]);
+
+        if (!wanted)
+            continue;
+        if (node && hvmemXMLTest(node, "@state = 'off'"))
+            hvmemEditRemark(edit, "<%s state='off'/> in <hyperv> is left as it is, but Windows wants it on for this balloon.", names[i]);
+        else if (!node)
+            setEnlightenment(hyperv, names[i], notes);
+    }
 }
 
 
 static void
 setEnlightenments(xmlNodePtr root,
+                  hvmemEdit *edit,
                   Notes *notes)
 {
     xmlNodePtr hyperv = hvmemXMLNode(root, "features/hyperv");
-    xmlNodePtr features = hvmemXMLNode(root, "features");
 
     /* the host's are taken as they are */
     if (hyperv && hvmemXMLTest(hyperv, "@mode = 'passthrough'"))
         return;
 
     if (!hyperv) {
-        hyperv = newElement(root->doc, "hyperv", "mode", "custom");
-        appendChild(features, hyperv);
+        hyperv = hvmemElementNew(root->doc, "hyperv", "mode", "custom");
+        hvmemElementAdd(hvmemXMLNode(root, "features"), hyperv, hvmemFeatureOrder);
         note(notes, "hyperv");
     }
     setEnlightenment(hyperv, "vpindex", notes);
     setEnlightenment(hyperv, "synic", notes);
+    if (hvmemXMLIsWindows(root))
+        setForWindows(root, hyperv, edit, notes);
 }
 
 
@@ -239,10 +285,10 @@ setHidden(xmlNodePtr root,
     if (!hvmemXMLTest(root, "@type = 'kvm' and not(features/kvm/hidden)"))
         return;
 
-    kvm = childOf(hvmemXMLNode(root, "features"), "kvm", &made);
+    kvm = hvmemElementChild(hvmemXMLNode(root, "features"), "kvm", hvmemFeatureOrder, &made);
     if (made)
         note(notes, "kvm");
-    appendChild(kvm, newElement(root->doc, "hidden", "state", "on"));
+    hvmemElementAdd(kvm, hvmemElementNew(root->doc, "hidden", "state", "on"), hvmemKvmOrder);
     note(notes, "hidden");
 }
 
@@ -251,18 +297,17 @@ static void
 setHibernation(xmlNodePtr root,
                Notes *notes)
 {
-    bool madePm = !hvmemXMLNode(root, "pm");
     xmlNodePtr pm = hvmemXMLNode(root, "pm");
     xmlNodePtr node;
     bool made;
 
-    if (madePm) {
-        pm = newElement(root->doc, "pm", NULL, NULL);
-        insertBefore(hvmemXMLNode(root, "devices"), pm);
+    if (!pm) {
+        pm = hvmemElementNew(root->doc, "pm", NULL, NULL);
+        xmlAddPrevSibling(hvmemXMLNode(root, "perf | devices"), pm);
         note(notes, "pm");
     }
 
-    node = childOf(pm, "suspend-to-disk", &made);
+    node = hvmemElementChild(pm, "suspend-to-disk", hvmemAnyOrder, &made);
     if (made)
         note(notes, "suspend-to-disk");
     else if (!hvmemXMLTest(node, "@enabled = 'no'"))
@@ -271,19 +316,112 @@ setHibernation(xmlNodePtr root,
 }
 
 
-/* As it was, in its place, but for what only a virtio balloon has. */
+/*
+ * The balloon itself
+ */
+
+/* "0000:05:00.0", as libvirt's errors have it. */
+static char *
+pciAddress(xmlNodePtr balloon)
+{
+    static const char *const parts[] = { "domain", "bus", "slot", "function" };
+    guint64 numbers[G_N_ELEMENTS(parts)];
+    size_t i;
+
+    if (!balloon || !hvmemXMLTest(balloon, "address[@type = 'pci']"))
+        return NULL;
+
+    for (i = 0; i < G_N_ELEMENTS(parts); i++) {
+        g_autofree char *xpath = g_strdup_printf("string(address/@%s)", parts[i]);
+        g_autofree char *text = hvmemXMLString(balloon, xpath);
+
+        numbers[i] = text ? g_ascii_strtoull(text, NULL, 0) : 0;
+    }
+    return g_strdup_printf("%04x:%02x:%02x.%x", (unsigned int)numbers[0], (unsigned int)numbers[1], (unsigned int)numbers[2],
+                           (unsigned int)numbers[3]);
+}
+
+
+/* Says what of @old the new balloon cannot have. */
+static void
+remarkLost(hvmemEdit *edit,
+           xmlNodePtr old)
+{
+    g_autoptr(GPtrArray) lost = g_ptr_array_new_with_free_func(g_free);
+    g_autofree char *address = pciAddress(old);
+    g_autofree char *index = hvmemXMLString(old, "string(acpi/@index)");
+    xmlNodePtr driver = hvmemXMLNode(old, "driver");
+    g_autofree char *list = NULL;
+
+    if (hvmemXMLTest(old, "@autodeflate = 'on'"))
+        g_ptr_array_add(lost, g_strdup("autodeflate='on' (the guest keeps a floor of its own instead)"));
+    if (driver) {
+        g_autofree char *text = hvmemPrintElement(driver);
+
+        g_ptr_array_add(lost, g_strdup_printf("%s (it is no virtio device)", text));
+    }
+    if (index)
+        g_ptr_array_add(lost, g_strdup_printf("<acpi index='%s'/>", index));
+    if (address)
+        g_ptr_array_add(lost, g_strdup_printf("the PCI address %s (it takes none)", address));
+    if (lost->len == 0)
+        return;
+
+    g_ptr_array_add(lost, NULL);
+    list = g_strjoinv(", ", (char **)lost->pdata);
+    hvmemEditRemark(edit, "What the old balloon has and this one cannot have: %s. 'virsh-hvmem disable' brings it back.", list);
+}
+
+
+static void
+copyChild(xmlNodePtr from,
+          xmlNodePtr to,
+          const char *xpath)
+{
+    xmlNodePtr node = hvmemXMLNode(from, xpath);
+
+    if (node)
+        hvmemElementAdd(to, xmlCopyNode(node, 1), hvmemBalloonOrder);
+}
+
+
+/* What every balloon can have goes along, whichever way. */
+static void
+copyCommon(xmlNodePtr from,
+           xmlNodePtr to,
+           bool reporting)
+{
+    g_autofree char *value = hvmemXMLString(from, "string(@freePageReporting)");
+
+    if (value && reporting)
+        xmlNewProp(to, (const xmlChar *)"freePageReporting", (const xmlChar *)value);
+    copyChild(from, to, "stats");
+    copyChild(from, to, "alias");
+}
+
+
 static void
 setBalloon(xmlNodePtr root,
+           bool doubts,
+           hvmemEdit *edit,
            Notes *notes)
 {
     xmlNodePtr old = hvmemXMLNode(root, "devices/memballoon");
-    xmlNodePtr new = newElement(root->doc, "memballoon", "model", "hyperv");
+    xmlNodePtr new = hvmemElementNew(root->doc, "memballoon", "model", "hyperv");
 
     if (!old) {
-        appendChild(hvmemXMLNode(root, "devices"), new);
+        hvmemElementAdd(hvmemXMLNode(root, "devices"), new, hvmemAnyOrder);
         return;
     }
 
+    if (hvmemXMLTest(old, "@freePageReporting = 'on'")) {
+        edit->doubtful = g_strdup("freePageReporting='on' of the old balloon");
+        if (doubts && hvmemXMLTest(root, "@type = 'kvm'"))
+            hvmemEditRemark(edit, "freePageReporting='on' is kept. With KVM it needs Linux 6.3 or later on the host: on an older one, "
+                            "remove it with 'virsh edit', or the guest does not start.");
+    }
+    copyCommon(old, new, doubts || !edit->doubtful);
+    remarkLost(edit, old);
     notes->balloon = xmlReplaceNode(old, new);
 }
 
@@ -296,141 +434,96 @@ setMinimum(xmlNodePtr root,
     bool made;
 
     if (minimum != HVMEM_UNKNOWN)
-        setSize(childOf(balloon, "minimum", &made), minimum);
+        hvmemElementSetSize(hvmemElementChild(balloon, "minimum", hvmemBalloonOrder, &made), minimum);
 }
 
 
-static void
-keepNotes(xmlNodePtr root,
-          Notes *notes)
-{
-    xmlNodePtr metadata = hvmemXMLNode(root, "metadata");
-    xmlNodePtr before = newElement(root->doc, "before", "changed", notes->words->str);
-    xmlNsPtr ns = xmlNewNs(before, (const xmlChar *)HVMEM_METADATA_URI, (const xmlChar *)HVMEM_METADATA_PREFIX);
-
-    xmlSetNs(before, ns);
-    if (!metadata) {
-        metadata = newElement(root->doc, "metadata", NULL, NULL);
-        insertBefore(hvmemXMLNode(root, "maxMemory"), metadata);
-    }
-    appendChild(metadata, before);
-    if (notes->balloon)
-        appendChild(before, g_steal_pointer(&notes->balloon));
-}
-
-
-/* libxml2 quotes attributes with ", libvirt with '. Those of elements only:
- * what is text, or a comment, stays. */
+/* "dimm of 1 GiB in slot 0, virtio-mem of 3 GiB (ua-virtiomem)" */
 static char *
-requote(const char *xml)
+otherMemory(xmlNodePtr root)
 {
-    GString *out = g_string_new(NULL);
-    bool inTag = false;
-    bool inValue = false;
+    g_autoptr(GPtrArray) nodes = hvmemXMLNodes(root, "devices/memory[@model != 'haprot']");
+    GString *list = g_string_new(NULL);
+    size_t i;
 
-    for (; *xml; xml++) {
-        if (!inTag && g_str_has_prefix(xml, "<!--")) {
-            const char *end = strstr(xml, "-->");
-            size_t n = end ? (size_t)(end - xml) : strlen(xml);
+    for (i = 0; i < nodes->len; i++) {
+        g_autofree char *model = hvmemXMLString(nodes->pdata[i], "string(@model)");
+        g_autofree char *size = hvmemFormatSize(hvmemXMLSize(nodes->pdata[i], "target/size", HVMEM_UNKNOWN));
+        g_autofree char *alias = hvmemXMLString(nodes->pdata[i], "string(alias/@name)");
+        g_autofree char *slot = hvmemXMLString(nodes->pdata[i], "string(address/@slot)");
 
-            g_string_append_len(out, xml, n);
-            xml += n - 1;
-        } else if (inTag && *xml == '"') {
-            inValue = !inValue;
-            g_string_append_c(out, '\'');
-        } else if (inValue && *xml == '\'') {
-            g_string_append(out, "&apos;");
-        } else {
-            if (!inValue && (*xml == '<' || *xml == '>'))
-                inTag = *xml == '<';
-            g_string_append_c(out, *xml);
-        }
+        g_string_append_printf(list, "%s%s of %s", i ? ", " : "", model, size);
+        if (alias)
+            g_string_append_printf(list, " named '%s'", alias);
+        else if (slot)
+            g_string_append_printf(list, " in slot %s", slot);
     }
-    return g_string_free(out, FALSE);
-}
-
-
-static char *
-dumpDocument(xmlDocPtr doc)
-{
-    xmlNodePtr root = xmlDocGetRootElement(doc);
-    xmlBufferPtr buffer = xmlBufferCreate();
-    char *text;
-
-    xmlNodeDump(buffer, doc, root, 0, 0);
-    text = requote((const char *)xmlBufferContent(buffer));
-    xmlBufferFree(buffer);
-    return text;
-}
-
-
-char *
-hvmemEditNormalise(const char *xml)
-{
-    g_autoptr(xmlDoc) doc = hvmemXMLParse(xml, NULL);
-
-    return doc ? dumpDocument(doc) : g_strdup(xml);
+    return g_string_free(list, FALSE);
 }
 
 
 static bool
 checkEnable(xmlNodePtr root,
-            guint64 max,
-            guint64 minimum,
+            const hvmemEditSizes *sizes,
             GError **error)
 {
     guint64 memory = hvmemXMLSize(root, "memory", 0);
     guint64 current = hvmemXMLSize(root, "currentMemory", memory);
     g_autofree char *total = hvmemFormatSize(memory);
     g_autofree char *now = hvmemFormatSize(current);
-    g_autofree char *ceiling = hvmemFormatSize(max);
-    g_autofree char *least = hvmemFormatSize(minimum);
+    g_autofree char *ceiling = hvmemFormatSize(sizes->max);
+    g_autofree char *least = hvmemFormatSize(sizes->minimum);
+    g_autofree char *others = otherMemory(root);
 
     if (!hvmemXMLTest(root, "memory") || !hvmemXMLTest(root, "devices"))
         return hvmemFail(error, "the domain's XML has no <memory> or no <devices>");
     if (!hvmemXMLTest(root, "features/acpi"))
         return hvmemFail(error, "the domain has no <acpi/> in <features>, which the hyperv balloon needs: add it with 'virsh edit'");
-    if (hvmemXMLTest(root, "devices/memory[@model != 'haprot']"))
-        return hvmemFail(error, "the domain has memory devices of another model (dimm, virtio-mem, …), which do not go together with a "
-                         "hyperv balloon: remove them with 'virsh edit'");
-    if (max != HVMEM_UNKNOWN && max < memory)
+    if (*others)
+        return hvmemFail(error, "the domain has memory devices that do not go together with a hyperv balloon: %s. Remove each "
+                         "<memory model=…> with 'virsh edit', and take its size off <memory>: the balloon adds memory by itself, up to "
+                         "<maxMemory>", others);
+    if (sizes->max != HVMEM_UNKNOWN && sizes->max < memory)
         return hvmemFail(error, "--max %s is below the domain's memory, %s", ceiling, total);
-    if (minimum != HVMEM_UNKNOWN && minimum > current)
+    if (sizes->minimum != HVMEM_UNKNOWN && sizes->minimum > current)
         return hvmemFail(error, "--minimum %s is above what the domain starts with, %s", least, now);
     return true;
 }
 
 
-char *
+hvmemEdit *
 hvmemEditEnable(const char *xml,
-                guint64 max,
-                guint64 fallback,
-                guint64 minimum,
+                const hvmemEditSizes *sizes,
+                bool doubts,
                 GError **error)
 {
     g_autoptr(xmlDoc) doc = hvmemXMLParse(xml, error);
+    g_autoptr(hvmemEdit) edit = editNew();
     xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL;
     Notes notes = { .words = NULL };
     bool already;
 
-    if (!root || !checkEnable(root, max, minimum, error))
+    if (!root || !checkEnable(root, sizes, error))
         return NULL;
 
     notes.words = g_string_new(NULL);
     already = hvmemXMLTest(root, "devices/memballoon[@model = 'hyperv']");
 
-    setCeiling(root, max, MAX(fallback, hvmemXMLSize(root, "memory", 0)), &notes);
-    setEnlightenments(root, &notes);
+    setCeiling(root, sizes, &notes);
+    setEnlightenments(root, edit, &notes);
     setHidden(root, &notes);
     setHibernation(root, &notes);
     if (!already) {
-        setBalloon(root, &notes);
+        setBalloon(root, doubts, edit, &notes);
         keepNotes(root, &notes);
+    } else if (hvmemXMLNode(root, BEFORE)) {
+        mergeNotes(hvmemXMLNode(root, BEFORE), &notes);
     }
-    setMinimum(root, minimum);
+    setMinimum(root, sizes->minimum);
 
     g_string_free(notes.words, TRUE);
-    return dumpDocument(doc);
+    edit->xml = hvmemPrint(doc);
+    return g_steal_pointer(&edit);
 }
 
 
@@ -438,13 +531,32 @@ hvmemEditEnable(const char *xml,
  * And back
  */
 
-/* @balloon: what there was, which this takes; NULL: not known. */
+/* A balloon for who has no notes of an old one. */
+static xmlNodePtr
+newVirtio(xmlNodePtr root)
+{
+    xmlNodePtr balloon = hvmemElementNew(root->doc, "memballoon", "model", "virtio");
+
+    copyCommon(hvmemXMLNode(root, "devices/memballoon"), balloon, true);
+    return balloon;
+}
+
+
+/* @balloon: what there was, which this takes; NULL: not known. Its address may belong to another device by now. */
 static void
 restoreBalloon(xmlNodePtr root,
-               xmlNodePtr balloon)
+               xmlNodePtr balloon,
+               bool doubts,
+               hvmemEdit *edit)
 {
+    g_autofree char *address = pciAddress(balloon);
+
+    if (address)
+        edit->doubtful = g_strdup_printf("the old balloon's PCI address %s, in whose place libvirt chooses another", address);
+    if (address && !doubts)
+        hvmemElementRemove(hvmemXMLNode(balloon, "address"));
     if (!balloon)
-        balloon = newElement(root->doc, "memballoon", "model", "virtio");
+        balloon = newVirtio(root);
 
     xmlFreeNode(xmlReplaceNode(hvmemXMLNode(root, "devices/memballoon"), balloon));
 }
@@ -461,9 +573,9 @@ restoreCeiling(xmlNodePtr root,
         return;
 
     if (was)
-        setSize(node, hvmemFromKiB(g_ascii_strtoull(was + strlen("maxMemory="), NULL, 10)));
+        hvmemElementSetSize(node, hvmemFromKiB(g_ascii_strtoull(was + strlen("maxMemory="), NULL, 10)));
     else if (hasNote(words, "maxMemory"))
-        removeNode(node);
+        hvmemElementRemove(node);
 }
 
 
@@ -477,7 +589,7 @@ restoreEnlightenment(xmlNodePtr root,
     xmlNodePtr node = hvmemXMLNode(root, xpath);
 
     if (node && hasNote(words, name))
-        removeNode(node);
+        hvmemElementRemove(node);
     else if (node && hasNote(words, off))
         xmlSetProp(node, (const xmlChar *)"state", (const xmlChar *)"off");
 }
@@ -490,12 +602,12 @@ restoreHibernation(xmlNodePtr root,
     xmlNodePtr node = hvmemXMLNode(root, "pm/suspend-to-disk");
 
     if (node && hasNote(words, "suspend-to-disk"))
-        removeNode(node);
+        hvmemElementRemove(node);
     else if (node && hasNote(words, "suspend-to-disk=yes"))
         xmlSetProp(node, (const xmlChar *)"enabled", (const xmlChar *)"yes");
 
     if (hasNote(words, "pm"))
-        removeIfEmpty(hvmemXMLNode(root, "pm"));
+        hvmemElementRemoveIfEmpty(hvmemXMLNode(root, "pm"));
 }
 
 
@@ -506,9 +618,9 @@ restoreHidden(xmlNodePtr root,
     xmlNodePtr node = hvmemXMLNode(root, "features/kvm/hidden");
 
     if (node && hasNote(words, "hidden"))
-        removeNode(node);
+        hvmemElementRemove(node);
     if (hasNote(words, "kvm"))
-        removeIfEmpty(hvmemXMLNode(root, "features/kvm"));
+        hvmemElementRemoveIfEmpty(hvmemXMLNode(root, "features/kvm"));
 }
 
 
@@ -517,16 +629,24 @@ restoreRest(xmlNodePtr root,
             const char *words)
 {
     xmlNodePtr hyperv;
+    xmlNodePtr timer;
+    size_t i;
 
+    if (!hasNote(words, "metadata=empty"))
+        hvmemElementRemoveIfEmpty(hvmemXMLNode(root, "metadata"));
     restoreCeiling(root, words);
-    restoreEnlightenment(root, words, "vpindex");
-    restoreEnlightenment(root, words, "synic");
+    for (i = 0; hvmemHypervOrder[i]; i++)
+        restoreEnlightenment(root, words, hvmemHypervOrder[i]);
     restoreHibernation(root, words);
     restoreHidden(root, words);
 
+    timer = hvmemXMLNode(root, "clock/timer[@name = 'hypervclock']");
+    if (timer && hasNote(words, "hypervclock"))
+        hvmemElementRemove(timer);
+
     hyperv = hvmemXMLNode(root, "features/hyperv");
     if (hyperv && hasNote(words, "hyperv") && !hvmemXMLTest(hyperv, "*"))
-        removeNode(hyperv);
+        hvmemElementRemove(hyperv);
 }
 
 
@@ -538,16 +658,18 @@ restoreWithoutNotes(xmlNodePtr root)
     xmlNodePtr node = hvmemXMLNode(root, "maxMemory[not(@slots)]");
 
     if (node)
-        removeNode(node);
+        hvmemElementRemove(node);
 }
 
 
 static void
-removeSticks(xmlNodePtr root)
+removeSticks(xmlNodePtr root,
+             hvmemEdit *edit)
 {
     g_autoptr(GPtrArray) sticks = hvmemXMLNodes(root, "devices/memory[@model = 'haprot']");
     guint64 memory = hvmemXMLSize(root, "memory", 0);
     xmlNodePtr current = hvmemXMLNode(root, "currentMemory");
+    g_autofree char *left = NULL;
     size_t i;
 
     if (sticks->len == 0)
@@ -555,20 +677,24 @@ removeSticks(xmlNodePtr root)
 
     for (i = 0; i < sticks->len; i++) {
         memory -= MIN(memory, hvmemXMLSize(sticks->pdata[i], "target/size", 0));
-        removeNode(sticks->pdata[i]);
+        hvmemElementRemove(sticks->pdata[i]);
     }
 
-    setSize(hvmemXMLNode(root, "memory"), memory);
+    left = hvmemFormatSize(memory);
+    hvmemEditRemark(edit, "The definition's sticks go with the balloon: the guest has its boot memory, %s.", left);
+    hvmemElementSetSize(hvmemXMLNode(root, "memory"), memory);
     if (current && hvmemXMLSize(root, "currentMemory", 0) > memory)
-        setSize(current, memory);
+        hvmemElementSetSize(current, memory);
 }
 
 
-char *
+hvmemEdit *
 hvmemEditDisable(const char *xml,
+                 bool doubts,
                  GError **error)
 {
     g_autoptr(xmlDoc) doc = hvmemXMLParse(xml, error);
+    g_autoptr(hvmemEdit) edit = editNew();
     xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL;
     g_autofree char *words = NULL;
     xmlNodePtr balloon = NULL;
@@ -582,18 +708,18 @@ hvmemEditDisable(const char *xml,
         return NULL;
     }
 
-    removeSticks(root);
+    removeSticks(root, edit);
     if ((before = hvmemXMLNode(root, BEFORE))) {
         words = hvmemXMLString(before, "string(@changed)");
         if ((balloon = hvmemXMLNode(before, "memballoon")))
             xmlUnlinkNode(balloon);
-        removeNode(before);
-        removeIfEmpty(hvmemXMLNode(root, "metadata"));
+        hvmemElementRemove(before);
         restoreRest(root, words ? words : "");
     } else {
         restoreWithoutNotes(root);
     }
-    restoreBalloon(root, balloon);
+    restoreBalloon(root, balloon, doubts, edit);
 
-    return dumpDocument(doc);
+    edit->xml = hvmemPrint(doc);
+    return g_steal_pointer(&edit);
 }

@@ -8,13 +8,15 @@
 
 #include <string.h>
 
+#define LIBOSINFO_URI "http://libosinfo.org/xmlns/libvirt/domain/1.0"
+
 
 xmlDocPtr
 hvmemXMLParse(const char *text,
               GError **error)
 {
     xmlDocPtr doc = xmlReadMemory(text, strlen(text), "domain.xml", NULL,
-                                  XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+                                  XML_PARSE_NONET | XML_PARSE_NOBLANKS | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
 
     if (!doc || !xmlDocGetRootElement(doc)) {
         hvmemFail(error, "the domain's XML cannot be read");
@@ -142,4 +144,12 @@ hvmemXMLSize(xmlNodePtr node,
     number = hvmemXMLString(element, "normalize-space(.)");
     unit = hvmemXMLString(element, "string(@unit)");
     return number ? hvmemXMLScale(number, unit) : fallback;
+}
+
+
+bool
+hvmemXMLIsWindows(xmlNodePtr root)
+{
+    return hvmemXMLTest(root, "metadata/*[namespace-uri() = '" LIBOSINFO_URI "']/*[local-name() = 'os' and "
+                        "starts-with(@id, 'http://microsoft.com/win')]");
 }

@@ -20,7 +20,7 @@
     "  <memory unit='KiB'>1048576</memory>\n  <currentMemory unit='KiB'>1048576</currentMemory>\n" \
     "  <os>\n    <type arch='x86_64' machine='q35'>hvm</type>\n  </os>\n" \
     "  <features>\n    <acpi/>\n" features "  </features>\n" after \
-    "  <devices>\n" devices "  </devices>\n</domain>"
+    "  <devices>\n" devices "  </devices>\n</domain>\n"
 
 #define VIRTIO "    <memballoon model='virtio' autodeflate='on'>\n      <stats period='5'/>\n    </memballoon>\n"
 #define HYPERV "    <hyperv mode='custom'>\n      <relaxed state='on'/>\n    </hyperv>\n"
@@ -41,31 +41,58 @@ testDiff(void)
 }
 
 
-static char *
+static hvmemEdit *
 enable(const char *xml,
        guint64 max,
        guint64 minimum)
 {
     g_autoptr(GError) error = NULL;
-    char *text = hvmemEditEnable(xml, max, 16 * GIB, minimum, &error);
+    hvmemEditSizes sizes = { max, 16 * GIB, minimum };
+    hvmemEdit *edit = hvmemEditEnable(xml, &sizes, true, &error);
 
     g_assert_no_error(error);
-    return text;
+    return edit;
 }
 
 
-static char *
-disable(const char *xml)
+static hvmemEdit *
+disable(const char *xml,
+        bool doubts)
 {
     g_autoptr(GError) error = NULL;
-    char *text = hvmemEditDisable(xml, &error);
+    hvmemEdit *edit = hvmemEditDisable(xml, doubts, &error);
 
     g_assert_no_error(error);
-    return text;
+    return edit;
 }
 
 
-/* Enabling changes what it has to, and disabling takes back just that. */
+static void
+assertHas(const char *text,
+          const char *part)
+{
+    if (!strstr(text, part))
+        g_error("'%s' is not in:\n%s", part, text);
+}
+
+
+static void
+assertSame(const char *text,
+           const char *other)
+{
+    g_autofree char *diff = hvmemDiff(text, other);
+
+    g_assert_cmpstr(diff, ==, "");
+}
+
+
+#define CLOCK "  <clock offset='localtime'>\n    <timer name='rtc' tickpolicy='catchup'/>\n  </clock>\n"
+#define OSINFO(id) \
+    "  <metadata>\n    <libosinfo:libosinfo xmlns:libosinfo=\"http://libosinfo.org/xmlns/libvirt/domain/1.0\">\n" \
+    "      <libosinfo:os id=\"" id "\"/>\n    </libosinfo:libosinfo>\n  </metadata>\n"
+#define WINDOWS OSINFO("http://microsoft.com/win/11")
+
+/* Enabling changes what it has to, and disabling takes back just that: byte for byte, as libvirt prints it. */
 static void
 testThereAndBack(void)
 {
@@ -75,28 +102,31 @@ testThereAndBack(void)
         DOMAIN("", HYPERV "    <kvm>\n      <hint-dedicated state='on'/>\n    </kvm>\n", "", VIRTIO),
         DOMAIN("  <maxMemory slots='4' unit='KiB'>8388608</maxMemory>\n", HYPERV, "", ""
                "    <memballoon model='none'/>\n"),
-        DOMAIN("  <metadata>\n    <x:y xmlns:x='urn:x'/>\n  </metadata>\n", "    <hyperv mode='passthrough'/>\n",
+        DOMAIN("  <metadata>\n    <x:y xmlns:x=\"urn:x\"/>\n  </metadata>\n", "    <hyperv mode='passthrough'/>\n    <vmport state='off'/>\n",
                "  <pm>\n    <suspend-to-mem enabled='yes'/>\n    <suspend-to-disk enabled='yes'/>\n  </pm>\n", VIRTIO),
         DOMAIN("", "    <hyperv mode='custom'>\n      <vpindex state='off'/>\n      <synic state='on'/>\n    </hyperv>\n",
                "  <pm>\n    <suspend-to-disk enabled='no'/>\n  </pm>\n", VIRTIO),
+        DOMAIN("  <metadata/>\n", "", "", VIRTIO),
+        DOMAIN(WINDOWS, "", CLOCK, VIRTIO),
+        DOMAIN(WINDOWS, HYPERV, "  <clock offset='utc'/>\n", ""
+               "    <memballoon model='virtio' freePageReporting='on'>\n      <stats period='10'/>\n      <alias name='ua-b'/>\n"
+               "      <address type='pci' domain='0x0000' bus='0x05' slot='0x00' function='0x0'/>\n      <driver iommu='on' ats='on'/>\n"
+               "    </memballoon>\n    <rng model='virtio'>\n      <backend model='random'>/dev/urandom</backend>\n    </rng>\n"),
     };
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(xmls); i++) {
-        g_autofree char *on = enable(xmls[i], 12 * GIB, 512 * MIB);
-        g_autofree char *off = disable(on);
-        g_autofree char *same = hvmemEditNormalise(xmls[i]);
+        g_autoptr(hvmemEdit) on = enable(xmls[i], 12 * GIB, 512 * MIB);
+        g_autoptr(hvmemEdit) again = enable(on->xml, 13 * GIB, 256 * MIB);
+        g_autoptr(hvmemEdit) off = disable(again->xml, true);
 
-        g_assert_nonnull(strstr(on, "<memballoon model='hyperv'>\n      <minimum unit='KiB'>524288</minimum>"));
-        g_assert_nonnull(strstr(on, "unit='KiB'>12582912</maxMemory>"));
-        g_assert_nonnull(strstr(on, "<suspend-to-disk enabled='no'/>"));
-        g_assert_nonnull(strstr(on, "<hidden state='on'/>"));
-        g_assert_true(strstr(on, "passthrough") || strstr(on, "<vpindex state='on'/>"));
-        if (i != 3) {           /* a ceiling keeps its unit, libvirt writes KiB anyway */
-            g_autofree char *diff = hvmemDiff(same, off);
-
-            g_assert_cmpstr(diff, ==, "");
-        }
+        assertHas(on->xml, "      <minimum unit='KiB'>524288</minimum>\n");
+        assertHas(on->xml, "unit='KiB'>12582912</maxMemory>");
+        assertHas(on->xml, "<suspend-to-disk enabled='no'/>");
+        assertHas(on->xml, "<hidden state='on'/>");
+        g_assert_true(strstr(on->xml, "passthrough") || strstr(on->xml, "<vpindex state='on'/>"));
+        assertHas(again->xml, "unit='KiB'>13631488</maxMemory>");
+        assertSame(xmls[i], off->xml);
     }
 }
 
@@ -104,25 +134,129 @@ testThereAndBack(void)
 static void
 testEnableTwice(void)
 {
-    g_autofree char *once = enable(DOMAIN("", "", "", VIRTIO), HVMEM_UNKNOWN, HVMEM_UNKNOWN);
-    g_autofree char *twice = enable(once, HVMEM_UNKNOWN, HVMEM_UNKNOWN);
-    g_autofree char *other = enable(once, 3 * GIB, HVMEM_UNKNOWN);
+    g_autoptr(hvmemEdit) once = enable(DOMAIN("", "", "", VIRTIO), HVMEM_UNKNOWN, HVMEM_UNKNOWN);
+    g_autoptr(hvmemEdit) twice = enable(once->xml, HVMEM_UNKNOWN, HVMEM_UNKNOWN);
+    g_autoptr(hvmemEdit) other = enable(once->xml, 3 * GIB, HVMEM_UNKNOWN);
 
-    g_assert_nonnull(strstr(once, ">16777216</maxMemory>"));
-    g_assert_cmpstr(once, ==, twice);
-    g_assert_nonnull(strstr(other, ">3145728</maxMemory>"));
+    assertHas(once->xml, ">16777216</maxMemory>");
+    g_assert_cmpstr(once->xml, ==, twice->xml);
+    assertHas(other->xml, ">3145728</maxMemory>");
+}
+
+
+/* A ceiling that enabling found, and changed only when it was asked a second or a third time. */
+static void
+testFirstCeilingComesBack(void)
+{
+    static const char xml[] = DOMAIN("  <maxMemory slots='16' unit='KiB'>2097152</maxMemory>\n", "", "", VIRTIO);
+    g_autoptr(hvmemEdit) once = enable(xml, HVMEM_UNKNOWN, HVMEM_UNKNOWN);
+    g_autoptr(hvmemEdit) twice = enable(once->xml, 8 * GIB, HVMEM_UNKNOWN);
+    g_autoptr(hvmemEdit) thrice = enable(twice->xml, 9 * GIB, 512 * MIB);
+    g_autoptr(hvmemEdit) off = disable(thrice->xml, true);
+
+    assertHas(thrice->xml, ">9437184</maxMemory>");
+    assertSame(xml, off->xml);
+}
+
+
+/* What Windows wants is added where the domain says that it is Windows, and where QEMU has it. */
+static void
+testWindows(void)
+{
+    g_autoptr(hvmemEdit) windows = enable(DOMAIN(WINDOWS, HYPERV, CLOCK, VIRTIO), HVMEM_UNKNOWN, HVMEM_UNKNOWN);
+    g_autoptr(hvmemEdit) linux_ = enable(DOMAIN(OSINFO("http://debian.org/debian/13"), HYPERV, CLOCK, VIRTIO), HVMEM_UNKNOWN, HVMEM_UNKNOWN);
+    g_autofree char *text = g_strdup(DOMAIN(WINDOWS, HYPERV, CLOCK, VIRTIO));
+    g_autoptr(hvmemEdit) tcg = NULL;
+
+    assertHas(windows->xml, "    <hyperv mode='custom'>\n      <relaxed state='on'/>\n      <vapic state='on'/>\n      <vpindex state='on'/>\n"
+              "      <runtime state='on'/>\n      <synic state='on'/>\n      <stimer state='on'/>\n    </hyperv>\n");
+    assertHas(windows->xml, "    <timer name='rtc' tickpolicy='catchup'/>\n    <timer name='hypervclock' present='yes'/>\n  </clock>\n");
+    g_assert_null(strstr(linux_->xml, "<vapic"));
+    g_assert_null(strstr(linux_->xml, "<timer name='hypervclock'"));
+
+    memcpy(strstr(text, "type='kvm'"), "type='tcg'", strlen("type='tcg'"));
+    tcg = enable(text, HVMEM_UNKNOWN, HVMEM_UNKNOWN);
+    assertHas(tcg->xml, "<timer name='hypervclock' present='yes'/>");
+    g_assert_null(strstr(tcg->xml, "<vapic"));
+    g_assert_null(strstr(tcg->xml, "<stimer"));
+}
+
+
+/* Who has them off has said so, and hears of it. */
+static void
+testWindowsWithThingsOff(void)
+{
+    g_autoptr(hvmemEdit) edit = enable(DOMAIN(WINDOWS, "    <hyperv mode='custom'>\n      <vapic state='off'/>\n    </hyperv>\n",
+                                              "  <clock offset='utc'>\n    <timer name='hypervclock' present='no'/>\n  </clock>\n",
+                                              "    <memballoon model='none'/>\n"), HVMEM_UNKNOWN, HVMEM_UNKNOWN);
+
+    assertHas(edit->xml, "<vapic state='off'/>");
+    assertHas(edit->xml, "<timer name='hypervclock' present='no'/>");
+    assertHas(edit->xml, "<runtime state='on'/>");
+    g_assert_null(strstr(edit->xml, "<stimer"));
+    g_assert_cmpuint(edit->remarks->len, ==, 2);
+    assertHas(edit->remarks->pdata[0], "hypervclock");
+    assertHas(edit->remarks->pdata[1], "<vapic state='off'/>");
+}
+
+
+#define EVERYTHING \
+    "    <memballoon model='virtio' autodeflate='on' freePageReporting='on'>\n      <stats period='10'/>\n      <alias name='ua-b'/>\n" \
+    "      <acpi index='7'/>\n      <address type='pci' domain='0x0000' bus='0x05' slot='0x1f' function='0x2'/>\n      <driver iommu='on'/>\n" \
+    "    </memballoon>\n"
+
+/* What both kinds of balloon can have goes along; what is lost is named. */
+static void
+testBalloonKeeps(void)
+{
+    g_autoptr(hvmemEdit) on = enable(DOMAIN("", "", "", EVERYTHING), HVMEM_UNKNOWN, 512 * MIB);
+    g_autoptr(hvmemEdit) plain = enable(DOMAIN("", "", "", "    <memballoon model='none'/>\n"), HVMEM_UNKNOWN, HVMEM_UNKNOWN);
+    hvmemEditSizes sizes = { HVMEM_UNKNOWN, GIB, HVMEM_UNKNOWN };
+    g_autoptr(hvmemEdit) without = hvmemEditEnable(DOMAIN("", "", "", EVERYTHING), &sizes, false, NULL);
+
+    assertHas(on->xml, "    <memballoon model='hyperv' freePageReporting='on'>\n      <stats period='10'/>\n"
+              "      <minimum unit='KiB'>524288</minimum>\n      <alias name='ua-b'/>\n    </memballoon>\n");
+    g_assert_cmpuint(on->remarks->len, ==, 2);
+    assertHas(on->remarks->pdata[0], "Linux 6.3");
+    assertHas(on->remarks->pdata[1], "autodeflate='on'");
+    assertHas(on->remarks->pdata[1], "<driver iommu='on'/>");
+    assertHas(on->remarks->pdata[1], "<acpi index='7'/>");
+    assertHas(on->remarks->pdata[1], "0000:05:1f.2");
+    assertHas(on->doubtful, "freePageReporting");
+    assertHas(without->xml, "    <memballoon model='hyperv'>\n      <stats");
+    g_assert_cmpuint(plain->remarks->len, ==, 0);
+    g_assert_null(plain->doubtful);
+}
+
+
+/* The old balloon's slot may be another device's by now: then the balloon comes back without it. */
+static void
+testDisableWithoutAddress(void)
+{
+    g_autoptr(hvmemEdit) on = enable(DOMAIN("", "", "", EVERYTHING), HVMEM_UNKNOWN, HVMEM_UNKNOWN);
+    g_autoptr(hvmemEdit) all = disable(on->xml, true);
+    g_autoptr(hvmemEdit) rest = disable(on->xml, false);
+    g_autofree char *diff = hvmemDiff(all->xml, rest->xml);
+
+    assertHas(all->doubtful, "0000:05:1f.2");
+    assertHas(diff, "-      <address type='pci' domain='0x0000' bus='0x05' slot='0x1f' function='0x2'/>\n");
+    g_assert_null(strstr(diff, "\n+"));
 }
 
 
 static void
 testDisableTakesSticks(void)
 {
-    g_autofree char *off = disable("<domain><maxMemory unit='GiB'>8</maxMemory><memory unit='GiB'>3</memory>"
-                                   "<currentMemory unit='GiB'>3</currentMemory><devices><memballoon model='hyperv'/>"
-                                   "<memory model='haprot'><target><size unit='GiB'>2</size></target></memory></devices></domain>");
+    g_autoptr(hvmemEdit) off =
+        disable("<domain><maxMemory unit='GiB'>8</maxMemory><memory unit='GiB'>3</memory><currentMemory unit='GiB'>3</currentMemory>"
+                "<devices><memballoon model='hyperv' freePageReporting='on'><minimum unit='GiB'>1</minimum><stats period='3'/></memballoon>"
+                "<memory model='haprot'><target><size unit='GiB'>2</size></target></memory></devices></domain>", true);
 
-    g_assert_cmpstr(off, ==, "<domain><memory unit='KiB'>1048576</memory><currentMemory unit='KiB'>1048576</currentMemory>"
-                    "<devices><memballoon model='virtio'/></devices></domain>");
+    g_assert_cmpstr(off->xml, ==, "<domain>\n  <memory unit='KiB'>1048576</memory>\n  <currentMemory unit='KiB'>1048576</currentMemory>\n"
+                    "  <devices>\n    <memballoon model='virtio' freePageReporting='on'>\n      <stats period='3'/>\n    </memballoon>\n"
+                    "  </devices>\n</domain>\n");
+    g_assert_cmpuint(off->remarks->len, ==, 1);
+    assertHas(off->remarks->pdata[0], "1 GiB");
 }
 
 
@@ -138,7 +272,9 @@ testEditRefusals(void)
         { "<domain", HVMEM_UNKNOWN, HVMEM_UNKNOWN, "cannot be read" },
         { "<domain><memory>1</memory><devices/></domain>", HVMEM_UNKNOWN, HVMEM_UNKNOWN, "<acpi/>" },
         { "<domain><devices/></domain>", HVMEM_UNKNOWN, HVMEM_UNKNOWN, "<memory>" },
-        { DOMAIN("", "", "", "<memory model='dimm'/>"), HVMEM_UNKNOWN, HVMEM_UNKNOWN, "dimm" },
+        { DOMAIN("", "", "", "<memory model='dimm'><target><size unit='GiB'>1</size></target><address type='dimm' slot='3'/></memory>"
+                 "<memory model='virtio-mem'><target><size unit='b'>3221225472</size></target><alias name='ua-vm'/></memory>"),
+          HVMEM_UNKNOWN, HVMEM_UNKNOWN, "dimm of 1 GiB in slot 3, virtio-mem of 3 GiB named 'ua-vm'" },
         { DOMAIN("", "", "", VIRTIO), GIB - MIB, HVMEM_UNKNOWN, "--max 1023 MiB" },
         { DOMAIN("", "", "", VIRTIO), HVMEM_UNKNOWN, 2 * GIB, "--minimum 2 GiB" },
     };
@@ -147,28 +283,43 @@ testEditRefusals(void)
 
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(GError) why = NULL;
+        hvmemEditSizes sizes = { cases[i].max, 0, cases[i].minimum };
 
-        g_assert_null(hvmemEditEnable(cases[i].xml, cases[i].max, 0, cases[i].minimum, &why));
+        g_assert_null(hvmemEditEnable(cases[i].xml, &sizes, true, &why));
         g_test_message("%s", why->message);
-        g_assert_nonnull(strstr(why->message, cases[i].word));
+        assertHas(why->message, cases[i].word);
     }
 
-    g_assert_null(hvmemEditDisable(DOMAIN("", "", "", VIRTIO), &error));
-    g_assert_nonnull(strstr(error->message, "no hyperv balloon"));
+    g_assert_null(hvmemEditDisable(DOMAIN("", "", "", VIRTIO), true, &error));
+    assertHas(error->message, "no hyperv balloon");
 }
 
 
-/* Quotes in values and comments survive being printed libvirt's way. */
+/* What libvirt prints comes back byte for byte: the quotes of what is libvirt's own, and those of <metadata>, which are not libvirt's. */
 static void
-testQuotes(void)
+testPrint(void)
 {
-    g_autofree char *text = hvmemEditNormalise("<a b=\"it's\" c='say &quot;no&quot;'><!-- \"x\" 'y' --><d>\"text\" 'it'</d></a>");
-    g_autofree char *again = hvmemEditNormalise(text);
+    static const char xml[] =
+        "<domain type='qemu' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>\n  <name>a &quot;b&quot; &amp; it&apos;s</name>\n"
+        "  <description>one\n  5 &lt; 6, &gt; 4</description>\n  <metadata>\n"
+        "    <app:info xmlns:app=\"http://example.org/app\" note=\"it's &quot;so&quot;\" js=\"{&quot;a&quot;: &quot;b &gt; c&quot;}\">\n"
+        "      <app:script><![CDATA[if (a < \"b\" && c > 'd') { print(\"it's\"); }]]></app:script>\n"
+        "      <!-- a \"comment\" with it's own <tags a=\"b\"> -->\n      <app:json>{\"ram\": \"4 GiB\", \"who\": \"it's\"}</app:json>\n"
+        "    </app:info>\n    <?app keep=\"it's\"?>\n  </metadata>\n  <memory unit='KiB' dumpCore='off'>524288</memory>\n"
+        "  <os>\n    <cmdline>a=&quot;b c&quot; d=&apos;e&apos;</cmdline>\n  </os>\n  <features>\n    <acpi/>\n  </features>\n  <devices>\n"
+        "    <serial type='pty'/>\n    <memballoon model='virtio'/>\n  </devices>\n  <qemu:commandline>\n    <qemu:arg value='-x'/>\n"
+        "  </qemu:commandline>\n</domain>\n";
+    g_autofree char *same = hvmemEditNormalise(xml);
+    g_autoptr(hvmemEdit) on = enable(xml, HVMEM_UNKNOWN, HVMEM_UNKNOWN);
+    g_autoptr(hvmemEdit) off = disable(on->xml, true);
+    g_autofree char *shown = hvmemDiff(xml, on->xml);
 
-    g_assert_cmpstr(text, ==, again);
-    g_assert_nonnull(strstr(text, "<!-- \"x\" 'y' -->"));
-    g_assert_nonnull(strstr(text, "b='it&apos;s'"));
-    g_assert_nonnull(strstr(text, "<d>\"text\" 'it'</d>"));
+    assertSame(xml, same);
+    assertSame(xml, off->xml);
+    assertHas(shown, "\n-    <memballoon model='virtio'/>\n");
+    g_assert_null(strstr(strstr(shown, "\n-") + 1, "\n-"));
+    assertHas(shown, "\n+    <hvmem:before xmlns:hvmem=\"" HVMEM_METADATA_URI "\"");
+    assertHas(shown, ">\n+      <memballoon model=\"virtio\"/>\n+    </hvmem:before>\n");
 }
 
 
@@ -405,7 +556,12 @@ main(int argc,
     g_test_add_func("/hvmem/edit/twice", testEnableTwice);
     g_test_add_func("/hvmem/edit/sticks", testDisableTakesSticks);
     g_test_add_func("/hvmem/edit/refusals", testEditRefusals);
-    g_test_add_func("/hvmem/edit/quotes", testQuotes);
+    g_test_add_func("/hvmem/edit/first-ceiling", testFirstCeilingComesBack);
+    g_test_add_func("/hvmem/edit/windows", testWindows);
+    g_test_add_func("/hvmem/edit/windows-off", testWindowsWithThingsOff);
+    g_test_add_func("/hvmem/edit/keeps", testBalloonKeeps);
+    g_test_add_func("/hvmem/edit/without-address", testDisableWithoutAddress);
+    g_test_add_func("/hvmem/edit/print", testPrint);
     g_test_add_func("/hvmem/trial", testTrial);
     g_test_add_func("/hvmem/try/unasked", testTryUnasked);
     g_test_add_func("/hvmem/plan/live", testPlanLive);

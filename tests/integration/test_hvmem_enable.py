@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""virsh-hvmem enable and disable on libvirt's own definitions, and what the other commands say until a guest has been restarted. None boots."""
+
+import collections
+import contextlib
+import re
+import tempfile
+
+import pytest
+
+import hvb
+from hvb import GIB
+from test_hvmem_guest import look, run
+
+OLD_BALLOON = """<memballoon model='virtio' autodeflate='on' freePageReporting='on'><stats period='10'/></memballoon>"""
+FOREIGN = """<metadata><app:info xmlns:app='http://example.org/app' note='it&apos;s "so"'>
+  <app:script><![CDATA[if (a < "b" && c > 'd') { print("it's"); }]]></app:script><!-- "it's" --></app:info></metadata>"""
+WINDOWS = """<metadata><l:libosinfo xmlns:l='http://libosinfo.org/xmlns/libvirt/domain/1.0'>
+  <l:os id='http://microsoft.com/win/11'/></l:libosinfo></metadata>"""
+
+
+@pytest.fixture(name="make_old")
+def old_guests():
+    """make_old(edit): a definition with a virtio balloon, changed by EDIT; removed afterwards."""
+    made = []
+
+    def make(edit=lambda xml: xml):
+        other = hvb.Guest("hvbt-tool-old")
+        xml = other.xml.replace("<memballoon model='hyperv'/>", OLD_BALLOON)
+        xml = re.sub(r"\s*<maxMemory.*?</maxMemory>", "", xml).replace("<suspend-to-disk enabled='no'/>", "<suspend-to-mem enabled='no'/>")
+        other.xml = edit(re.sub("<hyperv>.*</hyperv>", "", xml, flags=re.S))
+        made.append(other)
+        other.remove()
+        other.define()
+        return other
+
+    yield make
+    for other in made:
+        with contextlib.suppress(hvb.VirshError):
+            hvb.virsh("managedsave-remove", other.name)
+        other.remove()
+
+
+def stored(other):
+    """What libvirt has stored."""
+    return hvb.virsh("dumpxml", "--inactive", other.name)
+
+
+def difference(text):
+    """The lines of a difference in TEXT, changed or not."""
+    return [line for line in text.splitlines() if line.startswith(("+", "-", " ", "@"))]
+
+
+def changed(text, sign):
+    """The lines that a difference adds (+) or takes away (-), counted."""
+    return collections.Counter(line[1:] for line in difference(text) if line.startswith(sign))
+
+
+@pytest.mark.parametrize("edit", [
+    lambda xml: xml,
+    lambda xml: xml.replace("</name>", "</name>" + FOREIGN),
+    lambda xml: re.sub("<tcg>.*</tcg>", "", xml.replace("</name>", "</name>" + WINDOWS), flags=re.S).replace("type='qemu'", "type='kvm'", 1),
+    lambda xml: xml.replace("<memory ", "<maxMemory slots='4' unit='GiB'>2</maxMemory><memory ", 1),
+], ids=["plain", "metadata", "windows", "ceiling"])
+def test_disable_gives_back_what_was_there(make_old, edit):
+    """Byte for byte, from the second ceiling too; and what --dry-run shows is what libvirt stores."""
+    other = make_old(edit)
+    before = stored(other)
+    dry = run("enable", other.name, "--max", "4GiB", "--minimum", "512MiB", "--dry-run")
+    assert stored(other) == before
+    real = run("enable", other.name, "--max", "4GiB", "--minimum", "512MiB")
+    now = stored(other)
+    assert difference(dry) == difference(real)
+    old, new = collections.Counter(before.splitlines()), collections.Counter(now.splitlines())
+    assert new - old == changed(real, "+") - changed(real, "-")
+    assert old - new == changed(real, "-") - changed(real, "+")
+    assert "<memballoon model='hyperv' freePageReporting='on'>" in now
+    assert "<stats period='10'/>" in now
+    assert look("status", other.name)["maxMemory"] == 4 * GIB * 1024
+    assert "is like that already" in run("enable", other.name)
+    run("enable", other.name, "--max", "8GiB")
+    run("disable", other.name)
+    assert stored(other) == before
+
+
+def test_enable_names_what_is_lost(make_old):
+    other = make_old()
+    for dry in ["--dry-run"], []:
+        (words,) = [text for text in look("enable", other.name, *dry)["remarks"] if "cannot have" in text]
+        assert "autodeflate='on'" in words
+        assert "PCI address" in words
+
+
+def test_disable_leaves_a_slot_that_is_taken(make_old):
+    """The dry run knows it as well, and nothing has changed after it."""
+    other = make_old()
+    before = stored(other)
+    run("enable", other.name, "--max", "4GiB")
+    (address,) = re.findall(r"<address [^>]*>", re.search(r"<memballoon.*?</memballoon>", before, re.S)[0])
+    device = f"<interface type='network'><source network='none-such'/><model type='e1000e'/>{address}</interface>"
+    with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
+        file.write(device)
+        file.flush()
+        hvb.virsh("attach-device", other.name, file.name, "--config")
+    enabled = stored(other)
+    dry = run("disable", other.name, "--dry-run")
+    assert stored(other) == enabled
+    real = run("disable", other.name)
+    for text in dry, real:
+        assert "libvirt chooses another" in " ".join(text.split())
+        assert "Attempted double use" in " ".join(text.split())
+    now = re.search(r"<memballoon.*?</memballoon>", stored(other), re.S)[0]
+    assert "model='virtio' autodeflate='on'" in now
+    assert address not in now
+
+
+def test_refusal_of_libvirt_changes_nothing(make_old):
+    """What libvirt alone looks at: here, the architecture."""
+    other = make_old(lambda xml: xml.replace("arch='x86_64'", "arch='i686'"))
+    before = stored(other)
+    for dry in ["--dry-run"], []:
+        assert "'i686'" in run("enable", other.name, "--max", "4GiB", *dry, status=1)
+        assert stored(other) == before
+
+
+def test_definition_that_runs_not_yet(make_old):
+    """After enable on a running guest nobody says again to enable it."""
+    other = make_old()
+    hvb.virsh("start", other.name, "--paused")
+    assert "virsh-hvmem enable" in run("status", other.name, status=1)
+    assert "shut it down and start it" in " ".join(run("enable", other.name, "--max", "4GiB").split())
+    (one,) = [each for each in look("list") if each["name"] == other.name]
+    assert one["model"] == "virtio"
+    assert "shut it down and start it" in one["pending"]
+    for command in (["status"], ["plan", "2GiB"], ["set", "2GiB"], ["watch"]):
+        said = run(command[0], other.name, *command[1:], status=1)
+        assert "shut it down and start it" in said
+        assert "virsh-hvmem enable" not in said
+    assert "shut it down and start it" in look("enable", other.name)["pending"]
+    hvb.virsh("destroy", other.name)
+    hvb.virsh("start", other.name, "--paused")
+    assert "pending" not in look("status", other.name)
+    run("enable", other.name, "--max", "6GiB")
+    assert "another ceiling, 6 GiB" in run("set", other.name, "5GiB", status=1)
+    assert "enable" in run("set", other.name, "7GiB", status=1)
+    run("disable", other.name)
+    assert "no hyperv balloon any more" in look("status", other.name)["pending"]
+
+
+def test_saved_state_comes_back_with_the_old_balloon(make_old):
+    other = make_old()
+    hvb.virsh("start", other.name, "--paused")
+    hvb.virsh("managedsave", other.name)
+    assert "managedsave-remove" in run("enable", other.name, "--max", "4GiB")
+    for command in (["status"], ["plan", "2GiB"], ["set", "512MiB"]):
+        assert "managedsave-remove" in run(command[0], other.name, *command[1:])
+    (one,) = [each for each in look("list") if each["name"] == other.name]
+    assert one["label"] == "old state saved"
+    assert "managedsave-remove" in one["pending"]
+    hvb.virsh("managedsave-remove", other.name)
+    assert "pending" not in look("status", other.name)
