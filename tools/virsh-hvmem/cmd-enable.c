@@ -113,6 +113,7 @@ printRemarks(const hvmemApp *app,
 
         printf("%s\n", text);
     }
+    fflush(stdout);
 }
 
 

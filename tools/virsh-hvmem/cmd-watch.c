@@ -285,7 +285,7 @@ look(Watch *watch,
      Watched *watched,
      GError **error)
 {
-    hvmemDomain *dom = hvmemInspect(watched->dom, true, error);
+    hvmemDomain *dom = hvmemInspectBoth(watched->dom, true, error);
     const GArray *samples = watched->record->samples;
 
     if (!dom)

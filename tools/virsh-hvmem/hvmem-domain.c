@@ -402,7 +402,8 @@ hvmemDomainPending(const hvmemDomain *dom)
         return NULL;
     if (dom->stored->hyperv != dom->hyperv)
         return pendingModel(dom);
-    if (dom->hyperv && dom->stored->maxMemory != dom->maxMemory)
+    /* libvirt rounds the ceiling of one that it starts */
+    if (dom->hyperv && hvmemDistance(dom->stored->maxMemory, dom->maxMemory) > HVMEM_NEAR)
         return pendingCeiling(dom);
     return NULL;
 }

@@ -487,6 +487,7 @@ testPending(void)
 {
     static const char virtio[] = PENDING_XML("<memory unit='GiB'>1</memory>", "virtio");
     static const char hyperv[] = PENDING_XML("<maxMemory unit='GiB'>4</maxMemory><memory unit='GiB'>1</memory>", "hyperv");
+    static const char rounded[] = PENDING_XML("<maxMemory unit='KiB'>4193999</maxMemory><memory unit='GiB'>1</memory>", "hyperv");
     static const char higher[] = PENDING_XML("<maxMemory unit='GiB'>8</maxMemory><memory unit='GiB'>1</memory>", "hyperv");
     static const struct {
         const char *now;
@@ -501,6 +502,7 @@ testPending(void)
         { virtio, hyperv, NULL, "has the hyperv balloon already" },
         { hyperv, virtio, NULL, "no hyperv balloon any more but model virtio" },
         { hyperv, higher, NULL, "another ceiling, 8 GiB" },
+        { hyperv, rounded, NULL, NULL },
         { hyperv, NULL, "virtio", "virsh managedsave-remove g" },
     };
     size_t i;
