@@ -117,12 +117,23 @@ printRemarks(const hvmemApp *app,
 }
 
 
+/* Definitions are read with the secrets that are in them, as they have to be written with them. */
+static char *
+shownDiff(const char *before,
+          const char *after)
+{
+    g_autofree char *diff = hvmemDiff(before, after);
+
+    return hvmemHideSecrets(diff);
+}
+
+
 static void
 printDiff(const hvmemApp *app,
           const char *before,
           const char *after)
 {
-    g_autofree char *diff = hvmemDiff(before, after);
+    g_autofree char *diff = shownDiff(before, after);
     g_auto(GStrv) lines = g_strsplit(diff, "\n", -1);
     size_t i;
 
@@ -147,7 +158,7 @@ printJSON(const char *name,
           const char *pending)
 {
     g_autoptr(JsonBuilder) builder = json_builder_new();
-    g_autofree char *diff = hvmemDiff(before, after);
+    g_autofree char *diff = shownDiff(before, after);
     size_t i;
 
     json_builder_begin_object(builder);

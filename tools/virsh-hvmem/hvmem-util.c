@@ -181,6 +181,15 @@ hvmemHumanise(const char *text)
 }
 
 
+char *
+hvmemHideSecrets(const char *text)
+{
+    g_autoptr(GRegex) regex = g_regex_new(" passwd=('[^']*'|\"[^\"]*\")", 0, 0, NULL);
+
+    return g_regex_replace_literal(regex, text, -1, 0, " passwd='(not shown)'", 0, NULL);
+}
+
+
 int
 hvmemColumns(const char *text)
 {

@@ -52,6 +52,10 @@ hvmemShellWord(const char *text);
 char *
 hvmemHumanise(const char *text);
 
+/* XML @text without the passwords that stand in it (passwd=). */
+char *
+hvmemHideSecrets(const char *text);
+
 /* KiB as libvirt has them in bytes, as far as bytes go. */
 guint64
 hvmemFromKiB(guint64 kib);

@@ -112,6 +112,15 @@ testHumanise(void)
 
 
 static void
+testHideSecrets(void)
+{
+    g_autofree char *text = hvmemHideSecrets(" <graphics type='vnc' passwd='it&apos;s' passwdValidTo='2030'/>\n <a passwd=\"x\" b='passwd'/>\n");
+
+    g_assert_cmpstr(text, ==, " <graphics type='vnc' passwd='(not shown)' passwdValidTo='2030'/>\n <a passwd='(not shown)' b='passwd'/>\n");
+}
+
+
+static void
 testWrap(void)
 {
     g_autofree char *text = hvmemWrap("one two three", 9, 2);
@@ -541,6 +550,7 @@ main(int argc,
     g_test_add_func("/hvmem/size/argument", testSizeArgument);
     g_test_add_func("/hvmem/text/shell-word", testShellWord);
     g_test_add_func("/hvmem/text/humanise", testHumanise);
+    g_test_add_func("/hvmem/text/secrets", testHideSecrets);
     g_test_add_func("/hvmem/text/wrap", testWrap);
     g_test_add_func("/hvmem/text/clip", testClip);
     g_test_add_func("/hvmem/text/duration", testDuration);
