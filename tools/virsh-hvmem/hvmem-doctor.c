@@ -210,7 +210,7 @@ checkBacking(GPtrArray *checks,
     else
         add(checks, HVMEM_PASS, "passthrough", NULL, "no passed through device, no locked memory");
 
-    if (dom->hugepage)
+    if (dom->needs.stickPage)
         add(checks, HVMEM_WARN, "huge pages", "Reserve enough of them on the host before growing.",
             "memory comes and goes in whole huge pages only");
     else

@@ -38,6 +38,7 @@ hvmemDomainFree(hvmemDomain *dom)
     g_free(dom->savedModel);
     hvmemDomainFree(dom->stored);
     g_ptr_array_unref(dom->sticks);
+    hvmemNeedsClear(&dom->needs);
     g_free(dom);
 }
 
@@ -96,23 +97,6 @@ readMemoryDevices(hvmemDomain *dom,
 }
 
 
-static guint64
-readHugepage(xmlNodePtr root)
-{
-    g_autofree char *size = hvmemXMLString(root, "string(memoryBacking/hugepages/page[not(@nodeset)][1]/@size)");
-    g_autofree char *unit = hvmemXMLString(root, "string(memoryBacking/hugepages/page[not(@nodeset)][1]/@unit)");
-
-    if (!hvmemXMLTest(root, "memoryBacking/hugepages"))
-        return 0;
-
-    /* pages of the usual size are a way to have no huge ones */
-    if (size)
-        return hvmemXMLScale(size, unit) > 4 * HVMEM_KIB ? hvmemXMLScale(size, unit) : 0;
-
-    return hvmemXMLTest(root, "memoryBacking/hugepages[not(page)]");
-}
-
-
 static void
 readMachine(hvmemDomain *dom,
             xmlNodePtr root)
@@ -127,10 +111,10 @@ readMachine(hvmemDomain *dom,
     dom->synic = hvmemXMLTest(root, "features/hyperv/synic[@state = 'on']");
     dom->kvmVisible = hvmemXMLTest(root, "@type = 'kvm' and not(features/kvm/hidden[@state = 'on'])");
     dom->hibernation = !hvmemXMLTest(root, "pm/suspend-to-disk[@enabled = 'no']");
-    dom->hugepage = readHugepage(root);
     dom->locked = hvmemXMLTest(root, "memoryBacking/locked");
     dom->immediate = hvmemXMLTest(root, "memoryBacking/allocation[@mode = 'immediate']");
-    dom->hostdevs = hvmemXMLCount(root, "devices/hostdev[@type = 'pci' or @type = 'mdev'] | devices/interface[@type = 'hostdev']");
+    dom->hostdevs = hvmemXMLCount(root, "devices/hostdev[@type = 'pci' or @type = 'mdev'] | devices/interface[@type = 'hostdev'] | "
+                                  "devices/disk[@type = 'nvme']");
 }
 
 
@@ -190,6 +174,7 @@ hvmemDomainNew(const char *name,
     readBalloon(dom, root);
     readMemoryDevices(dom, root);
     readSizes(dom, root);
+    hvmemNeedsRead(&dom->needs, root);
 
     return g_steal_pointer(&dom);
 }

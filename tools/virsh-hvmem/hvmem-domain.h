@@ -8,6 +8,7 @@
 
 #include <libvirt/libvirt.h>
 
+#include "hvmem-needs.h"
 #include "hvmem-util.h"
 
 /* All sizes are bytes, HVMEM_UNKNOWN if not told. */
@@ -39,7 +40,6 @@ struct _hvmemDomain {
     char *emulator;             /* may be NULL */
     guint64 maxMemory;          /* HVMEM_UNKNOWN: no ceiling */
     guint64 minimum;            /* 0: none */
-    guint64 hugepage;           /* 0: none, 1: the host's usual huge page */
     bool locked;
     bool immediate;             /* the backing is allocated at once */
     bool hibernation;           /* the guest is offered ACPI S4 */
@@ -50,6 +50,7 @@ struct _hvmemDomain {
     bool acpi;
     unsigned int hostdevs;      /* passed through, with VFIO */
     unsigned int otherMemory;   /* memory devices that are no sticks */
+    hvmemNeeds needs;
 
     /* what comes with the next start, where hvmemInspectBoth() looked */
     hvmemDomain *stored;        /* the definition of a running domain; NULL: not known */

@@ -69,11 +69,11 @@ fillInput(qemuHvBalloonPlanInput *in,
     in->maxMemory = dom->maxMemory == HVMEM_UNKNOWN ? 0 : dom->maxMemory / HVMEM_KIB;
     in->minimum = dom->minimum / HVMEM_KIB;
     /* 1 stands for the host's usual huge page, which nearly always is 2 MiB */
-    in->granule = dom->hugepage == 1 ? QEMU_HVBALLOON_STICK_GRANULE : dom->hugepage / HVMEM_KIB;
+    in->granule = dom->needs.stickPage == 1 ? QEMU_HVBALLOON_STICK_GRANULE : dom->needs.stickPage / HVMEM_KIB;
     in->alignment = dom->alignment ? dom->alignment / HVMEM_KIB : QEMU_HVBALLOON_GUEST_ALIGNMENT;
     in->freeSlots = dom->freeSlots == HVMEM_UNKNOWN ? QEMU_HVBALLOON_UNLIMITED : dom->freeSlots;
     in->freeSpace = QEMU_HVBALLOON_UNLIMITED;
-    in->costly = dom->hugepage || dom->immediate || dom->locked || dom->hostdevs;
+    in->costly = dom->needs.stickPage || dom->immediate || dom->locked || dom->hostdevs;
 }
 
 

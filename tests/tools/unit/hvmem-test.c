@@ -249,7 +249,7 @@ testFromXML(void)
     g_assert_cmpuint(dom->boot, ==, GIB);
     g_assert_true(dom->vpindex && dom->synic && dom->acpi);
     g_assert_false(dom->hibernation || dom->told || dom->locked || dom->immediate);
-    g_assert_cmpuint(dom->hugepage, ==, 0);
+    g_assert_cmpuint(dom->needs.stickPage, ==, 0);
     g_assert_cmpuint(dom->sticks->len, ==, 1);
     stick = dom->sticks->pdata[0];
     g_assert_cmpstr(stick->alias, ==, "ua-haprot0");
@@ -275,8 +275,8 @@ testFromXMLOther(void)
     g_assert_cmpuint(none->maxMemory, ==, HVMEM_UNKNOWN);
     g_assert_cmpuint(none->current, ==, MIB);
     g_assert_true(none->hibernation && none->locked && none->immediate);
-    g_assert_cmpuint(none->hugepage, ==, 1);
-    g_assert_cmpuint(page->hugepage, ==, GIB);
+    g_assert_cmpuint(none->needs.stickPage, ==, 1);
+    g_assert_cmpuint(page->needs.stickPage, ==, GIB);
     g_assert_cmpuint(page->hostdevs, ==, 1);
     g_assert_cmpuint(page->otherMemory, ==, 1);
     g_assert_null(hvmemDomainNew("g", true, "<domain", &error));
