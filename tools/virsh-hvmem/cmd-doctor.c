@@ -7,6 +7,7 @@
 #include "hvmem-cmd.h"
 #include "hvmem-doctor.h"
 #include "hvmem-output.h"
+#include "hvmem-trial.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,19 +26,65 @@ static const char *const verdicts[] = {
 };
 
 
-static bool
-hasKVM(virConnectPtr conn)
+/* What a guest with KVM can have, by a way that reads only. */
+static void
+readDomainCaps(virConnectPtr conn,
+               const hvmemDomain *dom,
+               hvmemHost *host)
 {
-    char *xml = virConnectGetCapabilities(conn);
-    bool kvm = xml && strstr(xml, "<domain type='kvm'");
+    char *xml = host->kvm ? virConnectGetDomainCapabilities(conn, dom ? dom->emulator : NULL, "x86_64", "q35", "kvm", 0) : NULL;
 
+    hvmemHostReadDomainCaps(host, xml);
     free(xml);
-    return kvm;
+    virResetLastError();
 }
 
 
-/* The same question in a way that reads only. A libvirt that does not know
- * hyperv balloons does not know the question either. */
+static void
+readCaps(virConnectPtr conn,
+         hvmemHost *host)
+{
+    char *xml = virConnectGetCapabilities(conn);
+
+    hvmemHostReadCaps(host, xml);
+    free(xml);
+    virResetLastError();
+}
+
+
+/* Of one size, on all nodes of the host. */
+static void
+readFreePages(virConnectPtr conn,
+              unsigned int nodes,
+              hvmemPages *pages)
+{
+    g_autofree unsigned long long *counts = g_new0(unsigned long long, nodes);
+    unsigned int size = pages->size / HVMEM_KIB;
+    int n = virNodeGetFreePages(conn, 1, &size, 0, nodes, counts, 0);
+    int i;
+
+    for (i = 0; i < n; i++)
+        pages->bytes += counts[i] * pages->size;
+}
+
+
+static void
+readResources(virConnectPtr conn,
+              const virNodeInfo *info,
+              hvmemHost *host)
+{
+    int cpus = virNodeGetCPUMap(conn, &host->cpuMap, NULL, 0);
+    size_t i;
+
+    host->cpus = cpus < 0 ? 0 : cpus;
+    for (i = 0; host->freePages && i < host->freePages->len; i++)
+        readFreePages(conn, MAX(info->nodes, 1), &g_array_index(host->freePages, hvmemPages, i));
+    virResetLastError();
+}
+
+
+/* Whether there are hyperv balloons, in a way that reads only. A libvirt that does not know
+ * them does not know the question either. */
 static bool
 isListed(virConnectPtr conn,
          const hvmemDomain *dom,
@@ -54,7 +101,22 @@ isListed(virConnectPtr conn,
 }
 
 
-/* Has libvirt translate a domain into QEMU's command line, which it checks on the way; nothing is started. */
+static void
+askAbout(virConnectPtr conn,
+         const char *xml,
+         hvmemAnswer *answer)
+{
+    g_autoptr(GError) error = NULL;
+    g_autofree char *argv = hvmemConnArgv(conn, xml, &error);
+
+    if (argv)
+        hvmemTrialArgv(argv, &error);
+    answer->asked = !g_error_matches(error, HVMEM_ERROR, HVMEM_TRY_UNASKED);
+    if (answer->asked && error)
+        answer->refusal = g_strdup(error->message);
+}
+
+
 static void
 tryBalloon(virConnectPtr conn,
            const hvmemDomain *dom,
@@ -62,15 +124,10 @@ tryBalloon(virConnectPtr conn,
 {
     g_autofree char *emulator = dom && dom->emulator ? g_markup_printf_escaped("<emulator>%s</emulator>", dom->emulator) : g_strdup("");
     g_autofree char *xml = g_strdup_printf(TRIAL_XML, host->kvm ? "kvm" : "qemu", emulator);
-    char *argv = virConnectDomainXMLToNative(conn, "qemu-argv", xml, 0);
 
-    host->tried = argv || virGetLastErrorCode() != VIR_ERR_OPERATION_DENIED;
-    if (!host->tried)
-        host->tried = isListed(conn, dom, host->kvm);
-    else if (!argv)
-        host->refusal = g_strdup(virGetLastErrorMessage());
-    free(argv);
-    virResetLastError();
+    askAbout(conn, xml, &host->balloon);
+    if (!host->balloon.asked)
+        host->balloon.asked = isListed(conn, dom, host->kvm);
 }
 
 
@@ -94,16 +151,34 @@ lookAtHost(virConnectPtr conn,
     if (virConnectGetLibVersion(conn, &host->libvirtVersion) < 0 ||
         virConnectGetVersion(conn, &host->qemuVersion) < 0)
         virResetLastError();
-    host->kvm = hasKVM(conn);
+    readCaps(conn, host);
+    readDomainCaps(conn, dom, host);
+    readResources(conn, &info, host);
     tryBalloon(conn, dom, host);
 
     for (i = 0; i < doms->len; i++) {
         const hvmemDomain *other = doms->pdata[i];
 
-        if (other->active || (dom && strcmp(dom->uuid, other->uuid) == 0))
+        if (other->active || (dom && strcmp(dom->name, other->name) == 0))
             host->ceilings += other->hyperv && other->maxMemory != HVMEM_UNKNOWN ? other->maxMemory : other->total;
     }
     return true;
+}
+
+
+/* What libvirt says of what the next start is made of. */
+static void
+askAboutDefinition(virConnectPtr conn,
+                   virDomainPtr dom,
+                   hvmemAnswer *answer)
+{
+    char *xml = virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
+
+    /* secrets are only for those who may write, who are those that may ask */
+    if (xml)
+        askAbout(conn, xml, answer);
+    free(xml);
+    virResetLastError();
 }
 
 
@@ -206,22 +281,24 @@ run(const hvmemApp *app,
     g_autoptr(hvmemDomain) info = NULL;
     g_autoptr(GPtrArray) hostChecks = NULL;
     g_autoptr(GPtrArray) domChecks = NULL;
-    hvmemHost host = { 0 };
+    g_auto(hvmemHost) host = { 0 };
+    g_auto(hvmemAnswer) definition = { 0 };
 
     if (!(conn = hvmemConnect(app->uri, app->readonly, error)))
         return false;
 
     if (args[0] &&
-        (!(dom = hvmemLookup(conn, args[0], error)) || !(info = hvmemInspect(dom, false, error))))
+        (!(dom = hvmemLookup(conn, args[0], error)) || !(info = hvmemInspectBoth(dom, false, error))))
         return false;
 
-    if (!lookAtHost(conn, info, &host, error))
+    if (!lookAtHost(conn, info ? hvmemDoctorStored(info) : NULL, &host, error))
         return false;
 
     hostChecks = hvmemDoctorHost(&host);
-    g_free(host.refusal);
-    if (info)
-        domChecks = hvmemDoctorDomain(info);
+    if (info) {
+        askAboutDefinition(conn, dom, &definition);
+        domChecks = hvmemDoctorDomain(info, &host, &definition);
+    }
 
     report(app, info ? info->name : NULL, hostChecks, domChecks);
     return countFailed(hostChecks) + (domChecks ? countFailed(domChecks) : 0) == 0;

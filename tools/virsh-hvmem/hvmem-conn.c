@@ -59,24 +59,37 @@ tryError(void)
 }
 
 
+char *
+hvmemConnArgv(virConnectPtr conn,
+              const char *xml,
+              GError **error)
+{
+    g_autofree char *trial = hvmemTrialXML(xml, error);
+    g_autofree char *copy = NULL;
+    char *argv;
+
+    if (!trial)
+        return NULL;
+
+    if (!(argv = virConnectDomainXMLToNative(conn, "qemu-argv", trial, 0))) {
+        g_set_error_literal(error, HVMEM_ERROR, tryError(), virGetLastErrorMessage());
+        virResetLastError();
+        return NULL;
+    }
+    copy = g_strdup(argv);
+    free(argv);
+    return g_steal_pointer(&copy);
+}
+
+
 bool
 hvmemConnTry(virConnectPtr conn,
              const char *xml,
              GError **error)
 {
-    g_autofree char *trial = hvmemTrialXML(xml, error);
-    char *argv;
+    g_autofree char *argv = hvmemConnArgv(conn, xml, error);
 
-    if (!trial)
-        return false;
-
-    if (!(argv = virConnectDomainXMLToNative(conn, "qemu-argv", trial, 0))) {
-        g_set_error_literal(error, HVMEM_ERROR, tryError(), virGetLastErrorMessage());
-        virResetLastError();
-        return false;
-    }
-    free(argv);
-    return true;
+    return argv != NULL;
 }
 
 

@@ -53,6 +53,12 @@ hvmemConnTry(virConnectPtr conn,
              const char *xml,
              GError **error);
 
+/* The same, with the command line that libvirt made; NULL: it made none. */
+char *
+hvmemConnArgv(virConnectPtr conn,
+              const char *xml,
+              GError **error);
+
 /* By name, by UUID or, if it runs, by id. */
 virDomainPtr
 hvmemLookup(virConnectPtr conn,

@@ -69,3 +69,15 @@ hvmemTrialXML(const char *xml,
         replaceInterface(interfaces->pdata[i]);
     return hvmemXMLDump(doc);
 }
+
+
+bool
+hvmemTrialArgv(const char *argv,
+               GError **error)
+{
+    /* A domain's files are in a folder that has its name, cut to twenty bytes where the daemon's locale knows no characters. QEMU refuses
+     * half of one. */
+    return g_utf8_validate(argv, -1, NULL) ||
+        hvmemFail(error, "libvirt cuts the domain's name in the middle of a character, and QEMU cannot read the path with it: "
+                  "start the libvirt daemon in a UTF-8 locale (LC_ALL=C.UTF-8), or rename the domain ('virsh domrename')");
+}

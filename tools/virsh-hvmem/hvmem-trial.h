@@ -14,3 +14,8 @@
 char *
 hvmemTrialXML(const char *xml,
               GError **error);
+
+/* Could QEMU read the command line @argv that libvirt made of a definition? */
+bool
+hvmemTrialArgv(const char *argv,
+               GError **error);

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * hvmem-edit-test.c: enabling, disabling, planning and the doctor
+ * hvmem-edit-test.c: enabling, disabling and planning
  */
 
 #include "hvmem-conn.h"
 #include "hvmem-diff.h"
-#include "hvmem-doctor.h"
 #include "hvmem-edit.h"
 #include "hvmem-plan.h"
 #include "hvmem-trial.h"
@@ -360,7 +359,7 @@ testTryUnasked(void)
 
 
 /*
- * Plan and doctor
+ * Plan
  */
 
 #define HYPERV_DOMAIN \
@@ -452,99 +451,6 @@ testPlanConfig(void)
 }
 
 
-static const hvmemCheck *
-find(const GPtrArray *checks,
-     const char *subject)
-{
-    size_t i;
-
-    for (i = 0; i < checks->len; i++) {
-        const hvmemCheck *check = checks->pdata[i];
-
-        g_assert_true((check->verdict == HVMEM_PASS) == !check->remedy);
-        if (strcmp(check->subject, subject) == 0)
-            return check;
-    }
-    g_error("no check '%s'", subject);
-}
-
-
-static void
-testDoctorDomain(void)
-{
-    g_autoptr(hvmemDomain) good = domain(HYPERV_DOMAIN, false);
-    g_autoptr(hvmemDomain) bad = domain("<domain><memory>1048576</memory><memoryBacking><locked/><hugepages/></memoryBacking>"
-                                        "<devices><memballoon model='hyperv'/></devices></domain>", true);
-    g_autoptr(hvmemDomain) other = domain(DOMAIN("", "", "", VIRTIO), true);
-    g_autoptr(GPtrArray) goodChecks = hvmemDoctorDomain(good);
-    g_autoptr(GPtrArray) badChecks = hvmemDoctorDomain(bad);
-    g_autoptr(GPtrArray) otherChecks = hvmemDoctorDomain(other);
-    g_autoptr(hvmemDomain) visible = domain("<domain type='kvm'><memory>1048576</memory><devices><memballoon model='hyperv'/></devices></domain>", true);
-    g_autoptr(GPtrArray) otherKvm = hvmemDoctorDomain(visible);
-    size_t i;
-
-    for (i = 0; i < goodChecks->len; i++)
-        g_assert_cmpint(((hvmemCheck *)goodChecks->pdata[i])->verdict, ==, HVMEM_PASS);
-    g_assert_cmpint(find(badChecks, "machine")->verdict, ==, HVMEM_FAIL);
-    g_assert_cmpint(find(badChecks, "enlightenments")->verdict, ==, HVMEM_FAIL);
-    g_assert_cmpint(find(badChecks, "hibernation")->verdict, ==, HVMEM_FAIL);
-    g_assert_cmpint(find(badChecks, "ceiling")->verdict, ==, HVMEM_WARN);
-    g_assert_cmpint(find(otherKvm, "KVM's interface")->verdict, ==, HVMEM_WARN);
-    g_assert_cmpint(find(badChecks, "passthrough")->verdict, ==, HVMEM_WARN);
-    g_assert_cmpint(find(badChecks, "huge pages")->verdict, ==, HVMEM_WARN);
-    g_assert_cmpint(find(otherChecks, "balloon")->verdict, ==, HVMEM_FAIL);
-    g_assert_cmpuint(otherChecks->len, ==, 1);
-}
-
-
-static void
-testDoctorGuest(void)
-{
-    static const struct {
-        const char *state;
-        bool connected;
-        const char *subject;
-        hvmemVerdict verdict;
-    } cases[] = {
-        { "disconnected", false, "guest driver", HVMEM_FAIL },
-        { "not-onlined", true, "onlining", HVMEM_FAIL },
-        { "late", true, "state", HVMEM_FAIL },
-        { "ballooning", true, "state", HVMEM_PASS },
-    };
-    size_t i;
-
-    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(hvmemDomain) dom = domain(HYPERV_DOMAIN, true);
-        g_autoptr(GPtrArray) checks = NULL;
-
-        dom->told = true;
-        dom->connected = cases[i].connected;
-        dom->state = g_strdup(cases[i].state);
-        dom->requested = 2 * GIB;
-        checks = hvmemDoctorDomain(dom);
-        g_assert_cmpint(find(checks, cases[i].subject)->verdict, ==, cases[i].verdict);
-    }
-}
-
-
-static void
-testDoctorHost(void)
-{
-    hvmemHost host = { .libvirtVersion = 11003000, .qemuVersion = 10000013, .memory = GIB, .ceilings = 2 * GIB, .tried = true };
-    g_autoptr(GPtrArray) checks = hvmemDoctorHost(&host);
-    g_autoptr(GPtrArray) stock = NULL;
-
-    g_assert_cmpint(find(checks, "KVM")->verdict, ==, HVMEM_WARN);
-    g_assert_cmpstr(find(checks, "libvirt")->finding, ==, "version 11.3.0");
-    g_assert_cmpint(find(checks, "host memory")->verdict, ==, HVMEM_WARN);
-    g_assert_cmpint(find(checks, "hyperv balloon")->verdict, ==, HVMEM_PASS);
-
-    host.refusal = (char *)"unknown memory balloon model 'hyperv'";
-    stock = hvmemDoctorHost(&host);
-    g_assert_cmpint(((hvmemCheck *)stock->pdata[3])->verdict, ==, HVMEM_FAIL);
-}
-
-
 int
 main(int argc,
      char **argv)
@@ -568,9 +474,6 @@ main(int argc,
     g_test_add_func("/hvmem/plan/slots", testPlanCountsSlots);
     g_test_add_func("/hvmem/plan/unknown-sticks", testPlanKeepsUnknownSticks);
     g_test_add_func("/hvmem/plan/config", testPlanConfig);
-    g_test_add_func("/hvmem/doctor/domain", testDoctorDomain);
-    g_test_add_func("/hvmem/doctor/guest", testDoctorGuest);
-    g_test_add_func("/hvmem/doctor/host", testDoctorHost);
 
     return g_test_run();
 }

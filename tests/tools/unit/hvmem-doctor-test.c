@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hvmem-doctor-test.c: what the doctor finds
+ */
+
+#include "hvmem-doctor.h"
+#include "hvmem-trial.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MIB HVMEM_MIB
+#define GIB HVMEM_GIB
+
+/* Nothing is wrong with it but what is put in. */
+#define DOMAIN(type, max, features, inside, devices) \
+    "<domain type='" type "'><name>g</name><maxMemory unit='GiB'>" max "</maxMemory><memory unit='GiB'>3</memory>" \
+    "<currentMemory unit='GiB'>1</currentMemory><vcpu>2</vcpu><os><type arch='x86_64' machine='pc-q35-10.0'>hvm</type></os>" \
+    "<features><acpi/><hyperv><vpindex state='on'/><synic state='on'/>" features "</hyperv><kvm><hidden state='on'/></kvm></features>" \
+    "<pm><suspend-to-disk enabled='no'/></pm>" inside "<devices><memballoon model='hyperv'/>" devices \
+    "<memory model='haprot'><target insert='on-demand'><size unit='GiB'>2</size></target><alias name='ua-haprot0'/></memory>" \
+    "</devices></domain>"
+#define GOOD DOMAIN("kvm", "8", "", "", "")
+#define VIRTIO "<domain type='qemu'><memory>1048576</memory><devices><memballoon model='virtio'/></devices></domain>"
+
+#define CAPS(bits, kvm) \
+    "<capabilities><host><cpu><maxphysaddr mode='emulate' bits='" bits "'/><pages unit='KiB' size='4'/><pages unit='KiB' size='2048'/></cpu></host>" \
+    "<guest><arch name='i686'><domain type='kvm'/></arch></guest><guest><arch name='x86_64'><domain type='qemu'/>" kvm "</arch></guest></capabilities>"
+#define KVM "<domain type='kvm'/>"
+#define DOMCAPS(values) \
+    "<domainCapabilities><features><hyperv supported='yes'><enum name='features'>" values "</enum></hyperv></features></domainCapabilities>"
+#define VALUE(name) "<value>" name "</value>"
+
+static const hvmemAnswer taken = { .asked = true };
+
+
+static hvmemDomain *
+domain(const char *xml,
+       bool active)
+{
+    g_autoptr(GError) error = NULL;
+    hvmemDomain *dom = hvmemDomainNew("g", active, xml, &error);
+
+    g_assert_no_error(error);
+    return dom;
+}
+
+
+/* A host that lacks nothing. */
+static void
+fillHost(hvmemHost *host)
+{
+    *host = (hvmemHost) { .libvirtVersion = 11003000, .qemuVersion = 10000013, .memory = 16 * GIB, .ceilings = 8 * GIB, .balloon = taken };
+    hvmemHostReadCaps(host, CAPS("46", KVM));
+    hvmemHostReadDomainCaps(host, DOMCAPS(VALUE("relaxed") VALUE("vpindex") VALUE("synic") VALUE("runtime")));
+}
+
+
+static const hvmemCheck *
+find(const GPtrArray *checks,
+     const char *subject)
+{
+    const hvmemCheck *found = NULL;
+    size_t i;
+
+    for (i = 0; i < checks->len; i++) {
+        const hvmemCheck *check = checks->pdata[i];
+
+        g_assert_true((check->verdict == HVMEM_PASS) == !check->remedy);
+        if (!found && strcmp(check->subject, subject) == 0)
+            found = check;
+    }
+    if (!found)
+        g_error("no check '%s'", subject);
+    return found;
+}
+
+
+static GPtrArray *
+examine(const char *xml,
+        bool active,
+        const hvmemHost *host)
+{
+    g_autoptr(hvmemDomain) dom = domain(xml, active);
+
+    return hvmemDoctorDomain(dom, host, &taken);
+}
+
+
+static void
+testGood(void)
+{
+    g_auto(hvmemHost) host = { 0 };
+    g_autoptr(GPtrArray) checks = NULL;
+    g_autoptr(GPtrArray) hostChecks = NULL;
+    size_t i;
+
+    fillHost(&host);
+    checks = examine(GOOD, false, &host);
+    hostChecks = hvmemDoctorHost(&host);
+    for (i = 0; i < checks->len; i++)
+        g_assert_cmpint(((hvmemCheck *)checks->pdata[i])->verdict, ==, HVMEM_PASS);
+    for (i = 0; i < hostChecks->len; i++)
+        g_assert_cmpint(((hvmemCheck *)hostChecks->pdata[i])->verdict, ==, HVMEM_PASS);
+}
+
+
+static void
+testBad(void)
+{
+    g_auto(hvmemHost) host = { 0 };
+    g_autoptr(GPtrArray) bad = NULL;
+    g_autoptr(GPtrArray) visible = NULL;
+    g_autoptr(GPtrArray) other = NULL;
+
+    fillHost(&host);
+    bad = examine("<domain><memory>1048576</memory><memoryBacking><locked/><hugepages/></memoryBacking>"
+                  "<devices><memballoon model='hyperv'/></devices></domain>", true, &host);
+    visible = examine("<domain type='kvm'><memory>1048576</memory><devices><memballoon model='hyperv'/></devices></domain>", true, &host);
+    other = examine(VIRTIO, true, &host);
+
+    g_assert_cmpint(find(bad, "machine")->verdict, ==, HVMEM_FAIL);
+    g_assert_cmpint(find(bad, "enlightenments")->verdict, ==, HVMEM_FAIL);
+    g_assert_cmpint(find(bad, "hibernation")->verdict, ==, HVMEM_FAIL);
+    g_assert_cmpint(find(bad, "ceiling")->verdict, ==, HVMEM_WARN);
+    g_assert_cmpint(find(bad, "passthrough")->verdict, ==, HVMEM_WARN);
+    g_assert_cmpint(find(bad, "huge pages")->verdict, ==, HVMEM_WARN);
+    g_assert_cmpint(find(visible, "KVM's interface")->verdict, ==, HVMEM_WARN);
+    g_assert_cmpint(find(other, "balloon")->verdict, ==, HVMEM_FAIL);
+    g_assert_cmpuint(other->len, ==, 1);
+}
+
+
+/* One thing at a time, each of which keeps a guest from starting, or from its balloon, on a host that is otherwise good. */
+static void
+testWhatCannotWork(void)
+{
+    static const struct {
+        const char *xml;
+        const char *subject;
+        hvmemVerdict verdict;
+        const char *finding;    /* has this */
+        const char *remedy;     /* and this */
+    } cases[] = {
+        { DOMAIN("kvm", "8", "", "<cpu mode='host-passthrough'><feature policy='disable' name='hypervisor'/></cpu>", ""),
+          "hypervisor", HVMEM_FAIL, "never", "name='hypervisor'/> out of <cpu>" },
+        { DOMAIN("kvm", "8", "<vendor_id state='on' value='none'/>", "", ""), "hypervisor", HVMEM_WARN, "'none'", "<vendor_id>" },
+        { DOMAIN("kvm", "8", "<runtime state='on'/><ipi state='on'/>", "", ""), "features", HVMEM_FAIL, "has not, ipi:", "<hyperv>" },
+        { DOMAIN("qemu", "8", "<relaxed state='on'/><runtime state='on'/><spinlocks state='on' retries='8191'/>", "", ""),
+          "features", HVMEM_FAIL, "KVM only, runtime:", "<hyperv>" },
+        { DOMAIN("qemu", "8", "<relaxed state='on'/>", "", ""), "features", HVMEM_PASS, "", NULL },
+        { DOMAIN("kvm", "4096", "", "", ""), "ceiling", HVMEM_FAIL, "1 TiB that", "--max 945GiB, or <maxphysaddr mode='emulate' bits='43'/>" },
+        { DOMAIN("qemu", "1000", "", "", ""), "ceiling", HVMEM_FAIL, "40 bits", "--max 945GiB, or <maxphysaddr mode='emulate' bits='42'/>" },
+        { DOMAIN("kvm", "4096", "", "<cpu mode='host-passthrough'/>", ""), "ceiling", HVMEM_PASS, "4 TiB", NULL },
+        { DOMAIN("kvm", "65536", "", "<cpu mode='host-passthrough'/>", ""), "ceiling", HVMEM_FAIL, "(46 bits)", "--max 64449GiB. Then" },
+        { DOMAIN("kvm", "64", "", "<cpu><model>kvm32</model></cpu>", ""), "ceiling", HVMEM_FAIL, "36 bits", "--max 31GiB. Then" },
+        { DOMAIN("kvm", "8", "", "<memtune><hard_limit unit='GiB'>4</hard_limit></memtune>", ""), "memory limit", HVMEM_FAIL, "8 GiB", "--hard-limit -1" },
+        { DOMAIN("kvm", "8", "", "<memtune><hard_limit unit='GiB'>9</hard_limit></memtune>", ""), "memory limit", HVMEM_PASS, "9 GiB", NULL },
+        { DOMAIN("kvm", "8", "", "<memoryBacking><hugepages><page size='2' unit='M'/></hugepages></memoryBacking>", ""),
+          "huge pages", HVMEM_FAIL, "1 GiB in pages of 2MiB", "virsh allocpages 2MiB 512" },
+        { DOMAIN("kvm", "8", "", "<cputune><vcpupin vcpu='0' cpuset='1'/><vcpupin vcpu='1' cpuset='2-7'/></cputune>", ""),
+          "CPU pinning", HVMEM_FAIL, "cpuset='2-7'", "cpuset=" },
+        { DOMAIN("kvm", "8", "", "<cputune><vcpupin vcpu='0' cpuset='1-7'/></cputune>", ""), "CPU pinning", HVMEM_PASS, "", NULL },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(hvmemHost) host = { 0 };
+        g_autoptr(GPtrArray) checks = NULL;
+        const hvmemCheck *check;
+
+        fillHost(&host);
+        host.cpus = 2;
+        host.cpuMap = calloc(1, 1);
+        host.cpuMap[0] = 3;
+        checks = examine(cases[i].xml, false, &host);
+        check = find(checks, cases[i].subject);
+
+        g_test_message("%s: %s > %s", check->subject, check->finding, check->remedy);
+        g_assert_cmpint(check->verdict, ==, cases[i].verdict);
+        g_assert_nonnull(strstr(check->finding, cases[i].finding));
+        g_assert_true(!cases[i].remedy == !check->remedy);
+        g_assert_true(!cases[i].remedy || strstr(check->remedy, cases[i].remedy));
+    }
+}
+
+
+static void
+testBootMemory(void)
+{
+    g_auto(hvmemHost) host = { 0 };
+    g_autoptr(GPtrArray) fits = NULL;
+    g_autoptr(GPtrArray) large = NULL;
+
+    fillHost(&host);
+    host.memory = GIB;
+    fits = examine(GOOD, false, &host);
+    host.memory = GIB - MIB;
+    large = examine(GOOD, false, &host);
+    g_assert_cmpint(find(fits, "boot memory")->verdict, ==, HVMEM_PASS);
+    g_assert_cmpint(find(large, "boot memory")->verdict, ==, HVMEM_FAIL);
+}
+
+
+/* Free huge pages count for one that is to be started; one that runs has its own already. */
+static void
+testFreePages(void)
+{
+    const char *xml = DOMAIN("kvm", "8", "", "<memoryBacking><hugepages/></memoryBacking>", "");
+    g_auto(hvmemHost) host = { 0 };
+    g_autoptr(GPtrArray) enough = NULL;
+    g_autoptr(GPtrArray) few = NULL;
+    g_autoptr(GPtrArray) runs = NULL;
+
+    fillHost(&host);
+    g_array_index(host.freePages, hvmemPages, 0).bytes = GIB;
+    enough = examine(xml, false, &host);
+    g_array_index(host.freePages, hvmemPages, 0).bytes = GIB - 2 * MIB;
+    few = examine(xml, false, &host);
+    runs = examine(xml, true, &host);
+    g_assert_cmpint(find(enough, "huge pages")->verdict, ==, HVMEM_WARN);
+    g_assert_cmpint(find(few, "huge pages")->verdict, ==, HVMEM_FAIL);
+    g_assert_nonnull(strstr(find(few, "huge pages")->remedy, "allocpages 2MiB 1,"));
+    g_assert_cmpint(find(runs, "huge pages")->verdict, ==, HVMEM_WARN);
+}
+
+
+/* What libvirt says of KVM on the host, and what follows for a guest with it. */
+static void
+testKVM(void)
+{
+    static const struct {
+        const char *caps;
+        const char *domCaps;    /* NULL: none could be had */
+        hvmemVerdict host;
+        hvmemVerdict guest;
+        const char *finding;
+    } cases[] = {
+        { CAPS("46", KVM), DOMCAPS(VALUE("vpindex") VALUE("synic")), HVMEM_PASS, HVMEM_PASS, "has vpindex and synic" },
+        { CAPS("46", KVM), DOMCAPS(VALUE("spinlocks") VALUE("vendor_id")), HVMEM_WARN, HVMEM_FAIL, "no vpindex, synic" },
+        { CAPS("46", KVM), DOMCAPS(VALUE("vpindex")), HVMEM_WARN, HVMEM_FAIL, "no synic" },
+        { CAPS("46", KVM), "<domainCapabilities><features><hyperv supported='no'/></features></domainCapabilities>",
+          HVMEM_WARN, HVMEM_FAIL, "no vpindex, synic" },
+        { CAPS("46", KVM), "<domainCapabilities/>", HVMEM_WARN, HVMEM_WARN, "does not tell" },
+        { CAPS("46", KVM), NULL, HVMEM_WARN, HVMEM_WARN, "does not tell" },
+        { CAPS("46", ""), NULL, HVMEM_WARN, HVMEM_FAIL, "has none" },
+        { NULL, NULL, HVMEM_WARN, HVMEM_FAIL, "has none" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(hvmemHost) host = { .memory = 16 * GIB, .balloon = taken };
+        g_autoptr(GPtrArray) hostChecks = NULL;
+        g_autoptr(GPtrArray) kvm = NULL;
+        g_autoptr(GPtrArray) passthrough = NULL;
+        g_autoptr(GPtrArray) qemu = NULL;
+
+        hvmemHostReadCaps(&host, cases[i].caps);
+        hvmemHostReadDomainCaps(&host, cases[i].domCaps);
+        hostChecks = hvmemDoctorHost(&host);
+        kvm = examine(GOOD, false, &host);
+        passthrough = examine("<domain type='kvm'><memory>1048576</memory><features><hyperv mode='passthrough'/></features>"
+                              "<devices><memballoon model='hyperv'/></devices></domain>", false, &host);
+        qemu = examine(DOMAIN("qemu", "8", "", "", ""), false, &host);
+
+        g_test_message("%s", find(kvm, "KVM")->finding);
+        g_assert_cmpint(find(hostChecks, "KVM")->verdict, ==, cases[i].host);
+        g_assert_cmpint(find(kvm, "KVM")->verdict, ==, cases[i].guest);
+        g_assert_nonnull(strstr(find(kvm, "KVM")->finding, cases[i].finding));
+        g_assert_cmpint(find(passthrough, "KVM")->verdict, ==, cases[i].guest);
+        g_assert_cmpint(find(qemu, "KVM")->verdict, ==, HVMEM_PASS);
+    }
+}
+
+
+static void
+testDefinition(void)
+{
+    const hvmemAnswer unasked = { 0 };
+    const hvmemAnswer refused = { .asked = true, .refusal = (char *)"x is not supported" };
+    g_auto(hvmemHost) host = { 0 };
+    g_autoptr(hvmemDomain) dom = domain(GOOD, false);
+    g_autoptr(GPtrArray) unaskedChecks = NULL;
+    g_autoptr(GPtrArray) refusedChecks = NULL;
+
+    fillHost(&host);
+    unaskedChecks = hvmemDoctorDomain(dom, &host, &unasked);
+    refusedChecks = hvmemDoctorDomain(dom, &host, &refused);
+    g_assert_cmpint(find(unaskedChecks, "definition")->verdict, ==, HVMEM_WARN);
+    g_assert_cmpint(find(refusedChecks, "definition")->verdict, ==, HVMEM_FAIL);
+    g_assert_cmpstr(find(refusedChecks, "definition")->finding, ==, refused.refusal);
+}
+
+
+/* A command line as libvirt makes it in the C locale for the domain "field Windows 10 (büro)". */
+static void
+testCutName(void)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_assert_true(hvmemTrialArgv("-name 'guest=b\303\274ro' -object '{\"file\":\"/x/domain-1-b\303\274ro/y\"}'", &error));
+    g_assert_no_error(error);
+    g_assert_false(hvmemTrialArgv("-name 'guest=b\303\274ro' -object '{\"file\":\"/x/domain-1-b\303/y\"}'", &error));
+    g_assert_nonnull(strstr(error->message, "virsh domrename"));
+}
+
+
+/* What runs and what is stored differ after enabling, or disabling, until the next start. */
+static void
+testBothDefinitions(void)
+{
+    const hvmemAnswer refused = { .asked = true, .refusal = (char *)"no" };
+    g_auto(hvmemHost) host = { 0 };
+    g_autoptr(hvmemDomain) virtio = domain(VIRTIO, true);
+    g_autoptr(hvmemDomain) hyperv = domain(GOOD, true);
+    g_autoptr(GPtrArray) enabled = NULL;
+    g_autoptr(GPtrArray) disabled = NULL;
+
+    fillHost(&host);
+    virtio->stored = domain(GOOD, false);
+    hyperv->stored = domain(VIRTIO, false);
+    enabled = hvmemDoctorDomain(virtio, &host, &refused);
+    disabled = hvmemDoctorDomain(hyperv, &host, &taken);
+    g_assert_cmpint(find(enabled, "balloon")->verdict, ==, HVMEM_WARN);
+    g_assert_nonnull(strstr(find(enabled, "balloon")->remedy, "virsh start g"));
+    g_assert_cmpint(find(enabled, "definition")->verdict, ==, HVMEM_FAIL);
+    g_assert_cmpint(find(disabled, "balloon")->verdict, ==, HVMEM_WARN);
+    g_assert_cmpint(find(disabled, "guest")->verdict, ==, HVMEM_WARN);
+}
+
+
+/* A saved state comes back instead of the definition. */
+static void
+testSavedState(void)
+{
+    g_auto(hvmemHost) host = { 0 };
+    g_autoptr(hvmemDomain) dom = domain(GOOD, false);
+    g_autoptr(GPtrArray) checks = NULL;
+
+    fillHost(&host);
+    dom->savedModel = g_strdup("virtio");
+    checks = hvmemDoctorDomain(dom, &host, &taken);
+    g_assert_cmpint(find(checks, "balloon")->verdict, ==, HVMEM_WARN);
+    g_assert_nonnull(strstr(find(checks, "balloon")->remedy, "managedsave-remove g"));
+}
+
+
+static void
+testGuest(void)
+{
+    static const struct {
+        const char *state;
+        bool connected;
+        const char *subject;
+        hvmemVerdict verdict;
+    } cases[] = {
+        { "disconnected", false, "guest driver", HVMEM_FAIL },
+        { "not-onlined", true, "onlining", HVMEM_FAIL },
+        { "late", true, "state", HVMEM_FAIL },
+        { "ballooning", true, "state", HVMEM_PASS },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(hvmemHost) host = { 0 };
+        g_autoptr(hvmemDomain) dom = domain(GOOD, true);
+        g_autoptr(GPtrArray) checks = NULL;
+
+        fillHost(&host);
+        dom->told = true;
+        dom->connected = cases[i].connected;
+        dom->state = g_strdup(cases[i].state);
+        dom->requested = 2 * GIB;
+        checks = hvmemDoctorDomain(dom, &host, &taken);
+        g_assert_cmpint(find(checks, cases[i].subject)->verdict, ==, cases[i].verdict);
+    }
+}
+
+
+static void
+testHost(void)
+{
+    g_auto(hvmemHost) host = { .libvirtVersion = 11003000, .qemuVersion = 10000013, .memory = GIB, .ceilings = 2 * GIB, .balloon = taken };
+    g_autoptr(GPtrArray) checks = hvmemDoctorHost(&host);
+    g_autoptr(GPtrArray) stock = NULL;
+
+    g_assert_cmpint(find(checks, "KVM")->verdict, ==, HVMEM_WARN);
+    g_assert_cmpstr(find(checks, "libvirt")->finding, ==, "version 11.3.0");
+    g_assert_cmpint(find(checks, "host memory")->verdict, ==, HVMEM_WARN);
+    g_assert_cmpint(find(checks, "hyperv balloon")->verdict, ==, HVMEM_PASS);
+
+    host.balloon.refusal = g_strdup("unknown memory balloon model 'hyperv'");
+    stock = hvmemDoctorHost(&host);
+    g_assert_cmpint(((hvmemCheck *)stock->pdata[3])->verdict, ==, HVMEM_FAIL);
+}
+
+
+int
+main(int argc,
+     char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+
+    g_test_add_func("/hvmem/doctor/good", testGood);
+    g_test_add_func("/hvmem/doctor/bad", testBad);
+    g_test_add_func("/hvmem/doctor/what-cannot-work", testWhatCannotWork);
+    g_test_add_func("/hvmem/doctor/boot-memory", testBootMemory);
+    g_test_add_func("/hvmem/doctor/free-pages", testFreePages);
+    g_test_add_func("/hvmem/doctor/kvm", testKVM);
+    g_test_add_func("/hvmem/doctor/definition", testDefinition);
+    g_test_add_func("/hvmem/doctor/cut-name", testCutName);
+    g_test_add_func("/hvmem/doctor/both-definitions", testBothDefinitions);
+    g_test_add_func("/hvmem/doctor/saved-state", testSavedState);
+    g_test_add_func("/hvmem/doctor/guest", testGuest);
+    g_test_add_func("/hvmem/doctor/host", testHost);
+
+    return g_test_run();
+}

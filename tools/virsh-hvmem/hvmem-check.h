@@ -1,0 +1,36 @@
+/*
+ * hvmem-check.h: one finding of the doctor's
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include <glib.h>
+
+typedef enum {
+    HVMEM_PASS,
+    HVMEM_WARN,
+    HVMEM_FAIL,
+} hvmemVerdict;
+
+typedef struct _hvmemCheck hvmemCheck;
+struct _hvmemCheck {
+    hvmemVerdict verdict;
+    const char *subject;        /* a word or two */
+    char *finding;
+    char *remedy;               /* NULL if it passes */
+};
+
+/* An empty array of hvmemCheck. */
+GPtrArray *
+hvmemChecksNew(void);
+
+/* One more of @checks. Without @remedy it passes. */
+void
+hvmemChecksAdd(GPtrArray *checks,
+               hvmemVerdict verdict,
+               const char *subject,
+               const char *remedy,
+               const char *finding,
+               ...) G_GNUC_PRINTF(5, 6);

@@ -1,0 +1,317 @@
+/*
+ * hvmem-doctor-start.c: would the next start work?
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-doctor.h"
+
+#include <string.h>
+
+
+static bool
+isKVM(const hvmemDomain *dom)
+{
+    return g_strcmp0(dom->virtType, "kvm") == 0;
+}
+
+
+/* What a domain says of KVM, the host may not have. */
+static void
+checkKVM(GPtrArray *checks,
+         const hvmemDomain *dom,
+         const hvmemHost *host)
+{
+    static const char *const toQEMU = "Put type='qemu' into <domain>, and <cpu mode='maximum'/>: that needs nothing of the host, and is slow. ";
+    g_autofree char *lacks = hvmemHostLacks(host, true, hvmemNeeded);
+    g_autofree char *firmware = g_strconcat(toQEMU, "For KVM: switch virtualisation on in the firmware, load kvm_intel or kvm_amd.", NULL);
+    g_autofree char *kernel = g_strconcat(toQEMU, HVMEM_KVM_REMEDY, NULL);
+
+    if (!isKVM(dom))
+        hvmemChecksAdd(checks, HVMEM_PASS, "KVM", NULL, "not used (type='%s')", dom->virtType ? dom->virtType : "?");
+    else if (!host->kvm)
+        hvmemChecksAdd(checks, HVMEM_FAIL, "KVM", firmware, "this host has none: the guest cannot be started");
+    else if (lacks)
+        hvmemChecksAdd(checks, HVMEM_FAIL, "KVM", kernel, "this host's has no %s: %s", lacks,
+                       dom->hypervPassthrough ? "the guest cannot find the balloon" : "the guest cannot be started");
+    else if (!host->enlightenments)
+        hvmemChecksAdd(checks, HVMEM_WARN, "KVM", "Starting the guest shows whether it has vpindex and synic.",
+                       "libvirt does not tell what this host's can give to guests");
+    else
+        hvmemChecksAdd(checks, HVMEM_PASS, "KVM", NULL, "this host's has vpindex and synic");
+}
+
+
+/* Whatever else <hyperv> asks for, the guest does not start without. Where KVM is of no use at all, that is said already. */
+static void
+checkOtherEnlightenments(GPtrArray *checks,
+                         const hvmemDomain *dom,
+                         const hvmemHost *host)
+{
+    g_autoptr(GPtrArray) others = g_ptr_array_new();
+    g_autofree char *needed = isKVM(dom) ? hvmemHostLacks(host, true, hvmemNeeded) : NULL;
+    g_autofree char *lacks = NULL;
+    size_t i;
+
+    if (needed)
+        return;
+
+    for (i = 0; dom->needs.enlightenments[i]; i++) {
+        if (!g_strv_contains(hvmemNeeded, dom->needs.enlightenments[i]))
+            g_ptr_array_add(others, dom->needs.enlightenments[i]);
+    }
+    g_ptr_array_add(others, NULL);
+
+    lacks = hvmemHostLacks(host, isKVM(dom), (const char *const *)others->pdata);
+    if (lacks)
+        hvmemChecksAdd(checks, HVMEM_FAIL, "features", "Take them out of <hyperv>, or set state='off' ('virsh edit').",
+                       "%s %s: the guest cannot be started", isKVM(dom) ? "<hyperv> has what this host's KVM has not," :
+                       "<hyperv> has what there is with KVM only,", lacks);
+    else
+        hvmemChecksAdd(checks, HVMEM_PASS, "features", NULL, "all that <hyperv> asks for is there");
+}
+
+
+/* Bits of a physical address of the guest's processor; 0: not known. */
+static guint
+addressBits(const hvmemDomain *dom,
+            const hvmemHost *host)
+{
+    guint bits = dom->needs.addressBits ? dom->needs.addressBits : host->addressBits;
+
+    return bits && dom->needs.addressLimit ? MIN(bits, dom->needs.addressLimit) : bits;
+}
+
+
+static guint64
+ceiling(const hvmemDomain *dom)
+{
+    return dom->maxMemory == HVMEM_UNKNOWN ? dom->total : MAX(dom->maxMemory, dom->total);
+}
+
+
+/* The fewest bits that are enough. */
+static guint
+bitsFor(guint64 top)
+{
+    guint bits = 32;
+
+    while (bits < 63 && top > 1ULL << bits)
+        bits++;
+    return bits;
+}
+
+
+/* What would give the processor longer addresses, if the definition can. */
+static char *
+longerAddresses(const hvmemDomain *dom,
+                const hvmemHost *host,
+                guint64 top)
+{
+    guint bits = bitsFor(top);
+
+    /* those of a model of 32 bits, and the host's own, are what they are */
+    if (dom->needs.addressBits < 40 || bits > 52 || (host->addressBits && bits > host->addressBits))
+        return NULL;
+    return g_strdup_printf("<maxphysaddr mode='emulate' bits='%u'/> in <cpu>", bits);
+}
+
+
+static char *
+addressRemedy(const hvmemDomain *dom,
+              const hvmemHost *host,
+              guint bits)
+{
+    guint64 top = hvmemNeedsTop(&dom->needs, dom->boot, ceiling(dom));
+    guint64 most = hvmemNeedsCeiling(&dom->needs, dom->boot, bits);
+    g_autofree char *longer = longerAddresses(dom, host, top);
+    g_autofree char *name = hvmemShellWord(dom->name);
+    g_autofree char *size = hvmemSizeArgument(most);
+    g_autofree char *lower = most >= dom->total ? g_strdup_printf("virsh-hvmem enable %s --max %s", name, size) :
+        g_strdup("Give it less <memory>");
+
+    return g_strdup_printf("%s%s%s. Then shut down and start.", lower, longer ? ", or " : "", longer ? longer : "");
+}
+
+
+static void
+checkCeiling(GPtrArray *checks,
+             const hvmemDomain *dom,
+             const hvmemHost *host)
+{
+    g_autofree char *max = hvmemFormatSize(ceiling(dom));
+    g_autofree char *name = hvmemShellWord(dom->name);
+    g_autofree char *raise = g_strdup_printf("virsh-hvmem enable %s --max SIZE, then shut down and start", name);
+    guint bits = addressBits(dom, host);
+
+    if (bits && hvmemNeedsTop(&dom->needs, dom->boot, ceiling(dom)) > 1ULL << MIN(bits, 63)) {
+        g_autofree char *reach = hvmemFormatSize(1ULL << MIN(bits, 63));
+        g_autofree char *remedy = addressRemedy(dom, host, bits);
+
+        hvmemChecksAdd(checks, HVMEM_FAIL, "ceiling", remedy, "%s: with room between sticks and for devices, more than the %s that the guest's "
+                       "CPU addresses (%u bits): the guest cannot be started", max, reach, bits);
+    } else if (dom->maxMemory == HVMEM_UNKNOWN) {
+        hvmemChecksAdd(checks, HVMEM_WARN, "ceiling", raise, "no <maxMemory>: the guest cannot grow past %s", max);
+    } else if (dom->maxMemory <= dom->total) {
+        hvmemChecksAdd(checks, HVMEM_WARN, "ceiling", raise, "%s, which is reached", max);
+    } else {
+        hvmemChecksAdd(checks, HVMEM_PASS, "ceiling", NULL, "%s", max);
+    }
+}
+
+
+/* The host kills a QEMU that needs more than its <hard_limit>. */
+static void
+checkHardLimit(GPtrArray *checks,
+               const hvmemDomain *dom)
+{
+    g_autofree char *limit = hvmemFormatSize(dom->needs.hardLimit);
+    g_autofree char *max = hvmemFormatSize(ceiling(dom));
+    g_autofree char *name = hvmemShellWord(dom->name);
+    g_autofree char *remedy = g_strdup_printf("virsh memtune %s --config --hard-limit -1 takes it away. One that is well above the ceiling may stay: "
+                                              "QEMU needs memory of its own.", name);
+
+    if (dom->needs.hardLimit == HVMEM_UNKNOWN)
+        hvmemChecksAdd(checks, HVMEM_PASS, "memory limit", NULL, "none");
+    else if (dom->needs.hardLimit <= ceiling(dom))
+        hvmemChecksAdd(checks, HVMEM_FAIL, "memory limit", remedy, "<hard_limit> %s, and the guest may grow to %s: the host kills it on the way", limit, max);
+    else
+        hvmemChecksAdd(checks, HVMEM_PASS, "memory limit", NULL, "<hard_limit> %s, above the ceiling", limit);
+}
+
+
+/* True if it has said that there are too few. */
+static bool
+checkFreePages(GPtrArray *checks,
+               const hvmemPages *pages,
+               const hvmemHost *host)
+{
+    guint64 free = hvmemHostFreePages(host, pages->size);
+    guint64 size = pages->size == 1 ? 2 * HVMEM_MIB : pages->size;
+    g_autofree char *page = hvmemSizeArgument(size);
+    g_autofree char *need = hvmemFormatSize(pages->bytes);
+    g_autofree char *have = hvmemFormatSize(free);
+    g_autofree char *remedy = g_strdup_printf("virsh allocpages %s %" G_GUINT64_FORMAT ", or take <hugepages> out of <memoryBacking>.", page,
+                                              (pages->bytes - MIN(pages->bytes, free) + size - 1) / size);
+
+    if (free == HVMEM_UNKNOWN || free >= pages->bytes)
+        return false;
+
+    hvmemChecksAdd(checks, HVMEM_FAIL, "huge pages", remedy, "the guest starts with %s in pages of %s, and the host has %s free: it cannot be started",
+                   need, page, have);
+    return true;
+}
+
+
+static void
+checkHugepages(GPtrArray *checks,
+               const hvmemDomain *dom,
+               bool runs,
+               const hvmemHost *host)
+{
+    bool few = false;
+    size_t i;
+
+    /* those of a guest that runs are taken already */
+    for (i = 0; !runs && i < dom->needs.hugepages->len; i++)
+        few |= checkFreePages(checks, &g_array_index(dom->needs.hugepages, hvmemPages, i), host);
+
+    if (dom->needs.stickPage) {
+        g_autofree char *size = dom->needs.stickPage == 1 ? g_strdup("the host's usual size") : hvmemFormatSize(dom->needs.stickPage);
+
+        hvmemChecksAdd(checks, HVMEM_WARN, "huge pages", "Reserve enough of them on the host before growing.",
+                       "of %s: memory comes and goes in whole ones only, and a stick takes all of its own when it is plugged", size);
+    } else if (!few) {
+        hvmemChecksAdd(checks, HVMEM_PASS, "huge pages", NULL, dom->needs.hugepages->len ? "for boot memory only" : "none");
+    }
+}
+
+
+/* QEMU asks for boot memory in one piece, and Linux does not promise more than there is. */
+static void
+checkBootMemory(GPtrArray *checks,
+                const hvmemDomain *dom,
+                const hvmemHost *host)
+{
+    g_autofree char *boot = hvmemFormatSize(dom->boot);
+    g_autofree char *memory = hvmemFormatSize(host->memory);
+
+    if (host->memory && dom->boot > host->memory)
+        hvmemChecksAdd(checks, HVMEM_FAIL, "boot memory", "Give it less <memory>: the rest can be added while it runs. Else add memory or swap to the host.",
+                       "%s, and the host has %s", boot, memory);
+    else
+        hvmemChecksAdd(checks, HVMEM_PASS, "boot memory", NULL, "%s", boot);
+}
+
+
+static bool
+hostHasAny(const hvmemHost *host,
+           const char *list)
+{
+    guint i;
+
+    for (i = 0; i < host->cpus; i++) {
+        if (VIR_CPU_USED(host->cpuMap, i) && hvmemListHas(list, i))
+            return true;
+    }
+    return false;
+}
+
+
+static void
+checkPins(GPtrArray *checks,
+          const hvmemDomain *dom,
+          const hvmemHost *host)
+{
+    size_t i;
+
+    if (!host->cpus || dom->needs.pins->len == 0)
+        return;
+
+    for (i = 0; i < dom->needs.pins->len; i++) {
+        const char *list = dom->needs.pins->pdata[i];
+
+        if (!hostHasAny(host, list)) {
+            hvmemChecksAdd(checks, HVMEM_FAIL, "CPU pinning", "Change cpuset= in <cputune> and <vcpu> ('virsh edit'); 'virsh nodecpumap' shows what there is.",
+                           "cpuset='%s': none of these is online on this host: the guest cannot be started", list);
+            return;
+        }
+    }
+    hvmemChecksAdd(checks, HVMEM_PASS, "CPU pinning", NULL, "to processors that are online");
+}
+
+
+static void
+checkDefinition(GPtrArray *checks,
+                const hvmemDomain *dom,
+                const hvmemAnswer *definition)
+{
+    g_autofree char *name = hvmemShellWord(dom->name);
+    g_autofree char *remedy = g_strdup_printf("It says what to change, in the definition ('virsh edit %s') or on the host.", name);
+
+    if (!definition->asked)
+        hvmemChecksAdd(checks, HVMEM_WARN, "definition", "Ask again without --readonly.", "a read-only connection cannot ask libvirt whether it takes it");
+    else if (definition->refusal)
+        hvmemChecksAdd(checks, HVMEM_FAIL, "definition", remedy, "%s", definition->refusal);
+    else
+        hvmemChecksAdd(checks, HVMEM_PASS, "definition", NULL, "libvirt takes it");
+}
+
+
+void
+hvmemDoctorStart(GPtrArray *checks,
+                 const hvmemDomain *dom,
+                 const hvmemHost *host,
+                 const hvmemAnswer *definition)
+{
+    const hvmemDomain *stored = hvmemDoctorStored(dom);
+
+    checkKVM(checks, stored, host);
+    checkOtherEnlightenments(checks, stored, host);
+    checkCeiling(checks, stored, host);
+    checkHardLimit(checks, stored);
+    checkHugepages(checks, stored, dom->active, host);
+    checkBootMemory(checks, stored, host);
+    checkPins(checks, stored, host);
+    checkDefinition(checks, stored, definition);
+}

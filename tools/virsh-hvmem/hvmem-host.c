@@ -1,0 +1,153 @@
+/*
+ * hvmem-host.c: what is known of the host and its software
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-host.h"
+#include "hvmem-xml.h"
+
+#include <stdlib.h>
+
+const char *const hvmemNeeded[] = { "vpindex", "synic", NULL };
+
+/* What libvirt does not ask the host for: they are nothing but figures and names in CPUID. */
+static const char *const always[] = { "spinlocks", "vendor_id", NULL };
+
+/* What this project's QEMU has without KVM. Libvirt does not tell: its list is KVM's, whatever it was asked about. */
+static const char *const withoutKVM[] = { "relaxed", "vpindex", "synic", "reset", NULL };
+
+/* Where it is not said: nearly always that. */
+#define USUAL_HUGEPAGE (2 * HVMEM_MIB)
+
+
+void
+hvmemAnswerClear(hvmemAnswer *answer)
+{
+    g_clear_pointer(&answer->refusal, g_free);
+}
+
+
+void
+hvmemHostClear(hvmemHost *host)
+{
+    g_clear_pointer(&host->enlightenments, g_strfreev);
+    g_clear_pointer(&host->freePages, g_array_unref);
+    hvmemAnswerClear(&host->balloon);
+    free(host->cpuMap);
+    host->cpuMap = NULL;
+}
+
+
+static void
+readPages(hvmemHost *host,
+          xmlNodePtr root)
+{
+    g_autoptr(GPtrArray) nodes = hvmemXMLNodes(root, "host/cpu/pages");
+    size_t i;
+
+    g_clear_pointer(&host->freePages, g_array_unref);
+    if (nodes->len == 0)
+        return;
+
+    host->freePages = g_array_new(FALSE, FALSE, sizeof(hvmemPages));
+    for (i = 0; i < nodes->len; i++) {
+        g_autofree char *size = hvmemXMLString(nodes->pdata[i], "string(@size)");
+        g_autofree char *unit = hvmemXMLString(nodes->pdata[i], "string(@unit)");
+        hvmemPages pages = { .size = size ? hvmemXMLScale(size, unit) : 0 };
+
+        if (pages.size > 4 * HVMEM_KIB)
+            g_array_append_val(host->freePages, pages);
+    }
+}
+
+
+void
+hvmemHostReadCaps(hvmemHost *host,
+                  const char *xml)
+{
+    g_autoptr(xmlDoc) doc = xml ? hvmemXMLParse(xml, NULL) : NULL;
+    g_autofree char *bits = NULL;
+    xmlNodePtr root;
+
+    if (!doc)
+        return;
+
+    root = xmlDocGetRootElement(doc);
+    bits = hvmemXMLString(root, "string(host/cpu/maxphysaddr/@bits)");
+    host->addressBits = bits ? strtoul(bits, NULL, 10) : 0;
+    host->kvm = hvmemXMLTest(root, "guest/arch[@name = 'x86_64']/domain[@type = 'kvm']");
+    readPages(host, root);
+}
+
+
+void
+hvmemHostReadDomainCaps(hvmemHost *host,
+                        const char *xml)
+{
+    g_autoptr(xmlDoc) doc = xml ? hvmemXMLParse(xml, NULL) : NULL;
+    g_autoptr(GPtrArray) nodes = NULL;
+    xmlNodePtr root;
+    size_t i;
+
+    if (!doc)
+        return;
+
+    root = xmlDocGetRootElement(doc);
+    if (!hvmemXMLTest(root, "features/hyperv"))
+        return;
+
+    nodes = hvmemXMLNodes(root, "features/hyperv[@supported = 'yes']/enum[@name = 'features']/value");
+    g_clear_pointer(&host->enlightenments, g_strfreev);
+    host->enlightenments = g_new0(char *, nodes->len + 1);
+    for (i = 0; i < nodes->len; i++) {
+        char *name = hvmemXMLString(nodes->pdata[i], "normalize-space(.)");
+
+        host->enlightenments[i] = name ? name : g_strdup("");
+    }
+}
+
+
+bool
+hvmemHostHas(const hvmemHost *host,
+             const char *name)
+{
+    return !host->enlightenments || g_strv_contains((const char *const *)host->enlightenments, name) || g_strv_contains(always, name);
+}
+
+
+char *
+hvmemHostLacks(const hvmemHost *host,
+               bool kvm,
+               const char *const *names)
+{
+    g_autoptr(GString) missing = g_string_new(NULL);
+    size_t i;
+
+    for (i = 0; names[i]; i++) {
+        if (kvm ? hvmemHostHas(host, names[i]) : g_strv_contains(withoutKVM, names[i]) || g_strv_contains(always, names[i]))
+            continue;
+
+        if (missing->len)
+            g_string_append(missing, ", ");
+        g_string_append(missing, names[i]);
+    }
+    return missing->len ? g_string_free(g_steal_pointer(&missing), FALSE) : NULL;
+}
+
+
+guint64
+hvmemHostFreePages(const hvmemHost *host,
+                   guint64 size)
+{
+    size_t i;
+
+    for (i = 0; host->freePages && i < host->freePages->len; i++) {
+        const hvmemPages *pages = &g_array_index(host->freePages, hvmemPages, i);
+
+        if (pages->size == (size == 1 ? USUAL_HUGEPAGE : size))
+            return pages->bytes;
+    }
+
+    return host->freePages ? 0 : HVMEM_UNKNOWN;
+}
