@@ -7,6 +7,7 @@
 #include "hvmem-cmd.h"
 #include "hvmem-explain.h"
 #include "hvmem-output.h"
+#include "hvmem-progress.h"
 
 #include <signal.h>
 #include <string.h>
@@ -19,7 +20,6 @@
 #define EXPLAIN_SEC 3
 /* Not on a terminal, a line comes this often. */
 #define LINE_SEC 5
-#define BAR_WIDTH 28             /* as far as there is room */
 #define NO_TIMEOUT G_MININT
 
 static gboolean live;
@@ -49,11 +49,9 @@ interrupt(int sig G_GNUC_UNUSED)
 
 typedef struct _Wait Wait;
 struct _Wait {
-    guint64 from;               /* what the guest had when it was asked */
-    guint64 to;
-    guint64 seen;
+    hvmemProgress *progress;
     gint64 start;               /* times are g_get_monotonic_time's */
-    gint64 moved;               /* when @seen changed last */
+    gint64 moved;               /* when any memory moved last */
     gint64 problemSince;        /* 0: there is none */
     gint64 lastLine;
     const char *explained;      /* label of what was explained last */
@@ -62,41 +60,11 @@ struct _Wait {
 };
 
 
-static double
-percent(const Wait *wait,
-        guint64 have)
-{
-    double whole = hvmemDistance(wait->from, wait->to);
-
-    if (whole == 0)
-        return 100;
-    return CLAMP(100 - 100 * (hvmemDistance(have, wait->to) / whole), 0, 100);
-}
-
-
 static void
 eraseLine(const Wait *wait)
 {
     if (wait->terminal && !wait->quiet)
         fprintf(stderr, "\r\033[K");
-}
-
-
-/* "g1: [███···]  40 %  at 2 GiB, asked for 3 GiB, growing", in @columns if they are not very few. */
-static char *
-formatProgress(const Wait *wait,
-               const hvmemDomain *dom,
-               int columns)
-{
-    g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
-    g_autofree char *have = hvmemFormatSize(dom->current);
-    g_autofree char *want = hvmemFormatSize(wait->to);
-    double done = percent(wait, dom->current);
-    g_autofree char *rest = g_strdup_printf(" %3.0f %%  at %s, asked for %s, %s", done, have, want, why->label);
-    int room = columns - (int)strlen(": []") - hvmemColumns(dom->name) - hvmemColumns(rest);
-    g_autofree char *bar = hvmemBar(done * 1000, 0, 100000, CLAMP(room, 6, BAR_WIDTH), hvmemTerm.utf8);
-
-    return g_strdup_printf("%s: [%s]%s", dom->name, bar, rest);
 }
 
 
@@ -115,7 +83,7 @@ showProgress(Wait *wait,
 
     wait->lastLine = now;
     hvmemTerminalSize(STDERR_FILENO, &columns, &rows);
-    line = formatProgress(wait, dom, columns - 1);
+    line = hvmemProgressFormat(wait->progress, dom, columns - 1);
     if (!wait->terminal) {
         fprintf(stderr, "%s\n", line);
         return;
@@ -178,7 +146,7 @@ giveUp(Wait *wait,
 {
     g_autoptr(hvmemExplanation) state = hvmemExplain(dom);
     g_autofree char *have = hvmemFormatSize(dom->current);
-    g_autofree char *want = hvmemFormatSize(wait->to);
+    g_autofree char *want = hvmemFormatSize(wait->progress->to);
 
     eraseLine(wait);
     if (!wait->quiet && g_strcmp0(wait->explained, state->label) != 0)
@@ -201,7 +169,7 @@ isOver(Wait *wait,
     *ok = false;
     if (!dom->active)
         hvmemFail(error, "the guest has been shut off meanwhile");
-    else if (hvmemDistance(dom->requested, wait->to) > HVMEM_NEAR)
+    else if (hvmemDistance(dom->requested, wait->progress->to) > HVMEM_NEAR)
         hvmemFail(error, "somebody else has asked for another size meanwhile");
     else if (hvmemDomainIsThere(dom))
         *ok = true;
@@ -255,10 +223,8 @@ waitForGuest(virDomainPtr dom,
         if (!now)
             return NULL;
 
-        if (now->current != wait->seen) {
-            wait->seen = now->current;
+        if (hvmemProgressLook(wait->progress, now))
             wait->moved = g_get_monotonic_time();
-        }
 
         if (isOver(wait, now, ok, error)) {
             if (*ok)
@@ -345,14 +311,15 @@ setMemory(const hvmemApp *app,
           GError **error)
 {
     gint64 now = g_get_monotonic_time();
-    Wait wait = { .from = before->current, .to = size, .seen = before->current, .start = now, .moved = now,
-                  .terminal = isatty(STDERR_FILENO), .quiet = app->quiet };
+    g_auto(hvmemProgress) progress = { 0 };
+    Wait wait = { .progress = &progress, .start = now, .moved = now, .terminal = isatty(STDERR_FILENO), .quiet = app->quiet };
     g_autofree char *want = hvmemFormatSize(size);
     g_autofree char *name = hvmemShellWord(before->name);
     g_autofree char *pending = isLive(before) ? NULL : hvmemDomainPending(before);
     g_autoptr(hvmemDomain) after = NULL;
     bool ok = true;
 
+    hvmemProgressInit(&progress, before, size);
     if (virDomainSetMemoryFlags(dom, size / HVMEM_KIB, flags()) < 0)
         return hvmemFailVir(error, "failed to set the memory of '%s' to %s", before->name, want);
 

@@ -171,15 +171,24 @@ explainIdle(const hvmemDomain *dom,
 }
 
 
+/* The device's step may go the other way for a moment, as when it takes again what was too much of a whole block. */
+static bool
+grows(const hvmemDomain *dom)
+{
+    if (dom->requested == HVMEM_UNKNOWN || hvmemDistance(dom->requested, dom->current) <= HVMEM_NEAR)
+        return strcmp(dom->state, "ballooning") != 0;
+    return dom->requested > dom->current;
+}
+
+
 static void
 explainMoving(const hvmemDomain *dom,
               hvmemExplanation *why)
 {
-    bool grows = strcmp(dom->state, "ballooning") != 0;
-
-    why->label = grows ? "growing" : "shrinking";
+    why->moving = true;
+    why->label = grows(dom) ? "growing" : "shrinking";
     why->meaning = g_strdup(strcmp(dom->state, "adding") == 0 ? "The guest is being given new memory." :
-                            grows ? "The guest gets memory back that it had released." :
+                            strcmp(dom->state, "returning") == 0 ? "The guest gets memory back that it had released." :
                             "The guest is looking for memory that it can give back.");
     why->next = onTheWay(dom, "In a moment");
     if (!why->next)

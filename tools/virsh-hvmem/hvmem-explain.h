@@ -11,6 +11,7 @@
 typedef struct _hvmemExplanation hvmemExplanation;
 struct _hvmemExplanation {
     const char *label;          /* two or three words */
+    bool moving;                /* memory goes from host to guest or back, with nobody's help */
     bool problem;               /* does somebody have to do something? */
     char *meaning;              /* what is going on */
     char *remedy;               /* what to do; NULL: nothing */

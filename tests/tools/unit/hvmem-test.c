@@ -5,6 +5,7 @@
 
 #include "hvmem-explain.h"
 #include "hvmem-output.h"
+#include "hvmem-progress.h"
 
 #include <string.h>
 
@@ -539,6 +540,130 @@ testPending(void)
 }
 
 
+/* Which way the guest goes is said by its sizes: the device's own steps may go the other way for a moment. */
+static void
+testDirection(void)
+{
+    static const struct {
+        const char *state;
+        guint64 have;
+        guint64 want;
+        const char *label;
+    } cases[] = {
+        { "adding", GIB, 3 * GIB, "growing" }, { "returning", GIB, 3 * GIB, "growing" }, { "ballooning", GIB, 3 * GIB, "growing" },
+        { "ballooning", 3 * GIB, GIB, "shrinking" }, { "returning", 3 * GIB, GIB, "shrinking" },
+        { "ballooning", GIB, GIB, "shrinking" }, { "adding", GIB, GIB, "growing" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(hvmemDomain) dom = domainIn(cases[i].state, cases[i].have, cases[i].want);
+        g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
+
+        g_assert_cmpstr(why->label, ==, cases[i].label);
+        g_assert_true(why->moving);
+    }
+}
+
+
+/*
+ * Progress
+ */
+
+typedef struct _Look Look;
+struct _Look {
+    const char *state;
+    guint64 have;               /* MiB */
+    int done;                   /* percent that it says */
+    const char *at;
+};
+
+static void
+followProgress(guint64 from,
+               guint64 to,
+               const char *label,
+               const Look *looks,
+               size_t n)
+{
+    g_autoptr(hvmemDomain) before = domainIn("idle", from * MIB, to * MIB);
+    g_auto(hvmemProgress) progress = { 0 };
+    size_t i;
+
+    hvmemProgressInit(&progress, before, to * MIB);
+    for (i = 0; i < n; i++) {
+        g_autoptr(hvmemDomain) dom = domainIn(looks[i].state, looks[i].have * MIB, to * MIB);
+        g_autofree char *rest = g_strdup_printf(" %3d %%  at %s, ", looks[i].done, looks[i].at);
+        g_autofree char *line = NULL;
+
+        hvmemProgressLook(&progress, dom);
+        line = hvmemProgressFormat(&progress, dom, 79);
+        g_test_message("%s", line);
+        g_assert_nonnull(strstr(line, rest));
+        g_assert_true(g_str_has_suffix(line, label));
+        g_assert_cmpint(hvmemColumns(line), <=, 79);
+    }
+}
+
+
+/* What it says goes one way, whatever steps the device takes: a stick comes in whole blocks, and what is too much is ballooned out again. */
+static void
+testProgress(void)
+{
+    static const Look up[] = {
+        { "returning", 1200, 10, "1.17 GiB" }, { "adding", 2000, 50, "1.95 GiB" }, { "ballooning", 1990, 50, "1.95 GiB" },
+        { "adding", 3128, 100, "2.93 GiB" }, { "ballooning", 3128, 100, "2.93 GiB" }, { "ballooning", 3060, 100, "2.93 GiB" },
+    };
+    static const Look down[] = {
+        { "ballooning", 2800, 10, "2.73 GiB" }, { "ballooning", 1100, 95, "1.07 GiB" }, { "returning", 1104, 95, "1.07 GiB" },
+        { "ballooning", 990, 100, "1000 MiB" }, { "returning", 990, 100, "1000 MiB" },
+    };
+    static const Look reboot[] = {
+        { "ballooning", 1000, 80, "1000 MiB" }, { "disconnected", 2500, 20, "2.44 GiB" },
+    };
+
+    followProgress(1000, 3000, "growing", up, G_N_ELEMENTS(up));
+    followProgress(3000, 1000, "shrinking", down, G_N_ELEMENTS(down));
+    followProgress(3000, 500, "", reboot, G_N_ELEMENTS(reboot));
+}
+
+
+/* Whichever figure says that memory moves, it moves. */
+static void
+testMovement(void)
+{
+    static const char *const names[] = {
+        "balloon.current", "balloon.hyperv.released", "balloon.hyperv.capacity", "balloon.hyperv.ghosts",
+        "balloon.hyperv.stick.0.size", "balloon.hyperv.stick.0.added", "balloon.hyperv.stick.0.released",
+    };
+    g_autoptr(hvmemDomain) dom = domainIn("ballooning", 3 * GIB, GIB);
+    g_auto(hvmemProgress) progress = { 0 };
+    virTypedParameter params[G_N_ELEMENTS(names) + 2];
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(names); i++)
+        params[i] = number(names[i], 1024);
+    params[i++] = number("balloon.hyperv.stick.count", 1);
+    params[i] = number("balloon.usable", 1024);
+
+    hvmemDomainAddStats(dom, params, G_N_ELEMENTS(params));
+    hvmemProgressInit(&progress, dom, GIB);
+    g_assert_false(hvmemProgressLook(&progress, dom));
+
+    for (i = 0; i < G_N_ELEMENTS(names); i++) {
+        params[i].value.ul++;
+        hvmemDomainAddStats(dom, params, G_N_ELEMENTS(params));
+        g_test_message("%s", names[i]);
+        g_assert_true(hvmemProgressLook(&progress, dom));
+        g_assert_false(hvmemProgressLook(&progress, dom));
+    }
+
+    /* a guest's programs use memory whether or not it moves */
+    params[G_N_ELEMENTS(params) - 1].value.ul++;
+    hvmemDomainAddStats(dom, params, G_N_ELEMENTS(params));
+    g_assert_false(hvmemProgressLook(&progress, dom));
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -565,6 +690,9 @@ main(int argc,
     g_test_add_func("/hvmem/explain/at-rest", testAtRest);
     g_test_add_func("/hvmem/explain/paused", testPaused);
     g_test_add_func("/hvmem/explain/hibernation", testHibernationIsBlamed);
+    g_test_add_func("/hvmem/explain/direction", testDirection);
+    g_test_add_func("/hvmem/progress/one-way", testProgress);
+    g_test_add_func("/hvmem/progress/movement", testMovement);
 
     return g_test_run();
 }

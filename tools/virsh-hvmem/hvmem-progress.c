@@ -1,0 +1,124 @@
+/*
+ * hvmem-progress.c: how far a guest is on its way to another size
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-progress.h"
+#include "hvmem-output.h"
+
+#include <string.h>
+
+#define BAR_WIDTH 28             /* as far as there is room */
+
+
+static bool
+grows(const hvmemProgress *progress)
+{
+    return progress->to > progress->from;
+}
+
+
+/* @have as a place between start and end: past the end is at the end. */
+static guint64
+placeOf(const hvmemProgress *progress,
+        guint64 have)
+{
+    return CLAMP(have, MIN(progress->from, progress->to), MAX(progress->from, progress->to));
+}
+
+
+static char *
+figuresOf(const hvmemDomain *dom)
+{
+    GString *text = g_string_new(NULL);
+    size_t i;
+
+    g_string_append_printf(text, "%" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT,
+                           dom->current, dom->released, dom->capacity, dom->ghosts);
+    for (i = 0; i < dom->sticks->len; i++) {
+        const hvmemStick *stick = dom->sticks->pdata[i];
+
+        g_string_append_printf(text, " %s %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT,
+                               stick->alias ? stick->alias : "-", stick->size, stick->added, stick->released);
+    }
+    return g_string_free(text, FALSE);
+}
+
+
+void
+hvmemProgressInit(hvmemProgress *progress,
+                  const hvmemDomain *dom,
+                  guint64 to)
+{
+    *progress = (hvmemProgress) { .from = dom->current, .to = to, .best = dom->current, .figures = figuresOf(dom) };
+}
+
+
+void
+hvmemProgressClear(hvmemProgress *progress)
+{
+    g_clear_pointer(&progress->figures, g_free);
+}
+
+
+/* A guest that was rebooted begins anew. */
+static void
+notePlace(hvmemProgress *progress,
+          const hvmemDomain *dom)
+{
+    guint64 place = placeOf(progress, dom->current);
+    bool nearer = hvmemDistance(place, progress->to) < hvmemDistance(progress->best, progress->to);
+
+    if (nearer || (dom->told && !dom->connected))
+        progress->best = place;
+}
+
+
+bool
+hvmemProgressLook(hvmemProgress *progress,
+                  const hvmemDomain *dom)
+{
+    g_autofree char *before = progress->figures;
+
+    notePlace(progress, dom);
+    progress->figures = figuresOf(dom);
+    return strcmp(before, progress->figures) != 0;
+}
+
+
+static double
+percent(const hvmemProgress *progress)
+{
+    double whole = hvmemDistance(progress->from, progress->to);
+
+    return whole == 0 ? 100 : 100 - 100 * (hvmemDistance(progress->best, progress->to) / whole);
+}
+
+
+/* The device's steps go to and fro where that is shorter; the guest as a whole goes one way. */
+static const char *
+labelOf(const hvmemProgress *progress,
+        const hvmemExplanation *why)
+{
+    if (!why->moving || progress->to == progress->from)
+        return why->label;
+    return grows(progress) ? "growing" : "shrinking";
+}
+
+
+char *
+hvmemProgressFormat(const hvmemProgress *progress,
+                    const hvmemDomain *dom,
+                    int columns)
+{
+    g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
+    g_autofree char *have = hvmemFormatSize(progress->best);
+    g_autofree char *want = hvmemFormatSize(progress->to);
+    double done = percent(progress);
+    g_autofree char *rest = g_strdup_printf(" %3.0f %%  at %s, asked for %s, %s", done, have, want, labelOf(progress, why));
+    int room = columns - (int)strlen(": []") - hvmemColumns(dom->name) - hvmemColumns(rest);
+    g_autofree char *bar = hvmemBar(done * 1000, 0, 100000, CLAMP(room, 6, BAR_WIDTH), hvmemTerm.utf8);
+
+    return g_strdup_printf("%s: [%s]%s", dom->name, bar, rest);
+}
