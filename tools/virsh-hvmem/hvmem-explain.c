@@ -58,6 +58,12 @@ explainDisconnected(const hvmemDomain *dom,
     if (!dom->hypervPassthrough && !(dom->vpindex && dom->synic))
         why->remedy = g_strdup("The domain's XML lacks <vpindex state='on'/> or <synic state='on'/> in <hyperv>, without which the "
                                "guest has no way to the balloon: 'virsh-hvmem enable' adds them for the next start.");
+    else if (dom->needs.hypervisorHidden)
+        why->remedy = g_strdup("The guest's CPU hides that there is a hypervisor, so that the guest never looks for the balloon: take "
+                               "<feature policy='disable' name='hypervisor'/> out of <cpu> of the domain, shut it down and start it.");
+    else if (dom->needs.hypervVendor)
+        why->remedy = g_strdup_printf("Wait until the guest has started. A Linux guest never looks for the balloon where Hyper-V goes by another name "
+                                      "('%s'): take <vendor_id> out of <hyperv> of the domain, shut it down and start it.", dom->needs.hypervVendor);
     else if (dom->kvmVisible)
         why->remedy = g_strdup("Wait until the guest has started. A Linux guest that finds KVM's interface never looks for the balloon: put "
                                "<kvm><hidden state='on'/></kvm> into <features> of the domain, shut it down and start it.");
@@ -75,10 +81,12 @@ explainNotOnlined(const hvmemDomain *dom,
     why->label = "memory not onlined";
     why->problem = true;
     why->meaning = g_strdup("The guest took more memory and does not use it: its kernel has not brought it online.");
-    why->remedy = g_strdup("In the Linux guest: put memhp_default_state=online on the kernel's command line (not online_movable, which "
-                           "can never be given back). At once, as root in it: 'echo online | tee /sys/devices/system/memory/auto_online_blocks "
-                           "/sys/devices/system/memory/memory*/state'");
-    why->next = onTheWay(dom, "After that, and being asked again ('virsh-hvmem set'), or after a reboot,");
+    why->remedy = g_strdup("In the Linux guest, as root: 'echo online | tee /sys/devices/system/memory/auto_online_blocks "
+                           "/sys/devices/system/memory/memory*/state'. That counts from the guest's next report on, and the first report comes 45 seconds "
+                           "after its driver was loaded: what was onlined before counts after 'virsh-hvmem set' to a lower size and back. For good: "
+                           "memhp_default_state=online on its kernel's command line (not online_movable, which can never be given back, and beside "
+                           "which a guest may run out of memory).");
+    why->next = onTheWay(dom, "With the guest's next report after that, or after a reboot,");
 }
 
 

@@ -540,6 +540,55 @@ testPending(void)
 }
 
 
+/* A driver that never comes: the remedy is what the definition lacks, not patience. */
+static void
+testDisconnectedIsBlamed(void)
+{
+    static const struct {
+        const char *type;
+        const char *hyperv;
+        const char *kvm;
+        const char *cpu;
+        const char *remedy;
+    } cases[] = {
+        { "qemu", "<vpindex state='on'/><synic state='on'/>", "", "", "modprobe" },
+        { "qemu", "<vpindex state='on'/>", "", "", "<synic state='on'/>" },
+        { "kvm", "<vpindex state='on'/><synic state='on'/>", "", "", "<hidden state='on'/>" },
+        { "kvm", "<vpindex state='on'/><synic state='on'/>", "<hidden state='on'/>", "<feature policy='disable' name='hypervisor'/>", "hypervisor'/> out of" },
+        { "qemu", "<vpindex state='on'/><synic state='on'/>", "", "<feature policy='forbid' name='hypervisor'/>", "hypervisor'/> out of" },
+        { "qemu", "<vpindex state='on'/><synic state='on'/><vendor_id state='on' value='none'/>", "", "", "<vendor_id> out of" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *xml = g_strdup_printf("<domain type='%s'><memory>1024</memory><features><hyperv>%s</hyperv><kvm>%s</kvm></features>"
+                                               "<cpu>%s</cpu><devices><memballoon model='hyperv'/></devices></domain>",
+                                               cases[i].type, cases[i].hyperv, cases[i].kvm, cases[i].cpu);
+        g_autoptr(hvmemDomain) dom = newDomain(xml, true);
+        g_autoptr(hvmemExplanation) why = NULL;
+
+        dom->told = true;
+        dom->state = g_strdup("disconnected");
+        why = hvmemExplain(dom);
+        g_assert_nonnull(strstr(why->remedy, cases[i].remedy));
+    }
+}
+
+
+/* What is onlined counts when the guest says so, and it begins to say so late. */
+static void
+testNotOnlinedCountsLater(void)
+{
+    g_autoptr(hvmemDomain) dom = domainIn("not-onlined", GIB, 3 * GIB);
+    g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
+
+    g_assert_nonnull(strstr(why->remedy, "next report"));
+    g_assert_nonnull(strstr(why->remedy, "45 seconds"));
+    g_assert_nonnull(strstr(why->remedy, "memhp_default_state=online "));
+    g_assert_nonnull(strstr(why->next, "next report"));
+}
+
+
 /* Which way the guest goes is said by its sizes: the device's own steps may go the other way for a moment. */
 static void
 testDirection(void)
@@ -690,6 +739,8 @@ main(int argc,
     g_test_add_func("/hvmem/explain/at-rest", testAtRest);
     g_test_add_func("/hvmem/explain/paused", testPaused);
     g_test_add_func("/hvmem/explain/hibernation", testHibernationIsBlamed);
+    g_test_add_func("/hvmem/explain/disconnected", testDisconnectedIsBlamed);
+    g_test_add_func("/hvmem/explain/not-onlined", testNotOnlinedCountsLater);
     g_test_add_func("/hvmem/explain/direction", testDirection);
     g_test_add_func("/hvmem/progress/one-way", testProgress);
     g_test_add_func("/hvmem/progress/movement", testMovement);
