@@ -83,6 +83,27 @@ readResources(virConnectPtr conn,
 }
 
 
+/* What happens to guests when the host shuts down is no matter of libvirt's: a script of the host's does it, whose configuration
+ * can be read there only. */
+static void
+readGuests(virConnectPtr conn,
+           hvmemHost *host)
+{
+    static const char *const paths[] = { "/etc/sysconfig/libvirt-guests", "/etc/default/libvirt-guests" };
+    char *name = virConnectGetHostname(conn);
+    size_t i;
+
+    for (i = 0; g_strcmp0(name, g_get_host_name()) == 0 && i < G_N_ELEMENTS(paths); i++) {
+        g_autofree char *text = NULL;
+
+        if (g_file_get_contents(paths[i], &text, NULL, NULL))
+            hvmemHostReadGuests(host, text);
+    }
+    free(name);
+    virResetLastError();
+}
+
+
 /* Whether there are hyperv balloons, in a way that reads only. A libvirt that does not know
  * them does not know the question either. */
 static bool
@@ -154,6 +175,7 @@ lookAtHost(virConnectPtr conn,
     readCaps(conn, host);
     readDomainCaps(conn, dom, host);
     readResources(conn, &info, host);
+    readGuests(conn, host);
     tryBalloon(conn, dom, host);
 
     for (i = 0; i < doms->len; i++) {

@@ -8,6 +8,7 @@
 #include "hvmem-xml.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 const char *const hvmemNeeded[] = { "vpindex", "synic", NULL };
 
@@ -104,6 +105,22 @@ hvmemHostReadDomainCaps(hvmemHost *host,
         char *name = hvmemXMLString(nodes->pdata[i], "normalize-space(.)");
 
         host->enlightenments[i] = name ? name : g_strdup("");
+    }
+}
+
+
+void
+hvmemHostReadGuests(hvmemHost *host,
+                    const char *text)
+{
+    g_autoptr(GRegex) setting = g_regex_new("^\\s*(?:export\\s+)?ON_SHUTDOWN=[\"']?(\\w*)", G_REGEX_MULTILINE, 0, NULL);
+    g_autoptr(GMatchInfo) match = NULL;
+
+    /* the last one counts */
+    for (g_regex_match(setting, text, 0, &match); g_match_info_matches(match); g_match_info_next(match, NULL)) {
+        g_autofree char *value = g_match_info_fetch(match, 1);
+
+        host->savesGuests = strcmp(value, "suspend") == 0;
     }
 }
 

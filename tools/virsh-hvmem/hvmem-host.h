@@ -38,6 +38,7 @@ struct _hvmemHost {
     char **enlightenments;      /* those that guests can have of KVM, as <hyperv> names them; NULL: not known */
     guint addressBits;          /* of a physical address; 0: not known */
     GArray *freePages;          /* hvmemPages: how much is free in huge pages of each size that there is; NULL: not known */
+    bool savesGuests;           /* when it shuts down (libvirt-guests) */
     hvmemAnswer balloon;        /* what libvirt says of a domain with a hyperv balloon */
 };
 
@@ -55,6 +56,11 @@ hvmemHostReadCaps(hvmemHost *host,
 void
 hvmemHostReadDomainCaps(hvmemHost *host,
                         const char *xml);
+
+/* Adds what the configuration of libvirt-guests says, shell's variables. */
+void
+hvmemHostReadGuests(hvmemHost *host,
+                    const char *text);
 
 /* Can KVM here give guests the enlightenment @name? */
 bool

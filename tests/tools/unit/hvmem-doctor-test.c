@@ -395,6 +395,34 @@ testHost(void)
 }
 
 
+/* Of what the host's script would do with guests, the last word counts; a comment is none. */
+static void
+testHostShutdown(void)
+{
+    static const struct {
+        const char *text;
+        bool saves;
+    } cases[] = {
+        { "", false }, { "#ON_SHUTDOWN=suspend\n", false }, { "URIS=default\nON_SHUTDOWN=suspend\n", true }, { " ON_SHUTDOWN=\"suspend\"", true },
+        { "ON_SHUTDOWN=suspend\nON_SHUTDOWN=shutdown\n", false }, { "ON_SHUTDOWN='suspend' # all\n", true }, { "ON_SHUTDOWN=\n", false },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(hvmemHost) host = { 0 };
+        g_autoptr(GPtrArray) checks = NULL;
+
+        fillHost(&host);
+        hvmemHostReadGuests(&host, cases[i].text);
+        checks = hvmemDoctorHost(&host);
+        g_test_message("%s", cases[i].text);
+        g_assert_true(host.savesGuests == cases[i].saves);
+        if (cases[i].saves)
+            g_assert_cmpint(find(checks, "host shutdown")->verdict, ==, HVMEM_WARN);
+    }
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -413,6 +441,7 @@ main(int argc,
     g_test_add_func("/hvmem/doctor/saved-state", testSavedState);
     g_test_add_func("/hvmem/doctor/guest", testGuest);
     g_test_add_func("/hvmem/doctor/host", testHost);
+    g_test_add_func("/hvmem/doctor/host-shutdown", testHostShutdown);
 
     return g_test_run();
 }
