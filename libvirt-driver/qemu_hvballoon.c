@@ -291,13 +291,13 @@ qemuHvBalloonInputLive(qemuHvBalloonPlanInput *in,
 }
 
 
-/* All sticks of @def other than @except. */
+/* The sticks of @def; @own: those of the driver's too. */
 static void
 qemuHvBalloonInputConfig(qemuHvBalloonPlanInput *in,
                          virQEMUDriver *driver,
                          virDomainObj *vm,
                          const virDomainDef *def,
-                         const virDomainMemoryDef *except)
+                         bool own)
 {
     qemuHvBalloonPlanStick *sticks = g_new0(qemuHvBalloonPlanStick, def->nmems + 1);
     size_t i;
@@ -305,7 +305,7 @@ qemuHvBalloonInputConfig(qemuHvBalloonPlanInput *in,
     qemuHvBalloonInputInit(in, driver, vm, def);
 
     for (i = 0; i < def->nmems; i++) {
-        if (def->mems[i] == except)
+        if (!own && qemuHvBalloonStickIsDriverOwned(def->mems[i]))
             continue;
 
         sticks[in->nsticks].alias = def->mems[i]->info.alias;
@@ -1119,6 +1119,49 @@ qemuHvBalloonCheckHotplug(virDomainObj *vm,
 }
 
 
+/* Does the guest have some of the stick, and can be asked to give it back? A
+ * kernel that another one started cannot. */
+static bool
+qemuHvBalloonIsInUse(const qemuHvBalloonView *view,
+                     const char *alias)
+{
+    const qemuMonitorHvBalloonStick *stick = qemuHvBalloonViewFind(view, alias);
+
+    return stick && stick->state == QEMU_HVBALLOON_STICK_INUSE &&
+        STRNEQ_NULLABLE(view->info->state, "new-kernel");
+}
+
+
+void
+qemuHvBalloonExplainDetach(virDomainObj *vm,
+                           const virDomainMemoryDef *mem)
+{
+    g_autoptr(qemuHvBalloonView) view = NULL;
+    g_autofree char *alias = g_strdup(mem->info.alias);
+    g_autofree char *reason = g_strdup(virGetLastErrorMessage());
+    unsigned long long size = mem->size;
+    virErrorPtr orig;
+
+    if (mem->model != VIR_DOMAIN_MEMORY_MODEL_HAPROT || !virDomainObjIsActive(vm))
+        return;
+
+    virErrorPreserveLast(&orig);
+    view = qemuHvBalloonLook(vm);
+    virErrorRestore(&orig);
+
+    VIR_INFO("domain '%s': QEMU does not remove '%s': %s", vm->def->name, alias, reason);
+
+    if (view && qemuHvBalloonIsInUse(view, alias))
+        virReportError(VIR_ERR_OPERATION_FAILED,
+                       _("the stick '%1$s' of %2$llu KiB is in use by the guest: lower the guest's memory by setmem and try again once balloon.hyperv.stick.N.state is 'unused', or restart the guest"),
+                       alias, size);
+    else
+        virReportError(VIR_ERR_OPERATION_FAILED,
+                       _("the stick '%1$s' of %2$llu KiB cannot be removed: %3$s"),
+                       alias, size, reason);
+}
+
+
 bool
 qemuHvBalloonOwnsDevice(const virDomainDeviceDef *dev)
 {
@@ -1259,7 +1302,7 @@ qemuHvBalloonLookForPlan(virQEMUDriver *driver,
                          qemuHvBalloonPlanInput *in)
 {
     if (qemuHvBalloonRunsOnStock(vm)) {
-        qemuHvBalloonInputConfig(in, driver, vm, vm->def, NULL);
+        qemuHvBalloonInputConfig(in, driver, vm, vm->def, true);
         return 0;
     }
 
@@ -1332,13 +1375,65 @@ qemuHvBalloonSetTotalLive(virQEMUDriver *driver,
  * virDomainSetMemoryFlags, persistent
  */
 
+/* What the driver's sticks of @def have together, and the largest page that one
+ * of them is made of; an address that one had while the domain ran is dropped,
+ * since boot memory may be there now. */
+static guint64
+qemuHvBalloonOwnSticks(virDomainDef *def,
+                       guint64 *pagesize)
+{
+    guint64 sum = 0;
+    size_t i;
+
+    for (i = 0; i < def->nmems; i++) {
+        virDomainMemoryDef *mem = def->mems[i];
+
+        if (!qemuHvBalloonStickIsDriverOwned(mem))
+            continue;
+
+        mem->target.haprot.address = 0;
+        *pagesize = MAX(*pagesize, mem->source.haprot.pagesize);
+        sum += mem->size;
+    }
+
+    return sum;
+}
+
+
+/* Leaves the first of the driver's sticks and returns it, or NULL. */
+static virDomainMemoryDef *
+qemuHvBalloonKeepOneStick(virDomainDef *def)
+{
+    size_t first = 0;
+    size_t i;
+
+    while (first < def->nmems && !qemuHvBalloonStickIsDriverOwned(def->mems[first]))
+        first++;
+
+    for (i = def->nmems; i > first + 1; i--) {
+        if (qemuHvBalloonStickIsDriverOwned(def->mems[i - 1]))
+            virDomainMemoryDefFree(virDomainMemoryRemove(def, i - 1));
+    }
+
+    return first < def->nmems ? def->mems[first] : NULL;
+}
+
+
+/* The driver's sticks shall have @size together, where that changes something
+ * by one stick: live XML that was stored may have brought more. */
 static int
 qemuHvBalloonSetConfigStick(virDomainDef *def,
-                            virDomainMemoryDef *stick,
-                            unsigned long long size)
+                            guint64 before,
+                            guint64 size)
 {
     const char *alias = QEMU_HVBALLOON_DRIVER_ALIAS "0";
     g_autoptr(virDomainMemoryDef) new = NULL;
+    virDomainMemoryDef *stick;
+
+    if (size == before)
+        return 0;
+
+    stick = qemuHvBalloonKeepOneStick(def);
 
     if (stick && size > 0) {
         virDomainDefSetMemoryTotal(def, virDomainDefGetMemoryTotal(def) - stick->size + size);
@@ -1352,9 +1447,6 @@ qemuHvBalloonSetConfigStick(virDomainDef *def,
         virDomainMemoryDefFree(virDomainMemoryRemove(def, idx));
         return 0;
     }
-
-    if (size == 0)
-        return 0;
 
     if (qemuHvBalloonAliasIsUsed(def, alias)) {
         virReportError(VIR_ERR_OPERATION_INVALID,
@@ -1372,24 +1464,18 @@ qemuHvBalloonSetConfigStick(virDomainDef *def,
 
 
 static int
-qemuHvBalloonSetTargetConfig(virQEMUDriver *driver,
-                             virDomainObj *vm,
-                             virDomainDef *def,
+qemuHvBalloonSetTargetConfig(virDomainDef *def,
+                             const qemuHvBalloonPlanInput *in,
+                             guint64 own,
                              unsigned long long target)
 {
-    virDomainMemoryDef *stick = qemuHvBalloonDefFind(def, QEMU_HVBALLOON_DRIVER_ALIAS "0");
-    g_auto(qemuHvBalloonPlanInput) in = { 0 };
     g_autofree char *refusal = NULL;
-    guint64 size = stick ? stick->size : 0;
+    guint64 size = own;
 
-    qemuHvBalloonInputConfig(&in, driver, vm, def, stick);
-    if (stick)
-        in.granule = MAX(in.granule, stick->source.haprot.pagesize);
-
-    if (!qemuHvBalloonPlanConfig(&in, target, &size, &refusal))
+    if (!qemuHvBalloonPlanConfig(in, target, &size, &refusal))
         return qemuHvBalloonRefused(refusal);
 
-    if (qemuHvBalloonSetConfigStick(def, stick, size) < 0)
+    if (qemuHvBalloonSetConfigStick(def, own, size) < 0)
         return -1;
 
     def->mem.cur_balloon = target;
@@ -1397,44 +1483,84 @@ qemuHvBalloonSetTargetConfig(virQEMUDriver *driver,
 }
 
 
-/* libvirt's meaning: boot memory becomes what @total leaves beside sticks. */
 static int
 qemuHvBalloonSetTotalConfig(virDomainDef *def,
+                            const qemuHvBalloonPlanInput *in,
+                            guint64 own,
                             unsigned long long total)
 {
-    unsigned long long sticks = virDomainDefGetMemoryTotal(def) -
-                                virDomainDefGetMemoryInitial(def);
+    g_autofree char *refusal = NULL;
+    guint64 size = own;
+    guint64 boot;
 
-    if (virDomainNumaGetNodeCount(def->numa) > 0) {
-        virReportError(VIR_ERR_OPERATION_INVALID, "%s",
-                       _("initial memory size of a domain with NUMA nodes cannot be modified with this API"));
+    if (!qemuHvBalloonPlanConfigTotal(in, total, &boot, &size, &refusal))
+        return qemuHvBalloonRefused(refusal);
+
+    if (boot != in->boot && virDomainNumaGetNodeCount(def->numa) > 0) {
+        virReportError(VIR_ERR_OPERATION_INVALID,
+                       _("maximum memory %1$llu KiB would change boot memory from %2$llu KiB to %3$llu KiB, which is the sum of the NUMA cells: change <cell memory=> in the definition, or let setmem add a stick"),
+                       total, (unsigned long long)in->boot, (unsigned long long)boot);
         return -1;
     }
 
-    if (def->mem.max_memory && def->mem.max_memory < total) {
-        virReportError(VIR_ERR_INVALID_ARG,
-                       _("maximum memory %1$llu KiB is above <maxMemory> %2$llu KiB"),
-                       total, (unsigned long long)def->mem.max_memory);
+    if (qemuHvBalloonSetConfigStick(def, own, size) < 0)
         return -1;
-    }
-
-    if (total <= sticks) {
-        virReportError(VIR_ERR_INVALID_ARG,
-                       _("maximum memory %1$llu KiB leaves nothing to boot with beside sticks of %2$llu KiB"),
-                       total, sticks);
-        return -1;
-    }
-
-    if (total < def->memballoon->minimum) {
-        virReportError(VIR_ERR_INVALID_ARG,
-                       _("maximum memory %1$llu KiB is below the <minimum> of the balloon, %2$llu KiB"),
-                       total, def->memballoon->minimum);
-        return -1;
-    }
 
     virDomainDefSetMemoryTotal(def, total);
     def->mem.cur_balloon = MIN(def->mem.cur_balloon, total);
     return 0;
+}
+
+
+/* Has @def the same sticks as @old, those of the driver's among them? */
+static bool
+qemuHvBalloonSticksAreAsBefore(const virDomainDef *old,
+                               const virDomainDef *def)
+{
+    size_t i;
+
+    if (old->nmems != def->nmems)
+        return false;
+
+    for (i = 0; i < def->nmems; i++) {
+        const virDomainMemoryDef *before = qemuHvBalloonDefFind(old, def->mems[i]->info.alias);
+
+        if (!before || before->size != def->mems[i]->size)
+            return false;
+    }
+
+    return true;
+}
+
+
+void
+qemuHvBalloonRedefined(const virDomainDef *old,
+                       virDomainDef *def)
+{
+    unsigned long long total = virDomainDefGetMemoryTotal(def);
+    qemuHvBalloonPlanStick others = { 0 };
+    qemuHvBalloonPlanInput in = { .sticks = &others, .nsticks = 1 };
+    g_autofree char *refusal = NULL;
+    guint64 before;
+    guint64 own;
+    guint64 boot;
+
+    if (!virDomainDefHasHypervMemballoon(old) ||
+        !virDomainDefHasHypervMemballoon(def) ||
+        virDomainNumaGetNodeCount(def->numa) > 0 ||
+        virDomainDefGetMemoryInitial(def) >= virDomainDefGetMemoryInitial(old) ||
+        !qemuHvBalloonSticksAreAsBefore(old, def))
+        return;
+
+    before = own = qemuHvBalloonOwnSticks(def, &in.granule);
+    in.boot = virDomainDefGetMemoryInitial(old);
+    others.size = total - virDomainDefGetMemoryInitial(def) - own;
+
+    if (!qemuHvBalloonPlanConfigTotal(&in, total, &boot, &own, &refusal) ||
+        qemuHvBalloonSetConfigStick(def, before, own) < 0)
+        return;
+
+    virDomainDefSetMemoryTotal(def, total);
 }
 
 
@@ -1473,13 +1599,19 @@ qemuHvBalloonSetConfig(virQEMUDriver *driver,
                        unsigned long long newmem,
                        unsigned int flags)
 {
+    g_auto(qemuHvBalloonPlanInput) in = { 0 };
+    guint64 pagesize = 0;
+    guint64 own = qemuHvBalloonOwnSticks(def, &pagesize);
     size_t i;
     int rc;
 
+    qemuHvBalloonInputConfig(&in, driver, vm, def, false);
+    in.granule = MAX(in.granule, pagesize);
+
     if (flags & VIR_DOMAIN_MEM_MAXIMUM)
-        rc = qemuHvBalloonSetTotalConfig(def, newmem);
+        rc = qemuHvBalloonSetTotalConfig(def, &in, own, newmem);
     else
-        rc = qemuHvBalloonSetTargetConfig(driver, vm, def, newmem);
+        rc = qemuHvBalloonSetTargetConfig(def, &in, own, newmem);
 
     /* More boot memory, for one, may lie where a stick wants to be: better said
      * now than when the domain starts. */

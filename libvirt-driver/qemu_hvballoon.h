@@ -21,6 +21,13 @@ qemuHvBalloonSetMemory(virQEMUDriver *driver,
                        unsigned long long newmem,
                        unsigned int flags);
 
+/* @def, which takes the place of @old, may be that with a lower <memory> and
+ * nothing else changed: then the driver's sticks shrink before boot memory does,
+ * as by setmaxmem --config. */
+void
+qemuHvBalloonRedefined(const virDomainDef *old,
+                       virDomainDef *def);
+
 /* Does any of the definitions that are not NULL have a hyperv balloon? */
 bool
 qemuHvBalloonIsUsed(const virDomainDef *def,
@@ -35,6 +42,12 @@ qemuHvBalloonOwnsDevice(const virDomainDeviceDef *dev);
 int
 qemuHvBalloonCheckHotplug(virDomainObj *vm,
                           const virDomainMemoryDef *mem);
+
+/* QEMU refused to remove @mem from @vm and its error is reported: if it is a
+ * stick, says instead which one and what frees it. The caller has a job. */
+void
+qemuHvBalloonExplainDetach(virDomainObj *vm,
+                           const virDomainMemoryDef *mem);
 
 /* May a domain that runs be migrated or saved, as far as its balloon goes?
  * Reports why not. A QEMU with sticks says so itself. */

@@ -16,6 +16,9 @@
 
 #define KIB "%" G_GUINT64_FORMAT " KiB"
 
+#define RAISE_MAXMEMORY \
+    ": ask for no more than that, or raise <maxMemory> in the stored definition, which counts from the next start"
+
 
 static guint64
 roundDown(guint64 value, guint64 unit)
@@ -317,7 +320,7 @@ planPlug(qemuHvBalloonPlan *plan,
 
     if (size > in->freeSpace)
         return refuse(refusal,
-                      "the largest free range for memory devices is " KIB ", a stick of " KIB " is needed",
+                      "the largest free range for memory devices is " KIB ", a stick of " KIB " is needed: ask for less, or restart the guest, which leaves no sticks with holes between them",
                       in->freeSpace, size);
 
     note = sizeNote(in);
@@ -437,11 +440,13 @@ static bool
 checkTarget(const qemuHvBalloonPlanInput *in, guint64 target, char **refusal)
 {
     if (target == 0)
-        return refuse(refusal, "memory cannot be 0");
+        return refuse(refusal,
+                      "memory cannot be 0: ask for what the guest needs, at least " KIB,
+                      MAX(in->minimum, 1));
 
     if (target < in->minimum)
         return refuse(refusal,
-                      "memory " KIB " is below the <minimum> of the balloon, " KIB,
+                      "memory " KIB " is below the <minimum> of the balloon, " KIB ": ask for at least that, or lower <minimum> in the stored definition, which counts from the next start",
                       target, in->minimum);
 
     if (target <= qemuHvBalloonPlanTotal(in))
@@ -449,11 +454,12 @@ checkTarget(const qemuHvBalloonPlanInput *in, guint64 target, char **refusal)
 
     if (in->maxMemory == 0)
         return refuse(refusal,
-                      "memory " KIB " is above the present " KIB " and there is no <maxMemory> to grow to",
+                      "memory " KIB " is above the present " KIB " and there is no <maxMemory> to grow to: ask for no more than that, or add <maxMemory> to the stored definition, which counts from the next start",
                       target, qemuHvBalloonPlanTotal(in));
 
     if (target > in->maxMemory)
-        return refuse(refusal, "memory " KIB " is above <maxMemory> " KIB,
+        return refuse(refusal,
+                      "memory " KIB " is above <maxMemory> " KIB RAISE_MAXMEMORY,
                       target, in->maxMemory);
 
     return true;
@@ -491,11 +497,12 @@ checkTotal(const qemuHvBalloonPlanInput *in, guint64 total, char **refusal)
 {
     if (total < in->boot)
         return refuse(refusal,
-                      "maximum memory " KIB " is below the memory the guest booted with, " KIB,
+                      "maximum memory " KIB " is below the memory the guest booted with, " KIB ": ask for at least that, or change the stored definition (--config) and shut the guest down and start it",
                       total, in->boot);
 
     if (total > qemuHvBalloonPlanTotal(in) && total > in->maxMemory)
-        return refuse(refusal, "maximum memory " KIB " is above <maxMemory> " KIB,
+        return refuse(refusal,
+                      "maximum memory " KIB " is above <maxMemory> " KIB RAISE_MAXMEMORY,
                       total, in->maxMemory);
 
     return true;
@@ -570,9 +577,73 @@ qemuHvBalloonPlanConfig(const qemuHvBalloonPlanInput *in,
     size = roundUp(subSat(target, others), granuleOf(in));
     if (size > *stick && size > leftFor(in, sticksSize(in)))
         return refuse(refusal,
-                      "memory " KIB " needs a stick of " KIB ", <maxMemory> " KIB " leaves only " KIB,
-                      target, size, in->maxMemory, leftFor(in, sticksSize(in)));
+                      "memory " KIB " needs a stick of " KIB ", <maxMemory> " KIB " leaves only " KIB ": ask for " KIB " at most, or raise <maxMemory>",
+                      target, size, in->maxMemory, leftFor(in, sticksSize(in)),
+                      addSat(others, leftFor(in, sticksSize(in))));
 
     *stick = size;
+    return true;
+}
+
+
+/* "the stick 'A' of N KiB", or all of them. */
+static char *
+nameSticks(const qemuHvBalloonPlanInput *in)
+{
+    GString *names = g_string_new(in->nsticks == 1 ? "the stick" : "the sticks");
+    size_t i;
+
+    for (i = 0; i < in->nsticks; i++)
+        g_string_append_printf(names, "%s '%s' of " KIB, i > 0 ? "," : "",
+                               in->sticks[i].alias ? in->sticks[i].alias : "?",
+                               in->sticks[i].size);
+
+    return g_string_free(names, FALSE);
+}
+
+
+static bool
+checkConfigTotal(const qemuHvBalloonPlanInput *in, guint64 total, char **refusal)
+{
+    g_autofree char *names = NULL;
+
+    if (in->maxMemory > 0 && total > in->maxMemory)
+        return refuse(refusal,
+                      "maximum memory " KIB " is above <maxMemory> " KIB ": ask for no more than that, or raise <maxMemory> first",
+                      total, in->maxMemory);
+
+    if (total == 0)
+        return refuse(refusal, "maximum memory cannot be 0: ask for what the guest needs to boot");
+
+    if (total < in->minimum)
+        return refuse(refusal,
+                      "maximum memory " KIB " is below the <minimum> of the balloon, " KIB ": ask for at least that, or lower <minimum> first",
+                      total, in->minimum);
+
+    if (total > sticksSize(in))
+        return true;
+
+    names = nameSticks(in);
+    return refuse(refusal,
+                  "maximum memory " KIB " leaves nothing to boot with beside %s: ask for more, or detach what is too much from the stored definition (--config) first",
+                  total, names);
+}
+
+
+bool
+qemuHvBalloonPlanConfigTotal(const qemuHvBalloonPlanInput *in,
+                             guint64 total,
+                             guint64 *boot,
+                             guint64 *stick,
+                             char **refusal)
+{
+    guint64 others = sticksSize(in);
+
+    if (!checkConfigTotal(in, total, refusal))
+        return false;
+
+    /* what is left of it when boot memory stays */
+    *stick = MIN(*stick, roundDown(subSat(total, qemuHvBalloonPlanTotal(in)), granuleOf(in)));
+    *boot = total - others - *stick;
     return true;
 }

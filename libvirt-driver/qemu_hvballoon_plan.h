@@ -143,11 +143,23 @@ qemuHvBalloonPlan *
 qemuHvBalloonPlanReconcile(const qemuHvBalloonPlanInput *in,
                            guint64 target);
 
-/* The machine is not running and shall start with @target, through a single
- * stick of the driver's that now has @stick (0: is not there) and is not among
- * in->sticks. On success @stick is its new size (0: remove it). */
+/* The machine is not running and shall start with @target, through the driver's
+ * sticks, which now have @stick together (0: there are none) and are not among
+ * in->sticks. On success @stick is what one of them shall have in place of all
+ * (0: none is needed). */
 bool
 qemuHvBalloonPlanConfig(const qemuHvBalloonPlanInput *in,
                         guint64 target,
                         guint64 *stick,
                         char **refusal);
+
+/* The machine is not running and boot memory and sticks shall be @total when it
+ * starts. @stick as above. The driver's sticks go first: boot memory is what
+ * @total leaves beside them when it grows, and is lowered when they are gone.
+ * On success @boot is what it shall boot with. */
+bool
+qemuHvBalloonPlanConfigTotal(const qemuHvBalloonPlanInput *in,
+                             guint64 total,
+                             guint64 *boot,
+                             guint64 *stick,
+                             char **refusal);

@@ -1040,6 +1040,7 @@ typedef struct {
     unsigned long long size;
     const char *error;              /* part of the message, NULL: succeeds */
     unsigned long long total;       /* after */
+    const char *sticks;             /* after, NULL: not looked at */
 } testConfigCase;
 
 typedef struct {
@@ -1085,6 +1086,60 @@ static const testConfigCase configCases[] = {
         .error = "base address 0x180000000",
     },
     {
+        .name = "config: where a stick of the driver's was says nothing",
+        .xml = DOMAIN_XML("2", "", CONFIG_STICK("ua-haprot0", "", "<address base='0x180000000'/>")),
+        .flags = VIR_DOMAIN_MEM_MAXIMUM, .size = 6 * GIB, .total = 6 * GIB,
+    },
+    {
+        .name = "config: all of the driver's sticks go",
+        .xml = DOMAIN_XML("4", "", CONFIG_STICK("ua-haprot1", "", "") CONFIG_STICK("ua-haprot7", "", "")
+                          CONFIG_STICK("ua-mine", "", "")),
+        .size = 2 * GIB, .total = 2 * GIB, .sticks = "ua-mine",
+    },
+    {
+        .name = "config: or become one",
+        .xml = DOMAIN_XML("4", "", CONFIG_STICK("ua-haprot1", "", "") CONFIG_STICK("ua-haprot7", "", "")
+                          CONFIG_STICK("ua-mine", "", "")),
+        .size = 5 * GIB, .total = 5 * GIB, .sticks = "ua-haprot1 ua-mine",
+    },
+    {
+        .name = "config: nothing to change, nothing changed",
+        .xml = DOMAIN_XML("4", "", CONFIG_STICK("ua-haprot1", "", "") CONFIG_STICK("ua-haprot7", "", "")
+                          CONFIG_STICK("ua-mine", "", "")),
+        .size = 4 * GIB, .total = 4 * GIB, .sticks = "ua-haprot1 ua-haprot7 ua-mine",
+    },
+    {
+        .name = "config: setmaxmem below the driver's sticks",
+        .xml = DOMAIN_XML("4", "", CONFIG_STICK("ua-haprot0", "", "") CONFIG_STICK("ua-haprot1", "", "")
+                          CONFIG_STICK("ua-mine", "", "")),
+        .flags = VIR_DOMAIN_MEM_MAXIMUM, .size = 2 * GIB, .total = 2 * GIB, .sticks = "ua-mine",
+    },
+    {
+        .name = "config: and below the user's",
+        .xml = DOMAIN_XML("4", "", CONFIG_STICK("ua-haprot0", "", "") CONFIG_STICK("ua-haprot1", "", "")
+                          CONFIG_STICK("ua-mine", "", "")),
+        .flags = VIR_DOMAIN_MEM_MAXIMUM, .size = 1 * GIB, .total = 4 * GIB,
+        .error = "leaves nothing to boot with beside the stick 'ua-mine' of 1048576 KiB: ask for more, or detach",
+        .sticks = "ua-haprot0 ua-haprot1 ua-mine",
+    },
+    {
+        .name = "config: setmaxmem above <maxMemory>",
+        .xml = DOMAIN_XML("1", "", ""),
+        .flags = VIR_DOMAIN_MEM_MAXIMUM, .size = 9 * GIB, .total = 1 * GIB,
+        .error = "above <maxMemory> 8388608 KiB: ask for no more than that, or raise <maxMemory> first",
+    },
+    {
+        .name = "config: NUMA cells say what boot memory is",
+        .xml = DOMAIN_XML("2", CELL, CONFIG_STICK("ua-haprot0", "", "")),
+        .flags = VIR_DOMAIN_MEM_MAXIMUM, .size = 3 * GIB, .total = 2 * GIB,
+        .error = "from 1048576 KiB to 2097152 KiB, which is the sum of the NUMA cells: change <cell memory=>",
+    },
+    {
+        .name = "config: and a stick beside them may go",
+        .xml = DOMAIN_XML("2", CELL, CONFIG_STICK("ua-haprot0", "", "")),
+        .flags = VIR_DOMAIN_MEM_MAXIMUM, .size = 1 * GIB, .total = 1 * GIB, .sticks = "",
+    },
+    {
         .name = "config: the name of a stick is another device's",
         .xml = DOMAIN_XML("1", "", "<rng model='virtio'><backend model='random'>/dev/urandom</backend>"
                           "<alias name='ua-haprot0'/></rng>"),
@@ -1092,6 +1147,24 @@ static const testConfigCase configCases[] = {
         .error = "another device has that name",
     },
 };
+
+
+static int
+testCheckSticks(const char *expected,
+                const virDomainDef *def)
+{
+    g_autoptr(GString) names = g_string_new(NULL);
+    size_t i;
+
+    for (i = 0; i < def->nmems; i++)
+        g_string_append_printf(names, "%s%s", i > 0 ? " " : "", def->mems[i]->info.alias);
+
+    if (!expected || STREQ(expected, names->str))
+        return 0;
+
+    fprintf(stderr, "expected sticks '%s', got '%s'\n", expected, names->str);
+    return -1;
+}
 
 
 static int
@@ -1115,7 +1188,8 @@ testConfig(const void *opaque)
     rc = qemuHvBalloonSetMemory(&driver, vm, NULL, vm->newDef, test->size, test->flags);
     if (testCheckError(&expected, rc) == 0 &&
         testCheckNumber("stored total", test->total,
-                        virDomainDefGetMemoryTotal(vm->newDef)) == 0)
+                        virDomainDefGetMemoryTotal(vm->newDef)) == 0 &&
+        testCheckSticks(test->sticks, vm->newDef) == 0)
         ret = testCheckFormat(vm);
 
  cleanup:
@@ -1131,7 +1205,7 @@ testOtherModel(const void *opaque)
 {
     const char *xml =
         "<memory model='dimm'><target><size unit='GiB'>1</size></target></memory>";
-    const testCase expected = { .error = "use model 'haprot', or another balloon" };
+    const testCase expected = { .error = "or another balloon" };
     g_autoptr(virDomainDeviceDef) dev = NULL;
     virDomainObj *vm = testDomainNew((virQEMUCaps *)opaque, (const unsigned long long[4]) { 0 });
     int ret;

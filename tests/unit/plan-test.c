@@ -253,9 +253,9 @@ testLimitsAreNamed(void)
 
     machineInit(&m, 1 * GIB, 8 * GIB);
     m.in.minimum = 512 * MIB;
-    assertRefused(&m, 0, "cannot be 0");
-    assertRefused(&m, 512 * MIB - 1, "<minimum> of the balloon, 524288 KiB");
-    assertRefused(&m, 8 * GIB + 1, "<maxMemory> 8388608 KiB");
+    assertRefused(&m, 0, "cannot be 0: ask for what the guest needs, at least 524288 KiB");
+    assertRefused(&m, 512 * MIB - 1, "<minimum> of the balloon, 524288 KiB: ask for at least that, or lower");
+    assertRefused(&m, 8 * GIB + 1, "<maxMemory> 8388608 KiB: ask for no more than that, or raise");
     assertRefused(&m, G_MAXUINT64, "<maxMemory> 8388608 KiB");
 
     m.in.freeSlots = 0;
@@ -266,7 +266,7 @@ testLimitsAreNamed(void)
     assertRefused(&m, 2 * GIB, "262144 KiB");
 
     machineInit(&m, 1 * GIB, 0);
-    assertRefused(&m, 2 * GIB, "no <maxMemory>");
+    assertRefused(&m, 2 * GIB, "no <maxMemory> to grow to: ask for no more than that, or add");
     g_assert_cmpuint(setTarget(&m, 512 * MIB), ==, 0);
 }
 
@@ -284,7 +284,7 @@ testShareYieldsToSpace(void)
     /* what is missing has to fit, in units that the guest can use */
     machineInit(&m, 8 * GIB, 64 * GIB);
     m.in.freeSpace = 256 * MIB - 1;
-    assertRefused(&m, 8 * GIB + 130 * MIB, "a stick of 262144 KiB is needed");
+    assertRefused(&m, 8 * GIB + 130 * MIB, "a stick of 262144 KiB is needed: ask for less");
     setTarget(&m, 8 * GIB + 128 * MIB);
     g_assert_cmpuint(qemuHvBalloonPlanReachable(&m.in), ==, 8 * GIB + 128 * MIB);
 }
@@ -399,7 +399,8 @@ testSetTotal(void)
     g_assert_cmpuint(m.in.nsticks, ==, 0);
 
     g_assert_null(qemuHvBalloonPlanSetTotal(&m.in, 1 * GIB - 1, 1 * GIB, &refusal));
-    g_assert_nonnull(strstr(refusal, "booted with"));
+    g_assert_nonnull(strstr(refusal, "booted with, "));
+    g_assert_nonnull(strstr(refusal, "(--config) and shut the guest down"));
     g_clear_pointer(&refusal, g_free);
     g_assert_null(qemuHvBalloonPlanSetTotal(&m.in, 8 * GIB + 1, 1 * GIB, &refusal));
     g_assert_nonnull(strstr(refusal, "<maxMemory>"));
@@ -963,6 +964,123 @@ testConfigProperties(void)
     }
 }
 
+typedef struct {
+    guint64 boot;
+    guint64 stick;
+    char *refusal;
+} ConfigTotal;
+
+/* Of the driver's, there are @stick. */
+static ConfigTotal
+planConfigTotal(Machine *m, guint64 stick, guint64 total)
+{
+    ConfigTotal got = { .stick = stick };
+
+    if (qemuHvBalloonPlanConfigTotal(&m->in, total, &got.boot, &got.stick, &got.refusal))
+        g_assert_null(got.refusal);
+    else
+        g_assert_nonnull(got.refusal);
+    return got;
+}
+
+static void
+assertConfigTotal(Machine *m, guint64 stick, guint64 total, guint64 boot, guint64 left)
+{
+    ConfigTotal got = planConfigTotal(m, stick, total);
+
+    g_assert_cmpstr(got.refusal, ==, NULL);
+    g_assert_cmpuint(got.boot, ==, boot);
+    g_assert_cmpuint(got.stick, ==, left);
+}
+
+static void
+assertConfigTotalRefused(Machine *m, guint64 stick, guint64 total, const char *text)
+{
+    ConfigTotal got = planConfigTotal(m, stick, total);
+
+    g_assert_cmpstr(got.refusal, ==, text);
+    g_free(got.refusal);
+}
+
+static void
+testConfigTotal(void)
+{
+    Machine m;
+
+    machineInit(&m, 2 * GIB, 8 * GIB);
+    m.in.minimum = 512 * MIB;
+    /* more is boot memory */
+    assertConfigTotal(&m, 0, 3 * GIB, 3 * GIB, 0);
+    assertConfigTotal(&m, 4 * GIB, 8 * GIB, 4 * GIB, 4 * GIB);
+    assertConfigTotal(&m, 4 * GIB, 6 * GIB, 2 * GIB, 4 * GIB);
+    /* less is the driver's sticks, in whole units, and boot memory when they are gone */
+    assertConfigTotal(&m, 4 * GIB, 5 * GIB, 2 * GIB, 3 * GIB);
+    assertConfigTotal(&m, 4 * GIB, 5 * GIB + MIB, 2 * GIB + MIB, 3 * GIB);
+    assertConfigTotal(&m, 4 * GIB, 4 * GIB, 2 * GIB, 2 * GIB);
+    assertConfigTotal(&m, 4 * GIB, 2 * GIB, 2 * GIB, 0);
+    assertConfigTotal(&m, 4 * GIB, 1 * GIB, 1 * GIB, 0);
+    assertConfigTotal(&m, 4 * GIB, 512 * MIB, 512 * MIB, 0);
+    assertConfigTotal(&m, 0, 1 * GIB, 1 * GIB, 0);
+
+    /* a user's stick stays */
+    machineAdd(&m, 1 * GIB, QEMU_HVBALLOON_STICK_IDLE, false);
+    assertConfigTotal(&m, 4 * GIB, 4 * GIB, 2 * GIB, 1 * GIB);
+    assertConfigTotal(&m, 4 * GIB, 1 * GIB + MIB, MIB, 0);
+}
+
+static void
+testConfigTotalLimits(void)
+{
+    Machine m;
+
+    machineInit(&m, 2 * GIB, 8 * GIB);
+    m.in.minimum = 512 * MIB;
+    assertConfigTotalRefused(&m, 0, 8 * GIB + 1,
+                             "maximum memory 8388609 KiB is above <maxMemory> 8388608 KiB: ask for no more than that, or raise <maxMemory> first");
+    assertConfigTotalRefused(&m, 0, 512 * MIB - 1,
+                             "maximum memory 524287 KiB is below the <minimum> of the balloon, 524288 KiB: ask for at least that, or lower <minimum> first");
+    m.in.minimum = 0;
+    assertConfigTotalRefused(&m, 0, 0, "maximum memory cannot be 0: ask for what the guest needs to boot");
+
+    machineAdd(&m, 1 * GIB, QEMU_HVBALLOON_STICK_IDLE, false);
+    assertConfigTotalRefused(&m, 4 * GIB, 1 * GIB,
+                             "maximum memory 1048576 KiB leaves nothing to boot with beside the stick 'ua-haprot0' of 1048576 KiB: "
+                             "ask for more, or detach what is too much from the stored definition (--config) first");
+    machineAdd(&m, 2 * GIB, QEMU_HVBALLOON_STICK_IDLE, false);
+    assertConfigTotalRefused(&m, 0, 2 * GIB,
+                             "maximum memory 2097152 KiB leaves nothing to boot with beside the sticks 'ua-haprot0' of 1048576 KiB, "
+                             "'ua-haprot1' of 2097152 KiB: ask for more, or detach what is too much from the stored definition (--config) first");
+}
+
+static void
+testConfigTotalProperties(void)
+{
+    g_autoptr(GRand) r = g_rand_new_with_seed(g_test_rand_int());
+    g_autofree Machine *m = g_new0(Machine, 1);
+    guint i;
+
+    for (i = 0; i < 100000; i++) {
+        guint64 before, total, others;
+        ConfigTotal got;
+
+        randomMachine(m, r);
+        others = qemuHvBalloonPlanTotal(&m->in) - m->in.boot;
+        before = randomSize(r, m->in.maxMemory - m->in.boot);
+        total = randomSize(r, m->in.maxMemory);
+        got = planConfigTotal(m, before, total);
+        if (got.refusal) {
+            g_assert_true(total <= others || total < m->in.minimum);
+            g_free(got.refusal);
+            continue;
+        }
+        g_assert_cmpuint(got.boot, >, 0);
+        g_assert_cmpuint(got.boot + got.stick + others, ==, total);
+        g_assert_cmpuint(got.stick, <=, before);
+        /* boot memory is lowered only where no stick of the driver's is left */
+        g_assert_true(got.boot >= m->in.boot || got.stick == 0);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -995,8 +1113,11 @@ main(int argc, char **argv)
     g_test_add_func("/plan/reconcile/unneeded", testReconcile);
     g_test_add_func("/plan/reconcile/clamp", testReconcileClamps);
     g_test_add_func("/plan/config", testConfig);
+    g_test_add_func("/plan/config-total", testConfigTotal);
+    g_test_add_func("/plan/config-total/limits", testConfigTotalLimits);
     g_test_add_func("/plan/properties/live", testProperties);
     g_test_add_func("/plan/properties/config", testConfigProperties);
+    g_test_add_func("/plan/properties/config-total", testConfigTotalProperties);
 
     return g_test_run();
 }

@@ -36,9 +36,10 @@ stickState(const hvmemStick *stick)
 }
 
 
+/* @own: libvirt's sticks too. */
 static qemuHvBalloonPlanStick *
 fillSticks(const hvmemDomain *dom,
-           const char *except,
+           bool own,
            size_t *n)
 {
     qemuHvBalloonPlanStick *sticks = g_new0(qemuHvBalloonPlanStick, dom->sticks->len + 1);
@@ -48,7 +49,7 @@ fillSticks(const hvmemDomain *dom,
     for (i = 0; i < dom->sticks->len; i++) {
         const hvmemStick *stick = dom->sticks->pdata[i];
 
-        if (except && g_strcmp0(stick->alias, except) == 0)
+        if (!own && stick->byDriver)
             continue;
 
         sticks[*n].alias = stick->alias;
@@ -125,8 +126,8 @@ planConfig(hvmemPlan *plan,
     for (i = 0; i < dom->sticks->len; i++) {
         const hvmemStick *stick = dom->sticks->pdata[i];
 
-        if (g_strcmp0(stick->alias, CONFIG_STICK) == 0)
-            before = stick->size / HVMEM_KIB;
+        if (stick->byDriver)
+            before += stick->size / HVMEM_KIB;
     }
 
     after = before;
@@ -141,7 +142,7 @@ hvmemPlanNew(const hvmemDomain *dom,
 {
     hvmemPlan *plan = g_new0(hvmemPlan, 1);
     qemuHvBalloonPlanInput in = { 0 };
-    g_autofree qemuHvBalloonPlanStick *sticks = fillSticks(dom, dom->active ? NULL : CONFIG_STICK, &in.nsticks);
+    g_autofree qemuHvBalloonPlanStick *sticks = fillSticks(dom, dom->active, &in.nsticks);
     guint64 target = size / HVMEM_KIB;
 
     fillInput(&in, dom);

@@ -451,6 +451,24 @@ testPlanConfig(void)
 }
 
 
+/* Live XML that was defined again has as many as there were. */
+static void
+testPlanConfigSticks(void)
+{
+    g_autoptr(hvmemDomain) dom = domain("<domain><maxMemory unit='GiB'>8</maxMemory><memory unit='GiB'>4</memory>"
+                                        "<currentMemory unit='GiB'>4</currentMemory><devices><memballoon model='hyperv'/>"
+                                        "<memory model='haprot'><target insert='on-demand'><size unit='GiB'>1</size></target>"
+                                        "<alias name='ua-haprot0'/></memory>"
+                                        "<memory model='haprot'><target insert='on-demand'><size unit='GiB'>2</size></target>"
+                                        "<alias name='ua-haprot1'/></memory></devices></domain>", false);
+    g_autoptr(hvmemPlan) down = hvmemPlanNew(dom, 2 * GIB);
+
+    g_assert_null(down->refused);
+    g_assert_cmpint(down->steps->steps[0].type, ==, QEMU_HVBALLOON_STEP_UNPLUG);
+    g_assert_cmpuint(down->steps->steps[0].size, ==, 2 * GIB / 1024);
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -474,6 +492,7 @@ main(int argc,
     g_test_add_func("/hvmem/plan/slots", testPlanCountsSlots);
     g_test_add_func("/hvmem/plan/unknown-sticks", testPlanKeepsUnknownSticks);
     g_test_add_func("/hvmem/plan/config", testPlanConfig);
+    g_test_add_func("/hvmem/plan/config-sticks", testPlanConfigSticks);
 
     return g_test_run();
 }
