@@ -15,13 +15,8 @@
 
 #define VIR_FROM_THIS VIR_FROM_QEMU
 
-/* The most address space beyond <maxMemory>, in KiB. */
-#define QEMU_HVBALLOON_SPACE_SLACK (32ULL << 20)
-
-/* The first QEMU with a hv-balloon, and what its one backend is aligned to, in
- * KiB. */
+/* The first QEMU with a hv-balloon. */
 #define QEMU_HVBALLOON_STOCK_VERSION 8002000
-#define QEMU_HVBALLOON_STOCK_ALIGNMENT (32ULL << 20)
 
 VIR_LOG_INIT("qemu.qemu_hvballoon_conf");
 
@@ -156,8 +151,8 @@ qemuHvBalloonCheckMemoryModel(const virDomainMemoryDef *mem,
         return 0;
 
     virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
-                   _("memory device model '%1$s' cannot be used beside memory balloon model 'hyperv': use model 'haprot', or another balloon"),
-                   virDomainMemoryModelTypeToString(mem->model));
+                   _("memory device model '%1$s' of %2$llu KiB cannot be used beside memory balloon model 'hyperv': 'virsh setmem' adds memory up to <maxMemory>; use model 'haprot' for memory of its own, or another balloon"),
+                   virDomainMemoryModelTypeToString(mem->model), mem->size);
     return -1;
 }
 
@@ -205,8 +200,9 @@ qemuHvBalloonHideKVM(virDomainDef *def)
  * that hibernates comes back with a wrong idea of its memory. What the user
  * said explicitly is left for qemuHvBalloonValidate().
  *
- * Returns 0 on success. A new definition with memory devices of another model
- * gets its error here, before it gets one that names a slot or an address.
+ * Returns 0 on success. A new definition with memory devices of another model,
+ * or with sizes that do not go together, gets its error here, before it gets one
+ * that names a slot or an address, or no size at all.
  */
 int
 qemuHvBalloonPostParse(virDomainDef *def,
@@ -218,7 +214,8 @@ qemuHvBalloonPostParse(virDomainDef *def,
         return 0;
 
     if (parseFlags & VIR_DOMAIN_DEF_PARSE_ABI_UPDATE) {
-        if (qemuHvBalloonCheckMemoryDevices(def) < 0)
+        if (qemuHvBalloonCheckMemoryDevices(def) < 0 ||
+            qemuHvBalloonFitSizes(def) < 0)
             return -1;
 
         qemuHvBalloonHideKVM(def);
@@ -251,7 +248,9 @@ qemuHvBalloonPostParse(virDomainDef *def,
  * @parseFlags: bitwise or of virDomainDefParseFlags
  *
  * Names the guest NUMA node a stick belongs to, if there are any, and gives
- * a new stick without alias one that lasts.
+ * a new stick without alias one that lasts. Where QEMU had put one of the
+ * driver's while the domain ran says nothing about where there is room for it
+ * when it starts the next time.
  */
 void
 qemuHvBalloonStickPostParse(virDomainMemoryDef *mem,
@@ -268,6 +267,37 @@ qemuHvBalloonStickPostParse(virDomainMemoryDef *mem,
         parseFlags & VIR_DOMAIN_DEF_PARSE_ABI_UPDATE)
         mem->info.alias = qemuHvBalloonFreeAlias(def, NULL,
                                                  QEMU_HVBALLOON_USER_ALIAS);
+
+    if (parseFlags & VIR_DOMAIN_DEF_PARSE_ABI_UPDATE &&
+        parseFlags & VIR_DOMAIN_DEF_PARSE_INACTIVE &&
+        qemuHvBalloonStickIsDriverOwned(mem))
+        mem->target.haprot.address = 0;
+}
+
+
+/**
+ * qemuHvBalloonMemoryPostParse:
+ * @mem: memory device that is or will be part of @def
+ * @def: domain definition
+ * @parseFlags: bitwise or of virDomainDefParseFlags
+ *
+ * A new device of a model that does not go with the balloon is refused here,
+ * before libvirt asks it for NUMA cells, a slot or an address.
+ */
+int
+qemuHvBalloonMemoryPostParse(virDomainMemoryDef *mem,
+                             const virDomainDef *def,
+                             unsigned int parseFlags)
+{
+    if (mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT) {
+        qemuHvBalloonStickPostParse(mem, def, parseFlags);
+        return 0;
+    }
+
+    if (parseFlags & VIR_DOMAIN_DEF_PARSE_ABI_UPDATE)
+        return qemuHvBalloonCheckMemoryModel(mem, def);
+
+    return 0;
 }
 
 
@@ -276,14 +306,14 @@ qemuHvBalloonValidateMachine(const virDomainDef *def)
 {
     if (def->os.arch != VIR_ARCH_X86_64) {
         virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
-                       _("memory balloon model 'hyperv' needs architecture 'x86_64', not '%1$s'"),
+                       _("memory balloon model 'hyperv' needs architecture 'x86_64', not '%1$s': change arch= of <type>, or use another balloon"),
                        virArchToString(def->os.arch));
         return -1;
     }
 
     if (!qemuDomainIsQ35(def) && !qemuDomainIsI440FX(def)) {
         virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
-                       _("memory balloon model 'hyperv' needs machine type 'q35' or 'pc', not '%1$s'"),
+                       _("memory balloon model 'hyperv' needs machine type 'q35' or 'pc', not '%1$s': change machine= of <type>, or use another balloon"),
                        def->os.machine);
         return -1;
     }
@@ -318,6 +348,40 @@ qemuHvBalloonValidateEnlightenments(const virDomainDef *def)
             virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
                            _("memory balloon model 'hyperv' needs the hyperv feature '%1$s': set <%1$s state='on'/> or remove it"),
                            name);
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+/* What the guest looks at before it looks for VMBus, and what VMBus interrupts
+ * it by. */
+static const char *const qemuHvBalloonCPUFeatures[] = { "hypervisor", "apic" };
+
+
+static int
+qemuHvBalloonValidateCPU(const virDomainDef *def)
+{
+    size_t i;
+    size_t j;
+
+    for (i = 0; def->cpu && i < def->cpu->nfeatures; i++) {
+        const virCPUFeatureDef *feature = &def->cpu->features[i];
+
+        if (feature->policy != VIR_CPU_FEATURE_DISABLE &&
+            feature->policy != VIR_CPU_FEATURE_FORBID)
+            continue;
+
+        for (j = 0; j < G_N_ELEMENTS(qemuHvBalloonCPUFeatures); j++) {
+            if (STRNEQ(feature->name, qemuHvBalloonCPUFeatures[j]))
+                continue;
+
+            virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                           _("memory balloon model 'hyperv' needs the CPU feature '%1$s', without which no guest finds it: remove <feature policy='%2$s' name='%1$s'/> from <cpu>, or use another balloon"),
+                           feature->name,
+                           feature->policy == VIR_CPU_FEATURE_DISABLE ? "disable" : "forbid");
             return -1;
         }
     }
@@ -465,14 +529,16 @@ qemuHvBalloonValidate(const virDomainDef *def,
 
     if (qemuHvBalloonValidateMachine(def) < 0 ||
         qemuHvBalloonValidateEnlightenments(def) < 0 ||
+        qemuHvBalloonValidateCPU(def) < 0 ||
         qemuHvBalloonValidateMemory(def) < 0 ||
         qemuHvBalloonCheckMemoryDevices(def) < 0)
         return -1;
 
-    if (virQEMUCapsGet(qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT))
-        return 0;
+    if (!virQEMUCapsGet(qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT) &&
+        qemuHvBalloonValidateStock(def, qemuCaps) < 0)
+        return -1;
 
-    return qemuHvBalloonValidateStock(def, qemuCaps);
+    return qemuHvBalloonCheckAddressSpace(def, qemuCaps, NULL);
 }
 
 
@@ -500,59 +566,6 @@ qemuHvBalloonValidateDevice(const virDomainMemballoonDef *balloon)
         virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
                        _("memory balloon model 'hyperv' does not support '%1$s': remove it"),
                        unsupported);
-        return -1;
-    }
-
-    return 0;
-}
-
-
-/* Where QEMU puts memory devices, in bytes: above boot memory, which leaves a
- * gap below 4 GiB. Returns false if that is not known: near 1 TiB the place
- * depends on the processor. */
-static bool
-qemuHvBalloonMemoryRange(const virDomainDef *def,
-                         unsigned long long *start,
-                         unsigned long long *end)
-{
-    const unsigned long long gib = 1ULL << 30;
-    const unsigned long long limit = 1000 * gib;
-    unsigned long long boot = virDomainDefGetMemoryInitial(def) * 1024;
-    unsigned long long low;
-
-    if (qemuHvBalloonMaxmem(def) > limit / 1024 ||
-        qemuHvBalloonMaxmem(def) < virDomainDefGetMemoryInitial(def))
-        return false;
-
-    if (qemuDomainIsQ35(def))
-        low = boot >= 0xb0000000ULL ? 0x80000000ULL : boot;
-    else
-        low = boot >= 0xe0000000ULL ? 0xc0000000ULL : boot;
-
-    *start = VIR_ROUND_UP(4 * gib + boot - low, gib);
-    /* QEMU leaves room to align what is in a slot */
-    *end = *start + qemuHvBalloonMaxmem(def) * 1024 - boot +
-        def->mem.memory_slots * gib;
-
-    return *end <= limit;
-}
-
-
-static int
-qemuHvBalloonValidateStickAddress(const virDomainMemoryDef *mem,
-                                  const virDomainDef *def)
-{
-    unsigned long long address = mem->target.haprot.address;
-    unsigned long long start;
-    unsigned long long end;
-
-    if (address == 0 || !qemuHvBalloonMemoryRange(def, &start, &end))
-        return 0;
-
-    if (address < start || address > end || mem->size * 1024 > end - address) {
-        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
-                       _("base address 0x%1$llx of a 'haprot' memory device of %2$llu KiB is outside of 0x%3$llx to 0x%4$llx, where this guest has its memory devices: choose one there, or remove <address> and QEMU chooses"),
-                       address, mem->size, start, end);
         return -1;
     }
 
@@ -592,24 +605,6 @@ qemuHvBalloonValidateStick(const virDomainMemoryDef *mem,
         return 0;
 
     return qemuHvBalloonValidateStickAddress(mem, def);
-}
-
-
-/* QEMU's maxmem= in KiB. Sticks that come and go leave holes between those
- * that stay, so the address space for them is larger than what they may add
- * up to: it costs nothing, and a stick that <maxMemory> allows finds room. */
-unsigned long long
-qemuHvBalloonMaxmem(const virDomainDef *def)
-{
-    unsigned long long sticks;
-
-    if (!virDomainDefHasHypervMemballoon(def))
-        return def->mem.max_memory;
-
-    sticks = def->mem.max_memory - MIN(def->mem.max_memory,
-                                       virDomainDefGetMemoryInitial(def));
-
-    return def->mem.max_memory + MIN(sticks, QEMU_HVBALLOON_SPACE_SLACK);
 }
 
 
@@ -670,19 +665,6 @@ qemuHvBalloonBuildCpuFlags(virBuffer *buf,
     if (virDomainDefHasHypervMemballoon(def) &&
         def->memballoon->free_page_reporting == VIR_TRISTATE_SWITCH_ON)
         virBufferAddLit(buf, ",hv-free-page-reporting=on");
-}
-
-
-/* The same for a QEMU that may lack sticks: its one backend has to find a
- * place that is aligned as it wants. */
-unsigned long long
-qemuHvBalloonMaxmemFor(const virDomainDef *def,
-                       virQEMUCaps *qemuCaps)
-{
-    if (qemuHvBalloonIsStock(def, qemuCaps))
-        return def->mem.max_memory + QEMU_HVBALLOON_STOCK_ALIGNMENT;
-
-    return qemuHvBalloonMaxmem(def);
 }
 
 

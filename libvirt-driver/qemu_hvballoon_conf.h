@@ -11,6 +11,7 @@
 #include "qemu_capabilities.h"
 #include "qemu_conf.h"
 #include "qemu_domain.h"
+#include "qemu_hvballoon_space.h"
 #include "virbuffer.h"
 #include "vircommand.h"
 #include "virjson.h"
@@ -54,6 +55,11 @@ qemuHvBalloonStickPostParse(virDomainMemoryDef *mem,
                             unsigned int parseFlags);
 
 int
+qemuHvBalloonMemoryPostParse(virDomainMemoryDef *mem,
+                             const virDomainDef *def,
+                             unsigned int parseFlags);
+
+int
 qemuHvBalloonValidate(const virDomainDef *def,
                       virQEMUCaps *qemuCaps);
 
@@ -63,13 +69,6 @@ qemuHvBalloonValidateDevice(const virDomainMemballoonDef *balloon);
 int
 qemuHvBalloonValidateStick(const virDomainMemoryDef *mem,
                            const virDomainDef *def);
-
-unsigned long long
-qemuHvBalloonMaxmem(const virDomainDef *def);
-
-unsigned long long
-qemuHvBalloonMaxmemFor(const virDomainDef *def,
-                       virQEMUCaps *qemuCaps);
 
 bool
 qemuHvBalloonIsStock(const virDomainDef *def,

@@ -1,0 +1,471 @@
+/*
+ * qemu_hvballoon_space.c: where a guest with a hyperv balloon has its memory,
+ *                         and whether its processor can address it
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <config.h>
+
+#include "qemu_hvballoon_space.h"
+#include "qemu_hvballoon_conf.h"
+#include "qemu_hvballoon_plan.h"
+
+#include "cpu/cpu.h"
+#include "viralloc.h"
+#include "virerror.h"
+#include "virlog.h"
+
+#define VIR_FROM_THIS VIR_FROM_QEMU
+
+VIR_LOG_INIT("qemu.qemu_hvballoon_space");
+
+#define GIB (1ULL << 30)
+
+/* The most address space beyond <maxMemory>, in KiB. */
+#define QEMU_HVBALLOON_SPACE_SLACK (32ULL << 20)
+
+/* What the one backend of a QEMU without sticks is aligned to, in KiB. */
+#define QEMU_HVBALLOON_STOCK_ALIGNMENT (32ULL << 20)
+
+/* Of a processor for which nobody says anything else. */
+#define QEMU_HVBALLOON_DEFAULT_BITS 40
+
+/* What every host's processor can address. */
+#define QEMU_HVBALLOON_EVERY_HOST (1ULL << 36)
+
+/* QEMU has no processor with more. */
+#define QEMU_HVBALLOON_MOST_BITS 52
+
+/* With an AMD processor, what would reach into the HyperTransport range below
+ * 1 TiB begins above it instead, but for machine types up to this one. */
+#define QEMU_HVBALLOON_HT_START 0xfd00000000ULL
+#define QEMU_HVBALLOON_HT_END (1ULL << 40)
+#define QEMU_HVBALLOON_HT_IGNORED_UP_TO 7.0
+
+
+static unsigned long long
+qemuHvBalloonBoot(const virDomainDef *def)
+{
+    return virDomainDefGetMemoryInitial(def) * 1024;
+}
+
+
+/* Boot memory leaves a gap below 4 GiB. What is above the gap, in bytes. */
+static unsigned long long
+qemuHvBalloonBootAboveGap(const virDomainDef *def)
+{
+    unsigned long long boot = qemuHvBalloonBoot(def);
+
+    if (qemuDomainIsQ35(def))
+        return boot >= 0xb0000000ULL ? boot - 0x80000000ULL : 0;
+
+    return boot >= 0xe0000000ULL ? boot - 0xc0000000ULL : 0;
+}
+
+
+/* Sticks that come and go leave holes between those that stay, so the address
+ * space for them is larger than what they may add up to: it costs nothing, and
+ * a stick that <maxMemory> allows finds room. */
+static unsigned long long
+qemuHvBalloonMaxmemOf(const virDomainDef *def,
+                      bool stock,
+                      unsigned long long maxMemory)
+{
+    unsigned long long sticks = maxMemory - MIN(maxMemory, virDomainDefGetMemoryInitial(def));
+
+    if (stock)
+        return maxMemory + QEMU_HVBALLOON_STOCK_ALIGNMENT;
+
+    return maxMemory + MIN(sticks, QEMU_HVBALLOON_SPACE_SLACK);
+}
+
+
+unsigned long long
+qemuHvBalloonMaxmem(const virDomainDef *def)
+{
+    if (!virDomainDefHasHypervMemballoon(def))
+        return def->mem.max_memory;
+
+    return qemuHvBalloonMaxmemOf(def, false, def->mem.max_memory);
+}
+
+
+/* The one backend of a QEMU without sticks has to find a place that is aligned
+ * as it wants. */
+unsigned long long
+qemuHvBalloonMaxmemFor(const virDomainDef *def,
+                       virQEMUCaps *qemuCaps)
+{
+    if (qemuHvBalloonIsStock(def, qemuCaps))
+        return qemuHvBalloonMaxmemOf(def, true, def->mem.max_memory);
+
+    return qemuHvBalloonMaxmem(def);
+}
+
+
+/* Sticks take none, and nothing else can be plugged beside them. QEMU would set
+ * 1 GiB of address space aside for each. */
+unsigned int
+qemuHvBalloonSlots(const virDomainDef *def)
+{
+    return virDomainDefHasHypervMemballoon(def) ? 0 : def->mem.memory_slots;
+}
+
+
+/* Where QEMU puts memory devices, in bytes. Returns false if that is not
+ * known: near 1 TiB the place depends on the processor. */
+static bool
+qemuHvBalloonMemoryRange(const virDomainDef *def,
+                         unsigned long long *start,
+                         unsigned long long *end)
+{
+    const unsigned long long limit = 1000 * GIB;
+
+    if (qemuHvBalloonMaxmem(def) > limit / 1024 ||
+        qemuHvBalloonMaxmem(def) < virDomainDefGetMemoryInitial(def))
+        return false;
+
+    *start = VIR_ROUND_UP(4 * GIB + qemuHvBalloonBootAboveGap(def), GIB);
+    *end = *start + qemuHvBalloonMaxmem(def) * 1024 - qemuHvBalloonBoot(def);
+
+    return *end <= limit;
+}
+
+
+int
+qemuHvBalloonValidateStickAddress(const virDomainMemoryDef *mem,
+                                  const virDomainDef *def)
+{
+    unsigned long long address = mem->target.haprot.address;
+    unsigned long long start;
+    unsigned long long end;
+
+    if (address == 0 || !qemuHvBalloonMemoryRange(def, &start, &end))
+        return 0;
+
+    if (address < start || address > end || mem->size * 1024 > end - address) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("base address 0x%1$llx of the 'haprot' memory device '%2$s' of %3$llu KiB is outside of 0x%4$llx to 0x%5$llx, where this guest has its memory devices: choose one there, or remove <address> and QEMU chooses"),
+                       address, NULLSTR(mem->info.alias), mem->size, start, end);
+        return -1;
+    }
+
+    return 0;
+}
+
+
+/* The room for PCI devices above all memory, in bytes. */
+static unsigned long long
+qemuHvBalloonPCIHole(const virDomainDef *def)
+{
+    size_t i;
+
+    for (i = 0; i < def->ncontrollers; i++) {
+        const virDomainControllerDef *cont = def->controllers[i];
+
+        if (cont->type == VIR_DOMAIN_CONTROLLER_TYPE_PCI &&
+            cont->idx == 0 && cont->opts.pciopts.pcihole64)
+            return cont->opts.pciopts.pcihole64size * 1024;
+    }
+
+    return qemuDomainIsQ35(def) ? 32 * GIB : 2 * GIB;
+}
+
+
+/* The end of all that needs an address, in bytes, if what is above the gap
+ * begins at @base. @maxmem: in KiB. */
+static unsigned long long
+qemuHvBalloonEndFrom(const virDomainDef *def,
+                     unsigned long long maxmem,
+                     unsigned long long base)
+{
+    unsigned long long bootEnd = base + qemuHvBalloonBootAboveGap(def);
+    unsigned long long sticks = maxmem * 1024 - MIN(maxmem * 1024, qemuHvBalloonBoot(def));
+
+    if (sticks > 0)
+        bootEnd = VIR_ROUND_UP(bootEnd, GIB);
+
+    return VIR_ROUND_UP(bootEnd + sticks, GIB) + qemuHvBalloonPCIHole(def);
+}
+
+
+static unsigned long long
+qemuHvBalloonEnd(const virDomainDef *def,
+                 unsigned long long maxmem,
+                 bool amd)
+{
+    unsigned long long end = qemuHvBalloonEndFrom(def, maxmem, 4 * GIB);
+
+    if (amd && end > QEMU_HVBALLOON_HT_START)
+        return qemuHvBalloonEndFrom(def, maxmem, QEMU_HVBALLOON_HT_END);
+
+    return end;
+}
+
+
+static bool
+qemuHvBalloonMachineMindsHT(const virDomainDef *def)
+{
+    const char *version = strrchr(def->os.machine, '-');
+
+    return !version ||
+        g_ascii_strtod(version + 1, NULL) > QEMU_HVBALLOON_HT_IGNORED_UP_TO;
+}
+
+
+/* Is the guest's processor made by AMD, as far as is known? Without KVM it is
+ * what the model says, and with KVM, unless a vendor was asked for, what the
+ * host has. */
+static bool
+qemuHvBalloonCPUIsAMD(const virDomainDef *def,
+                      const virCPUDef *hostcpu)
+{
+    const virCPUDef *cpu = def->cpu;
+
+    if (cpu && cpu->vendor_id)
+        return STREQ(cpu->vendor_id, "AuthenticAMD");
+
+    if (def->virtType == VIR_DOMAIN_VIRT_KVM)
+        return hostcpu && STREQ_NULLABLE(hostcpu->vendor, "AMD");
+
+    /* QEMU's 'max' and 'qemu64' are */
+    if (!cpu || cpu->mode != VIR_CPU_MODE_CUSTOM || !cpu->model ||
+        STREQ(cpu->model, "qemu64"))
+        return true;
+
+    return STREQ_NULLABLE(virCPUGetVendorForModel(def->os.arch, cpu->model), "AMD");
+}
+
+
+static unsigned int
+qemuHvBalloonHostBits(const virCPUDef *hostcpu)
+{
+    return hostcpu && hostcpu->addr && hostcpu->addr->bits > 0 ? hostcpu->addr->bits : 0;
+}
+
+
+/* How many bits of an address the guest's processor has; 0 if that is not
+ * known. */
+static unsigned int
+qemuHvBalloonCPUBits(const virDomainDef *def,
+                     const virCPUDef *hostcpu)
+{
+    const virCPUDef *cpu = def->cpu;
+    const virCPUMaxPhysAddrDef *addr = cpu ? cpu->addr : NULL;
+    unsigned int host = qemuHvBalloonHostBits(hostcpu);
+
+    if (addr && addr->mode == VIR_CPU_MAX_PHYS_ADDR_MODE_EMULATE)
+        return addr->bits > 0 ? addr->bits : QEMU_HVBALLOON_DEFAULT_BITS;
+
+    /* what the host has counts for nothing without KVM */
+    if (def->virtType != VIR_DOMAIN_VIRT_KVM)
+        return QEMU_HVBALLOON_DEFAULT_BITS;
+
+    if (addr)
+        return addr->limit > 0 && (host == 0 || addr->limit < host) ? addr->limit : host;
+
+    if (!cpu || cpu->mode == VIR_CPU_MODE_CUSTOM)
+        return QEMU_HVBALLOON_DEFAULT_BITS;
+
+    return host;
+}
+
+
+/* A processor without long mode has its own rules, and is left to QEMU. */
+static bool
+qemuHvBalloonCPUIs32Bit(const virDomainDef *def)
+{
+    const char *const models[] = {
+        "486", "athlon", "coreduo", "kvm32", "n270", "pentium", "pentium2",
+        "pentium3", "qemu32", NULL,
+    };
+
+    return def->cpu && def->cpu->mode == VIR_CPU_MODE_CUSTOM && def->cpu->model &&
+        g_strv_contains(models, def->cpu->model);
+}
+
+
+/* The largest <maxMemory> whose end is not above @limit, in KiB; 0 if there is
+ * none. */
+static unsigned long long
+qemuHvBalloonLargestMaxMemory(const virDomainDef *def,
+                              bool stock,
+                              bool amd,
+                              unsigned long long limit)
+{
+    unsigned long long fits = 0;
+    unsigned long long tooMuch = def->mem.max_memory / QEMU_HVBALLOON_STICK_GRANULE + 1;
+    unsigned long long least = virDomainDefGetMemoryInitial(def);
+
+    while (fits + 1 < tooMuch) {
+        unsigned long long mid = fits + (tooMuch - fits) / 2;
+        unsigned long long maxmem = qemuHvBalloonMaxmemOf(def, stock, mid * QEMU_HVBALLOON_STICK_GRANULE);
+
+        if (qemuHvBalloonEnd(def, maxmem, amd) <= limit)
+            fits = mid;
+        else
+            tooMuch = mid;
+    }
+
+    fits *= QEMU_HVBALLOON_STICK_GRANULE;
+    return fits >= least ? fits : 0;
+}
+
+
+static unsigned int
+qemuHvBalloonBitsFor(unsigned long long end)
+{
+    unsigned int bits = 32;
+
+    while (bits < 63 && 1ULL << bits < end)
+        bits++;
+
+    return bits;
+}
+
+
+/* @most: what the CPU could be made to have. */
+static void
+qemuHvBalloonReportAddressSpace(const virDomainDef *def,
+                                unsigned int bits,
+                                unsigned int needed,
+                                unsigned int most,
+                                unsigned long long largest)
+{
+    g_auto(virBuffer) fix = VIR_BUFFER_INITIALIZER;
+    g_autofree char *text = NULL;
+
+    if (largest > 0)
+        virBufferAsprintf(&fix, _("lower <maxMemory> to %1$llu KiB or less"), largest);
+    else
+        virBufferAddLit(&fix, _("lower <memory> and <maxMemory>"));
+
+    if (needed <= most)
+        virBufferAsprintf(&fix, _(", or let the CPU have more, if the host has: <maxphysaddr mode='emulate' bits='%1$u'/> in <cpu>"),
+                          needed);
+
+    text = virBufferContentAndReset(&fix);
+    virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                   _("<maxMemory> of %1$llu KiB, with the room for PCI devices above it, needs %2$u bits of physical address, the CPU of this domain has %3$u: %4$s"),
+                   (unsigned long long)def->mem.max_memory, needed, bits, text);
+}
+
+
+int
+qemuHvBalloonCheckAddressSpace(const virDomainDef *def,
+                               virQEMUCaps *qemuCaps,
+                               const virCPUDef *hostcpu)
+{
+    unsigned int bits = qemuHvBalloonCPUBits(def, hostcpu);
+    unsigned int host = qemuHvBalloonHostBits(hostcpu);
+    bool amd = qemuHvBalloonCPUIsAMD(def, hostcpu) && qemuHvBalloonMachineMindsHT(def);
+    bool stock = qemuHvBalloonIsStock(def, qemuCaps);
+    unsigned long long end;
+
+    if (!virDomainDefHasHypervMemballoon(def) || bits == 0 || bits > 62 ||
+        qemuHvBalloonCPUIs32Bit(def))
+        return 0;
+
+    end = qemuHvBalloonEnd(def, qemuHvBalloonMaxmemFor(def, qemuCaps), amd);
+    if (end <= 1ULL << bits)
+        return 0;
+
+    qemuHvBalloonReportAddressSpace(def, bits, qemuHvBalloonBitsFor(end),
+                                    host > 0 ? host : QEMU_HVBALLOON_MOST_BITS,
+                                    qemuHvBalloonLargestMaxMemory(def, stock, amd, 1ULL << bits));
+    return -1;
+}
+
+
+int
+qemuHvBalloonStartValidate(virQEMUDriver *driver,
+                           const virDomainDef *def,
+                           virQEMUCaps *qemuCaps)
+{
+    g_autoptr(virCPUDef) hostcpu = NULL;
+
+    if (!virDomainDefHasHypervMemballoon(def) ||
+        def->virtType != VIR_DOMAIN_VIRT_KVM ||
+        qemuHvBalloonEnd(def, qemuHvBalloonMaxmemFor(def, qemuCaps), true) <= QEMU_HVBALLOON_EVERY_HOST)
+        return 0;
+
+    hostcpu = virQEMUDriverGetHostCPU(driver);
+    return qemuHvBalloonCheckAddressSpace(def, qemuCaps, hostcpu);
+}
+
+
+/* "N KiB ('A')" for each memory device. */
+static char *
+qemuHvBalloonNameSticks(const virDomainDef *def)
+{
+    g_auto(virBuffer) buf = VIR_BUFFER_INITIALIZER;
+    size_t i;
+
+    for (i = 0; i < def->nmems; i++) {
+        virBufferAsprintf(&buf, "%llu KiB", def->mems[i]->size);
+        if (def->mems[i]->info.alias)
+            virBufferAsprintf(&buf, " ('%s')", def->mems[i]->info.alias);
+        virBufferAddLit(&buf, ", ");
+    }
+
+    virBufferTrim(&buf, ", ");
+    return virBufferContentAndReset(&buf);
+}
+
+
+/* Clients define a domain again with nothing but <memory> changed: the driver's
+ * sticks, which nobody asked for, are dropped where they leave no boot memory.
+ * Returns what the others have. */
+static unsigned long long
+qemuHvBalloonDropSticks(virDomainDef *def,
+                        unsigned long long total)
+{
+    unsigned long long sticks = 0;
+    size_t i;
+
+    for (i = 0; i < def->nmems; i++)
+        sticks += def->mems[i]->size;
+
+    for (i = def->nmems; i > 0 && sticks >= total; i--) {
+        virDomainMemoryDef *mem = def->mems[i - 1];
+
+        if (!qemuHvBalloonStickIsDriverOwned(mem))
+            continue;
+
+        sticks -= mem->size;
+        VIR_DELETE_ELEMENT(def->mems, i - 1, def->nmems);
+        virDomainMemoryDefFree(mem);
+    }
+
+    return sticks;
+}
+
+
+int
+qemuHvBalloonFitSizes(virDomainDef *def)
+{
+    unsigned long long total = virDomainDefGetMemoryTotal(def);
+    g_autofree char *names = NULL;
+
+    /* with NUMA cells libvirt adds <memory> up by itself */
+    if (total == 0 || virDomainNumaGetNodeCount(def->numa) > 0)
+        return 0;
+
+    if (qemuHvBalloonDropSticks(def, total) >= total) {
+        names = qemuHvBalloonNameSticks(def);
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("<memory> of %1$llu KiB leaves nothing to boot with beside memory devices of %2$s: raise <memory>, which is boot memory and all of them, or remove what is too much"),
+                       total, names);
+        return -1;
+    }
+
+    if (def->mem.max_memory > 0 && total > def->mem.max_memory) {
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("<memory> of %1$llu KiB is above <maxMemory> of %2$llu KiB: raise <maxMemory> or lower <memory>"),
+                       total, (unsigned long long)def->mem.max_memory);
+        return -1;
+    }
+
+    return 0;
+}

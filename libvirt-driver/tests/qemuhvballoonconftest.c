@@ -1,0 +1,449 @@
+/*
+ * qemuhvballoonconftest.c: definitions with a hyperv balloon that are read,
+ *                          defined again, attached to and checked
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <config.h>
+
+#include "qemu/qemu_alias.h"
+#include "qemu/qemu_hotplug.h"
+#include "qemu/qemu_hvballoon.h"
+#include "qemu/qemu_hvballoon_conf.h"
+#include "qemumonitortestutils.h"
+#include "testutils.h"
+#include "testutilsqemu.h"
+
+#define LIBVIRT_QEMU_MONITOR_PRIV_H_ALLOW
+#include "qemu/qemu_monitor_priv.h"
+
+#define VIR_FROM_THIS VIR_FROM_NONE
+
+#define GIB (1024ULL * 1024)
+#define TIB (1024 * GIB)
+
+static virQEMUDriver driver;
+static virQEMUCaps *caps;
+
+/* What a definition that a user gives is read with; one that libvirt stored, or
+ * that comes with a migration or a saved guest; and that of a running guest. */
+#define NEW (VIR_DOMAIN_DEF_PARSE_INACTIVE | VIR_DOMAIN_DEF_PARSE_ABI_UPDATE)
+#define STORED VIR_DOMAIN_DEF_PARSE_INACTIVE
+#define RUNNING 0
+
+#define STICK_AT(alias, gib, where) \
+    "<memory model='haprot'><target insert='on-demand'>" \
+    "<size unit='GiB'>" gib "</size>" where "</target>" \
+    "<alias name='" alias "'/></memory>"
+#define STICK(alias, gib) STICK_AT(alias, gib, "")
+
+#define EXPECT(what, ...) \
+    do { \
+        if (!(what)) { \
+            fprintf(stderr, "%s:%d: ", __FILE__, __LINE__); \
+            fprintf(stderr, __VA_ARGS__); \
+            fputc('\n', stderr); \
+            return -1; \
+        } \
+    } while (0)
+
+
+/* @sizes: <maxMemory>, <memory>; @more: <cpu> and the like. */
+static virDomainDef *
+testDefNew(const char *type,
+           const char *machine,
+           unsigned long long maxMemory,
+           unsigned long long memory,
+           const char *more,
+           const char *devices,
+           unsigned int flags)
+{
+    g_autofree char *xml =
+        g_strdup_printf("<domain type='%s'><name>guest</name>"
+                        "<uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid>"
+                        "<maxMemory>%llu</maxMemory><memory>%llu</memory><vcpu>1</vcpu>"
+                        "<os><type arch='x86_64' machine='%s'>hvm</type></os>"
+                        "<features><acpi/></features>%s<devices>"
+                        "<emulator>/usr/bin/qemu-system-x86_64</emulator>"
+                        "<memballoon model='hyperv'/>%s</devices></domain>",
+                        type, maxMemory, memory, machine, more, devices);
+
+    return virDomainDefParseString(xml, driver.xmlopt, NULL, flags);
+}
+
+
+static int
+testExpectError(const char *text)
+{
+    const char *message = virGetLastErrorMessage();
+
+    EXPECT(virGetLastErrorCode() != VIR_ERR_OK && strstr(message, text),
+           "expected an error with '%s', got '%s'", text, message);
+    virResetLastError();
+    return 0;
+}
+
+
+/*
+ * What the processor can address
+ */
+
+typedef struct {
+    const char *name;
+    const char *type;
+    const char *machine;
+    const char *cpu;
+    unsigned long long maxMemory;
+    int hostBits;               /* 0: the host is not known */
+    const char *vendor;         /* of the host */
+    const char *error;          /* NULL: it is well */
+} testSpaceCase;
+
+#define PASSTHROUGH(more) "<cpu mode='host-passthrough'>" more "</cpu>"
+#define MODEL(more) "<cpu mode='custom' match='exact' check='none'><model fallback='allow'>Nehalem</model>" more "</cpu>"
+
+static const testSpaceCase spaceCases[] = {
+    { "the host's, not known", "kvm", "q35", PASSTHROUGH(""), 64 * TIB, .error = NULL },
+    { "the host's, enough", "kvm", "q35", PASSTHROUGH(""), 8 * TIB, 46, "Intel", NULL },
+    { "the host's, 39 bits", "kvm", "q35", PASSTHROUGH(""), 1 * TIB, 39, "Intel",
+      "needs 41 bits of physical address, the CPU of this domain has 39: lower <maxMemory> to 466616320 KiB or less" },
+    { "host-model too", "kvm", "q35", "<cpu mode='host-model'/>", 1 * TIB, 39, "Intel", "has 39" },
+    { "and maximum", "kvm", "q35", "<cpu mode='maximum'/>", 1 * TIB, 39, "Intel", "has 39" },
+    { "a model does not follow the host", "kvm", "q35", MODEL(""), 1 * TIB, 46, "Intel", "has 40" },
+    { "but where it is told to", "kvm", "q35", MODEL("<maxphysaddr mode='passthrough'/>"), 1 * TIB, 46, "Intel", NULL },
+    { "and by no more than that", "kvm", "q35", MODEL("<maxphysaddr mode='passthrough' limit='40'/>"), 1 * TIB, 46, "Intel", "has 40" },
+    { "nor than the host has", "kvm", "q35", MODEL("<maxphysaddr mode='passthrough' limit='44'/>"), 1 * TIB, 39, "Intel", "has 39" },
+    { "as many as are said", "kvm", "q35", MODEL("<maxphysaddr mode='emulate' bits='41'/>"), 1 * TIB, 46, "Intel", NULL },
+    { "without KVM the host does not count", "qemu", "q35", "<cpu mode='maximum'/>", 2 * TIB, 46, "Intel", "has 40" },
+    { "nor what is passed through of it", "qemu", "q35", MODEL("<maxphysaddr mode='passthrough'/>"), 2 * TIB, 46, "Intel", "has 40" },
+    { "without KVM, said", "qemu", "q35", "<cpu mode='maximum'><maxphysaddr mode='emulate' bits='42'/></cpu>", 2 * TIB, .error = NULL },
+    /* the PCI hole of q35 is 32 GiB, that of pc 2 GiB */
+    { "just below 1 TiB", "kvm", "q35", MODEL(""), 957 * GIB, .error = NULL },
+    { "just above it", "kvm", "q35", MODEL(""), 957 * GIB + 2048, .error = "lower <maxMemory> to 1003487232 KiB or less" },
+    { "the same with a smaller hole", "kvm", "pc", MODEL(""), 987 * GIB, .error = NULL },
+    { "above it", "kvm", "pc", MODEL(""), 987 * GIB + 2048, .error = "has 40" },
+    /* AMD: what reaches into the range at 1012 GiB is moved above 1 TiB */
+    { "AMD below the range", "kvm", "pc", PASSTHROUGH(""), 975 * GIB, 40, "AMD", NULL },
+    { "AMD above it, too few bits", "kvm", "pc", PASSTHROUGH(""), 975 * GIB + 2048, 40, "AMD", "needs 41 bits" },
+    { "Intel above it", "kvm", "pc", PASSTHROUGH(""), 975 * GIB + 2048, 40, "Intel", NULL },
+    { "AMD above it, enough bits", "kvm", "pc", PASSTHROUGH(""), 975 * GIB + 2048, 41, "AMD", NULL },
+    { "AMD by name", "kvm", "pc", "<cpu mode='custom'><model vendor_id='AuthenticAMD'>Nehalem</model></cpu>",
+      975 * GIB + 2048, 46, "Intel", "needs 41 bits" },
+    { "an old machine does not mind", "kvm", "pc-i440fx-7.0", PASSTHROUGH(""), 975 * GIB + 2048, 40, "AMD", NULL },
+    { "a newer one does", "kvm", "pc-i440fx-7.1", PASSTHROUGH(""), 975 * GIB + 2048, 40, "AMD", "needs 41 bits" },
+    { "AMD without KVM", "qemu", "pc", "<cpu mode='custom'><model fallback='allow'>EPYC</model></cpu>", 975 * GIB + 2048, .error = "needs 41 bits" },
+    { "32 bits have rules of their own", "qemu", "pc", "<cpu mode='custom'><model fallback='allow'>qemu32</model></cpu>", 2 * TIB, .error = NULL },
+};
+
+
+static int
+testSpace(const void *opaque)
+{
+    const testSpaceCase *test = opaque;
+    virCPUMaxPhysAddrDef addr = { .mode = VIR_CPU_MAX_PHYS_ADDR_MODE_PASSTHROUGH, .bits = test->hostBits };
+    virCPUDef host = { .vendor = (char *)test->vendor, .addr = &addr };
+    g_autoptr(virDomainDef) def =
+        testDefNew(test->type, test->machine, test->maxMemory, 1 * GIB, test->cpu, "",
+                   STORED | VIR_DOMAIN_DEF_PARSE_SKIP_VALIDATE);
+    int rc;
+
+    if (!def)
+        return -1;
+
+    rc = qemuHvBalloonCheckAddressSpace(def, caps, test->hostBits ? &host : NULL);
+    EXPECT((rc < 0) == (test->error != NULL), "%d: %s", rc, virGetLastErrorMessage());
+    return test->error ? testExpectError(test->error) : 0;
+}
+
+
+/* What no host has is not offered as the way. */
+static int
+testSpaceFix(const void *opaque G_GNUC_UNUSED)
+{
+    virCPUMaxPhysAddrDef addr = { .mode = VIR_CPU_MAX_PHYS_ADDR_MODE_PASSTHROUGH, .bits = 39 };
+    virCPUDef host = { .vendor = (char *)"Intel", .addr = &addr };
+    g_autoptr(virDomainDef) def = testDefNew("kvm", "q35", 1 * TIB, 1 * GIB, PASSTHROUGH(""), "", STORED);
+
+    if (!def)
+        return -1;
+
+    EXPECT(qemuHvBalloonCheckAddressSpace(def, caps, &host) < 0, "not refused");
+    EXPECT(!strstr(virGetLastErrorMessage(), "maxphysaddr"), "%s", virGetLastErrorMessage());
+
+    addr.bits = 46;
+    g_clear_pointer(&def, virDomainDefFree);
+    if (!(def = testDefNew("kvm", "q35", 1 * TIB, 1 * GIB, MODEL(""), "",
+                           STORED | VIR_DOMAIN_DEF_PARSE_SKIP_VALIDATE)))
+        return -1;
+
+    virResetLastError();
+    EXPECT(qemuHvBalloonCheckAddressSpace(def, caps, &host) < 0, "not refused");
+    return testExpectError("<maxphysaddr mode='emulate' bits='41'/>");
+}
+
+
+/*
+ * Definitions that are given again
+ */
+
+typedef struct {
+    const char *name;
+    unsigned long long oldMemory;   /* GiB */
+    const char *oldSticks;
+    unsigned long long memory;      /* GiB */
+    const char *sticks;
+    unsigned long long boot;        /* GiB, after */
+    size_t nmems;                   /* after */
+} testRedefineCase;
+
+#define TWO_STICKS STICK("ua-haprot0", "2") STICK("ua-haprot1", "1")
+
+static const testRedefineCase redefineCases[] = {
+    { "the same", 5, TWO_STICKS, 5, TWO_STICKS, 2, 2 },
+    { "a lower <memory> is less of the driver's sticks", 5, TWO_STICKS, 4, TWO_STICKS, 2, 1 },
+    { "and boot memory when they are gone", 3, STICK("ua-haprot0", "1"), 2, STICK("ua-haprot0", "1"), 2, 0 },
+    { "a higher one is boot memory", 5, TWO_STICKS, 6, TWO_STICKS, 3, 2 },
+    { "a user's sticks stay", 6, TWO_STICKS STICK("ua-mine", "1"), 3, TWO_STICKS STICK("ua-mine", "1"), 2, 1 },
+    { "who changes sticks too gets what is said", 6, TWO_STICKS, 4, TWO_STICKS, 1, 2 },
+    { "no sticks", 2, "", 1, "", 1, 0 },
+};
+
+
+static int
+testRedefine(const void *opaque)
+{
+    const testRedefineCase *test = opaque;
+    bool changed = strstr(test->name, "changes sticks") != NULL;
+    g_autoptr(virDomainDef) old =
+        testDefNew("kvm", "q35", 8 * GIB, test->oldMemory * GIB, "",
+                   changed ? STICK("ua-haprot0", "3") : test->oldSticks, STORED);
+    g_autoptr(virDomainDef) def =
+        testDefNew("kvm", "q35", 8 * GIB, test->memory * GIB, "", test->sticks, NEW);
+
+    if (!old || !def)
+        return -1;
+
+    qemuHvBalloonRedefined(old, def);
+    EXPECT(virDomainDefGetMemoryTotal(def) == test->memory * GIB,
+           "total %llu KiB", virDomainDefGetMemoryTotal(def));
+    EXPECT(virDomainDefGetMemoryInitial(def) == test->boot * GIB,
+           "boot memory %llu KiB", virDomainDefGetMemoryInitial(def));
+    EXPECT(def->nmems == test->nmems, "%zu sticks", def->nmems);
+    return 0;
+}
+
+
+/* Where a stick of the driver's was is of no use to a new definition. All else
+ * needs it: a migration, a saved guest, a guest that runs. */
+static int
+testStickAddress(const void *opaque G_GNUC_UNUSED)
+{
+    const struct {
+        unsigned int flags;
+        unsigned long long own;
+    } reads[] = { { NEW, 0 }, { STORED, 0x180000000 }, { RUNNING, 0x180000000 } };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(reads); i++) {
+        g_autoptr(virDomainDef) def =
+            testDefNew("kvm", "q35", 8 * GIB, 4 * GIB, "",
+                       STICK_AT("ua-haprot3", "1", "<address base='0x180000000'/>")
+                       STICK_AT("ua-haprot", "1", "<address base='0x1c0000000'/>"),
+                       reads[i].flags);
+
+        if (!def)
+            return -1;
+
+        EXPECT(def->mems[0]->target.haprot.address == reads[i].own,
+               "%zu: the driver's at 0x%llx", i, def->mems[0]->target.haprot.address);
+        EXPECT(def->mems[1]->target.haprot.address == 0x1c0000000,
+               "%zu: the user's at 0x%llx", i, def->mems[1]->target.haprot.address);
+    }
+
+    return 0;
+}
+
+
+/*
+ * attach-device and detach-device
+ */
+
+static const char *const otherModels[] = {
+    "<memory model='dimm'><target><size unit='MiB'>512</size><node>0</node></target></memory>",
+    "<memory model='virtio-mem'><target><size unit='MiB'>512</size><node>0</node>"
+    "<block unit='MiB'>2</block><requested unit='MiB'>512</requested></target></memory>",
+    "<memory model='nvdimm'><source><path>/tmp/nvdimm</path></source>"
+    "<target><size unit='MiB'>512</size><node>0</node></target></memory>",
+    "<memory model='virtio-pmem' access='shared'><source><path>/tmp/pmem</path></source>"
+    "<target><size unit='MiB'>512</size></target></memory>",
+};
+
+
+/* The guest has no NUMA cells, no slots and no addresses for them: the reason
+ * that counts comes first. To be detached, any may be described. */
+static int
+testOtherModels(const void *opaque G_GNUC_UNUSED)
+{
+    g_autoptr(virDomainDef) def = testDefNew("kvm", "q35", 8 * GIB, 1 * GIB, "", "", STORED);
+    size_t i;
+
+    if (!def)
+        return -1;
+
+    for (i = 0; i < 2 * G_N_ELEMENTS(otherModels); i++) {
+        unsigned int flags = i % 2 ? NEW : VIR_DOMAIN_DEF_PARSE_ABI_UPDATE;
+        g_autoptr(virDomainDeviceDef) dev =
+            virDomainDeviceDefParse(otherModels[i / 2], def, driver.xmlopt, NULL, flags);
+
+        EXPECT(!dev, "'%s' is taken", otherModels[i / 2]);
+        if (testExpectError("of 524288 KiB cannot be used beside memory balloon model 'hyperv': "
+                            "'virsh setmem' adds memory up to <maxMemory>") < 0)
+            return -1;
+    }
+
+    return 0;
+}
+
+
+typedef struct {
+    const char *name;
+    const char *state;          /* of the stick */
+    const char *obstacle;       /* state of the balloon */
+    const char *error;
+} testDetachCase;
+
+static const testDetachCase detachCases[] = {
+    { "detach: in use", "inuse", "idle",
+      "the stick 'ua-mine' of 1048576 KiB is in use by the guest: lower the guest's memory by setmem" },
+    { "detach: another kernel", "inuse", "new-kernel",
+      "the stick 'ua-mine' of 1048576 KiB cannot be removed: internal error: unable to execute QEMU command 'device_del': not today" },
+    { "detach: another reason", "idle", "idle", "'ua-mine' of 1048576 KiB cannot be removed: internal error: unable to execute QEMU command 'device_del': not today" },
+};
+
+
+static int
+testDetachScript(qemuMonitorTest *mon,
+                 const testDetachCase *test)
+{
+    g_autofree char *sticks =
+        g_strdup_printf("{\"return\": [{\"id\": \"ua-mine\", \"qom-path\": \"/machine/peripheral/ua-mine\","
+                        " \"memdev\": \"/objects/memua-mine\", \"addr\": 4294967296, \"size\": 1073741824,"
+                        " \"insert\": \"on-demand\", \"state\": \"%s\", \"added\": 1073741824, \"released\": 0}]}",
+                        test->state);
+    g_autofree char *info =
+        g_strdup_printf("{\"return\": {\"connected\": true, \"guest\": \"linux\", \"can-balloon\": true,"
+                        " \"can-hot-add\": true, \"alignment\": 134217728, \"state\": \"%s\","
+                        " \"target\": 2147483648, \"actual\": 2147483648, \"boot\": 1073741824,"
+                        " \"capacity\": 2147483648, \"released\": 0, \"in-doubt\": 0, \"ghosts\": 0,"
+                        " \"ungranted\": 0, \"counters\": {}}}", test->obstacle);
+
+    return qemuMonitorTestAddItem(mon, "device_del",
+                                  "{\"error\": {\"class\": \"GenericError\", \"desc\": \"not today\"}}") < 0 ||
+        qemuMonitorTestAddItem(mon, "query-haprot", sticks) < 0 ||
+        qemuMonitorTestAddItem(mon, "qom-list", "{\"return\": []}") < 0 ||
+        qemuMonitorTestAddItem(mon, "query-hv-balloon", info) < 0 ? -1 : 0;
+}
+
+
+static virDomainObj *
+testRunningNew(void)
+{
+    virDomainObj *vm = virDomainObjNew(driver.xmlopt);
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    priv->qemuCaps = virObjectRef(caps);
+    if (!(vm->def = testDefNew("kvm", "q35", 8 * GIB, 2 * GIB, "", STICK("ua-mine", "1"), RUNNING)) ||
+        qemuDomainAssignAddresses(vm->def, priv->qemuCaps, &driver, vm, true) < 0 ||
+        qemuAssignDeviceAliases(vm->def) < 0) {
+        virDomainObjEndAPI(&vm);
+        return NULL;
+    }
+
+    vm->def->id = 7;
+    return vm;
+}
+
+
+static int
+testDetach(const void *opaque)
+{
+    const testDetachCase *test = opaque;
+    virDomainObj *vm = testRunningNew();
+    qemuDomainObjPrivate *priv;
+    virDomainDeviceDef dev = { .type = VIR_DOMAIN_DEVICE_MEMORY };
+    qemuMonitorTest *mon;
+    int rc = 0;
+    int ret;
+
+    if (!vm || !(mon = qemuMonitorTestNew(driver.xmlopt, vm, NULL, NULL)))
+        return -1;
+
+    priv = vm->privateData;
+    priv->mon = qemuMonitorTestGetMonitor(mon);
+    virObjectUnlock(priv->mon);
+
+    ret = testDetachScript(mon, test);
+    dev.data.memory = vm->def->mems[0];
+    if (ret == 0)
+        rc = qemuDomainDetachDeviceLive(vm, &dev, &driver, false);
+
+    if (rc == 0 || vm->def->nmems != 1) {
+        fprintf(stderr, "it was removed\n");
+        ret = -1;
+    } else {
+        ret = testExpectError(test->error);
+    }
+
+    virObjectLock(priv->mon);
+    qemuMonitorTestFree(mon);
+    priv->mon = NULL;
+    vm->def->id = -1;
+    virDomainObjEndAPI(&vm);
+    return ret;
+}
+
+
+#define RUN_ALL(cases, function) \
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) { \
+        if (virTestRun(cases[i].name, function, &cases[i]) < 0) \
+            ret = EXIT_FAILURE; \
+    }
+
+static int
+mymain(void)
+{
+    g_autoptr(GHashTable) latest = testQemuGetLatestCaps();
+    g_autoptr(GHashTable) capsCache = virHashNew(virObjectUnref);
+    g_autoptr(GHashTable) schemaCache = virHashNew((GDestroyNotify) g_hash_table_unref);
+    int ret = EXIT_SUCCESS;
+    size_t i;
+
+    if (qemuTestDriverInit(&driver) < 0)
+        return EXIT_FAILURE;
+
+    virEventRegisterDefaultImpl();
+    if (!(caps = testQemuGetRealCaps("x86_64", "10.0.0", "+hvballoon", latest,
+                                     capsCache, schemaCache, NULL)) ||
+        qemuTestCapsCacheInsert(driver.qemuCapsCache, caps) < 0)
+        return EXIT_FAILURE;
+
+    RUN_ALL(spaceCases, testSpace);
+    RUN_ALL(redefineCases, testRedefine);
+    RUN_ALL(detachCases, testDetach);
+
+    if (virTestRun("what the CPU could have", testSpaceFix, NULL) < 0 ||
+        virTestRun("address of the driver's sticks", testStickAddress, NULL) < 0 ||
+        virTestRun("memory devices of other models", testOtherModels, NULL) < 0)
+        ret = EXIT_FAILURE;
+
+    virObjectUnref(caps);
+    qemuTestDriverFree(&driver);
+    return ret;
+}
+
+VIR_TEST_MAIN_PRELOAD(mymain,
+                      VIR_TEST_MOCK("virpci"),
+                      VIR_TEST_MOCK("domaincaps"),
+                      VIR_TEST_MOCK("virprocess"),
+                      VIR_TEST_MOCK("qemuhotplug"));
