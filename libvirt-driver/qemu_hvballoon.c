@@ -1533,9 +1533,10 @@ qemuHvBalloonSticksAreAsBefore(const virDomainDef *old,
 }
 
 
-void
-qemuHvBalloonRedefined(const virDomainDef *old,
-                       virDomainDef *def)
+/* @def may be @old with a lower <memory> and nothing else changed. */
+static void
+qemuHvBalloonKeepBoot(const virDomainDef *old,
+                      virDomainDef *def)
 {
     unsigned long long total = virDomainDefGetMemoryTotal(def);
     qemuHvBalloonPlanStick others = { 0 };
@@ -1561,6 +1562,18 @@ qemuHvBalloonRedefined(const virDomainDef *old,
         return;
 
     virDomainDefSetMemoryTotal(def, total);
+}
+
+
+void
+qemuHvBalloonRedefined(virDomainObj *vm,
+                       const virDomainDef *old)
+{
+    qemuHvBalloonKeepBoot(old, vm->newDef ? vm->newDef : vm->def);
+
+    /* some clients edit what they see of a domain that runs */
+    if (vm->newDef)
+        qemuHvBalloonKeepBoot(vm->def, vm->newDef);
 }
 
 

@@ -191,6 +191,8 @@ typedef struct {
     const char *name;
     unsigned long long oldMemory;   /* GiB */
     const char *oldSticks;
+    unsigned long long liveMemory;  /* GiB; 0: it does not run */
+    const char *liveSticks;
     unsigned long long memory;      /* GiB */
     const char *sticks;
     unsigned long long boot;        /* GiB, after */
@@ -200,13 +202,17 @@ typedef struct {
 #define TWO_STICKS STICK("ua-haprot0", "2") STICK("ua-haprot1", "1")
 
 static const testRedefineCase redefineCases[] = {
-    { "the same", 5, TWO_STICKS, 5, TWO_STICKS, 2, 2 },
-    { "a lower <memory> is less of the driver's sticks", 5, TWO_STICKS, 4, TWO_STICKS, 2, 1 },
-    { "and boot memory when they are gone", 3, STICK("ua-haprot0", "1"), 2, STICK("ua-haprot0", "1"), 2, 0 },
-    { "a higher one is boot memory", 5, TWO_STICKS, 6, TWO_STICKS, 3, 2 },
-    { "a user's sticks stay", 6, TWO_STICKS STICK("ua-mine", "1"), 3, TWO_STICKS STICK("ua-mine", "1"), 2, 1 },
-    { "who changes sticks too gets what is said", 6, TWO_STICKS, 4, TWO_STICKS, 1, 2 },
-    { "no sticks", 2, "", 1, "", 1, 0 },
+    { "the same", 5, TWO_STICKS, 0, "", 5, TWO_STICKS, 2, 2 },
+    { "a lower <memory> is less of the driver's sticks", 5, TWO_STICKS, 0, "", 4, TWO_STICKS, 2, 1 },
+    { "and boot memory when they are gone", 3, STICK("ua-haprot0", "1"), 0, "", 2, STICK("ua-haprot0", "1"), 2, 0 },
+    { "a higher one is boot memory", 5, TWO_STICKS, 0, "", 6, TWO_STICKS, 3, 2 },
+    { "a user's sticks stay", 6, TWO_STICKS STICK("ua-mine", "1"), 0, "", 3, TWO_STICKS STICK("ua-mine", "1"), 2, 1 },
+    { "or so", 6, TWO_STICKS STICK("ua-mine", "1"), 0, "", 5, TWO_STICKS STICK("ua-mine", "1"), 2, 2 },
+    { "who changes sticks too gets what is said", 6, STICK("ua-haprot0", "3"), 0, "", 4, TWO_STICKS, 1, 2 },
+    { "no sticks", 2, "", 0, "", 1, "", 1, 0 },
+    { "while it runs", 5, TWO_STICKS, 2, "", 4, TWO_STICKS, 2, 1 },
+    { "live XML", 2, "", 5, TWO_STICKS, 4, TWO_STICKS, 2, 1 },
+    { "live XML, unchanged", 2, "", 5, TWO_STICKS, 5, TWO_STICKS, 2, 2 },
 };
 
 
@@ -214,17 +220,23 @@ static int
 testRedefine(const void *opaque)
 {
     const testRedefineCase *test = opaque;
-    bool changed = strstr(test->name, "changes sticks") != NULL;
     g_autoptr(virDomainDef) old =
-        testDefNew("kvm", "q35", 8 * GIB, test->oldMemory * GIB, "",
-                   changed ? STICK("ua-haprot0", "3") : test->oldSticks, STORED);
+        testDefNew("kvm", "q35", 8 * GIB, test->oldMemory * GIB, "", test->oldSticks, STORED);
+    g_autoptr(virDomainDef) live =
+        testDefNew("kvm", "q35", 8 * GIB, MAX(test->liveMemory, 1) * GIB, "", test->liveSticks, RUNNING);
     g_autoptr(virDomainDef) def =
         testDefNew("kvm", "q35", 8 * GIB, test->memory * GIB, "", test->sticks, NEW);
+    virDomainObj vm = { .def = def };
 
-    if (!old || !def)
+    if (!old || !live || !def)
         return -1;
 
-    qemuHvBalloonRedefined(old, def);
+    if (test->liveMemory > 0) {
+        vm.def = live;
+        vm.newDef = def;
+    }
+
+    qemuHvBalloonRedefined(&vm, old);
     EXPECT(virDomainDefGetMemoryTotal(def) == test->memory * GIB,
            "total %llu KiB", virDomainDefGetMemoryTotal(def));
     EXPECT(virDomainDefGetMemoryInitial(def) == test->boot * GIB,

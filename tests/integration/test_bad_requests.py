@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What cannot be done is refused by name, or visibly not done; nothing is lost by asking."""
 
+import os
+
 import pytest
 from checks import at_rest, go
 
@@ -32,6 +34,29 @@ def test_zero_is_refused(guest):
         guest.setmem(0)
     assert guest.actual() == before
     at_rest(guest)
+
+
+@pytest.mark.parametrize("flag", ["--live", "--config"])
+@pytest.mark.parametrize("model, more", [("dimm", ""), ("virtio-mem", "<block unit='MiB'>2</block><requested unit='MiB'>512</requested>")])
+def test_other_memory_devices_are_refused_for_the_real_reason(guest, model, more, flag):
+    path = os.path.join(os.environ["HVB_GUEST_RUN"], guest.name + ".other.xml")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(f"<memory model='{model}'><target><size unit='MiB'>512</size><node>0</node>{more}</target></memory>")
+    with pytest.raises(hvb.VirshError, match=f"'{model}' of {512 * MIB} KiB cannot be used beside.*'virsh setmem' adds memory"):
+        hvb.virsh("attach-device", guest.name, path, flag)
+
+
+@pytest.mark.parametrize("machine, ceiling", [("q35", 945 * GIB), ("pc", 975 * GIB)])
+def test_what_the_cpu_can_address(machine, ceiling):
+    """The largest ceiling that is taken is one that QEMU starts with, and nothing above it is taken."""
+    guest = hvb.Guest("hvbt-bad-space", memory=GIB, maximum=ceiling, machine=machine)
+    guest.remove()
+    guest.define()
+    hvb.virsh("start", "--paused", guest.name)
+    guest.remove()
+    guest = hvb.Guest("hvbt-bad-space", memory=GIB, maximum=ceiling + 2 * MIB, machine=machine)
+    with pytest.raises(hvb.VirshError, match=f"the CPU of this domain has 40: lower <maxMemory> to {ceiling} KiB or less"):
+        guest.define()
 
 
 @pytest.mark.parametrize("size", [64 * MIB, 1])

@@ -83,13 +83,13 @@ def test_setmem_of_a_stopped_domain(stopped, flags):
 
 def test_limits_of_a_stopped_domain(stopped):
     before = hvb.virsh("dumpxml", stopped.name)
-    refused(str(4 * GIB), stopped.setmem, 4 * GIB + 1, "--config")
-    refused(str(512 * MIB), stopped.setmem, 512 * MIB - 1, "--config")
+    refused(f"{4 * GIB} KiB: ask for no more than that, or raise", stopped.setmem, 4 * GIB + 1, "--config")
+    refused(f"{512 * MIB} KiB: ask for at least that, or lower", stopped.setmem, 512 * MIB - 1, "--config")
     refused("must not be zero", stopped.setmem, 0, "--config")
     refused("not running", stopped.setmem, GIB, "--live")
     refused("not running", stopped.setmem, GIB, "--live", "--config")
-    refused(str(4 * GIB), setmaxmem, stopped, 4 * GIB + 1, "--config")
-    refused(str(512 * MIB), setmaxmem, stopped, 512 * MIB - 1, "--config")
+    refused(f"{4 * GIB} KiB: ask for no more than that, or raise", setmaxmem, stopped, 4 * GIB + 1, "--config")
+    refused(f"{512 * MIB} KiB: ask for at least that, or lower", setmaxmem, stopped, 512 * MIB - 1, "--config")
     refused("not running", setmaxmem, stopped, GIB, "--live")
     assert hvb.virsh("dumpxml", stopped.name) == before, "what was refused changed something"
 
@@ -99,10 +99,23 @@ def test_setmaxmem_of_a_stopped_domain_is_boot_memory(stopped):
     setmaxmem(stopped, 3 * GIB, "--config")
     domain = stored(stopped)
     assert (domain.memory, domain.boot, domain.current) == (3 * GIB, 2 * GIB, 2 * GIB)
-    refused("nothing to boot with", setmaxmem, stopped, GIB, "--config")
-    setmaxmem(stopped, 1536 * MIB, "--current")
+    setmaxmem(stopped, 2560 * MIB, "--current")
     domain = stored(stopped)
-    assert (domain.memory, domain.boot, domain.current) == (1536 * MIB, 512 * MIB, 1536 * MIB)
+    assert (domain.memory, domain.boot, sizes(domain)) == (2560 * MIB, 2 * GIB, {"ua-haprot0": 512 * MIB}), "the driver's stick goes first"
+    setmaxmem(stopped, GIB, "--config")
+    domain = stored(stopped)
+    assert (domain.memory, domain.boot, domain.current, domain.sticks) == (GIB, GIB, GIB, [])
+
+
+def test_setmaxmem_of_a_stopped_domain_leaves_the_users_stick(stopped):
+    stopped.setmem(2 * GIB, "--config")
+    hvb.virsh("attach-device", stopped.name, stick_file(stopped, "ua-mine", 1024), "--config")
+    before = hvb.virsh("dumpxml", stopped.name)
+    refused(f"nothing to boot with beside the stick 'ua-mine' of {GIB} KiB: ask for more", setmaxmem, stopped, GIB, "--config")
+    assert hvb.virsh("dumpxml", stopped.name) == before
+    setmaxmem(stopped, 1536 * MIB, "--config")
+    domain = stored(stopped)
+    assert (domain.memory, domain.boot, sizes(domain)) == (1536 * MIB, 512 * MIB, {"ua-mine": GIB})
 
 
 def test_devices_of_a_stopped_domain(stopped):
@@ -137,7 +150,8 @@ def test_what_is_written_back_is_what_was_read(stopped):
     root.find("currentMemory").text = str(GIB)
     define(ET.tostring(root, encoding="unicode"))
     domain = stored(stopped)
-    assert (domain.memory, domain.current, domain.boot) == (3 * GIB, GIB, GIB - 256 * MIB)
+    assert (domain.memory, domain.current, domain.boot) == (3 * GIB, GIB, GIB), "less of the driver's stick, not of boot memory"
+    assert sizes(domain) == {"ua-haprot0": 2 * GIB - 256 * MIB, "ua-mine": 256 * MIB}
 
 
 def test_live_alone_and_config_alone(guest):
@@ -183,7 +197,8 @@ def test_setmaxmem_live_is_not_stored_and_config_is_not_live(guest):
     assert (guest.domain().memory, stored(guest).memory) == (total + 512 * MIB, 2 * GIB)
     setmaxmem(guest, 2 * GIB + 256 * MIB, "--config")
     assert (guest.domain().memory, stored(guest).memory, stored(guest).boot) == (total + 512 * MIB, 2 * GIB + 256 * MIB, GIB + 256 * MIB)
-    setmaxmem(guest, 2 * GIB, "--config")
+    setmaxmem(guest, GIB, "--config")
+    guest.setmem(2 * GIB, "--config")
     setmaxmem(guest, total, "--live")
     hvb.wait_until(guest.seen, 20, lambda: guest.domain().memory == total)
     # Less than the guest uses: nothing goes now, and nothing is held back for later.
@@ -198,7 +213,8 @@ def test_a_stick_of_the_user(guest):
     assert sizes(guest.domain())["ua-mine"] == sizes(stored(guest))["ua-mine"] == 256 * MIB
     assert stored(guest).current == 2 * GIB + 256 * MIB
     # The guest has it: not now, and nothing was lost by asking.
-    refused("(?i)use", hvb.virsh, "detach-device", guest.name, stick_file(guest, "ua-mine"), "--live")
+    refused(f"the stick 'ua-mine' of {256 * MIB} KiB is in use by the guest: lower the guest's memory by setmem",
+            hvb.virsh, "detach-device", guest.name, stick_file(guest, "ua-mine"), "--live")
     guest.wait_at(2 * GIB + 256 * MIB)
     at_rest(guest)
 
