@@ -302,8 +302,12 @@ class Guest:
         """virsh setmem, live unless FLAGS say otherwise."""
         virsh("setmem", self.name, kib, *(flags or ("--live",)))
 
+    def wait_told(self):
+        """Returns when libvirt says what QEMU says: it is told at most once a second."""
+        wait_until(lambda: f"libvirt is told; {self.seen()}", 5, lambda: self.domain().current == self.actual())
+
     def at(self, target):
-        """Have QEMU and libvirt come to rest there? libvirt is told at most once a second."""
+        """Have QEMU and libvirt come to rest there?"""
         actual = self.actual()
         return self.resting() and abs(actual - target) <= NEAR and self.domain().current == actual
 

@@ -11,6 +11,7 @@ OVERHEAD = 400 * MIB        # what QEMU may hold beside the guest's memory and t
 def at_rest(guest, memtotal=True, stock=False):
     """Every witness tells the same. MEMTOTAL is False for a guest that does not take what it is given, STOCK is True for one whose QEMU
     has no sticks."""
+    guest.wait_told()
     domain, actual = guest.domain(), guest.actual()
     assert (domain.memory, domain.current) == guest.dominfo(), "dumpxml and dominfo differ"
     assert domain.current == actual, f"dumpxml says {domain.current} KiB, query-balloon {actual} KiB"
