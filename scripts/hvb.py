@@ -95,9 +95,12 @@ def daemon_pid():
 
 
 def daemon_environ():
-    """What was in the daemon's environment when it was started, as NAME=VALUE."""
-    with open(f"/proc/{daemon_pid()}/environ", encoding="utf-8") as file:
-        return file.read().split("\0")
+    """What was in the daemon's environment when it was started, as NAME=VALUE; nothing while it is being restarted."""
+    try:
+        with open(f"/proc/{daemon_pid()}/environ", encoding="utf-8") as file:
+            return file.read().split("\0")
+    except OSError:
+        return []
 
 
 def kill_daemon():
