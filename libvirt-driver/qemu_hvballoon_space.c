@@ -265,10 +265,12 @@ qemuHvBalloonCPUBits(const virDomainDef *def,
     if (addr)
         return addr->limit > 0 && (host == 0 || addr->limit < host) ? addr->limit : host;
 
-    if (!cpu || cpu->mode == VIR_CPU_MODE_CUSTOM)
-        return QEMU_HVBALLOON_DEFAULT_BITS;
+    /* libvirt makes a model of 'host-model' when the domain starts */
+    if (cpu && (cpu->mode == VIR_CPU_MODE_HOST_PASSTHROUGH ||
+                cpu->mode == VIR_CPU_MODE_MAXIMUM))
+        return host;
 
-    return host;
+    return QEMU_HVBALLOON_DEFAULT_BITS;
 }
 
 
@@ -341,7 +343,9 @@ qemuHvBalloonReportAddressSpace(const virDomainDef *def,
     else
         virBufferAddLit(&fix, _("lower <memory> and <maxMemory>"));
 
-    if (needed <= most)
+    if (needed <= most && def->virtType == VIR_DOMAIN_VIRT_KVM)
+        virBufferAddLit(&fix, _(", or let the CPU have as many as the host, if these suffice: <maxphysaddr mode='passthrough'/> in <cpu>"));
+    else if (needed <= most)
         virBufferAsprintf(&fix, _(", or let the CPU have more, if the host has: <maxphysaddr mode='emulate' bits='%1$u'/> in <cpu>"),
                           needed);
 

@@ -108,7 +108,8 @@ static const testSpaceCase spaceCases[] = {
     { "the host's, enough", "kvm", "q35", PASSTHROUGH(""), 8 * TIB, 46, "Intel", NULL },
     { "the host's, 39 bits", "kvm", "q35", PASSTHROUGH(""), 1 * TIB, 39, "Intel",
       "needs 41 bits of physical address, the CPU of this domain has 39: lower <maxMemory> to 466616320 KiB or less" },
-    { "host-model too", "kvm", "q35", "<cpu mode='host-model'/>", 1 * TIB, 39, "Intel", "has 39" },
+    { "host-model is a model", "kvm", "q35", "<cpu mode='host-model'/>", 1 * TIB, 46, "Intel", "has 40" },
+    { "with the host's bits if said", "kvm", "q35", "<cpu mode='host-model'><maxphysaddr mode='passthrough'/></cpu>", 1 * TIB, 46, "Intel", NULL },
     { "and maximum", "kvm", "q35", "<cpu mode='maximum'/>", 1 * TIB, 39, "Intel", "has 39" },
     { "a model does not follow the host", "kvm", "q35", MODEL(""), 1 * TIB, 46, "Intel", "has 40" },
     { "but where it is told to", "kvm", "q35", MODEL("<maxphysaddr mode='passthrough'/>"), 1 * TIB, 46, "Intel", NULL },
@@ -179,6 +180,15 @@ testSpaceFix(const void *opaque G_GNUC_UNUSED)
 
     virResetLastError();
     EXPECT(qemuHvBalloonCheckAddressSpace(def, caps, &host) < 0, "not refused");
+    if (testExpectError("<maxphysaddr mode='passthrough'/>") < 0)
+        return -1;
+
+    g_clear_pointer(&def, virDomainDefFree);
+    if (!(def = testDefNew("qemu", "q35", 1 * TIB, 1 * GIB, MODEL(""), "",
+                           STORED | VIR_DOMAIN_DEF_PARSE_SKIP_VALIDATE)))
+        return -1;
+
+    EXPECT(qemuHvBalloonCheckAddressSpace(def, caps, NULL) < 0, "not refused");
     return testExpectError("<maxphysaddr mode='emulate' bits='41'/>");
 }
 

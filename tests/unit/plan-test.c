@@ -454,6 +454,21 @@ planConfig(Machine *m, guint64 stick, guint64 target)
     return stick;
 }
 
+/* The last part of the ceiling is no stick. */
+static void
+testConfigNamesWhatIsLeft(void)
+{
+    g_autofree char *refusal = NULL;
+    guint64 stick = 0;
+    Machine m;
+
+    machineInit(&m, 1 * GIB, 2 * GIB + MIB);
+    g_assert_false(qemuHvBalloonPlanConfig(&m.in, 2 * GIB + 1, &stick, &refusal));
+    g_assert_cmpstr(refusal, ==,
+                    "memory 2097153 KiB needs a stick of 1050624 KiB, <maxMemory> 2098176 KiB leaves only 1048576 KiB: "
+                    "ask for 2097152 KiB at most, or raise <maxMemory>");
+}
+
 static void
 testConfig(void)
 {
@@ -1113,6 +1128,7 @@ main(int argc, char **argv)
     g_test_add_func("/plan/reconcile/unneeded", testReconcile);
     g_test_add_func("/plan/reconcile/clamp", testReconcileClamps);
     g_test_add_func("/plan/config", testConfig);
+    g_test_add_func("/plan/config/left", testConfigNamesWhatIsLeft);
     g_test_add_func("/plan/config-total", testConfigTotal);
     g_test_add_func("/plan/config-total/limits", testConfigTotalLimits);
     g_test_add_func("/plan/properties/live", testProperties);
