@@ -160,8 +160,7 @@ daemon_print_env() {
         [ -z "${!name:-}" ] || printf '%s=%s\n' "$name" "${!name}"
     done
     printf 'HVB_%s=%s\n' RUN "$RUN" STATE "$DAEMON_STATE" GUEST_RUN "$GUEST_RUN" VIRSH "$OBJ/libvirt/tools/virsh" \
-        EMULATOR "$OBJ/qemu/qemu-system-x86_64" KERNEL "$BUILD/guest/kernel" INITRD "$BUILD/guest/initrd" \
-        KERNEL_OTHER "$BUILD/guest-other/kernel" INITRD_OTHER "$BUILD/guest-other/initrd"
+        EMULATOR "$OBJ/qemu/qemu-system-x86_64" KERNEL "$BUILD/guest/kernel" INITRD "$BUILD/guest/initrd"
 }
 
 daemon_env

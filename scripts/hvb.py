@@ -40,6 +40,10 @@ class Timeout(Exception):
     """Something did not happen in time; the text says what was seen last."""
 
 
+class NoKernel(Exception):
+    """The archive does not give a kernel; the text says why."""
+
+
 def setup():
     """Starts the private daemon where it does not run, and takes over its environment."""
     subprocess.run([os.path.join(HERE, "daemon"), "start"], check=True)
@@ -111,6 +115,20 @@ def kill_daemon():
         wait_until("the daemon is gone", 10, lambda: daemon_pid() != pid, every=0.02)
 
 
+def guest_files(release):
+    """Kernel and initrd of the test guest of that name; scripts/guest-image knows the names, and has made it."""
+    if release == "this":
+        return {"kernel": os.environ["HVB_KERNEL"], "initrd": os.environ["HVB_INITRD"]}
+    folder = subprocess.run([os.path.join(HERE, "guest-image"), "--where", release], check=True, capture_output=True, text=True).stdout.strip()
+    if os.path.exists(folder + ".missing"):
+        with open(folder + ".missing", encoding="utf-8") as file:
+            raise NoKernel(file.read().strip())
+    paths = {name: os.path.join(folder, name) for name in ("kernel", "initrd")}
+    if not all(map(os.path.exists, paths.values())):
+        raise FileNotFoundError(f"{folder} has no test guest: scripts/guest-image {release} makes it, or says why it cannot")
+    return paths
+
+
 def size(element):
     """A size element of domain XML in KiB."""
     return int(element.text) * UNITS[element.get("unit", "KiB")] // 1024
@@ -156,13 +174,11 @@ def mib(kib):
 class Guest:
     """One test guest. Options are those of guest_xml.domain_xml (memory, maximum, vcpus, machine, accel, cmdline).
 
-    With release="other" it has the kernel of the Debian release that this machine is not; INITRD is instead of that release's."""
+    RELEASE is a kernel as scripts/guest-image calls them, "this" being that of this Debian release; INITRD is instead of its own."""
 
     def __init__(self, name, release="this", initrd=None, **options):
         self.name = name
-        suffix = {"this": "", "other": "_OTHER"}[release]
-        paths = {key: os.environ["HVB_" + variable] for key, variable in
-                 (("kernel", "KERNEL" + suffix), ("initrd", "INITRD" + suffix), ("emulator", "EMULATOR"), ("run", "GUEST_RUN"))}
+        paths = {**guest_files(release), "emulator": os.environ["HVB_EMULATOR"], "run": os.environ["HVB_GUEST_RUN"]}
         paths["initrd"] = initrd or paths["initrd"]
         self.xml = guest_xml.domain_xml(paths, name=name, **options)
         self.agent = os.path.join(paths["run"], name + ".agent")

@@ -2,6 +2,7 @@
 """Fixtures of the integration suite: guests on the private daemon, removed after use."""
 
 import contextlib
+import functools
 import os
 import sys
 
@@ -11,6 +12,24 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import hvb  # noqa: E402
 
 pytest.register_assert_rewrite("checks")
+
+
+def pytest_addoption(parser):
+    """What ./run test kernels gives."""
+    parser.addoption("--kernels", default="this,other,newest", help="for the tests that run on several kernels: which, as scripts/guest-image "
+                     "calls them (default: %(default)s)")
+
+
+@functools.lru_cache
+def kernels(names):
+    """The same strings for every test: pytest keeps a guest from test to test as long as its parameter is the same object."""
+    return names.split(",")
+
+
+def pytest_generate_tests(metafunc):
+    """A test, or a fixture of it, that asks for the kernel runs on each."""
+    if "kernel" in metafunc.fixturenames:
+        metafunc.parametrize("kernel", kernels(metafunc.config.getoption("kernels")), scope="module")
 
 
 def pytest_xdist_auto_num_workers(config):  # pylint: disable=unused-argument
@@ -33,7 +52,10 @@ def make_guest(request):
     guests = []
 
     def make(name, up=True, edit=None, **options):
-        guest = hvb.Guest("hvbt-" + name, **options)
+        try:
+            guest = hvb.Guest("hvbt-" + name, **options)
+        except hvb.NoKernel as why:
+            pytest.skip(str(why))
         if edit:
             guest.xml = edit(guest.xml)
         guest.remove()

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Debian's kernels for the test guest: what they are called, which packages make one, and what of them is kept. Sourced after lib.sh.
+# shellcheck shell=bash
+
+# The backports of the newest release: they have the newest kernel that Debian offers for a release, and keep one of each series before it.
+NEWEST=trixie-backports
+SUITES="bookworm bookworm-backports trixie $NEWEST testing sid experimental"
+
+# set_kernel NAME: KERNEL, the name; SUITE, in which it is found, empty for this machine's own apt; SERIES, empty for the current one; GUEST, its
+# folder.
+set_kernel() {
+    local release
+    # shellcheck disable=SC1091
+    release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    KERNEL=$1 SERIES=
+    case $KERNEL in
+        this) SUITE=$release ;;
+        other) SUITE=trixie; [ "$release" != trixie ] || SUITE=bookworm ;;
+        newest) SUITE=$NEWEST ;;
+        *)
+            SUITE=$KERNEL
+            if [[ $KERNEL =~ ^[0-9]+\.[0-9]+$ ]]; then
+                SUITE=$NEWEST SERIES=$KERNEL
+            elif [[ " $SUITES " != *" $KERNEL "* ]]; then
+                die "no kernel '$KERNEL'" "one of: this other newest $SUITES, or a series that $NEWEST has, like 6.18"
+            fi
+            ;;
+    esac
+    GUEST=$BUILD/guest-$SUITE${SERIES:+-$SERIES}
+    [ "$SUITE" != "$release" ] || { SUITE='' GUEST=$BUILD/guest; }
+}
+
+# kernel_apt TOOL ARGUMENT…: apt of this machine, or over the private configuration of another suite.
+kernel_apt() {
+    local private=$BUILD/apt-kernels/$SUITE where=()
+    [ -z "$SUITE" ] || where=(-o "Dir::State=$private/state" -o Dir::State::status=/dev/null -o "Dir::Cache=$private/cache"
+        -o "Dir::Etc::sourcelist=$private/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Acquire::Languages=none)
+    "$1" -o APT::Sandbox::User="$(id -un)" "${where[@]}" "${@:2}"
+}
+
+# The suite's archive, at the address that scripts/fetch found for this machine; apt checks its signature.
+write_kernel_sources() {
+    local private=$BUILD/apt-kernels/$SUITE
+    "$ROOT/scripts/fetch" && mkdir -p "$private/state/lists/partial" "$private/cache/archives/partial" || return 1
+    {
+        sed -n "s/^deb-src \(.*\) trixie main\$/deb \1 $SUITE main/p" "$BUILD/apt/sources.list"
+        case $SUITE in bookworm|trixie)
+            sed -n "s/^deb-src \(.*\) trixie-security main\$/deb \1 $SUITE-security main/p" "$BUILD/apt/sources.list" ;;
+        esac
+    } >"$private/sources.list"
+}
+
+# Reads the index anew. Only root may do so for the machine's own apt.
+read_kernel_index() {
+    if [ -n "$SUITE" ]; then
+        write_kernel_sources && kernel_apt apt-get update -q -o APT::Update::Error-Mode=any
+    else
+        as_root apt-get update -q
+    fi
+}
+
+# Every series that the index has, oldest first.
+kernel_series() {
+    kernel_apt apt-cache pkgnames linux-image- | sed -n 's/^linux-image-\([0-9]*\.[0-9]*\)\.[^-]*\(-[0-9]*\)\{0,1\}-amd64$/\1/p' | sort -uV
+}
+
+# The package that stands for a kernel: the meta package, which names the current one (older ones leave the archive), or the last of a series.
+kernel_root() {
+    if [ -z "$SERIES" ]; then
+        echo linux-image-amd64
+    else
+        kernel_apt apt-cache pkgnames "linux-image-$SERIES." | { grep -E '^linux-image-[^-]*(-[0-9]+)?-amd64$' || true; } | sort -V | tail -n 1
+    fi
+}
+
+# kernel_version PACKAGE: what apt would take of it; nothing when there is none.
+kernel_version() { kernel_apt apt-cache show --no-all-versions "$1" 2>/dev/null | awk '!v && $1 == "Version:" {v = $2} END {print v}'; }
+
+# kernel_packages ROOT VERSION: those among all that ROOT depends on which are of the same build. One package has everything in older kernels; in
+# newer ones the image, the modules and the configuration are apart, and what ROOT names is empty. The rest (initramfs-tools, kmod, …) is for
+# who installs a kernel. "-NAME" is one that the archive does not have: of an old kernel it does not keep everything.
+kernel_packages() {
+    local all
+    all=$(kernel_apt apt-cache depends --recurse --important "$1" | grep '^linux-' | sort -u)
+    # shellcheck disable=SC2086
+    kernel_apt apt-cache show --no-all-versions $all 2>/dev/null | awk -v version="$2" -v same=" (= $2)" '
+        BEGIN { RS = ""; FS = "\n" }
+        {
+            split("", field)
+            for (i = 1; i <= NF; i++)
+                field[substr($i, 1, index($i, ": ") - 1)] = substr($i, index($i, ": ") + 2)
+            if (field["Version"] != version)
+                next
+            have[field["Package"]]
+            count = split(field["Pre-Depends"] ", " field["Depends"], depends, ", *")
+            for (i = 1; i <= count; i++)
+                if (index(depends[i], same)) {
+                    sub(" .*", "", depends[i])
+                    needed[depends[i]]
+                }
+        }
+        END {
+            for (name in have)
+                print name
+            for (name in needed)
+                if (!(name in have))
+                    print "-" name
+        }'
+}
+
+# download_kernel FOLDER: the packages of the kernel into FOLDER/deb, which apt checks against the signed index. FOLDER/package says which kernel
+# it is, FOLDER/absent what the archive does not have of it.
+download_kernel() {
+    local root version packages
+    root=$(kernel_root)
+    version=${root:+$(kernel_version "$root")}
+    if [ -z "$version" ]; then
+        echo "E: ${SUITE:-this release} has no kernel ${SERIES:-linux-image-amd64} among: $(kernel_series | xargs)"
+        return 1
+    fi
+    packages=$(kernel_packages "$root" "$version") && mkdir -p "$1/deb" || return 1
+    sed -n 's/^-//p' <<<"$packages" | sort >"$1/absent"
+    # shellcheck disable=SC2046
+    (cd "$1/deb" && kernel_apt apt-get download -q $(grep -v '^-' <<<"$packages")) || return 1
+    echo "$root $version" >"$1/package"
+}
+
+# fetch_kernel FOLDER: the same with an index that is new, or new enough where it is that of this machine.
+fetch_kernel() {
+    [ -n "$SUITE" ] || ! download_kernel "$1" || return 0
+    echo "reading the package index anew"
+    rm -rf "$1/deb"
+    read_kernel_index && download_kernel "$1"
+}
+
+# unpack_kernel FOLDER: FOLDER/kernel and FOLDER/version, and FOLDER/files, which lists the modules; the packages are thrown away.
+unpack_kernel() {
+    local deb images
+    for deb in "$1/deb"/*.deb; do
+        dpkg-deb -x "$deb" "$1/tree" || return 1
+    done
+    rm -rf "$1/deb"
+    # Beside its modules in newer kernels, in /boot before.
+    images=$(find "$1/tree" -type f \( -path '*/boot/vmlinuz-*' -o -path '*/lib/modules/*/vmlinuz' \))
+    find "$1/tree" -path '*/lib/modules/*' -type f \( -name '*.ko' -o -name '*.ko.*' -o -name modules.builtin \) >"$1/files"
+    sed -n 's,.*/lib/modules/\([^/]*\)/modules\.builtin$,\1,p' "$1/files" >"$1/version"
+    if [ ! -f "$images" ] || [ "$(wc -l <"$1/version")" != 1 ] || ! grep -qF .ko "$1/files"; then
+        [ ! -s "$1/absent" ] || echo "E: the archive has $(cat "$1/package") without $(xargs <"$1/absent")"
+        echo "error: $(cat "$1/package") is not one kernel image and its modules: image ${images:-none}, modules of $(xargs <"$1/version")"
+        return 1
+    fi
+    cp "$images" "$1/kernel"
+}

@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Test guests from kernel packages as Debian splits them, out of an archive of a few small packages."""
+import functools
+import gzip
+import hashlib
+import lzma
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SUITE = "trixie-backports"
+MODULES = ("hv_balloon", "virtio_pci", "virtio_balloon", "virtio_mem", "evdev", "button")
+CANNOT_BE_HAD = 3
+
+
+@functools.lru_cache
+def module(*depends):
+    """A kernel module that says what it depends on, and does nothing."""
+    text = f'.section .modinfo,"a"\n.string "depends={",".join(depends)}"\n'
+    with tempfile.NamedTemporaryFile() as file:
+        subprocess.run(["as", "-o", file.name, "-"], input=text, text=True, check=True)
+        return file.read()
+
+
+def compressed(name, data):
+    """DATA as a file of that name has it."""
+    if name.endswith(".zst"):
+        return subprocess.run(["zstd", "-q"], input=data, capture_output=True, check=True).stdout
+    return {".xz": lzma.compress, ".gz": gzip.compress}.get(pathlib.PurePath(name).suffix, bytes)(data)
+
+
+class Archive:
+    """Debian's archive, of one suite, without signature."""
+
+    def __init__(self, top):
+        self.top = top
+        self.pool = top / "pool"
+        self.pool.mkdir(parents=True)
+
+    def package(self, name, version, depends="", files=None, kept=True):
+        """A package; one that is not KEPT stands in the index, and cannot be downloaded."""
+        work = self.top / "work"
+        (work / "DEBIAN").mkdir(parents=True)
+        (work / "DEBIAN/control").write_text(f"Package: {name}\nVersion: {version}\nArchitecture: amd64\nMaintainer: Nobody <nobody@localhost>\n"
+                                             f"Description: a test\n{f'Depends: {depends}' if depends else ''}".strip() + "\n")
+        for path, data in (files or {}).items():
+            (work / path).parent.mkdir(parents=True, exist_ok=True)
+            (work / path).write_bytes(data)
+        deb = self.pool / f"{name}_{version}_amd64.deb"
+        subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", work, deb], check=True, capture_output=True)
+        shutil.rmtree(work)
+        self.index()
+        if not kept:
+            deb.write_bytes(b"")
+
+    def forget(self, name):
+        """The package leaves the archive."""
+        for deb in self.pool.glob(f"{name}_*"):
+            deb.unlink()
+        self.index()
+
+    def index(self):
+        """What apt-get update reads. Packages that cannot be downloaded keep what was said of them."""
+        folder = self.top / "dists" / SUITE
+        packages = folder / "main/binary-amd64/Packages"
+        packages.parent.mkdir(parents=True, exist_ok=True)
+        empty = {f"Filename: pool/{deb.name}" for deb in self.pool.iterdir() if not deb.stat().st_size}
+        kept = [text for text in (packages.read_text().split("\n\n") if packages.exists() else [])
+                if any(line in empty for line in text.splitlines())]
+        full = self.top / "full"
+        full.mkdir()
+        for deb in self.pool.iterdir():
+            if deb.stat().st_size:
+                (full / deb.name).symlink_to(deb)
+        new = subprocess.run(["dpkg-scanpackages", "-m", "full"], cwd=self.top, capture_output=True, check=True, text=True).stdout
+        shutil.rmtree(full)
+        packages.write_text("\n\n".join([*kept, new.replace("Filename: full/", "Filename: pool/")]))
+        data = packages.read_bytes()
+        (folder / "Release").write_text(f"Origin: Debian\nSuite: {SUITE}\nCodename: {SUITE}\nDate: Mon, 02 Nov 2026 10:00:00 UTC\nArchitectures: amd64\n"
+                                        f"Components: main\nSHA256:\n {hashlib.sha256(data).hexdigest()} {len(data)} main/binary-amd64/Packages\n")
+
+    def kernel_in_one(self, version, kernel, builtin=(), suffix=".ko.xz", depends="", without=()):
+        """One package has image, configuration and modules."""
+        self.package(f"linux-image-{kernel}", version, f"kmod, linux-base (>= 4.3), initramfs-tools | dracut{depends}",
+                     {f"boot/vmlinuz-{kernel}": b"image of " + kernel.encode(), f"boot/config-{kernel}": b"",
+                      **self.modules(f"lib/modules/{kernel}", builtin, suffix, without)})
+
+    def kernel_split(self, version, kernel, image="usr/lib/modules/{}/vmlinuz", builtin=("hv_vmbus",), suffix=".ko.xz"):
+        """The package of the image is empty, and depends on those that have it, the modules and the list of what is built in."""
+        folder = f"usr/lib/modules/{kernel}"
+        modules = self.modules(folder, builtin, suffix)
+        lists = {f"{folder}/modules.builtin": modules.pop(f"{folder}/modules.builtin"), f"{folder}/config": b""}
+        same = f"(= {version})"
+        self.package(f"linux-base-{kernel}", version, files=lists)
+        self.package(f"linux-binary-{kernel}", version, f"linux-base-{kernel} {same}", {image.format(kernel): b"image of " + kernel.encode()})
+        self.package(f"linux-modules-{kernel}", version, f"kmod, linux-base-{kernel} {same}", modules)
+        self.package(f"linux-image-{kernel}", version, f"initramfs-tools | dracut, linux-base (>= 4.3), linux-base-{kernel} {same}, "
+                     f"linux-binary-{kernel} {same}, linux-modules-{kernel} {same}")
+
+    def meta(self, version, kernel):
+        """What linux-image-amd64 stands for now."""
+        self.package("linux-image-amd64", version, f"linux-image-{kernel} (= {version})")
+
+    @staticmethod
+    def modules(folder, builtin, suffix, without=()):
+        """The files below /lib/modules/VERSION. virtio_pci needs two others, one by the other."""
+        needs = {"virtio_pci": ("virtio-ring",), "virtio_ring": ("virtio",), "hv_balloon": () if "hv_vmbus" in builtin else ("hv_vmbus",)}
+        names = [name for name in ("hv_vmbus", "virtio", "virtio_ring", *MODULES) if name not in builtin and name not in without]
+        files = {f"{folder}/kernel/drivers/{name.replace('virtio_r', 'virtio-r')}{suffix}": compressed(suffix, module(*needs.get(name, ())))
+                 for name in names}
+        files[f"{folder}/modules.builtin"] = "".join(f"kernel/drivers/hv/{name}.ko\n" for name in builtin).encode()
+        return files
+
+
+class Checkout:
+    """A copy of our scripts that finds the archive."""
+
+    def __init__(self, top, archive):
+        self.top = top
+        shutil.copytree(ROOT / "scripts", top / "scripts")
+        self.source("[trusted=yes]", archive.top)
+
+    def source(self, options, folder):
+        """Where scripts/fetch says that Debian's archive is."""
+        fetch = self.top / "scripts/fetch"
+        fetch.write_text("#!/bin/sh\nmkdir -p \"$(dirname \"$0\")/../build/apt\"\n"
+                         f"echo 'deb-src {options} file:{folder} trixie main' >\"$(dirname \"$0\")/../build/apt/sources.list\"\n")
+
+    def run(self, *words):
+        return subprocess.run([self.top / "scripts/guest-image", *words], text=True, capture_output=True, check=False)
+
+    def make(self, *words):
+        """Makes the guest, which has to work; its folder."""
+        done = self.run(*words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return pathlib.Path(self.run("--where", words[-1]).stdout.strip())
+
+    def refused(self, name, says):
+        """A kernel that cannot be had: said, written down, and nothing made."""
+        done = self.run(name)
+        assert done.returncode == CANNOT_BE_HAD, done.stdout + done.stderr
+        folder = pathlib.Path(self.run("--where", name).stdout.strip())
+        reason = pathlib.Path(f"{folder}.missing").read_text(encoding="utf-8")
+        assert reason.startswith(f"kernel '{name}' cannot be had: ") and says in reason and reason.count("\n") == 1
+        assert reason.strip() in done.stdout
+        assert not folder.exists()
+        return reason.strip()
+
+    def python(self, code):
+        """What guests are started with, asked in this checkout."""
+        return subprocess.run([sys.executable, "-B", "-c", f"import hvb\n{code}"], cwd=self.top / "scripts", text=True, capture_output=True,
+                              check=False)
+
+
+def in_initrd(folder, name=None):
+    """The names in a guest's initrd, or what is in one of them."""
+    data = gzip.decompress((folder / "initrd").read_bytes())
+    words = ["-t"] if name is None else ["-i", "--to-stdout", name]
+    out = subprocess.run(["cpio", "--quiet", *words], input=data, capture_output=True, check=True).stdout
+    return out if name else out.decode().splitlines()
+
+
+def order(folder):
+    """What the guest loads, in this order."""
+    return in_initrd(folder, "lib/modules/order").decode().split()
+
+
+@pytest.fixture(name="archive")
+def an_archive(tmp_path):
+    return Archive(tmp_path / "archive")
+
+
+@pytest.fixture(name="checkout")
+def a_checkout(tmp_path, archive):
+    return Checkout(tmp_path / "checkout", archive)
+
+
+def test_a_kernel_in_one_package(archive, checkout):
+    archive.kernel_in_one("6.1.9-1", "6.1.0-9-amd64")
+    archive.meta("6.1.9-1", "6.1.0-9-amd64")
+    folder = checkout.make("newest")
+    assert folder == checkout.top / f"build/guest-{SUITE}"
+    assert (folder / "kernel").read_bytes() == b"image of 6.1.0-9-amd64"
+    assert (folder / "version").read_text() == "6.1.0-9-amd64\n"
+    assert order(folder) == ["hv_vmbus", "hv_balloon", "virtio", "virtio_ring", *MODULES[1:]]
+    assert in_initrd(folder, "lib/modules/hv_balloon.ko") == module("hv_vmbus")
+    assert {"init", "bin/busybox", "bin/agent", "etc/rc"} <= set(in_initrd(folder))
+    assert not list(folder.parent.glob("guest*.new")) and sorted(path.name for path in folder.iterdir()) == ["initrd", "kernel", "package", "version"]
+
+
+@pytest.mark.parametrize("suffix", [".ko", ".ko.xz", ".ko.zst", ".ko.gz"])
+def test_a_kernel_split_into_packages(archive, checkout, suffix):
+    archive.kernel_split("7.2.9-1", "7.2.9+deb13-amd64", suffix=suffix)
+    archive.meta("7.2.9-1", "7.2.9+deb13-amd64")
+    folder = checkout.make("newest")
+    assert (folder / "kernel").read_bytes() == b"image of 7.2.9+deb13-amd64"
+    assert (folder / "version").read_text() == "7.2.9+deb13-amd64\n"
+    assert order(folder) == ["hv_balloon", "virtio", "virtio_ring", *MODULES[1:]], "hv_vmbus is built in"
+    assert in_initrd(folder, "lib/modules/hv_balloon.ko") == module()
+
+
+def test_a_split_kernel_with_its_image_in_boot(archive, checkout):
+    archive.kernel_split("6.19.9-1", "6.19.9+deb13-amd64", image="boot/vmlinuz-{}")
+    archive.meta("6.19.9-1", "6.19.9+deb13-amd64")
+    assert (checkout.make("newest") / "kernel").read_bytes() == b"image of 6.19.9+deb13-amd64"
+
+
+def test_what_only_an_installed_kernel_needs_is_not_fetched(archive, checkout):
+    archive.kernel_split("7.2.9-1", "7.2.9+deb13-amd64")
+    archive.meta("7.2.9-1", "7.2.9+deb13-amd64")
+    for name, version in (("linux-base", "4.17"), ("initramfs-tools", "1"), ("kmod", "34"), ("linux-image-7.1.5+deb13-amd64", "7.1.5-1")):
+        archive.package(name, version, kept=False)
+    checkout.make("newest")
+
+
+def test_the_last_of_a_series(archive, checkout):
+    for patch in (9, 15):
+        archive.kernel_in_one(f"6.18.{patch}-1", f"6.18.{patch}+deb13-amd64")
+    for name in ("6.18.16+deb13-rt-amd64", "6.18.16+deb13-cloud-amd64", "6.18.16+deb13-amd64-unsigned", "6.180.1+deb13-amd64"):
+        archive.package(f"linux-image-{name}", "6.18.16-1")
+    archive.kernel_split("7.2.9-1", "7.2.9+deb13-amd64")
+    archive.meta("7.2.9-1", "7.2.9+deb13-amd64")
+    folder = checkout.make("6.18")
+    assert (folder / "version").read_text() == "6.18.15+deb13-amd64\n"
+    assert folder != checkout.make("newest")
+    assert "among: 6.18 6.180 7.2" in checkout.refused("6.9", "has no kernel 6.9")
+
+
+def test_an_old_image_whose_modules_have_left(archive, checkout):
+    archive.kernel_split("6.19.9-1", "6.19.9+deb13-amd64")
+    archive.forget("linux-modules-6.19.9+deb13-amd64")
+    reason = checkout.refused("6.19", "without linux-modules-6.19.9+deb13-amd64")
+    done = checkout.python("hvb.guest_files('6.19')")
+    assert f"hvb.NoKernel: {reason}" in done.stderr, "tests are skipped with it"
+
+
+def test_an_old_kernel_that_is_whole_without_what_has_left(archive, checkout):
+    archive.kernel_in_one("6.18.9-1", "6.18.9+deb13-amd64", depends=", linux-base-6.18.9+deb13-amd64 (= 6.18.9-1)")
+    assert order(checkout.make("6.18"))
+
+
+def test_an_index_without_signature_is_not_believed(archive, checkout):
+    archive.kernel_in_one("6.1.9-1", "6.1.0-9-amd64")
+    archive.meta("6.1.9-1", "6.1.0-9-amd64")
+    checkout.source("[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]", archive.top)
+    checkout.refused("newest", "is not signed")
+
+
+def test_a_package_that_is_not_what_the_index_says(archive, checkout):
+    archive.kernel_in_one("6.1.9-1", "6.1.0-9-amd64")
+    archive.meta("6.1.9-1", "6.1.0-9-amd64")
+    deb = archive.pool / "linux-image-6.1.0-9-amd64_6.1.9-1_amd64.deb"
+    deb.write_bytes(deb.read_bytes()[::-1])
+    checkout.refused("newest", "Hash Sum mismatch")
+
+
+def test_an_archive_that_is_not_there(checkout, tmp_path):
+    checkout.source("[trusted=yes]", tmp_path / "nowhere")
+    checkout.refused("newest", "nowhere")
+
+
+def test_a_suite_that_the_archive_does_not_have(archive, checkout):
+    archive.kernel_in_one("6.1.9-1", "6.1.0-9-amd64")
+    checkout.refused("testing", "testing")
+
+
+def test_a_kernel_without_the_driver_is_a_failure(archive, checkout):
+    archive.kernel_in_one("6.1.8-1", "6.1.0-8-amd64")
+    archive.meta("6.1.8-1", "6.1.0-8-amd64")
+    folder = checkout.make("newest")
+    archive.kernel_in_one("6.1.9-1", "6.1.0-9-amd64", without=["hv_balloon"])
+    archive.meta("6.1.9-1", "6.1.0-9-amd64")
+    done = checkout.run("--update", "newest")
+    assert done.returncode == 1
+    assert "this kernel has no module hv_balloon" in done.stderr
+    assert not folder.exists(), "the older one would be taken for it"
+    assert not pathlib.Path(f"{folder}.missing").exists(), "a test that is skipped would hide it"
+    done = checkout.python("hvb.guest_files('newest')")
+    assert "scripts/guest-image newest makes it" in done.stderr
+
+
+def test_a_layout_that_is_not_known_is_a_failure(archive, checkout):
+    archive.kernel_split("7.9.9-1", "7.9.9+deb14-amd64", image="usr/lib/kernel/{}/image")
+    archive.meta("7.9.9-1", "7.9.9+deb14-amd64")
+    done = checkout.run("newest")
+    assert done.returncode == 1
+    assert "linux-image-amd64 7.9.9-1 is not one kernel image and its modules: image none, modules of 7.9.9+deb14-amd64" in done.stderr
+
+
+def test_a_newer_kernel_is_taken_when_asked_for(archive, checkout):
+    archive.kernel_in_one("6.1.8-1", "6.1.0-8-amd64")
+    archive.meta("6.1.8-1", "6.1.0-8-amd64")
+    folder = checkout.make("newest")
+    made = (folder / "initrd").stat().st_mtime_ns
+    checkout.make("--update", "newest")
+    assert (folder / "initrd").stat().st_mtime_ns == made, "there is no other one"
+    archive.kernel_split("7.2.9-1", "7.2.9+deb13-amd64")
+    archive.meta("7.2.9-1", "7.2.9+deb13-amd64")
+    archive.forget("linux-image-6.1.0-8-amd64")
+    assert (checkout.make("newest") / "version").read_text() == "6.1.0-8-amd64\n"
+    assert (checkout.make("--update", "newest") / "version").read_text() == "7.2.9+deb13-amd64\n"
+    checkout.source("[trusted=yes]", archive.top / "nowhere")
+    assert (checkout.make("--update", "newest") / "version").read_text() == "7.2.9+deb13-amd64\n"
+    done = checkout.python("print(hvb.guest_files('newest'))")
+    assert done.stdout.strip() == repr({name: str(folder / name) for name in ("kernel", "initrd")})
+
+
+def test_names(archive, checkout):
+    archive.kernel_in_one("6.18.9-1", "6.18.9+deb13-amd64")
+    archive.kernel_split("7.2.9-1", "7.2.9+deb13-amd64")
+    archive.meta("7.2.9-1", "7.2.9+deb13-amd64")
+    names = checkout.run("--all").stdout.split()
+    assert names == ["bookworm", "bookworm-backports", "trixie", SUITE, "testing", "sid", "experimental", "6.18"], "7.2 is that of the backports"
+    where = {name: checkout.run("--where", name).stdout.strip() for name in [*names, "this", "other", "newest"]}
+    assert where["this"] == f"{checkout.top}/build/guest" and where["this"] in (where["bookworm"], where["trixie"])
+    assert where["other"] in (where["bookworm"], where["trixie"]) and where["other"] != where["this"]
+    assert where["newest"] == where[SUITE]
+    done = checkout.run("fedora")
+    assert done.returncode == 1 and "no kernel 'fedora' -- one of: this other newest" in done.stderr
