@@ -171,7 +171,8 @@ def choose_accel(wanted, paths):
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="./run guest", description="The test guest: its kernel and initrd, or a domain XML.")
+    parser = argparse.ArgumentParser(prog="./run guest", description="The test guest: its kernel and initrd, or a domain XML.",
+                                     allow_abbrev=False)        # ./run guest reads some before
     parser.add_argument("--xml", action="store_true", help="print a domain XML for 'virsh define' or 'virsh create'")
     parser.add_argument("--name", default="hvb-demo", help="default: %(default)s")
     parser.add_argument("--memory", default="1GiB", metavar="SIZE", help=f"boot memory, {SIZE_HELP}; default: %(default)s")
@@ -180,6 +181,9 @@ def arguments():
     parser.add_argument("--machine", default="q35", choices=["q35", "pc"], help="default: %(default)s")
     parser.add_argument("--accel", default="tcg", choices=["tcg", "kvm", "auto"],
                         help="auto: kvm where a trial guest starts with it; default: %(default)s")
+    parser.add_argument("--kernel", default="this", metavar="NAME", help="that of this Debian release (this), of the other one that is supported "
+                        "(other), the newest for a release (newest), of a suite (trixie-backports, testing, ...), or of a series that is in "
+                        "the newest backports (6.18, ...); fetched when needed; default: %(default)s")
     parser.add_argument("--cmdline", default="", help="more words for the kernel's command line, e.g. hvb.nomodule (no Dynamic "
                         "Memory driver) or memhp_default_state=offline (nothing that is added is onlined)")
     for path in ("kernel", "initrd", "emulator", "run"):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The entry script and its messages: one clear line with a remedy, exit 1."""
 import pathlib
+import shutil
 import subprocess
 
 import pytest
@@ -61,3 +62,44 @@ def test_a_machine_that_is_not_debian_is_told_so(tmp_path):
     done = run(script="scripts/packages", OS_RELEASE=str(tmp_path / "none"))
     assert done.returncode == 1
     assert "not Debian" in done.stderr
+
+
+STUB = """#!/bin/sh
+echo "$(basename "$0") $*" >>"$(dirname "$0")/../calls"
+"""
+
+
+@pytest.fixture(name="nothing_built")
+def a_fresh_clone(tmp_path):
+    """Our scripts, of which those that build say only that they were called."""
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    shutil.copy(ROOT / "run", tmp_path / "run")
+    for name in ("packages", "fetch", "tree", "build-qemu", "build-libvirt", "build-tools", "demo.py"):
+        (tmp_path / "scripts" / name).write_text("" if name == "demo.py" else STUB)
+    image = tmp_path / "scripts/guest-image"        # which folder is which it knows itself
+    image.rename(image.with_name("real-guest-image"))
+    image.write_text(STUB + 'case $1 in --where) exec "$(dirname "$0")/real-guest-image" "$@" ;; esac\n')
+    image.chmod(0o755)
+    return tmp_path
+
+
+def called(clone):
+    return (clone / "calls").read_text().splitlines() if (clone / "calls").exists() else []
+
+
+@pytest.mark.parametrize("words, made, folder", [
+    ([], "guest-image ", "guest"), (["--kernel", "this"], "guest-image ", "guest"),
+    (["--kernel", "newest"], "guest-image newest", "guest-trixie-backports"), (["--kernel=6.18"], "guest-image 6.18", "guest-trixie-backports-6.18"),
+    (["--kernel", "sid", "--kernel", "testing"], "guest-image testing", "guest-testing"),
+])
+def test_a_guest_with_another_kernel(nothing_built, words, made, folder):
+    done = subprocess.run([nothing_built / "run", "guest", *words], text=True, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [f"{name}={nothing_built}/build/{folder}/{name}" for name in ("kernel", "initrd")]
+    assert [line for line in called(nothing_built) if not line.startswith(("guest-image --where", "packages"))] == [made]
+
+
+def test_a_kernel_that_nobody_knows(nothing_built):
+    done = subprocess.run([nothing_built / "run", "guest", "--kernel", "5"], text=True, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 1 and not done.stdout
+    assert "no kernel '5' -- one of: this other newest" in done.stderr
