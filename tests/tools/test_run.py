@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The entry script and its messages: one clear line with a remedy, exit 1."""
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -85,6 +86,20 @@ def a_fresh_clone(tmp_path):
 
 def called(clone):
     return (clone / "calls").read_text().splitlines() if (clone / "calls").exists() else []
+
+
+def test_the_demo_builds_all_that_the_next_steps_use(nothing_built):
+    done = subprocess.run([nothing_built / "run", "demo"], text=True, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0, done.stderr
+    built = {"build-" + name for name in ("qemu", "libvirt", "tools")} & {line.split()[0] for line in called(nothing_built)}
+    steps = (ROOT / "README.md").read_text(encoding="utf-8").split("## By hand")[1].split("\n## ")[0]
+    commands = set(re.findall(r"^    \./run ([a-z-]+)", steps, re.MULTILINE))
+    assert {"guest", "virsh", "virsh-hvmem"} <= commands
+    for command in commands:
+        text = (ROOT / "scripts" / f"cmd-{command}").read_text(encoding="utf-8")
+        for parts in re.findall(r"^ *have_built ([a-z ]+[a-z])", text, re.MULTILINE):
+            for part in parts.split():
+                assert part == "guest" or f"build-{part}" in built, f"./run {command} would build {part}"
 
 
 @pytest.mark.parametrize("words, made, folder", [
