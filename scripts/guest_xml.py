@@ -182,8 +182,8 @@ def arguments():
     parser.add_argument("--accel", default="tcg", choices=["tcg", "kvm", "auto"],
                         help="auto: kvm where a trial guest starts with it; default: %(default)s")
     parser.add_argument("--kernel", default="this", metavar="NAME", help="that of this Debian release (this), of the other one that is supported "
-                        "(other), the newest for a release (newest), of a suite (trixie-backports, testing, ...), or of a series that is in "
-                        "the newest backports (6.18, ...); fetched when needed; default: %(default)s")
+                        "(other), the newest for a release (newest), of a suite (trixie-backports, testing, ...), or of a series that Debian "
+                        "has for a release (6.1, 6.12, 6.18, ...); fetched when needed; default: %(default)s")
     parser.add_argument("--cmdline", default="", help="more words for the kernel's command line, e.g. hvb.nomodule (no Dynamic "
                         "Memory driver) or memhp_default_state=offline (nothing that is added is onlined)")
     for path in ("kernel", "initrd", "emulator", "run"):

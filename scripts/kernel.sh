@@ -17,12 +17,14 @@ set_kernel() {
         this) SUITE=$release ;;
         other) SUITE=trixie; [ "$release" != trixie ] || SUITE=bookworm ;;
         newest) SUITE=$NEWEST ;;
+        6.1) SUITE=bookworm ;;      # a release keeps its series
+        6.12) SUITE=trixie ;;
         *)
             SUITE=$KERNEL
             if [[ $KERNEL =~ ^[0-9]+\.[0-9]+$ ]]; then
                 SUITE=$NEWEST SERIES=$KERNEL
             elif [[ " $SUITES " != *" $KERNEL "* ]]; then
-                die "no kernel '$KERNEL'" "one of: this other newest $SUITES, or a series that $NEWEST has, like 6.18"
+                die "no kernel '$KERNEL'" "one of: this other newest $SUITES, or a series: 6.1, 6.12, and those that $NEWEST has, like 6.18"
             fi
             ;;
     esac

@@ -12,7 +12,9 @@ from hvb import GIB, MIB
 @pytest.fixture(scope="module", name="guest")
 def a_guest(make_guest, kernel):
     """1 GiB that may become 4."""
-    return make_guest("onlines-" + kernel, release=kernel, maximum=4 * GIB, edit=lambda xml: xml.replace(" memhp_default_state=online", ""))
+    guest = make_guest("onlines-" + kernel, release=kernel, maximum=4 * GIB, edit=lambda xml: xml.replace(" memhp_default_state=online", ""))
+    yield guest
+    guest.remove()          # there may be many kernels
 
 
 def test_added_memory_is_used_or_said_not_to_be(guest, record_property):

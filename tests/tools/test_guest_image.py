@@ -320,5 +320,6 @@ def test_names(archive, checkout):
     assert where["this"] == f"{checkout.top}/build/guest" and where["this"] in (where["bookworm"], where["trixie"])
     assert where["other"] in (where["bookworm"], where["trixie"]) and where["other"] != where["this"]
     assert where["newest"] == where[SUITE]
+    assert [checkout.run("--where", series).stdout.strip() for series in ("6.1", "6.12")] == [where["bookworm"], where["trixie"]]
     done = checkout.run("fedora")
     assert done.returncode == 1 and "no kernel 'fedora' -- one of: this other newest" in done.stderr
