@@ -68,7 +68,7 @@ explainDisconnected(const hvmemDomain *dom,
         why->remedy = g_strdup("Wait until the guest has started. A Linux guest that finds KVM's interface never looks for the balloon: put "
                                "<kvm><hidden state='on'/></kvm> into <features> of the domain, shut it down and start it.");
     else
-        why->remedy = g_strdup("Wait until the guest has started. Then, in a Linux guest: 'modprobe -r hv_balloon; modprobe hv_balloon' or a reboot, and see "
+        why->remedy = g_strdup("Wait until the guest has started. Then, in a Linux guest: 'modprobe hv_balloon', or a reboot where it is loaded, and see "
                                "'dmesg | grep -i hv_'. Windows has the driver built in and starts it within a minute.");
     why->next = onTheWay(dom, "When the driver comes,");
 }

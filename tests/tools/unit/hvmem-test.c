@@ -551,7 +551,7 @@ testDisconnectedIsBlamed(void)
         const char *cpu;
         const char *remedy;
     } cases[] = {
-        { "qemu", "<vpindex state='on'/><synic state='on'/>", "", "", "modprobe" },
+        { "qemu", "<vpindex state='on'/><synic state='on'/>", "", "", "'modprobe hv_balloon', or a reboot" },
         { "qemu", "<vpindex state='on'/>", "", "", "<synic state='on'/>" },
         { "kvm", "<vpindex state='on'/><synic state='on'/>", "", "", "<hidden state='on'/>" },
         { "kvm", "<vpindex state='on'/><synic state='on'/>", "<hidden state='on'/>", "<feature policy='disable' name='hypervisor'/>", "hypervisor'/> out of" },
