@@ -70,15 +70,17 @@ readFreePages(virConnectPtr conn,
 
 static void
 readResources(virConnectPtr conn,
-              const virNodeInfo *info,
               hvmemHost *host)
 {
+    virNodeInfo info = { .nodes = 1 };
     int cpus = virNodeGetCPUMap(conn, &host->cpuMap, NULL, 0);
     size_t i;
 
     host->cpus = cpus < 0 ? 0 : cpus;
+    if (virNodeGetInfo(conn, &info) < 0)
+        virResetLastError();
     for (i = 0; host->freePages && i < host->freePages->len; i++)
-        readFreePages(conn, MAX(info->nodes, 1), &g_array_index(host->freePages, hvmemPages, i));
+        readFreePages(conn, MAX(info.nodes, 1), &g_array_index(host->freePages, hvmemPages, i));
     virResetLastError();
 }
 
@@ -159,22 +161,17 @@ lookAtHost(virConnectPtr conn,
            GError **error)
 {
     g_autoptr(GPtrArray) doms = hvmemInspectAll(conn, error);
-    virNodeInfo info;
     size_t i;
 
-    if (!doms)
+    if (!doms || !hvmemConnMemory(conn, &host->memory, error))
         return false;
 
-    if (virNodeGetInfo(conn, &info) < 0)
-        return hvmemFailVir(error, "failed to look at the host");
-
-    host->memory = hvmemFromKiB(info.memory);
     if (virConnectGetLibVersion(conn, &host->libvirtVersion) < 0 ||
         virConnectGetVersion(conn, &host->qemuVersion) < 0)
         virResetLastError();
     readCaps(conn, host);
     readDomainCaps(conn, dom, host);
-    readResources(conn, &info, host);
+    readResources(conn, host);
     readGuests(conn, host);
     tryBalloon(conn, dom, host);
 

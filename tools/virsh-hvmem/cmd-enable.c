@@ -44,11 +44,9 @@ checkWritable(const hvmemApp *app,
 static guint64
 hostMemory(virConnectPtr conn)
 {
-    virNodeInfo info;
+    guint64 bytes = 0;
 
-    if (virNodeGetInfo(conn, &info) < 0)
-        return 0;
-    return hvmemFromKiB(info.memory) / HVMEM_GIB * HVMEM_GIB;
+    return hvmemConnMemory(conn, &bytes, NULL) ? bytes / HVMEM_GIB * HVMEM_GIB : 0;
 }
 
 

@@ -93,6 +93,47 @@ hvmemConnTry(virConnectPtr conn,
 }
 
 
+/* In KiB; 0: not told. */
+static guint64
+totalMemory(virConnectPtr conn)
+{
+    g_autofree virNodeMemoryStats *stats = NULL;
+    guint64 total = 0;
+    int n = 0;
+    int i;
+
+    if (virNodeGetMemoryStats(conn, VIR_NODE_MEMORY_STATS_ALL_CELLS, NULL, &n, 0) < 0)
+        return 0;
+
+    stats = g_new0(virNodeMemoryStats, MAX(n, 1));
+    if (virNodeGetMemoryStats(conn, VIR_NODE_MEMORY_STATS_ALL_CELLS, stats, &n, 0) < 0)
+        return 0;
+
+    for (i = 0; i < n; i++) {
+        if (strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_TOTAL) == 0)
+            total = stats[i].value;
+    }
+    return total;
+}
+
+
+/* What virNodeGetInfo says is the sum of the NUMA nodes, which on some virtual machines is not all. */
+bool
+hvmemConnMemory(virConnectPtr conn,
+                guint64 *bytes,
+                GError **error)
+{
+    virNodeInfo info;
+
+    if (virNodeGetInfo(conn, &info) < 0)
+        return hvmemFailVir(error, "failed to look at the host");
+
+    *bytes = hvmemFromKiB(MAX(totalMemory(conn), info.memory));
+    virResetLastError();
+    return true;
+}
+
+
 static bool
 isNumber(const char *text)
 {

@@ -59,6 +59,12 @@ hvmemConnArgv(virConnectPtr conn,
               const char *xml,
               GError **error);
 
+/* Memory of the host in bytes. */
+bool
+hvmemConnMemory(virConnectPtr conn,
+                guint64 *bytes,
+                GError **error);
+
 /* By name, by UUID or, if it runs, by id. */
 virDomainPtr
 hvmemLookup(virConnectPtr conn,

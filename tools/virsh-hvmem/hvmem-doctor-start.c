@@ -72,6 +72,17 @@ checkOtherEnlightenments(GPtrArray *checks,
 }
 
 
+/* Only what can be said before libvirt compares the two, which it does when the guest has been started. */
+static void
+checkCPU(GPtrArray *checks,
+         const hvmemDomain *dom)
+{
+    if (dom->needs.checkedInFull)
+        hvmemChecksAdd(checks, HVMEM_FAIL, "CPU", "Put check='partial' into <cpu>, or <feature policy='require' name='hypervisor'/> beside all else that it has.",
+                       "check='full', and <cpu> does not name 'hypervisor', which the CPU of every guest has: the guest cannot be started");
+}
+
+
 /* Bits of a physical address of the guest's processor; 0: not known. */
 static guint
 addressBits(const hvmemDomain *dom,
@@ -308,6 +319,7 @@ hvmemDoctorStart(GPtrArray *checks,
 
     checkKVM(checks, stored, host);
     checkOtherEnlightenments(checks, stored, host);
+    checkCPU(checks, stored);
     checkCeiling(checks, stored, host);
     checkHardLimit(checks, stored);
     checkHugepages(checks, stored, dom->active, host);

@@ -252,6 +252,7 @@ hvmemNeedsRead(hvmemNeeds *needs,
                xmlNodePtr root)
 {
     needs->hypervisorHidden = hvmemXMLTest(root, "cpu/feature[@name = 'hypervisor' and (@policy = 'disable' or @policy = 'forbid')]");
+    needs->checkedInFull = hvmemXMLTest(root, "cpu[@check = 'full' and (@mode = 'custom' or not(@mode)) and model and not(feature[@name = 'hypervisor'])]");
     needs->hardLimit = hvmemXMLSize(root, "memtune/hard_limit", HVMEM_UNKNOWN);
     readEnlightenments(needs, root);
     readAddresses(needs, root);

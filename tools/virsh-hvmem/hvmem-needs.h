@@ -18,6 +18,7 @@ struct _hvmemPages {
 typedef struct _hvmemNeeds hvmemNeeds;
 struct _hvmemNeeds {
     bool hypervisorHidden;      /* CPUID does not tell the guest that there is a hypervisor */
+    bool checkedInFull;         /* the CPU has to be exactly as it says, and does not name the hypervisor's bit */
     char *hypervVendor;         /* by which name Hyper-V shows itself, if not by its own; else NULL */
     char **enlightenments;      /* those that are on, as <hyperv> names them */
     bool q35;                   /* else pc */

@@ -149,6 +149,7 @@ testWhatCannotWork(void)
         { DOMAIN("qemu", "8", "<relaxed state='on'/><runtime state='on'/><spinlocks state='on' retries='8191'/>", "", ""),
           "features", HVMEM_FAIL, "KVM only, runtime:", "<hyperv>" },
         { DOMAIN("qemu", "8", "<relaxed state='on'/>", "", ""), "features", HVMEM_PASS, "", NULL },
+        { DOMAIN("kvm", "8", "", "<cpu mode='custom' match='exact' check='full'><model>EPYC</model></cpu>", ""), "CPU", HVMEM_FAIL, "'hypervisor'", "check='partial'" },
         { DOMAIN("kvm", "4096", "", "", ""), "ceiling", HVMEM_FAIL, "1 TiB that", "--max 945GiB, or <maxphysaddr mode='emulate' bits='43'/>" },
         { DOMAIN("qemu", "1000", "", "", ""), "ceiling", HVMEM_FAIL, "40 bits", "--max 945GiB, or <maxphysaddr mode='emulate' bits='42'/>" },
         { DOMAIN("kvm", "4096", "", "<cpu mode='host-passthrough'/>", ""), "ceiling", HVMEM_PASS, "4 TiB", NULL },
