@@ -92,17 +92,15 @@ readGuests(virConnectPtr conn,
            hvmemHost *host)
 {
     static const char *const paths[] = { "/etc/sysconfig/libvirt-guests", "/etc/default/libvirt-guests" };
-    char *name = virConnectGetHostname(conn);
+    bool local = hvmemConnIsLocal(conn);
     size_t i;
 
-    for (i = 0; g_strcmp0(name, g_get_host_name()) == 0 && i < G_N_ELEMENTS(paths); i++) {
+    for (i = 0; local && i < G_N_ELEMENTS(paths); i++) {
         g_autofree char *text = NULL;
 
         if (g_file_get_contents(paths[i], &text, NULL, NULL))
             hvmemHostReadGuests(host, text);
     }
-    free(name);
-    virResetLastError();
 }
 
 
@@ -174,6 +172,8 @@ lookAtHost(virConnectPtr conn,
     readResources(conn, host);
     readGuests(conn, host);
     tryBalloon(conn, dom, host);
+    if (dom)
+        host->missing = hvmemConnMissing(conn, &dom->needs);
 
     for (i = 0; i < doms->len; i++) {
         const hvmemDomain *other = doms->pdata[i];

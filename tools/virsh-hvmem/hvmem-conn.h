@@ -59,6 +59,15 @@ hvmemConnArgv(virConnectPtr conn,
               const char *xml,
               GError **error);
 
+/* Are we on the host itself? */
+bool
+hvmemConnIsLocal(virConnectPtr conn);
+
+/* What of @needs is not there, an array of sentences: networks of libvirt's, and on the host itself its interfaces and files. */
+GPtrArray *
+hvmemConnMissing(virConnectPtr conn,
+                 const hvmemNeeds *needs);
+
 /* Memory of the host in bytes. */
 bool
 hvmemConnMemory(virConnectPtr conn,

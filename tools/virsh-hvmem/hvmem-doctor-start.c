@@ -56,6 +56,16 @@ checkOtherEnlightenments(GPtrArray *checks,
     if (needed)
         return;
 
+    if (dom->needs.pvspinlock && !dom->kvmVisible)
+        hvmemChecksAdd(checks, HVMEM_FAIL, "pvspinlock", "Take <pvspinlock> out of <features> ('virsh edit').",
+                       "on, and it is there only where the guest sees KVM's own interface: the guest cannot be started");
+
+    if (dom->hypervPassthrough && !isKVM(dom)) {
+        hvmemChecksAdd(checks, HVMEM_FAIL, "features", "Put mode='custom' into <hyperv> ('virsh edit').",
+                       "<hyperv mode='passthrough'> is there with KVM only: the guest cannot be started");
+        return;
+    }
+
     for (i = 0; dom->needs.enlightenments[i]; i++) {
         if (!g_strv_contains(hvmemNeeded, dom->needs.enlightenments[i]))
             g_ptr_array_add(others, dom->needs.enlightenments[i]);
@@ -101,6 +111,14 @@ ceiling(const hvmemDomain *dom)
 }
 
 
+static guint64
+addressTop(const hvmemDomain *dom,
+           const hvmemHost *host)
+{
+    return hvmemNeedsTop(&dom->needs, dom->boot, ceiling(dom), !(isKVM(dom) && host->intel));
+}
+
+
 /* The fewest bits that are enough. */
 static guint
 bitsFor(guint64 top)
@@ -124,7 +142,8 @@ longerAddresses(const hvmemDomain *dom,
     /* those of a model of 32 bits, and the host's own, are what they are */
     if (dom->needs.addressBits < 40 || bits > 52 || (host->addressBits && bits > host->addressBits))
         return NULL;
-    return g_strdup_printf("<maxphysaddr mode='emulate' bits='%u'/> in <cpu>", bits);
+    return isKVM(dom) ? g_strdup("<maxphysaddr mode='passthrough'/> in <cpu>") :
+        g_strdup_printf("<maxphysaddr mode='emulate' bits='%u'/> in <cpu>", bits);
 }
 
 
@@ -133,8 +152,8 @@ addressRemedy(const hvmemDomain *dom,
               const hvmemHost *host,
               guint bits)
 {
-    guint64 top = hvmemNeedsTop(&dom->needs, dom->boot, ceiling(dom));
-    guint64 most = hvmemNeedsCeiling(&dom->needs, dom->boot, bits);
+    guint64 top = addressTop(dom, host);
+    guint64 most = hvmemNeedsCeiling(&dom->needs, dom->boot, bits, !(isKVM(dom) && host->intel));
     g_autofree char *longer = longerAddresses(dom, host, top);
     g_autofree char *name = hvmemShellWord(dom->name);
     g_autofree char *size = hvmemSizeArgument(most);
@@ -155,7 +174,7 @@ checkCeiling(GPtrArray *checks,
     g_autofree char *raise = g_strdup_printf("virsh-hvmem enable %s --max SIZE, then shut down and start", name);
     guint bits = addressBits(dom, host);
 
-    if (bits && hvmemNeedsTop(&dom->needs, dom->boot, ceiling(dom)) > 1ULL << MIN(bits, 63)) {
+    if (bits && addressTop(dom, host) > 1ULL << MIN(bits, 63)) {
         g_autofree char *reach = hvmemFormatSize(1ULL << MIN(bits, 63));
         g_autofree char *remedy = addressRemedy(dom, host, bits);
 
@@ -293,6 +312,18 @@ checkPins(GPtrArray *checks,
 
 
 static void
+checkMissing(GPtrArray *checks,
+             const hvmemHost *host)
+{
+    size_t i;
+
+    for (i = 0; host->missing && i < host->missing->len; i++)
+        hvmemChecksAdd(checks, HVMEM_FAIL, "devices", "Put it there, or change the definition ('virsh edit').",
+                       "%s: the guest cannot be started", (const char *)host->missing->pdata[i]);
+}
+
+
+static void
 checkDefinition(GPtrArray *checks,
                 const hvmemDomain *dom,
                 const hvmemAnswer *definition)
@@ -325,5 +356,6 @@ hvmemDoctorStart(GPtrArray *checks,
     checkHugepages(checks, stored, dom->active, host);
     checkBootMemory(checks, stored, host);
     checkPins(checks, stored, host);
+    checkMissing(checks, host);
     checkDefinition(checks, stored, definition);
 }

@@ -34,6 +34,7 @@ hvmemHostClear(hvmemHost *host)
 {
     g_clear_pointer(&host->enlightenments, g_strfreev);
     g_clear_pointer(&host->freePages, g_array_unref);
+    g_clear_pointer(&host->missing, g_ptr_array_unref);
     hvmemAnswerClear(&host->balloon);
     free(host->cpuMap);
     host->cpuMap = NULL;
@@ -77,6 +78,7 @@ hvmemHostReadCaps(hvmemHost *host,
     root = xmlDocGetRootElement(doc);
     bits = hvmemXMLString(root, "string(host/cpu/maxphysaddr/@bits)");
     host->addressBits = bits ? strtoul(bits, NULL, 10) : 0;
+    host->intel = hvmemXMLTest(root, "host/cpu/vendor = 'Intel'");
     host->kvm = hvmemXMLTest(root, "guest/arch[@name = 'x86_64']/domain[@type = 'kvm']");
     readPages(host, root);
 }

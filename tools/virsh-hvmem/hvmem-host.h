@@ -36,8 +36,10 @@ struct _hvmemHost {
     unsigned char *cpuMap;      /* which of them are online */
     bool kvm;                   /* is it offered? */
     char **enlightenments;      /* those that guests can have of KVM, as <hyperv> names them; NULL: not known */
+    bool intel;                 /* are its processors Intel's? Else they may be AMD's */
     guint addressBits;          /* of a physical address; 0: not known */
     GArray *freePages;          /* hvmemPages: how much is free in huge pages of each size that there is; NULL: not known */
+    GPtrArray *missing;         /* what the definition names and is not there, in sentences; NULL: not looked for */
     bool savesGuests;           /* when it shuts down (libvirt-guests) */
     hvmemAnswer balloon;        /* what libvirt says of a domain with a hyperv balloon */
 };

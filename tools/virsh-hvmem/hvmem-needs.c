@@ -110,13 +110,13 @@ isWordSize(guint bits)
 }
 
 
-/* QEMU takes the host's number only with KVM. A processor of 32 bits has no PCI hole above the memory. */
+/* QEMU takes the host's number only with KVM, and not for 'host-model', of which libvirt makes a model. A processor of 32 bits has no PCI hole above the memory. */
 static void
 readAddresses(hvmemNeeds *needs,
               xmlNodePtr root)
 {
     bool kvm = hvmemXMLTest(root, "@type = 'kvm'");
-    bool host = hvmemXMLTest(root, "cpu[@mode = 'host-passthrough' or @mode = 'maximum' or @mode = 'host-model'] or "
+    bool host = hvmemXMLTest(root, "cpu[@mode = 'host-passthrough' or @mode = 'maximum'] or "
                              "cpu/maxphysaddr[@mode = 'passthrough']");
     g_autofree char *bits = hvmemXMLString(root, "string(cpu/maxphysaddr[@mode = 'emulate']/@bits)");
     g_autofree char *limit = hvmemXMLString(root, "string(cpu/maxphysaddr[@mode = 'passthrough']/@limit)");
@@ -230,20 +230,23 @@ readHugepages(hvmemNeeds *needs,
 }
 
 
-static void
-readPins(hvmemNeeds *needs,
-         xmlNodePtr root)
+/* The strings that @what is of each of @nodes, of those that have one. */
+static GPtrArray *
+readStrings(xmlNodePtr root,
+            const char *nodes,
+            const char *what)
 {
-    g_autoptr(GPtrArray) nodes = hvmemXMLNodes(root, "cputune/vcpupin | cputune/emulatorpin | cputune/iothreadpin | vcpu");
+    g_autoptr(GPtrArray) found = hvmemXMLNodes(root, nodes);
+    GPtrArray *strings = g_ptr_array_new_with_free_func(g_free);
     size_t i;
 
-    needs->pins = g_ptr_array_new_with_free_func(g_free);
-    for (i = 0; i < nodes->len; i++) {
-        char *list = hvmemXMLString(nodes->pdata[i], "string(@cpuset)");
+    for (i = 0; i < found->len; i++) {
+        char *text = hvmemXMLString(found->pdata[i], what);
 
-        if (list)
-            g_ptr_array_add(needs->pins, list);
+        if (text)
+            g_ptr_array_add(strings, text);
     }
+    return strings;
 }
 
 
@@ -252,12 +255,18 @@ hvmemNeedsRead(hvmemNeeds *needs,
                xmlNodePtr root)
 {
     needs->hypervisorHidden = hvmemXMLTest(root, "cpu/feature[@name = 'hypervisor' and (@policy = 'disable' or @policy = 'forbid')]");
+    needs->pvspinlock = hvmemXMLTest(root, "features/pvspinlock[@state = 'on']");
     needs->checkedInFull = hvmemXMLTest(root, "cpu[@check = 'full' and (@mode = 'custom' or not(@mode)) and model and not(feature[@name = 'hypervisor'])]");
     needs->hardLimit = hvmemXMLSize(root, "memtune/hard_limit", HVMEM_UNKNOWN);
     readEnlightenments(needs, root);
     readAddresses(needs, root);
     readHugepages(needs, root);
-    readPins(needs, root);
+    needs->pins = readStrings(root, "cputune/vcpupin | cputune/emulatorpin | cputune/iothreadpin | vcpu", "string(@cpuset)");
+    needs->networks = readStrings(root, "devices/interface[@type = 'network']/source", "string(@network)");
+    needs->links = readStrings(root, "devices/interface[@type = 'bridge']/source/@bridge | devices/interface[@type = 'direct']/source/@dev",
+                               "string(.)");
+    needs->files = readStrings(root, "devices/disk[@type = 'file']/source[not(@startupPolicy = 'optional')]/@file | os/kernel | os/initrd | os/loader",
+                               "normalize-space(.)");
 }
 
 
@@ -268,6 +277,9 @@ hvmemNeedsClear(hvmemNeeds *needs)
     g_clear_pointer(&needs->enlightenments, g_strfreev);
     g_clear_pointer(&needs->hugepages, g_array_unref);
     g_clear_pointer(&needs->pins, g_ptr_array_unref);
+    g_clear_pointer(&needs->files, g_ptr_array_unref);
+    g_clear_pointer(&needs->networks, g_ptr_array_unref);
+    g_clear_pointer(&needs->links, g_ptr_array_unref);
 }
 
 
@@ -296,7 +308,8 @@ endOfBoot(bool q35,
 guint64
 hvmemNeedsTop(const hvmemNeeds *needs,
               guint64 boot,
-              guint64 max)
+              guint64 max,
+              bool amd)
 {
     guint64 sticks = max - MIN(max, boot);
     guint64 top;
@@ -307,27 +320,27 @@ hvmemNeedsTop(const hvmemNeeds *needs,
 
     top = roundUp(endOfBoot(needs->q35, boot) + sticks + MIN(sticks, SPACE_SLACK)) + needs->pciHole;
 
-    /* whose processor it is may be known to the host only */
-    return top > AMD_HOLE ? top + AMD_ABOVE - 4 * HVMEM_GIB : top;
+    return amd && top > AMD_HOLE ? top + AMD_ABOVE - 4 * HVMEM_GIB : top;
 }
 
 
 guint64
 hvmemNeedsCeiling(const hvmemNeeds *needs,
                   guint64 boot,
-                  guint bits)
+                  guint bits,
+                  bool amd)
 {
     guint64 least = boot / HVMEM_GIB;
     guint64 most = bits >= 60 ? G_MAXUINT64 / 4 / HVMEM_GIB : (1ULL << bits) / HVMEM_GIB;
 
-    if (hvmemNeedsTop(needs, boot, boot) > 1ULL << MIN(bits, 63))
+    if (hvmemNeedsTop(needs, boot, boot, amd) > 1ULL << MIN(bits, 63))
         return 0;
 
     /* the greatest that fits lies between: one that does, and one that does not */
     while (most - least > 1) {
         guint64 middle = least + (most - least) / 2;
 
-        if (hvmemNeedsTop(needs, boot, middle * HVMEM_GIB) <= 1ULL << MIN(bits, 63))
+        if (hvmemNeedsTop(needs, boot, middle * HVMEM_GIB, amd) <= 1ULL << MIN(bits, 63))
             least = middle;
         else
             most = middle;

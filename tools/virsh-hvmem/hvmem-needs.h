@@ -18,6 +18,7 @@ struct _hvmemPages {
 typedef struct _hvmemNeeds hvmemNeeds;
 struct _hvmemNeeds {
     bool hypervisorHidden;      /* CPUID does not tell the guest that there is a hypervisor */
+    bool pvspinlock;            /* one of KVM's own features, which is gone where KVM is hidden */
     bool checkedInFull;         /* the CPU has to be exactly as it says, and does not name the hypervisor's bit */
     char *hypervVendor;         /* by which name Hyper-V shows itself, if not by its own; else NULL */
     char **enlightenments;      /* those that are on, as <hyperv> names them */
@@ -29,6 +30,9 @@ struct _hvmemNeeds {
     GArray *hugepages;          /* hvmemPages: the part of boot memory that is in them */
     guint64 stickPage;          /* what sticks are made of: 0: usual pages, 1: the host's usual huge page, else its size */
     GPtrArray *pins;            /* lists of host CPUs that some of its threads are bound to */
+    GPtrArray *files;           /* paths of images, kernels and firmware */
+    GPtrArray *networks;        /* names of libvirt's */
+    GPtrArray *links;           /* names of the host's network interfaces */
 };
 
 /* @root: a <domain> with its post-parse defaults, as libvirt tells it. */
@@ -45,14 +49,16 @@ hvmemListHas(const char *list,
              guint n);
 
 /* The top of the address space that the guest's processor has to reach: boot memory, the room for sticks that <maxMemory> @max asks
- * for, and the PCI hole above. */
+ * for, and the PCI hole above. @amd: it is, or may be, one of AMD's. */
 guint64
 hvmemNeedsTop(const hvmemNeeds *needs,
               guint64 boot,
-              guint64 max);
+              guint64 max,
+              bool amd);
 
 /* The highest <maxMemory> in whole GiB whose addresses have @bits bits; 0: not even @boot fits. */
 guint64
 hvmemNeedsCeiling(const hvmemNeeds *needs,
                   guint64 boot,
-                  guint bits);
+                  guint bits,
+                  bool amd);

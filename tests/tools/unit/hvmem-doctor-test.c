@@ -148,9 +148,13 @@ testWhatCannotWork(void)
         { DOMAIN("kvm", "8", "<runtime state='on'/><ipi state='on'/>", "", ""), "features", HVMEM_FAIL, "has not, ipi:", "<hyperv>" },
         { DOMAIN("qemu", "8", "<relaxed state='on'/><runtime state='on'/><spinlocks state='on' retries='8191'/>", "", ""),
           "features", HVMEM_FAIL, "KVM only, runtime:", "<hyperv>" },
+        { "<domain type='kvm'><memory>1024</memory><features><pvspinlock state='on'/><kvm><hidden state='on'/></kvm></features>"
+          "<devices><memballoon model='hyperv'/></devices></domain>", "pvspinlock", HVMEM_FAIL, "KVM's own", "<pvspinlock> out" },
+        { "<domain type='qemu'><memory>1024</memory><features><acpi/><hyperv mode='passthrough'/></features>"
+          "<devices><memballoon model='hyperv'/></devices></domain>", "features", HVMEM_FAIL, "passthrough", "mode='custom'" },
         { DOMAIN("qemu", "8", "<relaxed state='on'/>", "", ""), "features", HVMEM_PASS, "", NULL },
         { DOMAIN("kvm", "8", "", "<cpu mode='custom' match='exact' check='full'><model>EPYC</model></cpu>", ""), "CPU", HVMEM_FAIL, "'hypervisor'", "check='partial'" },
-        { DOMAIN("kvm", "4096", "", "", ""), "ceiling", HVMEM_FAIL, "1 TiB that", "--max 945GiB, or <maxphysaddr mode='emulate' bits='43'/>" },
+        { DOMAIN("kvm", "4096", "", "", ""), "ceiling", HVMEM_FAIL, "1 TiB that", "--max 945GiB, or <maxphysaddr mode='passthrough'/>" },
         { DOMAIN("qemu", "1000", "", "", ""), "ceiling", HVMEM_FAIL, "40 bits", "--max 945GiB, or <maxphysaddr mode='emulate' bits='42'/>" },
         { DOMAIN("kvm", "4096", "", "<cpu mode='host-passthrough'/>", ""), "ceiling", HVMEM_PASS, "4 TiB", NULL },
         { DOMAIN("kvm", "65536", "", "<cpu mode='host-passthrough'/>", ""), "ceiling", HVMEM_FAIL, "(46 bits)", "--max 64449GiB. Then" },
@@ -200,6 +204,20 @@ testBootMemory(void)
     large = examine(GOOD, false, &host);
     g_assert_cmpint(find(fits, "boot memory")->verdict, ==, HVMEM_PASS);
     g_assert_cmpint(find(large, "boot memory")->verdict, ==, HVMEM_FAIL);
+}
+
+
+static void
+testMissing(void)
+{
+    g_auto(hvmemHost) host = { 0 };
+    g_autoptr(GPtrArray) checks = NULL;
+
+    fillHost(&host);
+    host.missing = g_ptr_array_new();
+    g_ptr_array_add(host.missing, (char *)"file '/x' is not there");
+    checks = examine(GOOD, false, &host);
+    g_assert_cmpint(find(checks, "devices")->verdict, ==, HVMEM_FAIL);
 }
 
 
@@ -435,6 +453,7 @@ main(int argc,
     g_test_add_func("/hvmem/doctor/what-cannot-work", testWhatCannotWork);
     g_test_add_func("/hvmem/doctor/boot-memory", testBootMemory);
     g_test_add_func("/hvmem/doctor/free-pages", testFreePages);
+    g_test_add_func("/hvmem/doctor/missing", testMissing);
     g_test_add_func("/hvmem/doctor/kvm", testKVM);
     g_test_add_func("/hvmem/doctor/definition", testDefinition);
     g_test_add_func("/hvmem/doctor/cut-name", testCutName);

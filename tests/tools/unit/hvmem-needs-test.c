@@ -3,8 +3,10 @@
  * hvmem-needs-test.c: what a definition takes of the host
  */
 
-#include "hvmem-domain.h"
+#include "hvmem-conn.h"
 #include "hvmem-plan.h"
+
+#include <string.h>
 
 #define MIB HVMEM_MIB
 #define GIB HVMEM_GIB
@@ -108,7 +110,8 @@ testAddressBits(void)
         { "qemu", "<cpu mode='maximum'><maxphysaddr mode='passthrough'/></cpu>", 40, 0 },
         { "kvm", "<cpu mode='host-passthrough'/>", 0, 0 },
         { "kvm", "<cpu mode='maximum'/>", 0, 0 },
-        { "kvm", "<cpu mode='host-model'/>", 0, 0 },
+        { "kvm", "<cpu mode='host-model'/>", 40, 0 },
+        { "kvm", "<cpu mode='host-model'><maxphysaddr mode='passthrough'/></cpu>", 0, 0 },
         { "kvm", "<cpu mode='host-passthrough'><maxphysaddr mode='emulate' bits='39'/></cpu>", 39, 0 },
         { "kvm", "<cpu mode='custom'><model>EPYC</model><maxphysaddr mode='passthrough' limit='42'/></cpu>", 0, 42 },
         { "kvm", "<cpu mode='custom'><model>EPYC</model></cpu>", 40, 0 },
@@ -136,16 +139,18 @@ testAddressTop(void)
         const char *inside;
         guint64 boot;
         guint64 max;
+        bool amd;
         guint64 top;
     } cases[] = {
-        { "pc-q35-10.0", "", GIB, 16 * GIB, 66 * GIB },
-        { "pc-i440fx-10.0", "", GIB, 16 * GIB, 36 * GIB },
-        { "pc-q35-10.0", "", GIB, 400 * GIB, 467 * GIB },
-        { "pc-q35-10.0", "", 8 * GIB, 400 * GIB, 466 * GIB },
-        { "pc-i440fx-10.0", "", 8 * GIB, 400 * GIB, 435 * GIB },
+        { "pc-q35-10.0", "", GIB, 16 * GIB, true, 66 * GIB },
+        { "pc-i440fx-10.0", "", GIB, 16 * GIB, true, 36 * GIB },
+        { "pc-q35-10.0", "", GIB, 400 * GIB, true, 467 * GIB },
+        { "pc-q35-10.0", "", 8 * GIB, 400 * GIB, true, 466 * GIB },
+        { "pc-i440fx-10.0", "", 8 * GIB, 400 * GIB, true, 435 * GIB },
         { "pc-q35-10.0", "<devices><controller type='pci' index='0' model='pcie-root'><pcihole64 unit='GiB'>512</pcihole64></controller></devices>",
-          GIB, 400 * GIB, 947 * GIB },
-        { "pc-i440fx-10.0", "", GIB, 4 * TIB, 4 * TIB + 37 * GIB + 1020 * GIB },
+          GIB, 400 * GIB, true, 947 * GIB },
+        { "pc-i440fx-10.0", "", GIB, 4 * TIB, true, 4 * TIB + 37 * GIB + 1020 * GIB },
+        { "pc-i440fx-10.0", "", GIB, 4 * TIB, false, 4 * TIB + 37 * GIB },
     };
     size_t i;
 
@@ -153,7 +158,7 @@ testAddressTop(void)
         g_autoptr(hvmemDomain) dom = domain("qemu", cases[i].machine, cases[i].inside);
 
         g_test_message("%s %s", cases[i].machine, cases[i].inside);
-        g_assert_cmpuint(hvmemNeedsTop(&dom->needs, cases[i].boot, cases[i].max) / GIB, ==, cases[i].top / GIB);
+        g_assert_cmpuint(hvmemNeedsTop(&dom->needs, cases[i].boot, cases[i].max, cases[i].amd) / GIB, ==, cases[i].top / GIB);
     }
 }
 
@@ -171,15 +176,16 @@ testCeiling(void)
 
         for (bits = 36; bits <= 52; bits++) {
             guint64 boot = g_test_rand_int_range(1, 20 * 1024) * MIB;
-            guint64 max = hvmemNeedsCeiling(&dom->needs, boot, bits);
+            bool amd = bits % 2;
+            guint64 max = hvmemNeedsCeiling(&dom->needs, boot, bits, amd);
 
             if (max == 0) {
-                g_assert_cmpuint(hvmemNeedsTop(&dom->needs, boot, boot), >, 1ULL << bits);
+                g_assert_cmpuint(hvmemNeedsTop(&dom->needs, boot, boot, amd), >, 1ULL << bits);
                 continue;
             }
             g_assert_cmpuint(max, >=, boot);
-            g_assert_cmpuint(hvmemNeedsTop(&dom->needs, boot, max), <=, 1ULL << bits);
-            g_assert_cmpuint(hvmemNeedsTop(&dom->needs, boot, (max / GIB + 1) * GIB), >, 1ULL << bits);
+            g_assert_cmpuint(hvmemNeedsTop(&dom->needs, boot, max, amd), <=, 1ULL << bits);
+            g_assert_cmpuint(hvmemNeedsTop(&dom->needs, boot, (max / GIB + 1) * GIB, amd), >, 1ULL << bits);
         }
     }
 }
@@ -212,6 +218,43 @@ testOther(void)
 }
 
 
+/* Of what is named, what is not there is named again: libvirt's test driver has one network, which is active. */
+static void
+testMissing(void)
+{
+    g_autoptr(hvmemDomain) dom =
+        domain("kvm", "q35", "<os><kernel>/dev/null</kernel><initrd>/nonexistent/initrd</initrd></os><devices>"
+               "<disk type='file'><source file='/dev/zero'/></disk><disk type='file'><source file='/dev/null/a'/></disk>"
+               "<disk type='file'><source file='/nonexistent/b' startupPolicy='optional'/></disk><disk type='file' device='cdrom'/>"
+               "<disk type='block'><source dev='/nonexistent/c'/></disk>"
+               "<interface type='network'><source network='default'/></interface><interface type='network'><source network='gone'/></interface>"
+               "<interface type='bridge'><source bridge='lo'/></interface><interface type='direct'><source dev='none-such'/></interface></devices>");
+    g_autoptr(GError) error = NULL;
+    g_autoptr(virConnect) conn = hvmemConnect("test:///default", true, &error);
+    g_autoptr(GPtrArray) missing = NULL;
+    virNetworkPtr network;
+
+    g_assert_no_error(error);
+    missing = hvmemConnMissing(conn, &dom->needs);
+    g_assert_cmpuint(missing->len, ==, 4);
+    g_assert_nonnull(strstr(missing->pdata[0], "network 'gone'"));
+    g_assert_cmpstr(missing->pdata[1], ==, "file '/nonexistent/initrd' is not there");
+    g_assert_cmpstr(missing->pdata[2], ==, "file '/dev/null/a' is not there");
+    g_assert_nonnull(strstr(missing->pdata[3], "'none-such'"));
+    g_clear_pointer(&missing, g_ptr_array_unref);
+    g_clear_pointer(&conn, virConnectClose);
+
+    conn = hvmemConnect("test:///default", false, &error);
+    g_assert_no_error(error);
+    network = virNetworkLookupByName(conn, "default");
+    g_assert_cmpint(virNetworkDestroy(network), ==, 0);
+    virNetworkFree(network);
+    missing = hvmemConnMissing(conn, &dom->needs);
+    g_assert_cmpuint(missing->len, ==, 5);
+    g_assert_nonnull(strstr(missing->pdata[0], "virsh net-start default"));
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -225,6 +268,7 @@ main(int argc,
     g_test_add_func("/hvmem/needs/address-top", testAddressTop);
     g_test_add_func("/hvmem/needs/ceiling", testCeiling);
     g_test_add_func("/hvmem/needs/other", testOther);
+    g_test_add_func("/hvmem/needs/missing", testMissing);
 
     return g_test_run();
 }

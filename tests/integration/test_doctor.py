@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What virsh-hvmem's doctor passes starts: definitions as people write them, on this host, each with one thing that may not work."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+import hvb
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TOOL = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem"
+
+
+def doctor(name, *options):
+    """Its exit status, and what it finds in the domain: the worst result of each check."""
+    got = subprocess.run([TOOL, "--format=json", *options, "doctor", name], capture_output=True, text=True, check=False, timeout=60,
+                         env={**os.environ, "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=1"})
+    assert got.stdout, got.stderr
+    found = {}
+    for check in json.loads(got.stdout):
+        if check["about"] == name and found.get(check["check"]) != "fail":
+            found[check["check"]] = check["result"]
+    return got.returncode, found
+
+
+def swap(pattern, text):
+    """A change of XML: the first PATTERN becomes TEXT."""
+    def change(xml):
+        changed, count = re.subn(pattern, text, xml, count=1, flags=re.S)
+        assert count, pattern
+        return changed
+    return change
+
+
+def both(*changes):
+    def change(xml):
+        for one in changes:
+            xml = one(xml)
+        return xml
+    return change
+
+
+def cpu(text):
+    return swap("<cpu mode='maximum'/>", text)
+
+
+def ceiling(size, unit, slots=""):
+    return swap("<maxMemory.*?</maxMemory>", f"<maxMemory {slots} unit='{unit}'>{size}</maxMemory>")
+
+
+def hyperv(text):
+    return swap("<hyperv>.*</hyperv>", f"<hyperv>{text}</hyperv>")
+
+
+def beside_memory(text):
+    return swap("</currentMemory>", f"</currentMemory>{text}")
+
+
+KVM = both(swap("type='qemu'", "type='kvm'"), swap("<tcg>.*</tcg>", ""), cpu("<cpu mode='host-passthrough'/>"))
+
+# What is changed, and which check has to find it if it does not start here. None: it starts on any host.
+CASES = {
+    "as-it-is": (both(), None),
+    "pc": (swap("machine='q35'", "machine='pc'"), None),
+    "nothing-in-hyperv": (hyperv(""), None),
+    "all-without-kvm": (hyperv("<relaxed state='on'/><spinlocks state='on' retries='8191'/><reset state='on'/><vendor_id state='on' value='x'/>"), None),
+    "slots": (ceiling(800, "GiB", "slots='255'"), None),
+    "cpu-for-4-tib": (both(ceiling(4, "TiB"), cpu("<cpu mode='maximum'><maxphysaddr mode='emulate' bits='43'/></cpu>")), None),
+    "pinned": (swap("<vcpu>", "<vcpu cpuset='0-4095'>"), None),
+    "4-tib": (ceiling(4, "TiB"), "ceiling"),
+    "cpu-of-32-bits": (both(ceiling(64, "GiB"), cpu("<cpu mode='custom'><model>qemu32</model></cpu>")), "ceiling"),
+    "kvm": (KVM, "KVM"),
+    "runtime": (hyperv("<runtime state='on'/>"), "features"),
+    "passthrough": (swap("<hyperv>.*</hyperv>", "<hyperv mode='passthrough'/>"), "features"),
+    "pvspinlock": (swap("<acpi/>", "<acpi/><pvspinlock state='on'/>"), "pvspinlock"),
+    "disk": (swap("<controller", "<disk type='file'><source file='/nonexistent/disk'/><target dev='vda' bus='virtio'/></disk><controller"), "devices"),
+    "bridge": (swap("<controller", "<interface type='bridge'><source bridge='nonexistent0'/></interface><controller"), "devices"),
+    "network": (swap("<controller", "<interface type='network'><source network='nonexistent'/></interface><controller"), "devices"),
+    "cpu-in-full": (cpu("<cpu mode='custom' match='exact' check='full'><model>qemu64</model></cpu>"), "CPU"),
+    "huge-pages": (beside_memory("<memoryBacking><hugepages/><source type='memfd'/></memoryBacking>"), "huge pages"),
+    "boot-memory": (both(ceiling(2, "TiB"), cpu("<cpu mode='maximum'><maxphysaddr mode='emulate' bits='43'/></cpu>"),
+                         swap("<memory .*</currentMemory>", "<memory unit='TiB'>1</memory>")), "boot memory"),
+    "pinned-elsewhere": (swap("<vcpu>", "<vcpu cpuset='4000'>"), "CPU pinning"),
+}
+
+
+@pytest.fixture(name="define")
+def a_definition():
+    """define(name, change): a guest whose XML was changed, removed after the test."""
+    guests = []
+
+    def define(name, change):
+        guest = hvb.Guest(f"hvbt-doctor-{name}")
+        guest.xml = change(guest.xml)
+        guest.remove()
+        guests.append(guest)
+        guest.define()
+        return guest
+
+    yield define
+    for guest in guests:
+        guest.remove()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_it_passes_starts(define, name):
+    change, check = CASES[name]
+    try:
+        guest = define(name, change)
+    except hvb.VirshError as err:
+        assert check, err       # libvirt says so even earlier
+        return
+    status, found = doctor(guest.name)
+    try:
+        guest.start()
+    except hvb.VirshError as err:
+        assert check and found[check] == "fail", f"{found}: {err}"
+        return
+    assert status == 0, found
+
+
+def test_a_host_that_kills_it_on_the_way_up(define):
+    """It starts, as far as the host may limit memory, and cannot grow."""
+    guest = define("limit", beside_memory("<memtune><hard_limit unit='GiB'>2</hard_limit></memtune>"))
+    assert doctor(guest.name)[1]["memory limit"] == "fail"
+
+
+def test_asking_changes_nothing(define):
+    """Nor does it take more than a read-only connection has."""
+    guest = define("same", both())
+    before = hvb.virsh("dumpxml", "--inactive", guest.name)
+    assert doctor(guest.name)[1]["definition"] == "pass"
+    assert doctor(guest.name, "--readonly")[1]["definition"] == "warn"
+    assert hvb.virsh("dumpxml", "--inactive", guest.name) == before
