@@ -2,6 +2,7 @@
 """What cannot be done is refused by name, or visibly not done; nothing is lost by asking."""
 
 import os
+import time
 
 import pytest
 from checks import at_rest, go
@@ -112,4 +113,26 @@ def test_guest_that_onlines_nothing(make_guest):
     guest.setmem(800 * MIB)
     hvb.wait_until(guest.seen, 60, lambda: guest.memtotal() <= before - 150 * MIB)
     at_rest(guest, memtotal=False)
+    guest.remove()
+
+
+def test_memory_that_cannot_be_released(make_guest):
+    """A part was onlined as movable: Linux's driver takes the last of the other. The kernel gets some back, and can go on."""
+    guest = make_guest("movable", memory=GIB, maximum=4 * GIB, edit=lambda xml: xml.replace("state=online<", "state=online_movable<"))
+    guest.exec("echo 0 >/sys/module/hv_balloon/parameters/pressure_report_delay")
+    boot = guest.boot_id()
+    go(guest, 2500 * MIB)
+    hvb.wait_until("the guest reports", 20, lambda: "balloon.usable" in guest.stats())
+    guest.setmem(700 * MIB)
+    hvb.wait_until(guest.seen, 90, lambda: guest.balloon()["state"] == "floor" and "movable" in guest.balloon().get("last-error", ""))
+    for _ in range(20):
+        guest.exec("cat /proc/meminfo >/dev/null")      # a new process each: none of them is killed
+    # It is asked once more, 5 s later, and then left alone: the next time would be 10 s after that.
+    time.sleep(12)
+    sent = guest.balloon()["counters"]["messages-sent"]
+    time.sleep(12)
+    assert guest.balloon()["counters"]["messages-sent"] == sent
+    assert guest.balloon()["state"] == "floor" and guest.actual() > 1536 * MIB + 128 * MIB
+    assert guest.boot_id() == boot
+    go(guest, 2 * GIB)
     guest.remove()
