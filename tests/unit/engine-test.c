@@ -872,6 +872,164 @@ static void test_dry_unknown(void)
     done_honest(sim);
 }
 
+static void check_still_asked(Sim *sim)
+{
+    unsigned requests = sim->sent[DM_MSG_BALLOON_REQUEST];
+
+    assert_state(sim, DM_STATE_FLOOR);
+    sim_advance(sim, 600 * 1000);
+    g_assert_cmpuint(sim->sent[DM_MSG_BALLOON_REQUEST], >=, requests + 9);
+}
+
+/* A report from before a process took all there was: nothing is movable where
+ * the guest has no stick, or released of each. */
+static void check_burst(uint64_t stick)
+{
+    Sim *sim = sim_new(8 * SIM_GIB, DM_PROFILE_AUTO, SIM_LINUX);
+
+    sim_connect(sim);
+    if (stick) {
+        g_assert_true(sim_plug(sim, 1, 10 * SIM_GIB, stick, true));
+        sim_target(sim, 8 * SIM_GIB + stick);
+    }
+    sim_status(sim, 6 * SIM_GIB);
+    sim->floor = 7 * SIM_GIB;
+    sim_target(sim, SIM_GIB);
+    assert_actual(sim, 7 * SIM_GIB);
+    g_assert_null(strstr(sim_info(sim).last_error, "movable"));
+    check_still_asked(sim);
+    sim->floor = SIM_GIB;
+    sim_advance(sim, 60 * 1000);
+    assert_actual(sim, SIM_GIB);
+    done_honest(sim);
+}
+
+static void test_burst(void)
+{
+    check_burst(0);
+    check_burst(SIM_GIB);
+}
+
+/* Where it may be movable, the next report tells the one from the other. */
+static void test_dry_no_more(void)
+{
+    Sim *sim = movable();
+
+    sim_target(sim, 700 * SIM_MIB);
+    g_assert_nonnull(strstr(sim_info(sim).last_error, "movable"));
+    sim_report(sim);
+    sim_advance(sim, 10 * 1000);
+    g_assert_cmpuint(dm_engine_deadline(sim->engine), ==, UINT64_MAX);
+    sim_report(sim);
+    g_assert_cmpuint(dm_engine_deadline(sim->engine), ==, UINT64_MAX);
+    sim_status(sim, 300 * SIM_MIB);
+    check_still_asked(sim);
+    sim->movable = false;
+    sim_advance(sim, 60 * 1000);
+    assert_actual(sim, 700 * SIM_MIB);
+    done_honest(sim);
+}
+
+static void check_old_kernel(uint64_t os_id, bool dry)
+{
+    Sim *sim = sim_new_of(16 * SIM_GIB, 34 * SIM_GIB, DM_PROFILE_AUTO, os_id);
+
+    g_assert_true(sim_plug(sim, 1, 32 * SIM_GIB, SIM_GIB, true));
+    sim_connect(sim);
+    sim->movable = true;
+    sim->floor = 256 * SIM_MIB;
+    sim_target(sim, 17 * SIM_GIB);
+    sim_report(sim);
+    sim_target(sim, SIM_GIB);
+    assert_state(sim, DM_STATE_FLOOR);
+    g_assert_cmpint(!!strstr(sim_info(sim).last_error, "movable"), ==, dry);
+    done_honest(sim);
+}
+
+/* What one of 17 GiB keeps is more than what one of 1280 MiB does. */
+static void test_old_kernel(void)
+{
+    check_old_kernel(SIM_LINUX, true);
+    check_old_kernel(UINT64_C(0x8100) << 48 | UINT64_C(0x050a00) << 16, false);
+}
+
+/* The last that it released are single pages: it gets as much all the same. */
+static void test_dry_fragments(void)
+{
+    Sim *sim = movable();
+    uint64_t page, left = 32 * SIM_MIB;
+    DmRange one[256];
+    unsigned n = 0;
+
+    sim->mute = true;
+    sim_target(sim, 700 * SIM_MIB);
+    sim_drop_inbox(sim);
+    for (page = 4096; left; page += 2, left--) {
+        one[n++] = (DmRange) { page, 1 };
+        if (n == G_N_ELEMENTS(one)) {
+            sim_claim(sim, one, n, left > 1);
+            n = 0;
+        }
+    }
+    sim->mute = false;
+    sim_pump(sim);
+    assert_state(sim, DM_STATE_FLOOR);
+    g_assert_cmpuint(sim->sent[DM_MSG_UNBALLOON_REQUEST], >, 1);
+    g_assert_cmpuint(sim_info(sim).released, ==, 0);
+    done_honest(sim);
+}
+
+/* Asked again with what the report says of a driver that is gone? */
+static void test_dry_reconnect(void)
+{
+    Sim *sim = movable();
+
+    sim_close(sim);
+    sim_connect(sim);
+    sim_target(sim, 700 * SIM_MIB);
+    assert_state(sim, DM_STATE_FLOOR);
+    g_assert_null(strstr(sim_info(sim).last_error, "movable"));
+    sim_free(sim);
+}
+
+/* The host cannot give it anything: it is not asked for more instead. */
+static void test_dry_cannot_map(void)
+{
+    Sim *sim = movable();
+    unsigned requests;
+
+    sim->cannot_map = true;
+    sim_target(sim, 700 * SIM_MIB);
+    assert_state(sim, DM_STATE_FLOOR);
+    g_assert_nonnull(strstr(sim_info(sim).last_error, "movable"));
+    assert_actual(sim, 1536 * SIM_MIB + 240 * SIM_MIB);
+    requests = sim->sent[DM_MSG_BALLOON_REQUEST];
+    sim_advance(sim, 4 * 1000);
+    g_assert_cmpuint(sim->sent[DM_MSG_BALLOON_REQUEST], ==, requests);
+    done_honest(sim);
+}
+
+/* Late with taking it: the reason is the first one once it has. */
+static void test_dry_late(void)
+{
+    Sim *sim = movable();
+
+    sim->mute = true;
+    sim_target(sim, 700 * SIM_MIB);
+    sim_drop_inbox(sim);
+    sim_claim(sim, &(DmRange) { 4096, 512 }, 1, false);
+    sim_pump(sim);
+    sim_drop_inbox(sim);
+    assert_state(sim, DM_STATE_RETURNING);
+    sim_advance(sim, 60 * 1000);
+    assert_state(sim, DM_STATE_LATE);
+    sim_unballoon_response(sim);
+    sim_pump(sim);
+    assert_state(sim, DM_STATE_FLOOR);
+    g_assert_nonnull(strstr(sim_info(sim).last_error, "movable"));
+    sim_free(sim);
+}
+
 static void test_not_onlined(void)
 {
     Sim *sim = one_stick();
@@ -1288,6 +1446,13 @@ static void add_ordinary(void)
     ADD("floor/ran-dry", test_ran_dry);
     ADD("floor/slow-caches", test_slow_caches);
     ADD("floor/dry-unknown", test_dry_unknown);
+    ADD("floor/burst", test_burst);
+    ADD("floor/dry-no-more", test_dry_no_more);
+    ADD("floor/old-kernel", test_old_kernel);
+    ADD("floor/dry-fragments", test_dry_fragments);
+    ADD("floor/dry-reconnect", test_dry_reconnect);
+    ADD("floor/dry-cannot-map", test_dry_cannot_map);
+    ADD("floor/dry-late", test_dry_late);
     ADD("target/zero", test_target_zero);
     ADD("target/above-capacity", test_target_above_capacity);
     ADD("target/before-connect", test_target_before_connect);

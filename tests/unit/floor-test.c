@@ -30,10 +30,23 @@ static void test_rule(void)
 
 static void test_ran_dry(void)
 {
-    g_assert_false(dm_floor_ran_dry(2048 * MIB, 0));
-    g_assert_false(dm_floor_ran_dry(2048 * MIB, 360 * MIB));
-    g_assert_false(dm_floor_ran_dry(2048 * MIB, (360 + 64) * MIB));
-    g_assert_true(dm_floor_ran_dry(2048 * MIB, (360 + 65) * MIB));
+    g_assert_false(dm_floor_ran_dry(2048 * MIB, 0, 2048 * MIB));
+    g_assert_false(dm_floor_ran_dry(2048 * MIB, 360 * MIB, 2048 * MIB));
+    g_assert_false(dm_floor_ran_dry(2048 * MIB, (360 + 64) * MIB, 2048 * MIB));
+    g_assert_true(dm_floor_ran_dry(2048 * MIB, (360 + 65) * MIB, 2048 * MIB));
+    /* what is available may be memory that the kernel can use */
+    g_assert_false(dm_floor_ran_dry(2048 * MIB, 1024 * MIB, 0));
+    g_assert_false(dm_floor_ran_dry(2048 * MIB, 1024 * MIB, (360 + 64) * MIB));
+}
+
+static void test_old(void)
+{
+    uint64_t vendor = UINT64_C(0x8100) << 48;
+
+    g_assert_true(dm_floor_counts_released(vendor | UINT64_C(0x0312ff) << 16));
+    g_assert_true(dm_floor_counts_released(vendor | UINT64_C(0x050aff) << 16));
+    g_assert_false(dm_floor_counts_released(vendor | UINT64_C(0x050b00) << 16));
+    g_assert_false(dm_floor_counts_released(vendor | UINT64_C(0x070200) << 16));
 }
 
 int main(int argc, char **argv)
@@ -41,5 +54,6 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/floor/rule", test_rule);
     g_test_add_func("/floor/ran-dry", test_ran_dry);
+    g_test_add_func("/floor/counts-released", test_old);
     return g_test_run();
 }

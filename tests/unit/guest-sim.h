@@ -28,7 +28,7 @@
 /* Boot memory above the PCI hole and sticks start here. */
 #define SIM_4G (4 * SIM_GIB)
 
-#define SIM_LINUX (UINT64_C(0x8100) << 48 | 0x060100)
+#define SIM_LINUX (UINT64_C(0x8100) << 48 | UINT64_C(0x060100) << 16)
 #define SIM_WINDOWS (UINT64_C(0x0001) << 48 | 0x0a0000)
 
 typedef enum SimPage {

@@ -706,6 +706,34 @@ static void test_h16_memory(void)
     sim_free(sim);
 }
 
+/* One that says that it ran dry, and leaves when it is given some back. */
+static void test_h16_relief(void)
+{
+    Sim *sim = sim_new(8 * SIM_GIB, DM_PROFILE_AUTO, SIM_LINUX);
+    uint64_t page = SIM_4G;
+    unsigned i;
+
+    sim->believe = ignore_discard;
+    sim_connect(sim);
+    g_assert_true(sim_plug(sim, 1, 10 * SIM_GIB, 2 * SIM_GIB, true));
+    sim_target(sim, 10 * SIM_GIB);
+    sim->mute = true;
+    sim_target(sim, 1);
+    while (page < 8 * SIM_GIB) {
+        page = release_every_second(sim, page, take_balloon_request(sim));
+    }
+    for (i = 0; i < 1000; i++) {
+        sim_drop_inbox(sim);
+        sim_status(sim, 8 * SIM_GIB);
+        sim_claim(sim, NULL, 0, false);
+        sim_pump(sim);
+        reconnect(sim);
+    }
+    g_assert_cmpuint(sim_info(sim).in_doubt, >, 100000);
+    g_assert_cmpuint(sim_info(sim).in_doubt, <, 400000);
+    sim_free(sim);
+}
+
 /* Every report is passed on; the caller throttles what it tells. */
 static void test_h17_status(void)
 {
@@ -898,6 +926,7 @@ static void add_hostile(void)
     ADD("16-sated", test_h16_sated);
     ADD("16-time", test_h16_time);
     ADD("16-memory", test_h16_memory);
+    ADD("16-relief", test_h16_relief);
     ADD("17-status", test_h17_status);
     ADD("17-status-early", test_h17_status_early);
     ADD("18-ring-gone", test_h18_ring_gone);

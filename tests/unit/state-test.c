@@ -363,6 +363,17 @@ static void return_too_much(DmEngine *e)
                      .ranges = { { 0x150, MAX_RETURN_PAGES + 1 } } };
 }
 
+static void relief_too_large(DmEngine *e)
+{
+    e->relief = RELIEF_PAGES + 1;
+}
+
+static void relief_beside_balloon(DmEngine *e)
+{
+    e->txn = (Txn) { .kind = TXN_BALLOON, .sent = true, .asked = 512 };
+    e->relief = 1;
+}
+
 static void hot_add_owned(DmEngine *e)
 {
     e->txn = (Txn) { .kind = TXN_HOT_ADD, .sent = true, .asked = 256,
@@ -476,6 +487,8 @@ static const Tamper tampers[] = {
     { "return-twice", return_twice, "has not released" },
     { "return-nothing", return_nothing, "has not released" },
     { "return-too-much", return_too_much, "return of an impossible size" },
+    { "relief-too-large", relief_too_large, "relief" },
+    { "relief-beside-balloon", relief_beside_balloon, "relieves a guest" },
     { "hot-add-owned", hot_add_owned, "what the guest has or no stick" },
     { "hot-add-boot", hot_add_boot, "what the guest has or no stick" },
     { "hot-add-region", hot_add_outside_region, "does not hold its range" },

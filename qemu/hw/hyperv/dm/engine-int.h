@@ -19,6 +19,8 @@
 /* Linux frees what one request gives back without a pause, in the handler of
  * its interrupt: much more would be a processor that hangs. 1 GiB. */
 #define MAX_RETURN_PAGES 262144
+/* What a guest is given back whose kernel ran dry. 128 MiB. */
+#define RELIEF_PAGES 32768
 
 typedef enum Stage {
     STAGE_CLOSED,
@@ -80,7 +82,7 @@ struct DmEngine {
     bool probed;                /* it took and onlined what it was given */
     bool elsewhere;             /* a hot-add was refused twice: try others */
     bool answered;              /* this kernel answers requests */
-    bool relief;                /* it ran dry: give some back */
+    uint64_t relief;            /* pages to give back, for it ran dry */
     DmStatus status;            /* the last one, of this kernel */
 
     size_t heard;               /* bytes of messages since the last run */

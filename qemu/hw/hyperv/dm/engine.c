@@ -27,9 +27,6 @@
 /* Linux waits 5 s a block for its memory to be onlined, then says it was. */
 #define NOT_ONLINED_BLOCK 4500
 
-/* What a guest is given back whose kernel ran dry. */
-#define RELIEF_PAGES MIB_PAGES(128)
-
 #define RETRY_MIN SECONDS(5)
 #define RETRY_MAX SECONDS(60)
 /* Responses in a row that release nothing and announce more. */
@@ -485,14 +482,39 @@ static void explain_ceiling(DmEngine *e)
     }
 }
 
-/* Its kernel first, then the target. True if something was begun. */
+static bool relief_wanted(const DmEngine *e)
+{
+    return e->relief && e->caps.balloon && !frozen(e) && !books_are_full(e) &&
+           e->target <= dm_regions_actual(&e->regions);
+}
+
+/*
+ * Its kernel first, then the target. What it released last may be single
+ * pages: then it takes more than one message. Where the host cannot make the
+ * memory ready, what stood in the way of the target still does: asking the
+ * guest for more instead would only run it dry again.
+ */
 static bool relieve(DmEngine *e, uint64_t now)
 {
-    bool wanted = e->relief && !frozen(e) &&
-                  e->target <= dm_regions_actual(&e->regions);
+    g_autofree char *error = g_strdup(e->last_error);
+    DmState obstacle = e->obstacle;
+    uint64_t retry_at = e->retry_at, retry_delay = e->retry_delay;
 
-    e->relief = false;
-    return wanted && start_return(e, RELIEF_PAGES, now);
+    if (!relief_wanted(e) || !start_return(e, e->relief, now)) {
+        e->relief = 0;
+        return false;
+    }
+    if (e->txn.kind == TXN_NONE) {
+        e->relief = 0;
+        e->obstacle = obstacle;
+        e->retry_at = retry_at;
+        e->retry_delay = retry_delay;
+        g_free(e->last_error);
+        e->last_error = g_steal_pointer(&error);
+        return false;
+    }
+    e->relief -= e->txn.asked;
+    return true;
 }
 
 /* Sends what brings the guest nearer to its target, if anything can. */
@@ -717,8 +739,56 @@ static void look_for_onlining(DmEngine *e, const DmStatus *status)
     e->status = *status;
 }
 
+/*
+ * Its sticks' blocks of which it released nothing may have been onlined as
+ * movable. The others were not: the driver releases no movable memory.
+ */
+static uint64_t maybe_movable(const DmEngine *e)
+{
+    const DmRegions *r = &e->regions;
+    uint64_t block = MAX(BLOCK_PAGES, alignment(e)), pages = 0, at, count;
+    unsigned i;
+
+    for (i = 0; i < r->sticks->len; i++) {
+        DmRange range = g_array_index(r->sticks, DmStick, i).range;
+        uint64_t end = range.first + range.count;
+
+        for (at = range.first; at < end; at += count) {
+            count = MIN(end, at / block * block + block) - at;
+            if (!dm_pageset_count_in(r->released, at, count)) {
+                pages += dm_pageset_count_in(r->added, at, count);
+            }
+        }
+    }
+    return pages;
+}
+
+/* What the driver's rule counts, before it released @got pages. */
+static uint64_t counted(const DmEngine *e, uint64_t got)
+{
+    return dm_regions_actual(&e->regions) +
+           (dm_floor_counts_released(e->guest_os_id) ?
+            dm_pageset_count(e->regions.released) : got);
+}
+
+/*
+ * What was known when it stopped may have been older than a process that took
+ * all that was available. It is asked again once a report says that no more
+ * is there than the driver's rule explains, what it was given back apart.
+ */
+static void look_for_use(DmEngine *e, const DmStatus *status, uint64_t now)
+{
+    uint64_t own = status->available - MIN(status->available, RELIEF_PAGES);
+
+    if (e->obstacle == DM_STATE_FLOOR && e->retry_at == NEVER &&
+        e->txn.kind == TXN_NONE && !e->relief &&
+        !dm_floor_ran_dry(counted(e, 0), own, own)) {
+        obstacle_for_now(e, DM_STATE_FLOOR, now);
+    }
+}
+
 static void status_report(DmEngine *e, const uint8_t *msg,
-                          const DmHeader *header)
+                          const DmHeader *header, uint64_t now)
 {
     DmStatus status;
 
@@ -728,6 +798,7 @@ static void status_report(DmEngine *e, const uint8_t *msg,
         e->counters.unexpected++;
     } else {
         look_for_onlining(e, &status);
+        look_for_use(e, &status, now);
         e->ops.status(e->opaque, &status);
     }
 }
@@ -780,10 +851,19 @@ static uint64_t available(const DmEngine *e)
 
 static bool ran_dry(const DmEngine *e)
 {
-    uint64_t had = dm_regions_actual(&e->regions) + e->txn.got;
-
     return guest_kind(e) == DM_GUEST_LINUX &&
-           dm_floor_ran_dry(had, available(e));
+           dm_floor_ran_dry(counted(e, e->txn.got), available(e),
+                            maybe_movable(e));
+}
+
+static void explain_dry(DmEngine *e)
+{
+    set_error(e, "the guest has %" G_GUINT64_FORMAT " MiB available and "
+              "releases no more: memory that was onlined as movable "
+              "(memhp_default_state=online_movable) cannot be released, and "
+              "its kernel may lack other memory; it gets %" G_GUINT64_FORMAT
+              " MiB back", available(e) / MIB_PAGES(1),
+              (uint64_t)RELIEF_PAGES / MIB_PAGES(1));
 }
 
 /*
@@ -792,13 +872,8 @@ static bool ran_dry(const DmEngine *e)
  */
 static void stopped_dry(DmEngine *e, uint64_t now)
 {
-    set_error(e, "the guest has %" G_GUINT64_FORMAT " MiB available and "
-              "releases no more: memory that was onlined as movable "
-              "(memhp_default_state=online_movable) cannot be released, and "
-              "its kernel may lack other memory; it gets %" G_GUINT64_FORMAT
-              " MiB back", available(e) / MIB_PAGES(1),
-              RELIEF_PAGES / MIB_PAGES(1));
-    e->relief = true;
+    explain_dry(e);
+    e->relief = RELIEF_PAGES;
     if (e->txn.got > RELIEF_PAGES) {
         obstacle_for_now(e, DM_STATE_FLOOR, now);
     } else {
@@ -871,6 +946,9 @@ static void return_response(DmEngine *e, uint64_t now)
     }
     trace(e, "unballoon: %" G_GUINT64_FORMAT " pages taken back",
           e->txn.asked);
+    if (e->txn.late && e->obstacle == DM_STATE_FLOOR) {
+        explain_dry(e);         /* the reason was that it is late */
+    }
     txn_end(e);
 }
 
@@ -984,7 +1062,7 @@ static void dispatch(DmEngine *e, const uint8_t *msg, const DmHeader *header,
         capabilities(e, msg, header, now);
         break;
     case DM_MSG_STATUS:
-        status_report(e, msg, header);
+        status_report(e, msg, header, now);
         break;
     case DM_MSG_BALLOON_RESPONSE:
         balloon_response(e, msg, header, now);
@@ -1032,7 +1110,8 @@ void dm_engine_writable(DmEngine *e, uint64_t now)
 static void forget_driver(DmEngine *e)
 {
     e->had_caps = false;
-    e->probed = e->elsewhere = e->answered = e->relief = false;
+    e->probed = e->elsewhere = e->answered = false;
+    e->relief = 0;
     e->status = (DmStatus) { 0 };
 }
 
@@ -1054,6 +1133,9 @@ static void same_kernel(DmEngine *e)
         dm_regions_new_driver(&e->regions, alignment(e));
     }
     e->elsewhere = false;
+    /* A driver that was loaded anew reports nothing for 45 s. */
+    e->status = (DmStatus) { 0 };
+    e->relief = 0;
     clear_obstacle(e);
 }
 

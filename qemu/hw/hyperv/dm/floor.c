@@ -6,12 +6,15 @@
 
 #include "floor.h"
 
-#include <stddef.h>
+#include <glib.h>
 
 #define MIB_PAGES(n) ((uint64_t)(n) << 8)
 
 /* By which what the guest says and what its driver saw may differ. */
 #define SLACK MIB_PAGES(64)
+
+/* As LINUX_VERSION_CODE. */
+#define LINUX_5_11 0x050b00
 
 /* The rule of the driver: up to so many pages, a constant and a share. */
 static const struct {
@@ -36,7 +39,12 @@ uint64_t dm_floor_linux(uint64_t pages)
     return rule[i].keep + (pages >> rule[i].shift);
 }
 
-bool dm_floor_ran_dry(uint64_t pages, uint64_t available)
+bool dm_floor_counts_released(uint64_t guest_os_id)
 {
-    return available > dm_floor_linux(pages) + SLACK;
+    return (guest_os_id >> 16 & UINT32_MAX) < LINUX_5_11;
+}
+
+bool dm_floor_ran_dry(uint64_t pages, uint64_t available, uint64_t movable)
+{
+    return MIN(available, movable) > dm_floor_linux(pages) + SLACK;
 }

@@ -411,7 +411,7 @@ static void intent(Stream *s, DmEngine *e)
     FLAG(s, "probed", e->probed);
     FLAG(s, "elsewhere", e->elsewhere);
     FLAG(s, "answered", e->answered);
-    FLAG(s, "relief", e->relief);
+    NUMBER(s, "relief", e->relief, RELIEF_PAGES);
     status(s, &e->status);
     FLAG(s, "waiting", e->waiting);
     FLAG(s, "settled", e->settled);
@@ -627,7 +627,11 @@ static const char *check_transaction(const DmEngine *e)
         return "something goes on under a new kernel";
     }
     if (txn->kind == TXN_NONE) {
-        return NULL;
+        return e->relief && !e->had_caps ?
+               "it relieves a guest that never connected" : NULL;
+    }
+    if (e->relief && txn->kind != TXN_RETURN) {
+        return "it relieves a guest and asks something else of it";
     }
     if (e->stage != STAGE_READY) {
         return "a request without a session";
