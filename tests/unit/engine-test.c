@@ -820,8 +820,10 @@ static void test_ran_dry(void)
     assert_actual(sim, 1536 * SIM_MIB + 240 * SIM_MIB + 128 * SIM_MIB);
     g_assert_nonnull(strstr(sim_info(sim).last_error, "movable"));
     sim_report(sim);
+    /* what little its kernel finds is no reason to go on */
+    sim->floor -= 10 * SIM_MIB;
     sim_advance(sim, 10 * 1000);
-    assert_actual(sim, 1536 * SIM_MIB + 240 * SIM_MIB + 128 * SIM_MIB);
+    assert_actual(sim, 1536 * SIM_MIB + 230 * SIM_MIB + 128 * SIM_MIB);
     requests = sim->sent[DM_MSG_BALLOON_REQUEST];
     sim_advance(sim, 600 * 1000);
     g_assert_cmpuint(sim->sent[DM_MSG_BALLOON_REQUEST], ==, requests);

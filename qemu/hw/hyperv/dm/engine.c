@@ -867,14 +867,15 @@ static void explain_dry(DmEngine *e)
 }
 
 /*
- * It is asked again if it gave more than it gets back: what its caches held
- * may be free by then. Else it would only be run dry once more.
+ * It is asked again if it gave much more than it gets back: what its caches
+ * held may be free by then. Else it would only be run dry once more, for what
+ * it was given and what little its kernel found meanwhile.
  */
 static void stopped_dry(DmEngine *e, uint64_t now)
 {
     explain_dry(e);
     e->relief = RELIEF_PAGES;
-    if (e->txn.got > RELIEF_PAGES) {
+    if (e->txn.got > 2 * RELIEF_PAGES) {
         obstacle_for_now(e, DM_STATE_FLOOR, now);
     } else {
         obstacle_for_good(e, DM_STATE_FLOOR);
