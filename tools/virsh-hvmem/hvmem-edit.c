@@ -322,18 +322,18 @@ setHibernation(xmlNodePtr root,
 
 /* "0000:05:00.0", as libvirt's errors have it. */
 static char *
-pciAddress(xmlNodePtr balloon)
+pciAddress(xmlNodePtr device)
 {
     static const char *const parts[] = { "domain", "bus", "slot", "function" };
     guint64 numbers[G_N_ELEMENTS(parts)];
     size_t i;
 
-    if (!balloon || !hvmemXMLTest(balloon, "address[@type = 'pci']"))
+    if (!device || !hvmemXMLTest(device, "address[@type = 'pci']"))
         return NULL;
 
     for (i = 0; i < G_N_ELEMENTS(parts); i++) {
         g_autofree char *xpath = g_strdup_printf("string(address/@%s)", parts[i]);
-        g_autofree char *text = hvmemXMLString(balloon, xpath);
+        g_autofree char *text = hvmemXMLString(device, xpath);
 
         numbers[i] = text ? g_ascii_strtoull(text, NULL, 0) : 0;
     }
@@ -450,13 +450,16 @@ otherMemory(xmlNodePtr root)
         g_autofree char *model = hvmemXMLString(nodes->pdata[i], "string(@model)");
         g_autofree char *size = hvmemFormatSize(hvmemXMLSize(nodes->pdata[i], "target/size", HVMEM_UNKNOWN));
         g_autofree char *alias = hvmemXMLString(nodes->pdata[i], "string(alias/@name)");
-        g_autofree char *slot = hvmemXMLString(nodes->pdata[i], "string(address/@slot)");
+        g_autofree char *slot = hvmemXMLString(nodes->pdata[i], "string(address[@type = 'dimm']/@slot)");
+        g_autofree char *pci = pciAddress(nodes->pdata[i]);
 
         g_string_append_printf(list, "%s%s of %s", i ? ", " : "", model, size);
         if (alias)
             g_string_append_printf(list, " named '%s'", alias);
         else if (slot)
             g_string_append_printf(list, " in slot %s", slot);
+        else if (pci)
+            g_string_append_printf(list, " at PCI address %s", pci);
     }
     return g_string_free(list, FALSE);
 }
@@ -484,9 +487,11 @@ checkEnable(xmlNodePtr root,
                          "<memory model=…> with 'virsh edit', and take its size off <memory>: the balloon adds memory by itself, up to "
                          "<maxMemory>", others);
     if (sizes->max != HVMEM_UNKNOWN && sizes->max < memory)
-        return hvmemFail(error, "--max %s is below the domain's memory, %s", ceiling, total);
+        return hvmemFail(error, "--max %s is below the domain's memory, %s: ask for at least that, or give the domain less first ('virsh setmaxmem --config')",
+                         ceiling, total);
     if (sizes->minimum != HVMEM_UNKNOWN && sizes->minimum > current)
-        return hvmemFail(error, "--minimum %s is above what the domain starts with, %s", least, now);
+        return hvmemFail(error, "--minimum %s is above what the domain starts with, %s: ask for no more than that, or have it start with more first "
+                         "('virsh-hvmem set --config', or 'virsh setmem --config' with another balloon)", least, now);
     return true;
 }
 

@@ -274,8 +274,11 @@ testEditRefusals(void)
         { DOMAIN("", "", "", "<memory model='dimm'><target><size unit='GiB'>1</size></target><address type='dimm' slot='3'/></memory>"
                  "<memory model='virtio-mem'><target><size unit='b'>3221225472</size></target><alias name='ua-vm'/></memory>"),
           HVMEM_UNKNOWN, HVMEM_UNKNOWN, "dimm of 1 GiB in slot 3, virtio-mem of 3 GiB named 'ua-vm'" },
-        { DOMAIN("", "", "", VIRTIO), GIB - MIB, HVMEM_UNKNOWN, "--max 1023 MiB" },
-        { DOMAIN("", "", "", VIRTIO), HVMEM_UNKNOWN, 2 * GIB, "--minimum 2 GiB" },
+        { DOMAIN("", "", "", "<memory model='virtio-mem'><target><size unit='GiB'>1</size></target>"
+                 "<address type='pci' domain='0x0000' bus='0x03' slot='0x00' function='0x0'/></memory>"),
+          HVMEM_UNKNOWN, HVMEM_UNKNOWN, "virtio-mem of 1 GiB at PCI address 0000:03:00.0" },
+        { DOMAIN("", "", "", VIRTIO), GIB - MIB, HVMEM_UNKNOWN, "--max 1023 MiB is below the domain's memory, 1 GiB: ask for at least that" },
+        { DOMAIN("", "", "", VIRTIO), HVMEM_UNKNOWN, 2 * GIB, "--minimum 2 GiB is above what the domain starts with, 1 GiB: ask for no more" },
     };
     g_autoptr(GError) error = NULL;
     size_t i;
