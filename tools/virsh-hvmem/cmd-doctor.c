@@ -177,8 +177,10 @@ lookAtHost(virConnectPtr conn,
 
     for (i = 0; i < doms->len; i++) {
         const hvmemDomain *other = doms->pdata[i];
+        bool this = dom && strcmp(dom->name, other->name) == 0;
 
-        if (other->active || (dom && strcmp(dom->name, other->name) == 0))
+        host->oneMore |= this && !other->active;
+        if (other->active || this)
             host->ceilings += other->hyperv && other->maxMemory != HVMEM_UNKNOWN ? other->maxMemory : other->total;
     }
     return true;

@@ -61,12 +61,13 @@ checkCeilings(GPtrArray *checks,
 {
     g_autofree char *memory = hvmemFormatSize(host->memory);
     g_autofree char *sum = hvmemFormatSize(host->ceilings);
+    const char *who = host->oneMore ? "the running guests and this one" : "the running guests";
 
     if (host->ceilings > host->memory)
         hvmemChecksAdd(checks, HVMEM_WARN, "host memory", "That is fine as long as not all grow at once; else lower some ceilings, or add swap.",
-            "%s, and the running guests together may grow to %s", memory, sum);
+            "%s, and %s together may grow to %s", memory, who, sum);
     else
-        hvmemChecksAdd(checks, HVMEM_PASS, "host memory", NULL, "%s, and the running guests together may grow to %s", memory, sum);
+        hvmemChecksAdd(checks, HVMEM_PASS, "host memory", NULL, "%s, and %s together may grow to %s", memory, who, sum);
 }
 
 

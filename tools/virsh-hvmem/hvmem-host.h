@@ -32,6 +32,7 @@ struct _hvmemHost {
     unsigned long qemuVersion;
     guint64 memory;
     guint64 ceilings;           /* of all domains that run, with this one's */
+    bool oneMore;               /* this one does not run yet */
     guint cpus;                 /* 0: not known */
     unsigned char *cpuMap;      /* which of them are online */
     bool kvm;                   /* is it offered? */

@@ -230,6 +230,12 @@ readHugepages(hvmemNeeds *needs,
 }
 
 
+/* What libvirt or QEMU opens when the guest starts. */
+#define FILES "devices/disk/source[not(@startupPolicy = 'optional')]/@file | devices/disk/source[not(@startupPolicy = 'optional')]/@dev | " \
+              "devices/filesystem[@type = 'mount']/source/@dir | devices/rng/backend[@model = 'random'] | " \
+              "os/kernel | os/initrd | os/loader | os/dtb"
+
+
 /* The strings that @what is of each of @nodes, of those that have one. */
 static GPtrArray *
 readStrings(xmlNodePtr root,
@@ -265,8 +271,7 @@ hvmemNeedsRead(hvmemNeeds *needs,
     needs->networks = readStrings(root, "devices/interface[@type = 'network']/source", "string(@network)");
     needs->links = readStrings(root, "devices/interface[@type = 'bridge']/source/@bridge | devices/interface[@type = 'direct']/source/@dev",
                                "string(.)");
-    needs->files = readStrings(root, "devices/disk[@type = 'file']/source[not(@startupPolicy = 'optional')]/@file | os/kernel | os/initrd | os/loader",
-                               "normalize-space(.)");
+    needs->files = readStrings(root, FILES, "normalize-space(.)");
 }
 
 

@@ -30,7 +30,7 @@ struct _hvmemNeeds {
     GArray *hugepages;          /* hvmemPages: the part of boot memory that is in them */
     guint64 stickPage;          /* what sticks are made of: 0: usual pages, 1: the host's usual huge page, else its size */
     GPtrArray *pins;            /* lists of host CPUs that some of its threads are bound to */
-    GPtrArray *files;           /* paths of images, kernels and firmware */
+    GPtrArray *files;           /* paths of images, folders, kernels and firmware */
     GPtrArray *networks;        /* names of libvirt's */
     GPtrArray *links;           /* names of the host's network interfaces */
 };

@@ -7,6 +7,8 @@
 #include "hvmem-trial.h"
 #include "hvmem-xml.h"
 
+#include <string.h>
+
 
 static void
 moveChild(xmlNodePtr from,
@@ -53,12 +55,17 @@ replaceInterface(xmlNodePtr interface)
 }
 
 
+/* Which device it is, libvirt looks for at the start only; a trial then says that it is not known. */
+#define UNKNOWN_USB "devices/hostdev[@mode = 'subsystem' and @type = 'usb' and not(source/address)]"
+
+
 char *
 hvmemTrialXML(const char *xml,
               GError **error)
 {
     g_autoptr(xmlDoc) doc = hvmemXMLParse(xml, error);
     g_autoptr(GPtrArray) interfaces = NULL;
+    g_autoptr(GPtrArray) usb = NULL;
     size_t i;
 
     if (!doc)
@@ -67,7 +74,90 @@ hvmemTrialXML(const char *xml,
     interfaces = hvmemXMLNodes(xmlDocGetRootElement(doc), "devices/interface");
     for (i = 0; i < interfaces->len; i++)
         replaceInterface(interfaces->pdata[i]);
+
+    usb = hvmemXMLNodes(xmlDocGetRootElement(doc), UNKNOWN_USB);
+    for (i = 0; i < usb->len; i++) {
+        xmlUnlinkNode(usb->pdata[i]);
+        xmlFreeNode(usb->pdata[i]);
+    }
     return hvmemXMLDump(doc);
+}
+
+
+/* The value of the last option @name of a command line: the last one counts. NULL: there is none. */
+static const char *
+lastOption(char **args,
+           const char *name)
+{
+    const char *value = NULL;
+    size_t i;
+
+    for (i = 0; args[i] && args[i + 1]; i++) {
+        if (strcmp(args[i], name) == 0)
+            value = args[i + 1];
+    }
+    return value;
+}
+
+
+/* What -cpu @value says of @property: 1 on, -1 off, 0 nothing. QEMU takes '_' for '-' in names. */
+static int
+cpuSays(const char *value,
+        const char *property)
+{
+    g_auto(GStrv) words = g_strsplit(value, ",", -1);
+    g_autofree char *on = g_strconcat(property, "=on", NULL);
+    g_autofree char *off = g_strconcat(property, "=off", NULL);
+    int says = 0;
+    size_t i;
+
+    for (i = 0; words[i]; i++) {
+        const char *word = g_strdelimit(words[i], "_", '-');
+
+        if (strcmp(word, property) == 0 || strcmp(word, on) == 0 || (*word == '+' && strcmp(word + 1, property) == 0))
+            says = 1;
+        else if (strcmp(word, off) == 0 || (*word == '-' && strcmp(word + 1, property) == 0))
+            says = -1;
+    }
+    return says;
+}
+
+
+/* A definition can have a -cpu of its own in <qemu:commandline>, in which nothing is that libvirt says of the processor. */
+static bool
+checkCPU(char **args,
+         GError **error)
+{
+    const char *cpu = lastOption(args, "-cpu");
+
+    if (!cpu || cpuSays(cpu, "hv-passthrough") > 0)
+        return true;
+    if (cpuSays(cpu, "hv-vpindex") <= 0 || cpuSays(cpu, "hv-synic") <= 0)
+        return hvmemFail(error, "the CPU of the command line, '-cpu %s', is without hv-vpindex and hv-synic, which the balloon needs: take -cpu out of "
+                         "<qemu:commandline> and say it in <cpu> and <features>, or add ',hv-vpindex,hv-synic' to it", cpu);
+    return cpuSays(cpu, "hypervisor") >= 0 ||
+        hvmemFail(error, "the CPU of the command line, '-cpu %s', hides the hypervisor, without which no guest finds the balloon: take -cpu out of "
+                  "<qemu:commandline>, or hypervisor= out of it", cpu);
+}
+
+
+/* libvirt passes on what QEMU refuses: paravirtual spinlocks without KVM, and memory of no size, as a NUMA cell may have. */
+static bool
+checkRest(char **args,
+          GError **error)
+{
+    const char *cpu = lastOption(args, "-cpu");
+    const char *accel = lastOption(args, "-accel");
+    size_t i;
+
+    if (cpu && g_strcmp0(accel, "kvm") != 0 && cpuSays(cpu, "kvm-pv-unhalt") > 0)
+        return hvmemFail(error, "<pvspinlock state='on'/> needs KVM: take it out of <features>");
+
+    for (i = 0; args[i]; i++) {
+        if (strstr(args[i], "\"memory-backend-") && (strstr(args[i], "\"size\":0,") || strstr(args[i], "\"size\":0}")))
+            return hvmemFail(error, "a NUMA cell has no memory, which QEMU refuses: give it some (memory= of <cell>), or take the <cell> out of <numa>");
+    }
+    return true;
 }
 
 
@@ -75,9 +165,16 @@ bool
 hvmemTrialArgv(const char *argv,
                GError **error)
 {
-    /* A domain's files are in a folder that has its name, cut to twenty bytes where the daemon's locale knows no characters. QEMU refuses
-     * half of one. */
-    return g_utf8_validate(argv, -1, NULL) ||
-        hvmemFail(error, "libvirt cuts the domain's name in the middle of a character, and QEMU cannot read the path with it: "
-                  "start the libvirt daemon in a UTF-8 locale (LC_ALL=C.UTF-8), or rename the domain ('virsh domrename')");
+    g_auto(GStrv) args = NULL;
+
+    /* A domain's files are in a folder that has its name, cut to twenty bytes by a libvirt whose locale knows no characters. QEMU refuses half
+     * of one. */
+    if (!g_utf8_validate(argv, -1, NULL))
+        return hvmemFail(error, "libvirt cuts the domain's name in the middle of a character, and QEMU cannot read the path with it: "
+                         "restart the libvirt daemon, which may be older than this command, or rename the domain ('virsh domrename')");
+
+    /* what is no shell's word is judged by nobody here */
+    if (!g_shell_parse_argv(argv, NULL, &args, NULL))
+        return true;
+    return checkCPU(args, error) && checkRest(args, error);
 }

@@ -324,6 +324,58 @@ testCutName(void)
 }
 
 
+/* Command lines that libvirt makes and QEMU refuses, or with which the guest finds no balloon. */
+static void
+testCommandLine(void)
+{
+    static const struct {
+        const char *argv;
+        const char *error;      /* NULL: good */
+    } cases[] = {
+        { "LC_ALL=C qemu -accel tcg -cpu max,hv-vpindex=on,hv-synic=on", NULL },
+        { "qemu -accel kvm -cpu host,hv-passthrough=on,kvm=off", NULL },
+        { "qemu -cpu max,hv-vpindex=on,hv-synic=on -cpu host,kvm=off", "-cpu host,kvm=off'" },
+        { "qemu -cpu max,hv-vpindex=on,hv-synic=on -cpu 'host,hv_vpindex,hv_synic'", NULL },
+        { "qemu -cpu max,hv-vpindex=on,hv-synic=on -cpu host,hv_vpindex,hv_synic=off", "hv-vpindex,hv-synic' to it" },
+        { "qemu -cpu host,hv-vpindex,+hv-synic,-hypervisor", "hides the hypervisor" },
+        { "qemu -cpu host,hv-vpindex,hv-synic,hypervisor=off", "hides the hypervisor" },
+        { "qemu -accel tcg -cpu max,kvm-pv-unhalt=on,hv-vpindex=on,hv-synic=on", "<pvspinlock" },
+        { "qemu -accel kvm -cpu max,kvm-pv-unhalt=on,hv-vpindex=on,hv-synic=on", NULL },
+        { "qemu -object '{\"qom-type\":\"memory-backend-ram\",\"id\":\"ram-node1\",\"size\":0}'", "NUMA cell" },
+        { "qemu -object '{\"qom-type\":\"memory-backend-file\",\"size\":0,\"policy\":\"bind\"}'", "NUMA cell" },
+        { "qemu -object '{\"qom-type\":\"memory-backend-ram\",\"id\":\"pc.ram\",\"size\":1073741824}'", NULL },
+        { "qemu 'half a word", NULL },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        bool good = hvmemTrialArgv(cases[i].argv, &error);
+
+        g_test_message("%s: %s", cases[i].argv, good ? "good" : error->message);
+        g_assert_true(good == !cases[i].error);
+        g_assert_true(good || strstr(error->message, cases[i].error));
+    }
+}
+
+
+/* A guest that does not run is not one of those that do. */
+static void
+testWhoMayGrow(void)
+{
+    g_auto(hvmemHost) host = { 0 };
+    g_autoptr(GPtrArray) running = NULL;
+    g_autoptr(GPtrArray) stopped = NULL;
+
+    fillHost(&host);
+    running = hvmemDoctorHost(&host);
+    host.oneMore = true;
+    stopped = hvmemDoctorHost(&host);
+    g_assert_cmpstr(find(running, "host memory")->finding, ==, "16 GiB, and the running guests together may grow to 8 GiB");
+    g_assert_cmpstr(find(stopped, "host memory")->finding, ==, "16 GiB, and the running guests and this one together may grow to 8 GiB");
+}
+
+
 /* What runs and what is stored differ after enabling, or disabling, until the next start. */
 static void
 testBothDefinitions(void)
@@ -457,6 +509,8 @@ main(int argc,
     g_test_add_func("/hvmem/doctor/kvm", testKVM);
     g_test_add_func("/hvmem/doctor/definition", testDefinition);
     g_test_add_func("/hvmem/doctor/cut-name", testCutName);
+    g_test_add_func("/hvmem/doctor/command-line", testCommandLine);
+    g_test_add_func("/hvmem/doctor/who-may-grow", testWhoMayGrow);
     g_test_add_func("/hvmem/doctor/both-definitions", testBothDefinitions);
     g_test_add_func("/hvmem/doctor/saved-state", testSavedState);
     g_test_add_func("/hvmem/doctor/guest", testGuest);

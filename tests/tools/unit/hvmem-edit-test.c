@@ -333,11 +333,15 @@ testTrial(void)
     g_autofree char *text =
         hvmemTrialXML("<domain><devices><interface type='hostdev'><source><address type='pci' bus='0x81'/></source><alias name='ua-n'/>"
                       "<address type='pci' bus='0x05'/></interface><interface type='bridge'><model type='usb-net'/>"
-                      "<address type='usb' bus='0'/></interface><interface type='user'/><emulator>/q</emulator></devices></domain>", &error);
+                      "<address type='usb' bus='0'/></interface><interface type='user'/>"
+                      "<hostdev mode='subsystem' type='usb'><source><vendor id='0x1'/><product id='0x2'/></source></hostdev>"
+                      "<hostdev mode='subsystem' type='usb'><source><address bus='1' device='2'/></source></hostdev>"
+                      "<emulator>/q</emulator></devices></domain>", &error);
 
     g_assert_no_error(error);
     g_assert_cmpstr(text, ==, "<domain><devices><rng model=\"virtio\"><backend model=\"random\">/dev/urandom</backend><alias name=\"ua-n\"/>"
                     "<address type=\"pci\" bus=\"0x05\"/></rng><rng model=\"virtio\"><backend model=\"random\">/dev/urandom</backend></rng>"
+                    "<hostdev mode=\"subsystem\" type=\"usb\"><source><address bus=\"1\" device=\"2\"/></source></hostdev>"
                     "<emulator>/q</emulator></devices></domain>");
     g_assert_null(hvmemTrialXML("<domain", &error));
     g_assert_nonnull(strstr(error->message, "cannot be read"));

@@ -227,6 +227,8 @@ testMissing(void)
                "<disk type='file'><source file='/dev/zero'/></disk><disk type='file'><source file='/dev/null/a'/></disk>"
                "<disk type='file'><source file='/nonexistent/b' startupPolicy='optional'/></disk><disk type='file' device='cdrom'/>"
                "<disk type='block'><source dev='/nonexistent/c'/></disk>"
+               "<filesystem type='mount'><source dir='/nonexistent/d'/></filesystem><filesystem type='ram'><source usage='1'/></filesystem>"
+               "<rng model='virtio'><backend model='random'>/dev/null</backend></rng>"
                "<interface type='network'><source network='default'/></interface><interface type='network'><source network='gone'/></interface>"
                "<interface type='bridge'><source bridge='lo'/></interface><interface type='direct'><source dev='none-such'/></interface></devices>");
     g_autoptr(GError) error = NULL;
@@ -236,11 +238,13 @@ testMissing(void)
 
     g_assert_no_error(error);
     missing = hvmemConnMissing(conn, &dom->needs);
-    g_assert_cmpuint(missing->len, ==, 4);
+    g_assert_cmpuint(missing->len, ==, 6);
     g_assert_nonnull(strstr(missing->pdata[0], "network 'gone'"));
     g_assert_cmpstr(missing->pdata[1], ==, "file '/nonexistent/initrd' is not there");
     g_assert_cmpstr(missing->pdata[2], ==, "file '/dev/null/a' is not there");
-    g_assert_nonnull(strstr(missing->pdata[3], "'none-such'"));
+    g_assert_cmpstr(missing->pdata[3], ==, "file '/nonexistent/c' is not there");
+    g_assert_cmpstr(missing->pdata[4], ==, "file '/nonexistent/d' is not there");
+    g_assert_nonnull(strstr(missing->pdata[5], "'none-such'"));
     g_clear_pointer(&missing, g_ptr_array_unref);
     g_clear_pointer(&conn, virConnectClose);
 
@@ -250,7 +254,7 @@ testMissing(void)
     g_assert_cmpint(virNetworkDestroy(network), ==, 0);
     virNetworkFree(network);
     missing = hvmemConnMissing(conn, &dom->needs);
-    g_assert_cmpuint(missing->len, ==, 5);
+    g_assert_cmpuint(missing->len, ==, 7);
     g_assert_nonnull(strstr(missing->pdata[0], "virsh net-start default"));
 }
 
