@@ -141,7 +141,8 @@ checkCPU(char **args,
 }
 
 
-/* libvirt passes on what QEMU refuses: paravirtual spinlocks without KVM, and memory of no size, as a NUMA cell may have. */
+/* libvirt passes on what QEMU refuses: parameters of a kernel without the kernel, paravirtual spinlocks without KVM, and memory of no size, as a
+ * NUMA cell may have. */
 static bool
 checkRest(char **args,
           GError **error)
@@ -150,6 +151,8 @@ checkRest(char **args,
     const char *accel = lastOption(args, "-accel");
     size_t i;
 
+    if (!lastOption(args, "-kernel") && (lastOption(args, "-append") || lastOption(args, "-initrd")))
+        return hvmemFail(error, "<cmdline> and <initrd> go with a <kernel> only: add that to <os>, or take them out");
     if (cpu && g_strcmp0(accel, "kvm") != 0 && cpuSays(cpu, "kvm-pv-unhalt") > 0)
         return hvmemFail(error, "<pvspinlock state='on'/> needs KVM: take it out of <features>");
 

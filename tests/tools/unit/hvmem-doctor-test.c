@@ -344,6 +344,9 @@ testCommandLine(void)
         { "qemu -object '{\"qom-type\":\"memory-backend-ram\",\"id\":\"ram-node1\",\"size\":0}'", "NUMA cell" },
         { "qemu -object '{\"qom-type\":\"memory-backend-file\",\"size\":0,\"policy\":\"bind\"}'", "NUMA cell" },
         { "qemu -object '{\"qom-type\":\"memory-backend-ram\",\"id\":\"pc.ram\",\"size\":1073741824}'", NULL },
+        { "qemu -append 'a b'", "<kernel>" },
+        { "qemu -initrd /i", "<kernel>" },
+        { "qemu -kernel /k -initrd /i -append quiet", NULL },
         { "qemu 'half a word", NULL },
     };
     size_t i;
