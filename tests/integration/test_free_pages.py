@@ -20,12 +20,15 @@ def a_guest(make_guest):
 
 
 def settled(guest):
-    """QEMU's memory when it falls no more: Linux reports what is free with a delay of two seconds."""
-    before, now = float("inf"), guest.rss()
-    while before - now > 4 * MIB:
+    """QEMU's memory when it falls no more: Linux reports what is free with a delay of two seconds, and after it has booted a busy machine may
+    take a pause in between. So for three looks it must not have fallen."""
+    lowest, quiet = guest.rss(), 0
+    while quiet < 3:
         guest.exec("sleep 3")
-        before, now = now, guest.rss()
-    return now
+        now = guest.rss()
+        quiet = quiet + 1 if lowest - now <= 4 * MIB else 0
+        lowest = min(lowest, now)
+    return lowest
 
 
 def use_and_free(guest, kib):
