@@ -164,9 +164,13 @@ def test_a_paused_guest_is_said_to_be_paused(guest):
     hvb.virsh("suspend", guest.name)
     try:
         said = run("set", guest.name, "2GiB", "--wait", "--timeout", "5", status=1)
+        at_once = run("set", guest.name, "2GiB", "--wait", status=1)
     finally:
         hvb.virsh("resume", guest.name)
     assert f"virsh resume {guest.name}" in said
+    assert "timed out" in said
+    assert f"virsh resume {guest.name}" in at_once
+    assert "waiting is of no use" in at_once
     look("set", guest.name, "1GiB", "--wait", "--timeout", "60")
 
 

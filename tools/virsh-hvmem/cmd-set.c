@@ -157,6 +157,16 @@ giveUp(Wait *wait,
 }
 
 
+/* Who names no time to wait is not kept waiting for what only somebody's help can bring. */
+static bool
+isHopeless(const hvmemDomain *dom)
+{
+    g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
+
+    return timeout == NO_TIMEOUT && why->hopeless;
+}
+
+
 /* Is the wait over, and how? */
 static bool
 isOver(Wait *wait,
@@ -177,6 +187,8 @@ isOver(Wait *wait,
         giveUp(wait, dom, "stopped waiting", error);
     else if (timeout > 0 && now - wait->start >= timeout * G_USEC_PER_SEC)
         giveUp(wait, dom, "timed out", error);
+    else if (isHopeless(dom))
+        giveUp(wait, dom, "waiting is of no use", error);
     else if (timeout == NO_TIMEOUT && now - wait->moved >= STALL_SEC * G_USEC_PER_SEC)
         giveUp(wait, dom, "nothing has moved for " G_STRINGIFY(STALL_SEC) " seconds", error);
     else
@@ -371,7 +383,8 @@ const hvmemCommand hvmemCmdSet = {
     .arguments = "DOMAIN SIZE [--live|--config|--current] [--wait] [--timeout S]",
     .summary = "Change how much memory a guest has",
     .description = "--wait ends with 0 when the guest has what was asked for, with 1 when something has failed, when --timeout\n"
-                   "is over or, without it, when nothing has moved for " G_STRINGIFY(STALL_SEC) " seconds. The request stays in place.",
+                   "is over or, without it, when nothing has moved for " G_STRINGIFY(STALL_SEC) " seconds or somebody has\n"
+                   "paused the guest. The request stays in place.",
     .options = options,
     .minArgs = 2,
     .maxArgs = 2,

@@ -326,6 +326,7 @@ hvmemDomainAddStats(hvmemDomain *dom,
     takeSticks(dom, &stats);
 
     dom->paused = paramNumber(findParam(params, nparams, "state.state"), VIR_DOMAIN_RUNNING) == VIR_DOMAIN_PAUSED;
+    dom->pausedByUser = dom->paused && paramNumber(findParam(params, nparams, "state.reason"), VIR_DOMAIN_PAUSED_UNKNOWN) == VIR_DOMAIN_PAUSED_USER;
     dom->told = connected && dom->state;
     dom->connected = paramNumber(connected, 0) != 0;
 }

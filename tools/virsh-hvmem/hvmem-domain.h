@@ -77,6 +77,7 @@ struct _hvmemDomain {
     char *state;                /* as query-hv-balloon has it */
     char *lastError;            /* may be NULL */
     bool paused;                /* runs no instruction: nothing can be asked of it */
+    bool pausedByUser;          /* and goes on only when somebody says so */
 };
 
 void

@@ -246,6 +246,7 @@ explainPaused(const hvmemDomain *dom,
 
     why->label = "paused";
     why->problem = !hvmemDomainIsThere(dom);
+    why->hopeless = why->problem && dom->pausedByUser;
     why->meaning = g_strdup("The guest is paused. Its memory stays as it is until it goes on.");
     why->remedy = g_strdup_printf("virsh resume %s. If it was not you who paused it, 'virsh domstate --reason' says why: "
                                   "perhaps the host's disk is full.", name);

@@ -13,6 +13,7 @@ struct _hvmemExplanation {
     const char *label;          /* two or three words */
     bool moving;                /* memory goes from host to guest or back, with nobody's help */
     bool problem;               /* does somebody have to do something? */
+    bool hopeless;              /* does nothing move until then, however long one waits? */
     char *meaning;              /* what is going on */
     char *remedy;               /* what to do; NULL: nothing */
     char *next;                 /* what will happen; NULL: nothing */

@@ -466,8 +466,43 @@ testPaused(void)
         why = hvmemExplain(dom);
         g_assert_cmpstr(why->label, ==, "paused");
         g_assert_true(why->problem);
+        g_assert_false(why->hopeless);
         g_assert_nonnull(strstr(why->remedy, "virsh resume g"));
         g_assert_nonnull(strstr(why->next, "shrinks from 2 GiB to 1 GiB"));
+    }
+}
+
+
+/* QEMU or libvirt may go on by itself with a guest that it paused; one that somebody paused is not worth waiting for. */
+static void
+testPausedByWhom(void)
+{
+    static const struct {
+        int state;
+        int reason;
+        guint64 requested;
+        bool hopeless;
+    } cases[] = {
+        { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER, GIB, true },
+        { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER, 2 * GIB, false },
+        { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_IOERROR, GIB, false },
+        { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_SNAPSHOT, GIB, false },
+        { VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED, GIB, false },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(hvmemDomain) dom = domainIn("idle", 2 * GIB, cases[i].requested);
+        g_autoptr(hvmemExplanation) why = NULL;
+        virTypedParameter params[] = {
+            { .field = "state.state", .type = VIR_TYPED_PARAM_INT, .value.i = cases[i].state },
+            { .field = "state.reason", .type = VIR_TYPED_PARAM_INT, .value.i = cases[i].reason },
+            boolean("balloon.hyperv.connected", true), text("balloon.hyperv.state", "idle"),
+        };
+
+        hvmemDomainAddStats(dom, params, G_N_ELEMENTS(params));
+        why = hvmemExplain(dom);
+        g_assert_true(why->hopeless == cases[i].hopeless);
     }
 }
 
@@ -738,6 +773,7 @@ main(int argc,
     g_test_add_func("/hvmem/explain/every-state", testEveryStateExplained);
     g_test_add_func("/hvmem/explain/at-rest", testAtRest);
     g_test_add_func("/hvmem/explain/paused", testPaused);
+    g_test_add_func("/hvmem/explain/paused-by-whom", testPausedByWhom);
     g_test_add_func("/hvmem/explain/hibernation", testHibernationIsBlamed);
     g_test_add_func("/hvmem/explain/disconnected", testDisconnectedIsBlamed);
     g_test_add_func("/hvmem/explain/not-onlined", testNotOnlinedCountsLater);
