@@ -78,6 +78,11 @@ def test_version(args):
     (["set", "test", "1GiB", "--wait", "--timeout", "-1"], "from 1 on"),
     (["set", "test", "1GiB", "--timeout", "soon"], "virsh-hvmem set --help"),
     (["set", "test", "-1"], "'virsh-hvmem set --help'"),
+    (["set", "test", "--", "-1"], "'-1' is not a size"),
+    (["set", "--", "test", "-1"], "'-1' is not a size"),
+    (["set", "--wait", "test", "--", "-1"], "'-1' is not a size"),
+    (["set", "test", "--", "1GiB", "x"], "too many"),
+    (["status", "--", "-x"], "'-x'"),
     (["--nonsense"], "'virsh-hvmem --help'"),
     (["watch", "test", "--duration", "-1"], "--duration -1"),
     (["watch", "test", "--interval", "0"], "--interval 0"),
@@ -87,6 +92,14 @@ def test_version(args):
 ])
 def test_errors_name_what_is_wrong(args, word):
     assert word in refused(*args)
+
+
+@pytest.mark.parametrize("args", [["set", "t", "5"], ["plan", "t", "5"], ["enable", "t", "--max", "5", "--dry-run"],
+                                  ["enable", "t", "--minimum", "5", "--dry-run"]])
+def test_a_size_without_a_unit_is_doubted(args, tmp_path):
+    driver = acpi_driver(tmp_path)
+    assert "warning: 5 KiB: sizes without a unit" in hvmem("-c", driver, *args).stderr
+    assert "warning" not in hvmem("-q", "-c", driver, *args).stderr
 
 
 def test_list_without_hyperv_is_empty():

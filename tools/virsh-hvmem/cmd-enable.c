@@ -313,6 +313,16 @@ enable(const char *xml,
 }
 
 
+static void
+doubtSizes(const hvmemApp *app)
+{
+    if (maxText)
+        hvmemAppDoubtSize(app, maxText, sizes.max);
+    if (minimumText)
+        hvmemAppDoubtSize(app, minimumText, sizes.minimum);
+}
+
+
 static bool
 runEnable(const hvmemApp *app,
           char **args,
@@ -325,6 +335,7 @@ runEnable(const hvmemApp *app,
         (minimumText && !hvmemParseSize(minimumText, "--minimum", &sizes.minimum, error)))
         return false;
 
+    doubtSizes(app);
     if (!checkWritable(app, error) ||
         !(dom = hvmemAppDomain(app, args[0], &conn, error)))
         return false;

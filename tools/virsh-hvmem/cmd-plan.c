@@ -116,8 +116,11 @@ run(const hvmemApp *app,
     g_autoptr(hvmemPlan) plan = NULL;
     guint64 size;
 
-    if (!hvmemParseSize(args[1], "SIZE", &size, error) ||
-        !(dom = hvmemAppDomain(app, args[0], &conn, error)) ||
+    if (!hvmemParseSize(args[1], "SIZE", &size, error))
+        return false;
+
+    hvmemAppDoubtSize(app, args[1], size);
+    if (!(dom = hvmemAppDomain(app, args[0], &conn, error)) ||
         !(info = hvmemInspectHyperv(dom, false, error)))
         return false;
 

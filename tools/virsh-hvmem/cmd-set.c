@@ -7,6 +7,7 @@
 #include "hvmem-cmd.h"
 #include "hvmem-explain.h"
 #include "hvmem-output.h"
+#include "hvmem-plan.h"
 #include "hvmem-progress.h"
 
 #include <signal.h>
@@ -276,31 +277,6 @@ checkOptions(GError **error)
 }
 
 
-/* What is known before libvirt is asked is said in plainer words. */
-static bool
-checkSize(const hvmemDomain *dom,
-          guint64 size,
-          GError **error)
-{
-    g_autofree char *want = hvmemFormatSize(size);
-    g_autofree char *max = hvmemFormatSize(dom->maxMemory);
-    g_autofree char *min = hvmemFormatSize(dom->minimum);
-    g_autofree char *argument = hvmemSizeArgument(size);
-    g_autofree char *name = hvmemShellWord(dom->name);
-    g_autofree char *pending = hvmemDomainPending(dom);
-    bool coming = pending && dom->stored && dom->stored->maxMemory != HVMEM_UNKNOWN && dom->stored->maxMemory >= size;
-
-    if (dom->maxMemory != HVMEM_UNKNOWN && size > dom->maxMemory && coming)
-        return hvmemFail(error, "%s is above the ceiling of '%s', <maxMemory> %s. %s", want, dom->name, max, pending);
-    if (dom->maxMemory != HVMEM_UNKNOWN && size > dom->maxMemory)
-        return hvmemFail(error, "%s is above the ceiling of '%s', <maxMemory> %s. A higher one takes effect after shutting down: "
-                         "'virsh-hvmem enable %s --max %s'", want, dom->name, max, name, argument);
-    if (size < dom->minimum)
-        return hvmemFail(error, "%s is below the <minimum> of '%s', %s", want, dom->name, min);
-    return true;
-}
-
-
 static unsigned int
 flags(void)
 {
@@ -312,6 +288,14 @@ static bool
 isLive(const hvmemDomain *dom)
 {
     return live || (!config && dom->active);
+}
+
+
+/* Whose limits count: those of the definition may differ from the running guest's. */
+static const hvmemDomain *
+whatIsSet(const hvmemDomain *dom)
+{
+    return !isLive(dom) && dom->stored && dom->stored->hyperv ? dom->stored : dom;
 }
 
 
@@ -366,9 +350,10 @@ run(const hvmemApp *app,
     if (!checkOptions(error) || !hvmemParseSize(args[1], "SIZE", &size, error))
         return false;
 
+    hvmemAppDoubtSize(app, args[1], size);
     if (!(dom = hvmemAppDomain(app, args[0], &conn, error)) ||
         !(before = hvmemInspectHyperv(dom, false, error)) ||
-        !checkSize(before, size, error))
+        !hvmemPlanCheck(whatIsSet(before), size, error))
         return false;
 
     if (wait_ && !isLive(before))

@@ -41,6 +41,12 @@ extern const hvmemCommand hvmemCmdSet;
 extern const hvmemCommand hvmemCmdStatus;
 extern const hvmemCommand hvmemCmdWatch;
 
+/* Says so if a SIZE on the command line, @text, may not be what was meant: the command does it all the same. */
+void
+hvmemAppDoubtSize(const hvmemApp *app,
+                  const char *text,
+                  guint64 bytes);
+
 /* Connects and looks the domain up. */
 virDomainPtr
 hvmemAppDomain(const hvmemApp *app,

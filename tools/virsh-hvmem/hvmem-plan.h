@@ -26,3 +26,9 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(hvmemPlan, hvmemPlanFree);
 hvmemPlan *
 hvmemPlanNew(const hvmemDomain *dom,
              guint64 size);
+
+/* Is @size within the limits of @dom? What libvirt would refuse for that is said in plainer words, with the command that changes the limit. */
+bool
+hvmemPlanCheck(const hvmemDomain *dom,
+               guint64 size,
+               GError **error);

@@ -105,6 +105,24 @@ hvmemParseSize(const char *text,
 }
 
 
+/* No guest makes do with less. */
+#define DOUBTFUL (64 * HVMEM_MIB)
+
+
+char *
+hvmemSizeDoubt(const char *text,
+               guint64 bytes)
+{
+    g_autofree char *number = g_strstrip(g_strdup(text));
+    g_autofree char *size = hvmemFormatSize(bytes);
+
+    if (bytes >= DOUBTFUL || strspn(number, "0123456789") != strlen(number))
+        return NULL;
+
+    return g_strdup_printf("%s: sizes without a unit are KiB, as in virsh; others have one, as 512MiB or 4GiB", size);
+}
+
+
 char *
 hvmemFormatSize(guint64 bytes)
 {

@@ -35,6 +35,11 @@ hvmemParseSize(const char *text,
                guint64 *bytes,
                GError **error);
 
+/* @text without a suffix, and so small a size @bytes that KiB may not be what was meant: a sentence that says so. NULL: there is no doubt. */
+char *
+hvmemSizeDoubt(const char *text,
+               guint64 bytes);
+
 /* "3 GiB", "2.29 GiB", "700 MiB"; "-" if not known. */
 char *
 hvmemFormatSize(guint64 bytes);

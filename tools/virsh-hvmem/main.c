@@ -48,6 +48,18 @@ swallowError(void *opaque G_GNUC_UNUSED,
 }
 
 
+void
+hvmemAppDoubtSize(const hvmemApp *app_,
+                  const char *text,
+                  guint64 bytes)
+{
+    g_autofree char *doubt = hvmemSizeDoubt(text, bytes);
+
+    if (doubt && !app_->quiet)
+        fprintf(stderr, "warning: %s\n", doubt);
+}
+
+
 virDomainPtr
 hvmemAppDomain(const hvmemApp *app_,
                const char *name,
@@ -163,6 +175,23 @@ checkArguments(const hvmemCommand *command,
 }
 
 
+/* GOption leaves a "--" there before what looks like an option, wherever it stands. */
+static void
+dropDashes(int *argc,
+           char **argv)
+{
+    int i = 1;
+
+    while (i < *argc && strcmp(argv[i], "--") != 0)
+        i++;
+    if (i == *argc)
+        return;
+
+    memmove(argv + i, argv + i + 1, sizeof(*argv) * (*argc - i));
+    (*argc)--;
+}
+
+
 static bool
 runCommand(int argc,
            char **argv,
@@ -179,10 +208,7 @@ runCommand(int argc,
         return false;
     if (showVersion)
         return printf("%s\n", HVMEM_VERSION) > 0;
-    if (argc > 1 && strcmp(argv[1], "--") == 0) {
-        argc--;
-        argv++;
-    }
+    dropDashes(&argc, argv);
 
     return checkFormat(error) &&
         checkArguments(command, argc - 1, error) &&

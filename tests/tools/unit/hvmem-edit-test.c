@@ -458,6 +458,45 @@ testPlanConfig(void)
 }
 
 
+#define LIMITS(max, min) \
+    "<domain><maxMemory unit='GiB'>" max "</maxMemory><memory unit='GiB'>1</memory><devices><memballoon model='hyperv'>" \
+    "<minimum unit='MiB'>" min "</minimum></memballoon></devices></domain>"
+
+/* Who asks for too much or too little hears which command changes the limit, or that it is changed already. */
+static void
+testPlanCheck(void)
+{
+    static const struct {
+        bool active;
+        const char *stored;     /* XML of the definition beside it; NULL: none */
+        guint64 size;
+        const char *error;      /* has this; NULL: good */
+    } cases[] = {
+        { true, NULL, 8 * GIB, NULL },
+        { true, NULL, 512 * MIB, NULL },
+        { true, NULL, 9 * GIB, "'virsh-hvmem enable g --max 9GiB'" },
+        { true, LIMITS("9", "512"), 9 * GIB, "another ceiling, 9 GiB" },
+        { true, NULL, 256 * MIB, "takes effect after shutting down: 'virsh-hvmem enable g --minimum 256MiB'" },
+        { false, NULL, 256 * MIB, "A lower one: 'virsh-hvmem enable g --minimum 256MiB'" },
+        { true, LIMITS("8", "256"), 256 * MIB, "'virsh shutdown g', then 'virsh start g'" },
+        { true, LIMITS("8", "300"), 256 * MIB, "--minimum 256MiB" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(hvmemDomain) dom = domain(LIMITS("8", "512"), cases[i].active);
+        g_autoptr(GError) error = NULL;
+        bool good;
+
+        dom->stored = cases[i].stored ? domain(cases[i].stored, false) : NULL;
+        good = hvmemPlanCheck(dom, cases[i].size, &error);
+        g_test_message("%s", good ? "good" : error->message);
+        g_assert_true(good == !cases[i].error);
+        g_assert_true(good || strstr(error->message, cases[i].error));
+    }
+}
+
+
 /* Live XML that was defined again has as many as there were. */
 static void
 testPlanConfigSticks(void)
@@ -500,6 +539,7 @@ main(int argc,
     g_test_add_func("/hvmem/plan/unknown-sticks", testPlanKeepsUnknownSticks);
     g_test_add_func("/hvmem/plan/config", testPlanConfig);
     g_test_add_func("/hvmem/plan/config-sticks", testPlanConfigSticks);
+    g_test_add_func("/hvmem/plan/check", testPlanCheck);
 
     return g_test_run();
 }

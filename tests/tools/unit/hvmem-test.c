@@ -83,6 +83,32 @@ testSizeArgument(void)
 }
 
 
+/* 5 is 5 KiB, as virsh has it, and hardly anybody means that. */
+static void
+testSizeDoubt(void)
+{
+    static const struct {
+        const char *text;
+        const char *doubt;      /* NULL: none */
+    } cases[] = {
+        { "5", "5 KiB: sizes without a unit are KiB, as in virsh; others have one, as 512MiB or 4GiB" },
+        { " 4096 ", "4 MiB: sizes without a unit are KiB, as in virsh; others have one, as 512MiB or 4GiB" },
+        { "65535", "64.00 MiB: sizes without a unit are KiB, as in virsh; others have one, as 512MiB or 4GiB" },
+        { "65536", NULL }, { "1048576", NULL }, { "5KiB", NULL }, { "5 k", NULL }, { "5MiB", NULL }, { "5b", NULL },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *doubt = NULL;
+        guint64 bytes = 0;
+
+        g_assert_true(hvmemParseSize(cases[i].text, "SIZE", &bytes, NULL));
+        doubt = hvmemSizeDoubt(cases[i].text, bytes);
+        g_assert_cmpstr(doubt, ==, cases[i].doubt);
+    }
+}
+
+
 static void
 testShellWord(void)
 {
@@ -757,6 +783,7 @@ main(int argc,
     g_test_add_func("/hvmem/size/parse", testParseSize);
     g_test_add_func("/hvmem/size/format", testFormatSize);
     g_test_add_func("/hvmem/size/argument", testSizeArgument);
+    g_test_add_func("/hvmem/size/doubt", testSizeDoubt);
     g_test_add_func("/hvmem/text/shell-word", testShellWord);
     g_test_add_func("/hvmem/text/humanise", testHumanise);
     g_test_add_func("/hvmem/text/secrets", testHideSecrets);
