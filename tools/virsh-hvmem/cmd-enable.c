@@ -50,6 +50,17 @@ hostMemory(virConnectPtr conn)
 }
 
 
+static bool
+checkPersistent(virDomainPtr dom,
+                const char *command,
+                GError **error)
+{
+    const char *name = virDomainGetName(dom);
+
+    return virDomainIsPersistent(dom) != 0 || hvmemDomainFailTransient(name, command, error);
+}
+
+
 static char *
 inactiveXML(virDomainPtr dom,
             GError **error)
@@ -57,11 +68,6 @@ inactiveXML(virDomainPtr dom,
     const char *name = virDomainGetName(dom);
     g_autofree char *copy = NULL;
     char *xml;
-
-    if (virDomainIsPersistent(dom) != 1) {
-        hvmemFail(error, "domain '%s' has no definition that could be changed: it is transient", name);
-        return NULL;
-    }
 
     xml = virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
     /* a read-only connection shows all but secrets, enough for --dry-run */
@@ -262,11 +268,12 @@ static bool
 apply(const hvmemApp *app,
       virConnectPtr conn,
       virDomainPtr dom,
+      const char *command,
       Edit change,
       GError **error)
 {
     const char *name = virDomainGetName(dom);
-    g_autofree char *definition = inactiveXML(dom, error);
+    g_autofree char *definition = checkPersistent(dom, command, error) ? inactiveXML(dom, error) : NULL;
     g_autofree char *before = definition ? hvmemEditNormalise(definition) : NULL;
     g_autofree char *refusal = NULL;
     g_autoptr(hvmemEdit) edit = definition ? choose(conn, definition, change, &refusal, error) : NULL;
@@ -341,7 +348,7 @@ runEnable(const hvmemApp *app,
         return false;
 
     sizes.fallback = hostMemory(conn);
-    return apply(app, conn, dom, enable, error);
+    return apply(app, conn, dom, "enable", enable, error);
 }
 
 
@@ -357,7 +364,7 @@ runDisable(const hvmemApp *app,
         !(dom = hvmemAppDomain(app, args[0], &conn, error)))
         return false;
 
-    return apply(app, conn, dom, hvmemEditDisable, error);
+    return apply(app, conn, dom, "disable", hvmemEditDisable, error);
 }
 
 

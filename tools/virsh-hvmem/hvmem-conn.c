@@ -213,6 +213,8 @@ addStored(hvmemDomain *info,
 
     if (xml)
         info->stored = hvmemDomainNew(info->name, false, xml, NULL);
+    if (info->stored)
+        info->stored->transient = info->transient;
     free(xml);
     virResetLastError();
 }
@@ -242,6 +244,7 @@ hvmemInspectBoth(virDomainPtr dom,
     if (!info)
         return NULL;
 
+    info->transient = virDomainIsPersistent(dom) == 0;
     if (info->active)
         addStored(info, dom);
     else if (virDomainHasManagedSaveImage(dom, 0) == 1)
@@ -259,13 +262,13 @@ hvmemInspectHyperv(virDomainPtr dom,
     g_autofree char *pending = info ? hvmemDomainPending(info) : NULL;
 
     if (info && !info->hyperv) {
-        g_autofree char *word = hvmemShellWord(info->name);
+        g_autofree char *enable = hvmemDomainCommand(info->name, info->transient, "enable", NULL);
 
         if (pending)
             hvmemFail(error, "domain '%s' has no hyperv balloon yet. %s", info->name, pending);
         else
-            hvmemFail(error, "domain '%s' has no hyperv balloon but <memballoon model='%s'/>: 'virsh-hvmem enable %s' changes that",
-                      info->name, info->model, word);
+            hvmemFail(error, "domain '%s' has no hyperv balloon but <memballoon model='%s'/>: '%s' changes that",
+                      info->name, info->model, enable);
         return NULL;
     }
     return g_steal_pointer(&info);

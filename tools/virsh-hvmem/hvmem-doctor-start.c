@@ -155,9 +155,9 @@ addressRemedy(const hvmemDomain *dom,
     guint64 top = addressTop(dom, host);
     guint64 most = hvmemNeedsCeiling(&dom->needs, dom->boot, bits, !(isKVM(dom) && host->intel));
     g_autofree char *longer = longerAddresses(dom, host, top);
-    g_autofree char *name = hvmemShellWord(dom->name);
     g_autofree char *size = hvmemSizeArgument(most);
-    g_autofree char *lower = most >= dom->total ? g_strdup_printf("virsh-hvmem enable %s --max %s", name, size) :
+    g_autofree char *options = g_strconcat("--max ", size, NULL);
+    g_autofree char *lower = most >= dom->total ? hvmemDomainCommand(dom->name, dom->transient, "enable", options) :
         g_strdup("Give it less <memory>");
 
     return g_strdup_printf("%s%s%s. Then shut down and start.", lower, longer ? ", or " : "", longer ? longer : "");
@@ -170,8 +170,8 @@ checkCeiling(GPtrArray *checks,
              const hvmemHost *host)
 {
     g_autofree char *max = hvmemFormatSize(ceiling(dom));
-    g_autofree char *name = hvmemShellWord(dom->name);
-    g_autofree char *raise = g_strdup_printf("virsh-hvmem enable %s --max SIZE, then shut down and start", name);
+    g_autofree char *enable = hvmemDomainCommand(dom->name, dom->transient, "enable", "--max SIZE");
+    g_autofree char *raise = g_strconcat(enable, ", then shut down and start", NULL);
     guint bits = addressBits(dom, host);
 
     if (bits && addressTop(dom, host) > 1ULL << MIN(bits, 63)) {

@@ -110,8 +110,7 @@ checkModel(GPtrArray *checks,
 {
     const hvmemDomain *stored = hvmemDoctorStored(dom);
     g_autofree char *pending = hvmemDomainPending(dom);
-    g_autofree char *name = hvmemShellWord(dom->name);
-    g_autofree char *enable = g_strdup_printf("virsh-hvmem enable %s", name);
+    g_autofree char *enable = hvmemDomainCommand(dom->name, dom->transient, "enable", NULL);
 
     if (!dom->hyperv && !stored->hyperv) {
         hvmemChecksAdd(checks, HVMEM_FAIL, "balloon", enable, "model '%s', not hyperv", dom->model);

@@ -336,6 +336,35 @@ hvmemDomainAddStats(hvmemDomain *dom,
  * Two definitions
  */
 
+char *
+hvmemDomainCommand(const char *name,
+                   bool transient,
+                   const char *command,
+                   const char *options)
+{
+    g_autofree char *plain = g_strconcat(name, ".xml", NULL);
+    g_autofree char *word = hvmemShellWord(name);
+    g_autofree char *file = hvmemShellWord(plain);
+    g_autofree char *change = g_strdup_printf("virsh-hvmem %s %s%s%s", command, word, options ? " " : "", options ? options : "");
+
+    if (!transient)
+        return g_steal_pointer(&change);
+    return g_strdup_printf("virsh dumpxml --inactive --security-info %s >%s && virsh define %s && %s", word, file, file, change);
+}
+
+
+bool
+hvmemDomainFailTransient(const char *name,
+                         const char *command,
+                         GError **error)
+{
+    g_autofree char *change = hvmemDomainCommand(name, true, command, NULL);
+
+    return hvmemFail(error, "domain '%s' is transient: it has no definition that could be changed. Either give it one and change that ('%s'), then shut it "
+                     "down and start it; or create it anew from XML that has the <memballoon> it shall have", name, change);
+}
+
+
 bool
 hvmemDomainIsMeant(const hvmemDomain *dom)
 {

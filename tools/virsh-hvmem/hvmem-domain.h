@@ -53,6 +53,7 @@ struct _hvmemDomain {
     hvmemNeeds needs;
 
     /* what comes with the next start, where hvmemInspectBoth() looked */
+    bool transient;             /* nothing does: it has no definition, and is gone when it is shut off */
     hvmemDomain *stored;        /* the definition of a running domain; NULL: not known */
     char *savedModel;           /* the balloon of a saved state that comes back instead of the definition; NULL: none is there */
 
@@ -102,6 +103,20 @@ hvmemDomainAddStats(hvmemDomain *dom,
  * to do, in sentences. NULL: they do not, or that is not known. */
 char *
 hvmemDomainPending(const hvmemDomain *dom);
+
+/* What to type to have the definition of a domain changed by @command of this tool, followed by @options, which may be NULL. A
+ * @transient one has to be given a definition first. */
+char *
+hvmemDomainCommand(const char *name,
+                   bool transient,
+                   const char *command,
+                   const char *options);
+
+/* A transient domain cannot be changed by @command: what can be done. Always false. */
+bool
+hvmemDomainFailTransient(const char *name,
+                         const char *command,
+                         GError **error);
 
 /* Has, or will have, a hyperv balloon. */
 bool

@@ -164,14 +164,15 @@ failCeiling(const hvmemDomain *dom,
     g_autofree char *want = hvmemFormatSize(size);
     g_autofree char *max = hvmemFormatSize(dom->maxMemory);
     g_autofree char *argument = hvmemSizeArgument(size);
-    g_autofree char *name = hvmemShellWord(dom->name);
+    g_autofree char *options = g_strconcat("--max ", argument, NULL);
+    g_autofree char *enable = hvmemDomainCommand(dom->name, dom->transient, "enable", options);
     g_autofree char *pending = hvmemDomainPending(dom);
     bool coming = pending && dom->stored && dom->stored->maxMemory != HVMEM_UNKNOWN && dom->stored->maxMemory >= size;
 
     if (coming)
         return hvmemFail(error, "%s is above the ceiling of '%s', <maxMemory> %s. %s", want, dom->name, max, pending);
     return hvmemFail(error, "%s is above the ceiling of '%s', <maxMemory> %s. A higher one takes effect after shutting down: "
-                     "'virsh-hvmem enable %s --max %s'", want, dom->name, max, name, argument);
+                     "'%s'", want, dom->name, max, enable);
 }
 
 
@@ -183,13 +184,15 @@ failMinimum(const hvmemDomain *dom,
     g_autofree char *want = hvmemFormatSize(size);
     g_autofree char *minimum = hvmemFormatSize(dom->minimum);
     g_autofree char *argument = hvmemSizeArgument(size);
+    g_autofree char *options = g_strconcat("--minimum ", argument, NULL);
+    g_autofree char *enable = hvmemDomainCommand(dom->name, dom->transient, "enable", options);
     g_autofree char *name = hvmemShellWord(dom->name);
 
     if (dom->active && dom->stored && dom->stored->hyperv && dom->stored->minimum <= size)
         return hvmemFail(error, "%s is below the <minimum> of '%s', %s. The definition has a lower one, which counts when the guest has been shut down "
                          "and started ('virsh shutdown %s', then 'virsh start %s')", want, dom->name, minimum, name, name);
-    return hvmemFail(error, "%s is below the <minimum> of '%s', %s. Ask for at least that. A lower one%s: 'virsh-hvmem enable %s --minimum %s'",
-                     want, dom->name, minimum, dom->active ? " takes effect after shutting down" : "", name, argument);
+    return hvmemFail(error, "%s is below the <minimum> of '%s', %s. Ask for at least that. A lower one%s: '%s'",
+                     want, dom->name, minimum, dom->active ? " takes effect after shutting down" : "", enable);
 }
 
 

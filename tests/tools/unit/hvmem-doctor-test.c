@@ -131,6 +131,26 @@ testBad(void)
 }
 
 
+/* What the doctor gives as the remedy is to work: a transient domain has no definition that 'enable' could change. */
+static void
+testTransient(void)
+{
+    static const char *const first = "virsh dumpxml --inactive --security-info g >g.xml && virsh define g.xml && virsh-hvmem enable g";
+    g_auto(hvmemHost) host = { 0 };
+    g_autoptr(hvmemDomain) virtio = domain(VIRTIO, true);
+    g_autoptr(hvmemDomain) low = domain(DOMAIN("kvm", "3", "", "", ""), true);
+    g_autoptr(GPtrArray) checks = NULL;
+    g_autoptr(GPtrArray) lowChecks = NULL;
+
+    fillHost(&host);
+    virtio->transient = low->transient = true;
+    checks = hvmemDoctorDomain(virtio, &host, &taken);
+    lowChecks = hvmemDoctorDomain(low, &host, &taken);
+    g_assert_cmpstr(find(checks, "balloon")->remedy, ==, first);
+    g_assert_true(g_str_has_prefix(find(lowChecks, "ceiling")->remedy, first));
+}
+
+
 /* One thing at a time, each of which keeps a guest from starting, or from its balloon, on a host that is otherwise good. */
 static void
 testWhatCannotWork(void)
@@ -504,6 +524,7 @@ main(int argc,
     g_test_init(&argc, &argv, NULL);
 
     g_test_add_func("/hvmem/doctor/good", testGood);
+    g_test_add_func("/hvmem/doctor/transient", testTransient);
     g_test_add_func("/hvmem/doctor/bad", testBad);
     g_test_add_func("/hvmem/doctor/what-cannot-work", testWhatCannotWork);
     g_test_add_func("/hvmem/doctor/boot-memory", testBootMemory);

@@ -427,6 +427,25 @@ domainIn(const char *state,
 }
 
 
+/* The command to copy works, whatever the name. */
+static void
+testCommand(void)
+{
+    g_autofree char *plain = hvmemDomainCommand("g", false, "disable", NULL);
+    g_autofree char *options = hvmemDomainCommand("my guest", false, "enable", "--max 4GiB");
+    g_autofree char *transient = hvmemDomainCommand("my guest", true, "enable", "--max 4GiB");
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpstr(plain, ==, "virsh-hvmem disable g");
+    g_assert_cmpstr(options, ==, "virsh-hvmem enable 'my guest' --max 4GiB");
+    g_assert_cmpstr(transient, ==, "virsh dumpxml --inactive --security-info 'my guest' >'my guest.xml' && virsh define 'my guest.xml' && "
+                    "virsh-hvmem enable 'my guest' --max 4GiB");
+    g_assert_false(hvmemDomainFailTransient("g", "disable", &error));
+    g_assert_nonnull(strstr(error->message, "virsh define g.xml && virsh-hvmem disable g'"));
+    g_assert_nonnull(strstr(error->message, "create it anew"));
+}
+
+
 /* Every state of query-hv-balloon has words of its own, and whoever has to act is told how. */
 static void
 testEveryStateExplained(void)
@@ -797,6 +816,7 @@ main(int argc,
     g_test_add_func("/hvmem/domain/stats", testFromStats);
     g_test_add_func("/hvmem/domain/odd-stats", testFromOddStats);
     g_test_add_func("/hvmem/domain/pending", testPending);
+    g_test_add_func("/hvmem/domain/command", testCommand);
     g_test_add_func("/hvmem/explain/every-state", testEveryStateExplained);
     g_test_add_func("/hvmem/explain/at-rest", testAtRest);
     g_test_add_func("/hvmem/explain/paused", testPaused);
