@@ -154,6 +154,21 @@ def test_definition_that_runs_not_yet(make_old):
     assert "no hyperv balloon any more" in look("status", other.name)["pending"]
 
 
+def test_a_transient_domain_is_defined_first(make_old):
+    """It has nothing that could be changed, and everybody says how to give it that."""
+    other = make_old()
+    xml = stored(other)
+    hvb.virsh("undefine", other.name)
+    with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
+        file.write(xml)
+        file.flush()
+        hvb.virsh("create", file.name, "--paused")
+        for command in "enable", "disable", "status":
+            assert f"virsh define {other.name}.xml && virsh-hvmem" in run(command, other.name, status=1)
+        hvb.virsh("define", file.name)
+    assert "virsh shutdown" in run("enable", other.name, "--max", "4GiB")
+
+
 def test_saved_state_comes_back_with_the_old_balloon(make_old):
     other = make_old()
     hvb.virsh("start", other.name, "--paused")

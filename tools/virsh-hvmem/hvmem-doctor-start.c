@@ -16,13 +16,32 @@ isKVM(const hvmemDomain *dom)
 }
 
 
+/* How the domain is had without KVM: what there is with KVM only has to go too. */
+static char *
+remedyWithoutKVM(const hvmemDomain *dom,
+                 const hvmemHost *host)
+{
+    g_autofree char *only = hvmemHostLacks(host, false, (const char *const *)dom->needs.enlightenments);
+    g_autoptr(GString) text = g_string_new("Put type='qemu' into <domain>, and <cpu mode='maximum'/>");
+
+    if (dom->hypervPassthrough)
+        g_string_append(text, ", and mode='custom' into <hyperv>");
+    if (only)
+        g_string_append_printf(text, ", and take %s out of <hyperv>", only);
+    if (dom->needs.pvspinlock)
+        g_string_append(text, ", and <pvspinlock> out of <features>");
+    g_string_append(text, ": that needs nothing of the host, and is slow. ");
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+
 /* What a domain says of KVM, the host may not have. */
 static void
 checkKVM(GPtrArray *checks,
          const hvmemDomain *dom,
          const hvmemHost *host)
 {
-    static const char *const toQEMU = "Put type='qemu' into <domain>, and <cpu mode='maximum'/>: that needs nothing of the host, and is slow. ";
+    g_autofree char *toQEMU = remedyWithoutKVM(dom, host);
     g_autofree char *lacks = hvmemHostLacks(host, true, hvmemNeeded);
     g_autofree char *firmware = g_strconcat(toQEMU, "For KVM: switch virtualisation on in the firmware, load kvm_intel or kvm_amd.", NULL);
     g_autofree char *kernel = g_strconcat(toQEMU, HVMEM_KVM_REMEDY, NULL);

@@ -210,6 +210,41 @@ testWhatCannotWork(void)
 }
 
 
+/* Whoever does without KVM is told of all that has to go with it. */
+static void
+testWithoutKVM(void)
+{
+    static const struct {
+        const char *xml;
+        const char *remedy;
+    } cases[] = {
+        { GOOD, "<cpu mode='maximum'/>: that needs" },
+        { DOMAIN("kvm", "8", "<relaxed state='on'/><vapic state='on'/><runtime state='on'/><stimer state='on'/><ipi state='off'/>", "", ""),
+          "<cpu mode='maximum'/>, and take vapic, runtime, stimer out of <hyperv>: that needs" },
+        { "<domain type='kvm'><memory>1024</memory><features><pvspinlock state='on'/><hyperv mode='passthrough'/></features>"
+          "<devices><memballoon model='hyperv'/></devices></domain>",
+          ", and mode='custom' into <hyperv>, and <pvspinlock> out of <features>: that needs" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(hvmemHost) none = { .memory = 16 * GIB, .balloon = taken };
+        g_auto(hvmemHost) old = { .memory = 16 * GIB, .balloon = taken };
+        g_autoptr(GPtrArray) noneChecks = NULL;
+        g_autoptr(GPtrArray) oldChecks = NULL;
+
+        hvmemHostReadCaps(&none, CAPS("46", ""));
+        hvmemHostReadCaps(&old, CAPS("46", KVM));
+        hvmemHostReadDomainCaps(&old, DOMCAPS(VALUE("relaxed")));
+        noneChecks = examine(cases[i].xml, false, &none);
+        oldChecks = examine(cases[i].xml, false, &old);
+        g_test_message("%s", find(noneChecks, "KVM")->remedy);
+        g_assert_nonnull(strstr(find(noneChecks, "KVM")->remedy, cases[i].remedy));
+        g_assert_nonnull(strstr(find(oldChecks, "KVM")->remedy, cases[i].remedy));
+    }
+}
+
+
 static void
 testBootMemory(void)
 {
@@ -531,6 +566,7 @@ main(int argc,
     g_test_add_func("/hvmem/doctor/free-pages", testFreePages);
     g_test_add_func("/hvmem/doctor/missing", testMissing);
     g_test_add_func("/hvmem/doctor/kvm", testKVM);
+    g_test_add_func("/hvmem/doctor/without-kvm", testWithoutKVM);
     g_test_add_func("/hvmem/doctor/definition", testDefinition);
     g_test_add_func("/hvmem/doctor/cut-name", testCutName);
     g_test_add_func("/hvmem/doctor/command-line", testCommandLine);
