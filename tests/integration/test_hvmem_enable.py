@@ -130,6 +130,19 @@ def test_refusal_of_libvirt_changes_nothing(make_old):
         assert stored(other) == before
 
 
+def test_a_processor_of_ones_own_is_refused(make_old):
+    """libvirt would define it, and QEMU not start: -cpu in the definition's own part of the command line has nothing of what enable adds."""
+    other = make_old(lambda xml: xml.replace("<domain type", "<domain xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0' type", 1).replace(
+        "</domain>", "<q:commandline><q:arg value='-cpu'/><q:arg value='max'/></q:commandline></domain>"))
+    before = stored(other)
+    for dry in ["--dry-run"], []:
+        said = run("enable", other.name, "--max", "4GiB", *dry, status=1)
+        assert "would not work with this definition; nothing has been changed" in said
+        assert "take -cpu out of <qemu:commandline>" in said
+        assert "libvirt" not in said
+        assert stored(other) == before
+
+
 def test_definition_that_runs_not_yet(make_old):
     """After enable on a running guest nobody says again to enable it."""
     other = make_old()

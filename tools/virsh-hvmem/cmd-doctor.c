@@ -7,7 +7,6 @@
 #include "hvmem-cmd.h"
 #include "hvmem-doctor.h"
 #include "hvmem-output.h"
-#include "hvmem-trial.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -128,10 +127,8 @@ askAbout(virConnectPtr conn,
          hvmemAnswer *answer)
 {
     g_autoptr(GError) error = NULL;
-    g_autofree char *argv = hvmemConnArgv(conn, xml, &error);
 
-    if (argv)
-        hvmemTrialArgv(argv, &error);
+    hvmemConnTry(conn, xml, &error);
     answer->asked = !g_error_matches(error, HVMEM_ERROR, HVMEM_TRY_UNASKED);
     if (answer->asked && error)
         answer->refusal = g_strdup(error->message);

@@ -202,7 +202,7 @@ static hvmemEdit *
 choose(virConnectPtr conn,
        const char *before,
        Edit edit,
-       char **refusal,
+       GError **refusal,
        GError **error)
 {
     g_autofree char *normal = hvmemEditNormalise(before);
@@ -220,15 +220,16 @@ choose(virConnectPtr conn,
     }
 
     if (all->doubtful && (rest = edit(before, false, NULL)) && hvmemConnTry(conn, rest->xml, NULL)) {
-        hvmemEditRemark(rest, "Left out: %s. libvirt refuses it: %s", all->doubtful, why->message);
+        hvmemEditRemark(rest, "Left out: %s. %s: %s", all->doubtful, why->code == HVMEM_TRY_USELESS ? "It would not work" : "libvirt refuses it",
+                        why->message);
         return g_steal_pointer(&rest);
     }
 
     if (isOld(conn, before, why))
-        hvmemEditRemark(all, "libvirt makes no command line of the definition as it is either, so this could not be tried: %s",
-                        why->message);
+        hvmemEditRemark(all, why->code == HVMEM_TRY_USELESS ? "The definition as it is does not work either, and this does not change that: %s" :
+                        "libvirt makes no command line of the definition as it is either, so this could not be tried: %s", why->message);
     else
-        *refusal = g_strdup(why->message);
+        *refusal = g_error_copy(why);
     return g_steal_pointer(&all);
 }
 
@@ -275,7 +276,7 @@ apply(const hvmemApp *app,
     const char *name = virDomainGetName(dom);
     g_autofree char *definition = checkPersistent(dom, command, error) ? inactiveXML(dom, error) : NULL;
     g_autofree char *before = definition ? hvmemEditNormalise(definition) : NULL;
-    g_autofree char *refusal = NULL;
+    g_autoptr(GError) refusal = NULL;
     g_autoptr(hvmemEdit) edit = definition ? choose(conn, definition, change, &refusal, error) : NULL;
     g_autofree char *after = NULL;
     g_autofree char *next = NULL;
@@ -288,8 +289,9 @@ apply(const hvmemApp *app,
     printRemarks(app, edit);
     if (refusal) {
         printDiff(app, before, edit->xml);
-        return hvmemFail(error, "libvirt would not take this definition of domain '%s'; nothing has been changed\nerror: %s",
-                         name, refusal);
+        return hvmemFail(error, refusal->code == HVMEM_TRY_USELESS ?
+                         "domain '%s' would not work with this definition; nothing has been changed\nerror: %s" :
+                         "libvirt would not take this definition of domain '%s'; nothing has been changed\nerror: %s", name, refusal->message);
     }
 
     if (same || dryRun)

@@ -59,10 +59,11 @@ tryError(void)
 }
 
 
-char *
-hvmemConnArgv(virConnectPtr conn,
-              const char *xml,
-              GError **error)
+/* The command line that libvirt makes of @xml; NULL: none. */
+static char *
+tryArgv(virConnectPtr conn,
+        const char *xml,
+        GError **error)
 {
     g_autofree char *trial = hvmemTrialXML(xml, error);
     g_autofree char *copy = NULL;
@@ -87,9 +88,14 @@ hvmemConnTry(virConnectPtr conn,
              const char *xml,
              GError **error)
 {
-    g_autofree char *argv = hvmemConnArgv(conn, xml, error);
+    g_autofree char *argv = tryArgv(conn, xml, error);
+    g_autoptr(GError) useless = NULL;
 
-    return argv != NULL;
+    if (!argv || hvmemTrialArgv(argv, &useless))
+        return argv != NULL;
+
+    g_set_error_literal(error, HVMEM_ERROR, HVMEM_TRY_USELESS, useless->message);
+    return false;
 }
 
 

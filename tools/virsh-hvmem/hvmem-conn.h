@@ -44,20 +44,15 @@ hvmemConnect(const char *uri,
 typedef enum {
     HVMEM_TRY_REFUSED = 1,      /* libvirt would not take it, or could make no command line of it */
     HVMEM_TRY_UNASKED,          /* this connection cannot be asked, which says nothing of @xml */
+    HVMEM_TRY_USELESS,          /* libvirt takes it, and QEMU would not, or the guest would find no balloon: see hvmemTrialArgv() */
 } hvmemTryError;
 
-/* Would libvirt take the definition @xml and make a command line of it? Nothing is defined, and nothing touched on the host. Name and
- * UUID may be those of a domain that there is. False with libvirt's own reason in @error. */
+/* Would libvirt take the definition @xml, make a command line of it, and would that be of use? Nothing is defined, and nothing touched
+ * on the host. Name and UUID may be those of a domain that there is. False with libvirt's own reason in @error, or ours. */
 bool
 hvmemConnTry(virConnectPtr conn,
              const char *xml,
              GError **error);
-
-/* The same, with the command line that libvirt made; NULL: it made none. */
-char *
-hvmemConnArgv(virConnectPtr conn,
-              const char *xml,
-              GError **error);
 
 /* Are we on the host itself? */
 bool

@@ -123,6 +123,19 @@ cpuSays(const char *value,
 }
 
 
+static bool
+hasBalloon(char **args)
+{
+    size_t i;
+
+    for (i = 0; args[i]; i++) {
+        if (strstr(args[i], "\"driver\":\"hv-balloon\""))
+            return true;
+    }
+    return false;
+}
+
+
 /* A definition can have a -cpu of its own in <qemu:commandline>, in which nothing is that libvirt says of the processor. */
 static bool
 checkCPU(char **args,
@@ -179,5 +192,5 @@ hvmemTrialArgv(const char *argv,
     /* what is no shell's word is judged by nobody here */
     if (!g_shell_parse_argv(argv, NULL, &args, NULL))
         return true;
-    return checkCPU(args, error) && checkRest(args, error);
+    return (!hasBalloon(args) || checkCPU(args, error)) && checkRest(args, error);
 }

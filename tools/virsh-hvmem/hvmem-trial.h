@@ -16,7 +16,7 @@ char *
 hvmemTrialXML(const char *xml,
               GError **error);
 
-/* Would QEMU take the command line @argv that libvirt made of a definition with a hyperv balloon, and the guest find the balloon? */
+/* Would QEMU take the command line @argv that libvirt made of a definition and, if it has a hyperv balloon, the guest find that? */
 bool
 hvmemTrialArgv(const char *argv,
                GError **error);

@@ -379,6 +379,8 @@ testCutName(void)
 }
 
 
+#define BALLOON "qemu -device '{\"driver\":\"hv-balloon\",\"id\":\"balloon0\"}'"
+
 /* Command lines that libvirt makes and QEMU refuses, or with which the guest finds no balloon. */
 static void
 testCommandLine(void)
@@ -387,13 +389,15 @@ testCommandLine(void)
         const char *argv;
         const char *error;      /* NULL: good */
     } cases[] = {
-        { "LC_ALL=C qemu -accel tcg -cpu max,hv-vpindex=on,hv-synic=on", NULL },
-        { "qemu -accel kvm -cpu host,hv-passthrough=on,kvm=off", NULL },
-        { "qemu -cpu max,hv-vpindex=on,hv-synic=on -cpu host,kvm=off", "-cpu host,kvm=off'" },
-        { "qemu -cpu max,hv-vpindex=on,hv-synic=on -cpu 'host,hv_vpindex,hv_synic'", NULL },
-        { "qemu -cpu max,hv-vpindex=on,hv-synic=on -cpu host,hv_vpindex,hv_synic=off", "hv-vpindex,hv-synic' to it" },
-        { "qemu -cpu host,hv-vpindex,+hv-synic,-hypervisor", "hides the hypervisor" },
-        { "qemu -cpu host,hv-vpindex,hv-synic,hypervisor=off", "hides the hypervisor" },
+        { "LC_ALL=C " BALLOON " -accel tcg -cpu max,hv-vpindex=on,hv-synic=on", NULL },
+        { BALLOON " -accel kvm -cpu host,hv-passthrough=on,kvm=off", NULL },
+        { BALLOON " -cpu max,hv-vpindex=on,hv-synic=on -cpu host,kvm=off", "-cpu host,kvm=off'" },
+        { BALLOON " -cpu max,hv-vpindex=on,hv-synic=on -cpu 'host,hv_vpindex,hv_synic'", NULL },
+        { BALLOON " -cpu max,hv-vpindex=on,hv-synic=on -cpu host,hv_vpindex,hv_synic=off", "hv-vpindex,hv-synic' to it" },
+        { "qemu -device '{\"driver\":\"virtio-balloon-pci\"}' -cpu host,kvm=off", NULL },
+        { "qemu -name guest=hv-balloon -cpu host,-hypervisor", NULL },
+        { BALLOON " -cpu host,hv-vpindex,+hv-synic,-hypervisor", "hides the hypervisor" },
+        { BALLOON " -cpu host,hv-vpindex,hv-synic,hypervisor=off", "hides the hypervisor" },
         { "qemu -accel tcg -cpu max,kvm-pv-unhalt=on,hv-vpindex=on,hv-synic=on", "<pvspinlock" },
         { "qemu -accel kvm -cpu max,kvm-pv-unhalt=on,hv-vpindex=on,hv-synic=on", NULL },
         { "qemu -object '{\"qom-type\":\"memory-backend-ram\",\"id\":\"ram-node1\",\"size\":0}'", "NUMA cell" },
