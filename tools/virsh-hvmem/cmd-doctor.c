@@ -84,6 +84,22 @@ readResources(virConnectPtr conn,
 }
 
 
+/* Where a CPU is checked in full, libvirt does so when the guest has been started, too late for a trial. */
+static void
+readCPU(virConnectPtr conn,
+        const hvmemDomain *dom,
+        hvmemHost *host)
+{
+    const char *cpu = dom ? dom->needs.exactCPU : NULL;
+    bool kvm = dom && g_strcmp0(dom->virtType, "kvm") == 0;
+    g_autofree char *byQEMU = cpu ? hvmemConnCompareCPU(conn, dom, cpu, false) : NULL;
+    g_autofree char *byHost = byQEMU && kvm ? hvmemConnCompareCPU(conn, dom, cpu, true) : NULL;
+
+    if (byQEMU)
+        host->cpuLacks = hvmemHostCPULacks(byQEMU, !kvm ? NULL : byHost ? byHost : "");
+}
+
+
 /* What happens to guests when the host shuts down is no matter of libvirt's: a script of the host's does it, whose configuration
  * can be read there only. */
 static void
@@ -130,6 +146,7 @@ askAbout(virConnectPtr conn,
 
     hvmemConnTry(conn, xml, &error);
     answer->asked = !g_error_matches(error, HVMEM_ERROR, HVMEM_TRY_UNASKED);
+    answer->forCPU = g_error_matches(error, HVMEM_ERROR, HVMEM_TRY_CPU);
     if (answer->asked && error)
         answer->refusal = g_strdup(error->message);
 }
@@ -167,6 +184,7 @@ lookAtHost(virConnectPtr conn,
     readCaps(conn, host);
     readDomainCaps(conn, dom, host);
     readResources(conn, host);
+    readCPU(conn, dom, host);
     readGuests(conn, host);
     tryBalloon(conn, dom, host);
     if (dom)

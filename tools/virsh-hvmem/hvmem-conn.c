@@ -53,6 +53,8 @@ tryError(void)
     case VIR_ERR_NO_SUPPORT:
     case VIR_ERR_RPC:
         return HVMEM_TRY_UNASKED;
+    case VIR_ERR_CPU_INCOMPATIBLE:
+        return HVMEM_TRY_CPU;
     default:
         return HVMEM_TRY_REFUSED;
     }
@@ -96,6 +98,22 @@ hvmemConnTry(virConnectPtr conn,
 
     g_set_error_literal(error, HVMEM_ERROR, HVMEM_TRY_USELESS, useless->message);
     return false;
+}
+
+
+char *
+hvmemConnCompareCPU(virConnectPtr conn,
+                    const hvmemDomain *dom,
+                    const char *cpu,
+                    bool host)
+{
+    int result = host ? virConnectCompareCPU(conn, cpu, VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE) :
+        virConnectCompareHypervisorCPU(conn, dom->emulator, dom->arch, dom->machine, dom->virtType, cpu,
+                                       VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE);
+    char *message = result == VIR_CPU_COMPARE_ERROR && virGetLastErrorCode() == VIR_ERR_CPU_INCOMPATIBLE ? g_strdup(virGetLastErrorMessage()) : NULL;
+
+    virResetLastError();
+    return message;
 }
 
 

@@ -44,6 +44,7 @@ hvmemConnect(const char *uri,
 typedef enum {
     HVMEM_TRY_REFUSED = 1,      /* libvirt would not take it, or could make no command line of it */
     HVMEM_TRY_UNASKED,          /* this connection cannot be asked, which says nothing of @xml */
+    HVMEM_TRY_CPU,              /* libvirt would not take it, as there is no such processor here */
     HVMEM_TRY_USELESS,          /* libvirt takes it, and QEMU would not, or the guest would find no balloon: see hvmemTrialArgv() */
 } hvmemTryError;
 
@@ -53,6 +54,14 @@ bool
 hvmemConnTry(virConnectPtr conn,
              const char *xml,
              GError **error);
+
+/* Compares a CPU, <cpu> as @dom has it, with what QEMU can give to such a guest, or with the @host's own: libvirt's error that names what is missing.
+ * NULL: nothing is, or that cannot be asked here, as with a read-only connection. */
+char *
+hvmemConnCompareCPU(virConnectPtr conn,
+                    const hvmemDomain *dom,
+                    const char *cpu,
+                    bool host);
 
 /* Are we on the host itself? */
 bool

@@ -104,11 +104,22 @@ checkOtherEnlightenments(GPtrArray *checks,
 /* Only what can be said before libvirt compares the two, which it does when the guest has been started. */
 static void
 checkCPU(GPtrArray *checks,
-         const hvmemDomain *dom)
+         const hvmemDomain *dom,
+         const hvmemHost *host)
 {
+    if (dom->needs.invariantTSC && !isKVM(dom))
+        hvmemChecksAdd(checks, HVMEM_FAIL, "CPU", "Take <feature name='invtsc'/> out of <cpu> ('virsh edit').",
+                       "<cpu> asks for 'invtsc', which is there with KVM only: the guest cannot be started");
+
     if (dom->needs.checkedInFull)
         hvmemChecksAdd(checks, HVMEM_FAIL, "CPU", "Put check='partial' into <cpu>, or <feature policy='require' name='hypervisor'/> beside all else that it has.",
                        "check='full', and <cpu> does not name 'hypervisor', which the CPU of every guest has: the guest cannot be started");
+    else if (dom->needs.exactCPU && host->cpuLacks)
+        hvmemChecksAdd(checks, HVMEM_FAIL, "CPU", "Put check='none' into <cpu>, with which the guest starts without them, or take a model that there is here "
+                       "('virsh domcapabilities').", "check='full', and no guest here can have %s: the guest cannot be started", host->cpuLacks);
+    else if (dom->needs.exactCPU)
+        hvmemChecksAdd(checks, HVMEM_WARN, "CPU", "Start it and see, or put check='partial' into <cpu>.",
+                       "check='full': libvirt stops a guest whose CPU has turned out to have a feature more or less than <cpu> says");
 }
 
 
@@ -342,6 +353,15 @@ checkMissing(GPtrArray *checks,
 }
 
 
+static const char *
+cpuRemedy(const hvmemDomain *dom)
+{
+    return isKVM(dom) ? "Take another model, or none (<cpu mode='host-model'/>), or take features out that <cpu> asks for. 'virsh domcapabilities' lists what "
+        "there is; with check='none' the guest starts without what there is not." :
+        "Put <cpu mode='maximum'/> in its place, or check='none' into it, with which the guest starts without what there is not.";
+}
+
+
 static void
 checkDefinition(GPtrArray *checks,
                 const hvmemDomain *dom,
@@ -352,6 +372,8 @@ checkDefinition(GPtrArray *checks,
 
     if (!definition->asked)
         hvmemChecksAdd(checks, HVMEM_WARN, "definition", "Ask again without --readonly.", "a read-only connection cannot ask libvirt whether it takes it");
+    else if (definition->refusal && definition->forCPU)
+        hvmemChecksAdd(checks, HVMEM_FAIL, "CPU", cpuRemedy(dom), "%s: the guest cannot be started", definition->refusal);
     else if (definition->refusal)
         hvmemChecksAdd(checks, HVMEM_FAIL, "definition", remedy, "%s", definition->refusal);
     else
@@ -369,7 +391,7 @@ hvmemDoctorStart(GPtrArray *checks,
 
     checkKVM(checks, stored, host);
     checkOtherEnlightenments(checks, stored, host);
-    checkCPU(checks, stored);
+    checkCPU(checks, stored, host);
     checkCeiling(checks, stored, host);
     checkHardLimit(checks, stored);
     checkHugepages(checks, stored, dom->active, host);

@@ -35,6 +35,7 @@ hvmemHostClear(hvmemHost *host)
     g_clear_pointer(&host->enlightenments, g_strfreev);
     g_clear_pointer(&host->freePages, g_array_unref);
     g_clear_pointer(&host->missing, g_ptr_array_unref);
+    g_clear_pointer(&host->cpuLacks, g_free);
     hvmemAnswerClear(&host->balloon);
     free(host->cpuMap);
     host->cpuMap = NULL;
@@ -152,6 +153,63 @@ hvmemHostLacks(const hvmemHost *host,
         g_string_append(missing, names[i]);
     }
     return missing->len ? g_string_free(g_steal_pointer(&missing), FALSE) : NULL;
+}
+
+
+/* QEMU gives these by itself where the topology of processors asks for them, and not to the single one that libvirt looks at. */
+static const char *const byTopology[] = { "ht", "topoext", "cmp_legacy", NULL };
+
+
+/* The names that a message of libvirt's ends with: "…: Host CPU does not provide required features: svm, npt". */
+static char **
+namesIn(const char *message)
+{
+    const char *last = strrchr(message, ':');
+
+    return g_strsplit(last ? last + 1 : message, ",", -1);
+}
+
+
+/* Some messages end with a sentence. VMX has features that libvirt lets go where the definition does not name them. */
+static bool
+isFeature(const char *name)
+{
+    return *name && !strpbrk(name, " '\"") && !g_strv_contains(byTopology, name) && !g_str_has_prefix(name, "vmx-");
+}
+
+
+static bool
+hasName(char **names,
+        const char *name)
+{
+    size_t i;
+
+    for (i = 0; names[i]; i++) {
+        if (strcmp(g_strstrip(names[i]), name) == 0)
+            return true;
+    }
+    return false;
+}
+
+
+char *
+hvmemHostCPULacks(const char *hypervisor,
+                  const char *host)
+{
+    g_auto(GStrv) names = namesIn(hypervisor);
+    g_auto(GStrv) hostNames = host ? namesIn(host) : NULL;
+    g_autoptr(GString) lacks = g_string_new(NULL);
+    size_t i;
+
+    for (i = 0; names[i]; i++) {
+        const char *name = g_strstrip(names[i]);
+
+        if (!isFeature(name) || (hostNames && !hasName(hostNames, name)))
+            continue;
+
+        g_string_append_printf(lacks, "%s%s", lacks->len ? ", " : "", name);
+    }
+    return lacks->len ? g_string_free(g_steal_pointer(&lacks), FALSE) : NULL;
 }
 
 

@@ -19,6 +19,7 @@ typedef struct _hvmemAnswer hvmemAnswer;
 struct _hvmemAnswer {
     bool asked;                 /* could it be? */
     char *refusal;              /* NULL: it takes the definition */
+    bool forCPU;                /* it does not, because the processor cannot be had here */
 };
 
 void
@@ -42,6 +43,7 @@ struct _hvmemHost {
     GArray *freePages;          /* hvmemPages: how much is free in huge pages of each size that there is; NULL: not known */
     GPtrArray *missing;         /* what the definition names and is not there, in sentences; NULL: not looked for */
     bool savesGuests;           /* when it shuts down (libvirt-guests) */
+    char *cpuLacks;             /* features that the definition's CPU has and no guest here can have, with commas between them; NULL: none is known */
     hvmemAnswer balloon;        /* what libvirt says of a domain with a hyperv balloon */
 };
 
@@ -75,6 +77,13 @@ char *
 hvmemHostLacks(const hvmemHost *host,
                bool kvm,
                const char *const *names);
+
+/* The features that no guest can have, with commas between them, from libvirt's errors when it compared a CPU with the one that QEMU gives to
+ * guests, and with the host's. @host counts where KVM is used, which may give what either has: NULL without KVM, "" if all are there. NULL: there is
+ * none of which that is certain. */
+char *
+hvmemHostCPULacks(const char *hypervisor,
+                  const char *host);
 
 /* Bytes free in huge pages of @size (1: the usual one); HVMEM_UNKNOWN: not known. */
 guint64

@@ -256,6 +256,18 @@ readStrings(xmlNodePtr root,
 }
 
 
+/* Features that are forbidden, and all that are not named where match='strict', libvirt's comparison goes by, and the check in full does not. */
+static void
+readExactCPU(hvmemNeeds *needs,
+             xmlNodePtr root)
+{
+    xmlNodePtr cpu = hvmemXMLNode(root, "cpu[@check = 'full' and (@mode = 'custom' or not(@mode)) and model and not(@match = 'strict') and "
+                                  "not(feature[@policy = 'forbid'])]");
+
+    needs->exactCPU = cpu ? hvmemXMLDumpNode(cpu) : NULL;
+}
+
+
 void
 hvmemNeedsRead(hvmemNeeds *needs,
                xmlNodePtr root)
@@ -263,6 +275,8 @@ hvmemNeedsRead(hvmemNeeds *needs,
     needs->hypervisorHidden = hvmemXMLTest(root, "cpu/feature[@name = 'hypervisor' and (@policy = 'disable' or @policy = 'forbid')]");
     needs->pvspinlock = hvmemXMLTest(root, "features/pvspinlock[@state = 'on']");
     needs->checkedInFull = hvmemXMLTest(root, "cpu[@check = 'full' and (@mode = 'custom' or not(@mode)) and model and not(feature[@name = 'hypervisor'])]");
+    needs->invariantTSC = hvmemXMLTest(root, "cpu/feature[@name = 'invtsc' and (@policy = 'require' or @policy = 'force' or not(@policy))]");
+    readExactCPU(needs, root);
     needs->hardLimit = hvmemXMLSize(root, "memtune/hard_limit", HVMEM_UNKNOWN);
     readEnlightenments(needs, root);
     readAddresses(needs, root);
@@ -278,6 +292,7 @@ hvmemNeedsRead(hvmemNeeds *needs,
 void
 hvmemNeedsClear(hvmemNeeds *needs)
 {
+    g_clear_pointer(&needs->exactCPU, g_free);
     g_clear_pointer(&needs->hypervVendor, g_free);
     g_clear_pointer(&needs->enlightenments, g_strfreev);
     g_clear_pointer(&needs->hugepages, g_array_unref);

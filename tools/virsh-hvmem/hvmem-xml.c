@@ -29,10 +29,17 @@ hvmemXMLParse(const char *text,
 char *
 hvmemXMLDump(xmlDocPtr doc)
 {
+    return hvmemXMLDumpNode(xmlDocGetRootElement(doc));
+}
+
+
+char *
+hvmemXMLDumpNode(xmlNodePtr node)
+{
     xmlBufferPtr buffer = xmlBufferCreate();
     char *text;
 
-    xmlNodeDump(buffer, doc, xmlDocGetRootElement(doc), 0, 0);
+    xmlNodeDump(buffer, node->doc, node, 0, 0);
     text = g_strdup((const char *)xmlBufferContent(buffer));
     xmlBufferFree(buffer);
     return text;

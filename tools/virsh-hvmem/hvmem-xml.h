@@ -23,6 +23,10 @@ hvmemXMLParse(const char *text,
 char *
 hvmemXMLDump(xmlDocPtr doc);
 
+/* The same of any element. */
+char *
+hvmemXMLDumpNode(xmlNodePtr node);
+
 /* Does the domain of root element @root say that it is for Windows? Its libosinfo metadata does. */
 bool
 hvmemXMLIsWindows(xmlNodePtr root);

@@ -11,6 +11,55 @@
 #define BALLOON "qemu -device '{\"driver\":\"hv-balloon\",\"id\":\"balloon0\"}'"
 
 static const char *commandLine;
+static int lastCode;
+static const char *lastMessage = "";
+static const char *asked;       /* which CPU was compared with what */
+
+
+int
+virGetLastErrorCode(void)
+{
+    return lastCode;
+}
+
+
+const char *
+virGetLastErrorMessage(void)
+{
+    return lastMessage;
+}
+
+
+int
+virConnectCompareCPU(virConnectPtr conn G_GNUC_UNUSED,
+                     const char *xmlDesc,
+                     unsigned int flags)
+{
+    g_assert_cmpuint(flags, ==, VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE);
+    g_assert_cmpstr(xmlDesc, ==, "<cpu/>");
+    asked = "host";
+    return lastCode ? VIR_CPU_COMPARE_ERROR : VIR_CPU_COMPARE_SUPERSET;
+}
+
+
+int
+virConnectCompareHypervisorCPU(virConnectPtr conn G_GNUC_UNUSED,
+                               const char *emulator,
+                               const char *arch,
+                               const char *machine,
+                               const char *virttype,
+                               const char *xmlCPU,
+                               unsigned int flags)
+{
+    g_assert_cmpstr(emulator, ==, "/usr/bin/qemu");
+    g_assert_cmpstr(arch, ==, "x86_64");
+    g_assert_cmpstr(machine, ==, "q35");
+    g_assert_cmpstr(virttype, ==, "kvm");
+    g_assert_cmpuint(flags, ==, VIR_CONNECT_COMPARE_CPU_FAIL_INCOMPATIBLE);
+    g_assert_cmpstr(xmlCPU, ==, "<cpu/>");
+    asked = "QEMU";
+    return lastCode ? VIR_CPU_COMPARE_ERROR : VIR_CPU_COMPARE_SUPERSET;
+}
 
 
 char *
@@ -31,14 +80,17 @@ testTry(void)
 {
     static const struct {
         const char *commandLine;    /* NULL: libvirt makes none */
+        int why;
         int code;                   /* 0: good */
         const char *error;
     } cases[] = {
-        { BALLOON " -cpu max,hv-vpindex=on,hv-synic=on", 0, NULL },
-        { BALLOON " -cpu max,hv-vpindex=on,hv-synic=on -cpu host", HVMEM_TRY_USELESS, "take -cpu out of <qemu:commandline>" },
-        { "qemu -cpu max -cpu host", 0, NULL },
-        { "qemu -append quiet", HVMEM_TRY_USELESS, "<kernel>" },
-        { NULL, HVMEM_TRY_REFUSED, "" },
+        { BALLOON " -cpu max,hv-vpindex=on,hv-synic=on", 0, 0, NULL },
+        { BALLOON " -cpu max,hv-vpindex=on,hv-synic=on -cpu host", 0, HVMEM_TRY_USELESS, "take -cpu out of <qemu:commandline>" },
+        { "qemu -cpu max -cpu host", 0, 0, NULL },
+        { "qemu -append quiet", 0, HVMEM_TRY_USELESS, "<kernel>" },
+        { NULL, VIR_ERR_CONFIG_UNSUPPORTED, HVMEM_TRY_REFUSED, "said by libvirt" },
+        { NULL, VIR_ERR_CPU_INCOMPATIBLE, HVMEM_TRY_CPU, "said by libvirt" },
+        { NULL, VIR_ERR_OPERATION_DENIED, HVMEM_TRY_UNASKED, "said by libvirt" },
     };
     size_t i;
 
@@ -47,6 +99,8 @@ testTry(void)
         bool good;
 
         commandLine = cases[i].commandLine;
+        lastCode = cases[i].why;
+        lastMessage = "said by libvirt";
         good = hvmemConnTry(NULL, XML, &error);
         g_test_message("%s: %s", commandLine, good ? "good" : error->message);
         g_assert_true(good == !cases[i].error);
@@ -58,6 +112,37 @@ testTry(void)
 }
 
 
+/* What cannot be asked says nothing of the CPU. */
+static void
+testCompareCPU(void)
+{
+    static const struct {
+        int code;
+        bool host;
+        const char *message;
+    } cases[] = {
+        { VIR_ERR_OK, false, NULL },
+        { VIR_ERR_CPU_INCOMPATIBLE, false, "there is no svm" },
+        { VIR_ERR_CPU_INCOMPATIBLE, true, "there is no svm" },
+        { VIR_ERR_OPERATION_DENIED, false, NULL },
+        { VIR_ERR_NO_SUPPORT, true, NULL },
+    };
+    g_autoptr(hvmemDomain) dom = hvmemDomainNew("g", false, "<domain type='kvm'><memory>1024</memory><os><type arch='x86_64' machine='q35'>hvm</type></os>"
+                                                "<devices><emulator>/usr/bin/qemu</emulator></devices></domain>", NULL);
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *message = NULL;
+
+        lastCode = cases[i].code;
+        lastMessage = "there is no svm";
+        message = hvmemConnCompareCPU(NULL, dom, "<cpu/>", cases[i].host);
+        g_assert_cmpstr(message, ==, cases[i].message);
+        g_assert_cmpstr(asked, ==, cases[i].host ? "host" : "QEMU");
+    }
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -65,6 +150,7 @@ main(int argc,
     g_test_init(&argc, &argv, NULL);
 
     g_test_add_func("/hvmem/conn/try", testTry);
+    g_test_add_func("/hvmem/conn/compare-cpu", testCompareCPU);
 
     return g_test_run();
 }

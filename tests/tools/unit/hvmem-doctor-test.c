@@ -76,6 +76,20 @@ find(const GPtrArray *checks,
 }
 
 
+static bool
+has(const GPtrArray *checks,
+    const char *subject)
+{
+    size_t i;
+
+    for (i = 0; i < checks->len; i++) {
+        if (strcmp(((hvmemCheck *)checks->pdata[i])->subject, subject) == 0)
+            return true;
+    }
+    return false;
+}
+
+
 static GPtrArray *
 examine(const char *xml,
         bool active,
@@ -206,6 +220,88 @@ testWhatCannotWork(void)
         g_assert_nonnull(strstr(check->finding, cases[i].finding));
         g_assert_true(!cases[i].remedy == !check->remedy);
         g_assert_true(!cases[i].remedy || strstr(check->remedy, cases[i].remedy));
+    }
+}
+
+
+#define LACKS "the CPU is incompatible with host CPU: Host CPU does not provide required features: "
+#define VENDOR "the CPU is incompatible with host CPU: host CPU vendor does not match required CPU vendor AMD"
+
+/* Only what is missing for certain keeps a guest from starting. */
+static void
+testCPULacks(void)
+{
+    static const struct {
+        const char *hypervisor;
+        const char *host;
+        const char *lacks;
+    } cases[] = {
+        { LACKS "vme, xsavec, topoext, fxsr_opt", NULL, "vme, xsavec, fxsr_opt" },
+        { LACKS "ht, cmp_legacy, vmx-apicv-x2apic", NULL, NULL },
+        { VENDOR, NULL, NULL },
+        /* KVM gives what the host has, or what it makes itself */
+        { LACKS "pni, svm, sse4.1", LACKS "svm, x2apic", "svm" },
+        { LACKS "pni", LACKS "x2apic", NULL },
+        { LACKS "pni", "", NULL },
+        { VENDOR, VENDOR, NULL },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *lacks = hvmemHostCPULacks(cases[i].hypervisor, cases[i].host);
+
+        g_assert_cmpstr(lacks, ==, cases[i].lacks);
+    }
+}
+
+
+#define FULL "<cpu mode='custom' match='exact' check='full'><model>EPYC</model><feature policy='require' name='hypervisor'/></cpu>"
+#define INVTSC(policy) "<cpu mode='maximum'><feature policy='" policy "' name='invtsc'/></cpu>"
+
+static void
+testCPU(void)
+{
+    static const struct {
+        const char *xml;
+        const char *lacks;
+        const char *refusal;
+        hvmemVerdict verdict;
+        const char *finding;
+        const char *remedy;
+    } cases[] = {
+        { DOMAIN("qemu", "8", "", FULL, ""), "vme, osvw", NULL, HVMEM_FAIL, "can have vme, osvw:", "check='none'" },
+        { DOMAIN("qemu", "8", "", FULL, ""), NULL, NULL, HVMEM_WARN, "check='full'", "check='partial'" },
+        { DOMAIN("qemu", "8", "", INVTSC("require"), ""), NULL, NULL, HVMEM_FAIL, "'invtsc'", "out of <cpu>" },
+        { DOMAIN("qemu", "8", "", INVTSC("force"), ""), NULL, NULL, HVMEM_FAIL, "'invtsc'", "out of <cpu>" },
+        { DOMAIN("qemu", "8", "", INVTSC("optional"), ""), NULL, NULL, HVMEM_PASS, NULL, NULL },
+        { DOMAIN("kvm", "8", "", INVTSC("require"), ""), NULL, NULL, HVMEM_PASS, NULL, NULL },
+        { DOMAIN("kvm", "8", "", "<cpu mode='custom' check='partial'><model>EPYC</model></cpu>", ""), NULL, LACKS "svm",
+          HVMEM_FAIL, "svm: the guest cannot", "'virsh domcapabilities'" },
+        { DOMAIN("qemu", "8", "", "<cpu mode='custom' check='partial'><model>EPYC</model></cpu>", ""), NULL, LACKS "vme",
+          HVMEM_FAIL, "vme: the guest cannot", "<cpu mode='maximum'/>" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(hvmemHost) host = { 0 };
+        hvmemAnswer answer = { .asked = true, .refusal = (char *)cases[i].refusal, .forCPU = cases[i].refusal };
+        g_autoptr(hvmemDomain) dom = domain(cases[i].xml, false);
+        g_autoptr(GPtrArray) checks = NULL;
+        const hvmemCheck *check;
+
+        fillHost(&host);
+        host.cpuLacks = g_strdup(cases[i].lacks);
+        checks = hvmemDoctorDomain(dom, &host, &answer);
+        if (cases[i].verdict == HVMEM_PASS) {
+            g_assert_cmpint(find(checks, "definition")->verdict, ==, HVMEM_PASS);
+            g_assert_false(has(checks, "CPU"));
+            continue;
+        }
+        check = find(checks, "CPU");
+        g_test_message("%s > %s", check->finding, check->remedy);
+        g_assert_cmpint(check->verdict, ==, cases[i].verdict);
+        g_assert_nonnull(strstr(check->finding, cases[i].finding));
+        g_assert_nonnull(strstr(check->remedy, cases[i].remedy));
     }
 }
 
@@ -571,6 +667,8 @@ main(int argc,
     g_test_add_func("/hvmem/doctor/missing", testMissing);
     g_test_add_func("/hvmem/doctor/kvm", testKVM);
     g_test_add_func("/hvmem/doctor/without-kvm", testWithoutKVM);
+    g_test_add_func("/hvmem/doctor/cpu", testCPU);
+    g_test_add_func("/hvmem/doctor/cpu-lacks", testCPULacks);
     g_test_add_func("/hvmem/doctor/definition", testDefinition);
     g_test_add_func("/hvmem/doctor/cut-name", testCutName);
     g_test_add_func("/hvmem/doctor/command-line", testCommandLine);

@@ -28,6 +28,38 @@ domain(const char *type,
 }
 
 
+/* Which CPU is compared: one that is checked in full, as live XML has it that is defined again. */
+static void
+testExactCPU(void)
+{
+    static const struct {
+        const char *cpu;
+        bool exact;
+    } cases[] = {
+        { "", false },
+        { "<cpu mode='custom' match='exact' check='full'><model fallback='forbid'>EPYC</model><feature policy='require' name='hypervisor'/></cpu>", true },
+        { "<cpu match='exact' check='full'><model>EPYC</model></cpu>", true },
+        { "<cpu mode='custom' match='exact' check='partial'><model>EPYC</model></cpu>", false },
+        { "<cpu mode='custom' match='exact' check='none'><model>EPYC</model></cpu>", false },
+        { "<cpu mode='custom' match='strict' check='full'><model>EPYC</model></cpu>", false },
+        { "<cpu mode='custom' match='exact' check='full'><model>EPYC</model><feature policy='forbid' name='svm'/></cpu>", false },
+        { "<cpu mode='host-model' check='full'/>", false },
+        { "<cpu mode='maximum' check='full'/>", false },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(hvmemDomain) dom = domain("kvm", "q35", cases[i].cpu);
+
+        g_test_message("%s", cases[i].cpu);
+        g_assert_true(cases[i].exact == !!dom->needs.exactCPU);
+        g_assert_true(!cases[i].exact || g_str_has_prefix(dom->needs.exactCPU, "<cpu "));
+        g_assert_true(!cases[i].exact || g_str_has_suffix(dom->needs.exactCPU, "</cpu>"));
+        g_assert_true(!cases[i].exact || strstr(dom->needs.exactCPU, ">EPYC</model>"));
+    }
+}
+
+
 static void
 testList(void)
 {
@@ -266,6 +298,7 @@ main(int argc,
     g_test_init(&argc, &argv, NULL);
 
     g_test_add_func("/hvmem/needs/list", testList);
+    g_test_add_func("/hvmem/needs/exact-cpu", testExactCPU);
     g_test_add_func("/hvmem/needs/hugepages", testHugepages);
     g_test_add_func("/hvmem/needs/plan", testPlanWithHugepages);
     g_test_add_func("/hvmem/needs/address-bits", testAddressBits);
