@@ -86,6 +86,7 @@ CASES = {
     "cpu-of-more-unchecked": (cpu("<cpu mode='custom' match='exact' check='none'><model>SapphireRapids</model></cpu>"), None),
     "cpu-of-the-host-in-full": (cpu("<cpu mode='host-model' check='full'/>"), None),
     "invariant-tsc": (cpu("<cpu mode='maximum'><feature policy='require' name='invtsc'/></cpu>"), "CPU"),
+    "tsc-of-another-host": (swap("<clock offset='utc'>", "<clock offset='utc'><timer name='tsc' frequency='1234567890'/>"), "TSC"),
     "invariant-tsc-perhaps": (cpu("<cpu mode='custom' match='exact'><model>qemu64</model><feature policy='optional' name='invtsc'/></cpu>"), None),
     "huge-pages": (beside_memory("<memoryBacking><hugepages/><source type='memfd'/></memoryBacking>"), "huge pages"),
     "boot-memory": (both(ceiling(2, "TiB"), cpu("<cpu mode='maximum'><maxphysaddr mode='emulate' bits='43'/></cpu>"),

@@ -123,6 +123,22 @@ checkCPU(GPtrArray *checks,
 }
 
 
+/* So many millionths libvirt lets the two differ, with KVM and without. */
+#define TSC_TOLERANCE 250
+
+static void
+checkTSC(GPtrArray *checks,
+         const hvmemDomain *dom,
+         const hvmemHost *host)
+{
+    guint64 tolerance = host->tscFrequency * TSC_TOLERANCE / 1000000;
+
+    if (dom->needs.tscFrequency && host->tscFrequency && hvmemDistance(dom->needs.tscFrequency, host->tscFrequency) > tolerance)
+        hvmemChecksAdd(checks, HVMEM_FAIL, "TSC", "Take frequency= out of <timer name='tsc'> ('virsh edit').", "the guest's is to run at %" G_GUINT64_FORMAT
+                       " Hz, and this host's can run at %" G_GUINT64_FORMAT " only: the guest cannot be started", dom->needs.tscFrequency, host->tscFrequency);
+}
+
+
 /* Bits of a physical address of the guest's processor; 0: not known. */
 static guint
 addressBits(const hvmemDomain *dom,
@@ -392,6 +408,7 @@ hvmemDoctorStart(GPtrArray *checks,
     checkKVM(checks, stored, host);
     checkOtherEnlightenments(checks, stored, host);
     checkCPU(checks, stored, host);
+    checkTSC(checks, stored, host);
     checkCeiling(checks, stored, host);
     checkHardLimit(checks, stored);
     checkHugepages(checks, stored, dom->active, host);

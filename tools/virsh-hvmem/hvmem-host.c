@@ -79,6 +79,7 @@ hvmemHostReadCaps(hvmemHost *host,
     root = xmlDocGetRootElement(doc);
     bits = hvmemXMLString(root, "string(host/cpu/maxphysaddr/@bits)");
     host->addressBits = bits ? strtoul(bits, NULL, 10) : 0;
+    host->tscFrequency = hvmemXMLNumber(root, "string(host/cpu/counter[@name = 'tsc' and @scaling = 'no']/@frequency)");
     host->intel = hvmemXMLTest(root, "host/cpu/vendor = 'Intel'");
     host->kvm = hvmemXMLTest(root, "guest/arch[@name = 'x86_64']/domain[@type = 'kvm']");
     readPages(host, root);

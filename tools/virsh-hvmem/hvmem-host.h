@@ -40,6 +40,7 @@ struct _hvmemHost {
     char **enlightenments;      /* those that guests can have of KVM, as <hyperv> names them; NULL: not known */
     bool intel;                 /* are its processors Intel's? Else they may be AMD's */
     guint addressBits;          /* of a physical address; 0: not known */
+    guint64 tscFrequency;       /* of its processors, if guests can have no other; 0: they can, or it is not known */
     GArray *freePages;          /* hvmemPages: how much is free in huge pages of each size that there is; NULL: not known */
     GPtrArray *missing;         /* what the definition names and is not there, in sentences; NULL: not looked for */
     bool savesGuests;           /* when it shuts down (libvirt-guests) */

@@ -277,6 +277,7 @@ hvmemNeedsRead(hvmemNeeds *needs,
     needs->checkedInFull = hvmemXMLTest(root, "cpu[@check = 'full' and (@mode = 'custom' or not(@mode)) and model and not(feature[@name = 'hypervisor'])]");
     needs->invariantTSC = hvmemXMLTest(root, "cpu/feature[@name = 'invtsc' and (@policy = 'require' or @policy = 'force' or not(@policy))]");
     readExactCPU(needs, root);
+    needs->tscFrequency = hvmemXMLNumber(root, "string(clock/timer[@name = 'tsc' and @frequency > 0]/@frequency)");
     needs->hardLimit = hvmemXMLSize(root, "memtune/hard_limit", HVMEM_UNKNOWN);
     readEnlightenments(needs, root);
     readAddresses(needs, root);

@@ -22,6 +22,7 @@ struct _hvmemNeeds {
     bool checkedInFull;         /* the CPU has to be exactly as it says, and does not name the hypervisor's bit */
     char *exactCPU;             /* the <cpu> of a model of its own that is checked in full; NULL: it is not */
     bool invariantTSC;          /* asked for in <cpu>: libvirt stops a guest that does not get it */
+    guint64 tscFrequency;       /* in Hz; 0: any */
     char *hypervVendor;         /* by which name Hyper-V shows itself, if not by its own; else NULL */
     char **enlightenments;      /* those that are on, as <hyperv> names them */
     bool q35;                   /* else pc */

@@ -76,6 +76,16 @@ hvmemXMLString(xmlNodePtr node,
 }
 
 
+guint64
+hvmemXMLNumber(xmlNodePtr node,
+               const char *xpath)
+{
+    g_autofree char *text = hvmemXMLString(node, xpath);
+
+    return text ? g_ascii_strtoull(text, NULL, 10) : 0;
+}
+
+
 bool
 hvmemXMLTest(xmlNodePtr node,
              const char *xpath)

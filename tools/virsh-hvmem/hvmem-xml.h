@@ -36,6 +36,11 @@ char *
 hvmemXMLString(xmlNodePtr node,
                const char *xpath);
 
+/* A whole number; 0 if it is none. */
+guint64
+hvmemXMLNumber(xmlNodePtr node,
+               const char *xpath);
+
 bool
 hvmemXMLTest(xmlNodePtr node,
              const char *xpath);

@@ -306,6 +306,42 @@ testCPU(void)
 }
 
 
+#define TSC_CAPS(scaling) "<capabilities><host><cpu><counter name='tsc' frequency='2000000000' scaling='" scaling "'/></cpu></host></capabilities>"
+#define TIMER(name, frequency) DOMAIN("qemu", "8", "", "<clock><timer name='" name "' frequency='" frequency "'/></clock>", "")
+
+/* As far as libvirt goes: 250 millionths. */
+static void
+testTSC(void)
+{
+    static const struct {
+        const char *caps;
+        const char *xml;
+        bool fails;
+    } cases[] = {
+        { TSC_CAPS("no"), TIMER("tsc", "2000500001"), true },
+        { TSC_CAPS("no"), TIMER("tsc", "1999499999"), true },
+        { TSC_CAPS("no"), TIMER("tsc", "2000500000"), false },
+        { TSC_CAPS("no"), TIMER("tsc", "1999500000"), false },
+        { TSC_CAPS("no"), TIMER("pit", "1000000000"), false },
+        { TSC_CAPS("no"), GOOD, false },
+        { TSC_CAPS("yes"), TIMER("tsc", "1000000000"), false },
+        { "<capabilities/>", TIMER("tsc", "1000000000"), false },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_auto(hvmemHost) host = { .memory = 16 * GIB, .balloon = taken };
+        g_autoptr(GPtrArray) checks = NULL;
+
+        hvmemHostReadCaps(&host, cases[i].caps);
+        checks = examine(cases[i].xml, false, &host);
+        g_assert_true(has(checks, "TSC") == cases[i].fails);
+        if (cases[i].fails)
+            g_assert_nonnull(strstr(find(checks, "TSC")->remedy, "frequency="));
+    }
+}
+
+
 /* Whoever does without KVM is told of all that has to go with it. */
 static void
 testWithoutKVM(void)
@@ -668,6 +704,7 @@ main(int argc,
     g_test_add_func("/hvmem/doctor/kvm", testKVM);
     g_test_add_func("/hvmem/doctor/without-kvm", testWithoutKVM);
     g_test_add_func("/hvmem/doctor/cpu", testCPU);
+    g_test_add_func("/hvmem/doctor/tsc", testTSC);
     g_test_add_func("/hvmem/doctor/cpu-lacks", testCPULacks);
     g_test_add_func("/hvmem/doctor/definition", testDefinition);
     g_test_add_func("/hvmem/doctor/cut-name", testCutName);
