@@ -4,6 +4,7 @@
  */
 
 #include "hvmem-conn.h"
+#include "hvmem-explain.h"
 
 #include <string.h>
 
@@ -143,6 +144,45 @@ testCompareCPU(void)
 }
 
 
+#define BALLOON_XML "<domain><memory unit='GiB'>2</memory><devices><memballoon model='hyperv'/></devices></domain>"
+
+/* QEMU or libvirt may go on by itself with a guest that it paused; one that somebody paused is not worth waiting for. */
+static void
+testPausedByWhom(void)
+{
+    static const struct {
+        int state;
+        int reason;
+        guint64 requested;
+        bool hopeless;
+    } cases[] = {
+        { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER, HVMEM_GIB, true },
+        { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_USER, 2 * HVMEM_GIB, false },
+        { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_IOERROR, HVMEM_GIB, false },
+        { VIR_DOMAIN_PAUSED, VIR_DOMAIN_PAUSED_SNAPSHOT, HVMEM_GIB, false },
+        { VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED, HVMEM_GIB, false },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(hvmemDomain) dom = hvmemDomainNew("g", true, BALLOON_XML, NULL);
+        g_autoptr(hvmemExplanation) why = NULL;
+        virTypedParameter params[] = {
+            { .field = "state.state", .type = VIR_TYPED_PARAM_INT, .value.i = cases[i].state },
+            { .field = "state.reason", .type = VIR_TYPED_PARAM_INT, .value.i = cases[i].reason },
+            { .field = "balloon.current", .type = VIR_TYPED_PARAM_ULLONG, .value.ul = 2 * HVMEM_GIB / 1024 },
+            { .field = "balloon.hyperv.requested", .type = VIR_TYPED_PARAM_ULLONG, .value.ul = cases[i].requested / 1024 },
+            { .field = "balloon.hyperv.connected", .type = VIR_TYPED_PARAM_BOOLEAN, .value.b = 1 },
+            { .field = "balloon.hyperv.state", .type = VIR_TYPED_PARAM_STRING, .value.s = (char *)"idle" },
+        };
+
+        hvmemDomainAddStats(dom, params, G_N_ELEMENTS(params));
+        why = hvmemExplain(dom);
+        g_assert_true(why->hopeless == cases[i].hopeless);
+    }
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -151,6 +191,7 @@ main(int argc,
 
     g_test_add_func("/hvmem/conn/try", testTry);
     g_test_add_func("/hvmem/conn/compare-cpu", testCompareCPU);
+    g_test_add_func("/hvmem/conn/paused-by-whom", testPausedByWhom);
 
     return g_test_run();
 }

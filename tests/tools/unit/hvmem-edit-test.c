@@ -515,6 +515,25 @@ testPlanConfigSticks(void)
 }
 
 
+/* The command to copy works, whatever the name. */
+static void
+testCommand(void)
+{
+    g_autofree char *plain = hvmemDomainCommand("g", false, "disable", NULL);
+    g_autofree char *options = hvmemDomainCommand("my guest", false, "enable", "--max 4GiB");
+    g_autofree char *transient = hvmemDomainCommand("my guest", true, "enable", "--max 4GiB");
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpstr(plain, ==, "virsh-hvmem disable g");
+    g_assert_cmpstr(options, ==, "virsh-hvmem enable 'my guest' --max 4GiB");
+    g_assert_cmpstr(transient, ==, "virsh dumpxml --inactive --security-info 'my guest' >'my guest.xml' && virsh define 'my guest.xml' && "
+                    "virsh-hvmem enable 'my guest' --max 4GiB");
+    g_assert_false(hvmemDomainFailTransient("g", "disable", &error));
+    g_assert_nonnull(strstr(error->message, "virsh define g.xml && virsh-hvmem disable g'"));
+    g_assert_nonnull(strstr(error->message, "create it anew"));
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -533,6 +552,7 @@ main(int argc,
     g_test_add_func("/hvmem/edit/without-address", testDisableWithoutAddress);
     g_test_add_func("/hvmem/edit/print", testPrint);
     g_test_add_func("/hvmem/trial", testTrial);
+    g_test_add_func("/hvmem/command", testCommand);
     g_test_add_func("/hvmem/try/unasked", testTryUnasked);
     g_test_add_func("/hvmem/plan/live", testPlanLive);
     g_test_add_func("/hvmem/plan/slots", testPlanCountsSlots);
