@@ -5,6 +5,7 @@
 
 #include "hvmem-doctor.h"
 #include "hvmem-trial.h"
+#include "hvmem-test-domain.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -32,18 +33,6 @@
 #define VALUE(name) "<value>" name "</value>"
 
 static const hvmemAnswer taken = { .asked = true };
-
-
-static hvmemDomain *
-domain(const char *xml,
-       bool active)
-{
-    g_autoptr(GError) error = NULL;
-    hvmemDomain *dom = hvmemDomainNew("g", active, xml, &error);
-
-    g_assert_no_error(error);
-    return dom;
-}
 
 
 /* A host that lacks nothing. */

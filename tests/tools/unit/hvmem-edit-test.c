@@ -8,6 +8,7 @@
 #include "hvmem-edit.h"
 #include "hvmem-plan.h"
 #include "hvmem-trial.h"
+#include "hvmem-test-domain.h"
 
 #include <string.h>
 
@@ -376,18 +377,6 @@ testTryUnasked(void)
     "<pm><suspend-to-disk enabled='no'/></pm><devices><memballoon model='hyperv'><minimum unit='MiB'>512</minimum></memballoon>" \
     "<memory model='haprot'><target insert='on-demand'><size unit='GiB'>2</size></target><alias name='ua-haprot0'/></memory>" \
     "</devices></domain>"
-
-static hvmemDomain *
-domain(const char *xml,
-       bool active)
-{
-    g_autoptr(GError) error = NULL;
-    hvmemDomain *dom = hvmemDomainNew("g", active, xml, &error);
-
-    g_assert_no_error(error);
-    return dom;
-}
-
 
 static void
 testPlanLive(void)

@@ -5,6 +5,7 @@
 
 #include "hvmem-conn.h"
 #include "hvmem-plan.h"
+#include "hvmem-test-domain.h"
 
 #include <string.h>
 
@@ -14,17 +15,14 @@
 
 
 static hvmemDomain *
-domain(const char *type,
-       const char *machine,
-       const char *inside)
+domainOn(const char *type,
+         const char *machine,
+         const char *inside)
 {
     g_autofree char *xml = g_strdup_printf("<domain type='%s'><maxMemory unit='GiB'>16</maxMemory><memory unit='GiB'>4</memory>"
                                            "<os><type arch='x86_64' machine='%s'>hvm</type></os>%s</domain>", type, machine, inside);
-    g_autoptr(GError) error = NULL;
-    hvmemDomain *dom = hvmemDomainNew("g", true, xml, &error);
 
-    g_assert_no_error(error);
-    return dom;
+    return domain(xml, true);
 }
 
 
@@ -49,7 +47,7 @@ testExactCPU(void)
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(hvmemDomain) dom = domain("kvm", "q35", cases[i].cpu);
+        g_autoptr(hvmemDomain) dom = domainOn("kvm", "q35", cases[i].cpu);
 
         g_test_message("%s", cases[i].cpu);
         g_assert_true(cases[i].exact == !!dom->needs.exactCPU);
@@ -100,7 +98,7 @@ testHugepages(void)
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(hvmemDomain) dom = domain("kvm", "q35", cases[i].inside);
+        g_autoptr(hvmemDomain) dom = domainOn("kvm", "q35", cases[i].inside);
         guint64 huge = 0;
         size_t j;
 
@@ -117,7 +115,7 @@ testHugepages(void)
 static void
 testPlanWithHugepages(void)
 {
-    g_autoptr(hvmemDomain) dom = domain("kvm", "q35", CELLS PAGES("<page size='1' unit='G' nodeset='1'/>"));
+    g_autoptr(hvmemDomain) dom = domainOn("kvm", "q35", CELLS PAGES("<page size='1' unit='G' nodeset='1'/>"));
     g_autoptr(hvmemPlan) plan = hvmemPlanNew(dom, 4 * GIB + 300 * MIB);
 
     g_assert_cmpuint(plan->steps->nsteps, ==, 2);
@@ -153,7 +151,7 @@ testAddressBits(void)
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(hvmemDomain) dom = domain(cases[i].type, "q35", cases[i].cpu);
+        g_autoptr(hvmemDomain) dom = domainOn(cases[i].type, "q35", cases[i].cpu);
 
         g_test_message("%s %s", cases[i].type, cases[i].cpu);
         g_assert_cmpuint(dom->needs.addressBits, ==, cases[i].bits);
@@ -187,7 +185,7 @@ testAddressTop(void)
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(hvmemDomain) dom = domain("qemu", cases[i].machine, cases[i].inside);
+        g_autoptr(hvmemDomain) dom = domainOn("qemu", cases[i].machine, cases[i].inside);
 
         g_test_message("%s %s", cases[i].machine, cases[i].inside);
         g_assert_cmpuint(hvmemNeedsTop(&dom->needs, cases[i].boot, cases[i].max, cases[i].amd) / GIB, ==, cases[i].top / GIB);
@@ -204,7 +202,7 @@ testCeiling(void)
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(machines); i++) {
-        g_autoptr(hvmemDomain) dom = domain("qemu", machines[i], "");
+        g_autoptr(hvmemDomain) dom = domainOn("qemu", machines[i], "");
 
         for (bits = 36; bits <= 52; bits++) {
             guint64 boot = g_test_rand_int_range(1, 20 * 1024) * MIB;
@@ -227,13 +225,13 @@ static void
 testOther(void)
 {
     g_autoptr(hvmemDomain) dom =
-        domain("kvm", "q35", "<memtune><hard_limit unit='KiB'>2097152</hard_limit></memtune><vcpu cpuset='0-1'>2</vcpu>"
-               "<cputune><vcpupin vcpu='0' cpuset='4'/><emulatorpin cpuset='5-6'/></cputune>"
-               "<features><hyperv><relaxed state='on'/><vpindex state='on'/><ipi state='off'/><vendor_id state='on' value='none'/></hyperv></features>"
-               "<cpu><feature policy='disable' name='hypervisor'/></cpu><devices><disk type='nvme'/></devices>");
+        domainOn("kvm", "q35", "<memtune><hard_limit unit='KiB'>2097152</hard_limit></memtune><vcpu cpuset='0-1'>2</vcpu>"
+                 "<cputune><vcpupin vcpu='0' cpuset='4'/><emulatorpin cpuset='5-6'/></cputune>"
+                 "<features><hyperv><relaxed state='on'/><vpindex state='on'/><ipi state='off'/><vendor_id state='on' value='none'/></hyperv></features>"
+                 "<cpu><feature policy='disable' name='hypervisor'/></cpu><devices><disk type='nvme'/></devices>");
     g_autoptr(hvmemDomain) plain =
-        domain("kvm", "q35", "<features><hyperv><vendor_id state='on' value='Microsoft Hv'/></hyperv></features>"
-               "<cpu><feature policy='require' name='hypervisor'/></cpu>");
+        domainOn("kvm", "q35", "<features><hyperv><vendor_id state='on' value='Microsoft Hv'/></hyperv></features>"
+                 "<cpu><feature policy='require' name='hypervisor'/></cpu>");
 
     g_assert_cmpuint(dom->needs.hardLimit, ==, 2 * GIB);
     g_assert_cmpuint(dom->needs.pins->len, ==, 3);
@@ -255,14 +253,14 @@ static void
 testMissing(void)
 {
     g_autoptr(hvmemDomain) dom =
-        domain("kvm", "q35", "<os><kernel>/dev/null</kernel><initrd>/nonexistent/initrd</initrd></os><devices>"
-               "<disk type='file'><source file='/dev/zero'/></disk><disk type='file'><source file='/dev/null/a'/></disk>"
-               "<disk type='file'><source file='/nonexistent/b' startupPolicy='optional'/></disk><disk type='file' device='cdrom'/>"
-               "<disk type='block'><source dev='/nonexistent/c'/></disk>"
-               "<filesystem type='mount'><source dir='/nonexistent/d'/></filesystem><filesystem type='ram'><source usage='1'/></filesystem>"
-               "<rng model='virtio'><backend model='random'>/dev/null</backend></rng>"
-               "<interface type='network'><source network='default'/></interface><interface type='network'><source network='gone'/></interface>"
-               "<interface type='bridge'><source bridge='lo'/></interface><interface type='direct'><source dev='none-such'/></interface></devices>");
+        domainOn("kvm", "q35", "<os><kernel>/dev/null</kernel><initrd>/nonexistent/initrd</initrd></os><devices>"
+                 "<disk type='file'><source file='/dev/zero'/></disk><disk type='file'><source file='/dev/null/a'/></disk>"
+                 "<disk type='file'><source file='/nonexistent/b' startupPolicy='optional'/></disk><disk type='file' device='cdrom'/>"
+                 "<disk type='block'><source dev='/nonexistent/c'/></disk>"
+                 "<filesystem type='mount'><source dir='/nonexistent/d'/></filesystem><filesystem type='ram'><source usage='1'/></filesystem>"
+                 "<rng model='virtio'><backend model='random'>/dev/null</backend></rng>"
+                 "<interface type='network'><source network='default'/></interface><interface type='network'><source network='gone'/></interface>"
+                 "<interface type='bridge'><source bridge='lo'/></interface><interface type='direct'><source dev='none-such'/></interface></devices>");
     g_autoptr(GError) error = NULL;
     g_autoptr(virConnect) conn = hvmemConnect("test:///default", true, &error);
     g_autoptr(GPtrArray) missing = NULL;
