@@ -341,10 +341,10 @@ qemuHvBalloonReportAddressSpace(const virDomainDef *def,
     if (largest > 0)
         virBufferAsprintf(&fix, _("lower <maxMemory> to %1$llu KiB or less"), largest);
     else
-        virBufferAddLit(&fix, _("lower <memory> and <maxMemory>"));
+        virBufferAdd(&fix, _("lower <memory> and <maxMemory>"), -1);
 
     if (needed <= most && def->virtType == VIR_DOMAIN_VIRT_KVM)
-        virBufferAddLit(&fix, _(", or let the CPU have as many as the host, if these suffice: <maxphysaddr mode='passthrough'/> in <cpu>"));
+        virBufferAdd(&fix, _(", or let the CPU have as many as the host, if these suffice: <maxphysaddr mode='passthrough'/> in <cpu>"), -1);
     else if (needed <= most)
         virBufferAsprintf(&fix, _(", or let the CPU have more, if the host has: <maxphysaddr mode='emulate' bits='%1$u'/> in <cpu>"),
                           needed);
