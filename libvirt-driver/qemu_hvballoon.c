@@ -1512,7 +1512,8 @@ qemuHvBalloonSetTotalConfig(virDomainDef *def,
 }
 
 
-/* Has @def the same sticks as @old, those of the driver's among them? */
+/* Has @def the same sticks as @old, those of the driver's among them? Where one
+ * of these was while the domain ran does not count. */
 static bool
 qemuHvBalloonSticksAreAsBefore(const virDomainDef *old,
                                const virDomainDef *def)
@@ -1523,9 +1524,14 @@ qemuHvBalloonSticksAreAsBefore(const virDomainDef *old,
         return false;
 
     for (i = 0; i < def->nmems; i++) {
-        const virDomainMemoryDef *before = qemuHvBalloonDefFind(old, def->mems[i]->info.alias);
+        const virDomainMemoryDef *mem = def->mems[i];
+        const virDomainMemoryDef *before = qemuHvBalloonDefFind(old, mem->info.alias);
 
-        if (!before || before->size != def->mems[i]->size)
+        if (!before || before->size != mem->size)
+            return false;
+
+        if (!qemuHvBalloonStickIsDriverOwned(mem) &&
+            before->target.haprot.address != mem->target.haprot.address)
             return false;
     }
 
@@ -1535,7 +1541,8 @@ qemuHvBalloonSticksAreAsBefore(const virDomainDef *old,
 
 /* @def may be @old with a lower <memory> and nothing else changed. */
 static void
-qemuHvBalloonKeepBoot(const virDomainDef *old,
+qemuHvBalloonKeepBoot(virQEMUDriver *driver,
+                      const virDomainDef *old,
                       virDomainDef *def)
 {
     unsigned long long total = virDomainDefGetMemoryTotal(def);
@@ -1549,11 +1556,11 @@ qemuHvBalloonKeepBoot(const virDomainDef *old,
     if (!virDomainDefHasHypervMemballoon(old) ||
         !virDomainDefHasHypervMemballoon(def) ||
         virDomainNumaGetNodeCount(def->numa) > 0 ||
-        virDomainDefGetMemoryInitial(def) >= virDomainDefGetMemoryInitial(old) ||
-        !qemuHvBalloonSticksAreAsBefore(old, def))
+        virDomainDefGetMemoryInitial(def) >= virDomainDefGetMemoryInitial(old))
         return;
 
     before = own = qemuHvBalloonOwnSticks(def, &in.granule);
+    in.granule = MAX(in.granule, qemuHvBalloonHugepageSize(driver, def));
     in.boot = virDomainDefGetMemoryInitial(old);
     others.size = total - virDomainDefGetMemoryInitial(def) - own;
 
@@ -1566,14 +1573,18 @@ qemuHvBalloonKeepBoot(const virDomainDef *old,
 
 
 void
-qemuHvBalloonRedefined(virDomainObj *vm,
+qemuHvBalloonRedefined(virQEMUDriver *driver,
+                       virDomainObj *vm,
                        const virDomainDef *old)
 {
-    qemuHvBalloonKeepBoot(old, vm->newDef ? vm->newDef : vm->def);
+    virDomainDef *def = vm->newDef ? vm->newDef : vm->def;
 
-    /* some clients edit what they see of a domain that runs */
-    if (vm->newDef)
-        qemuHvBalloonKeepBoot(vm->def, vm->newDef);
+    /* Some clients edit what they see of a domain that runs, which may boot with
+     * more than what is stored. */
+    if (old && qemuHvBalloonSticksAreAsBefore(old, def))
+        qemuHvBalloonKeepBoot(driver, old, def);
+    else if (vm->newDef && qemuHvBalloonSticksAreAsBefore(vm->def, def))
+        qemuHvBalloonKeepBoot(driver, vm->def, def);
 }
 
 

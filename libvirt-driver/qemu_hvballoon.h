@@ -21,12 +21,13 @@ qemuHvBalloonSetMemory(virQEMUDriver *driver,
                        unsigned long long newmem,
                        unsigned int flags);
 
-/* The stored definition of @vm, which takes the place of @old, may be that, or
- * that of the running domain, with a lower <memory> and nothing else changed:
- * then the driver's sticks shrink before boot memory does, as by setmaxmem
- * --config. */
+/* The stored definition of @vm, which takes the place of @old (NULL: there was
+ * none), may be that, or that of the running domain, with a lower <memory> and
+ * nothing else changed: then the driver's sticks shrink before boot memory does,
+ * as by setmaxmem --config. */
 void
-qemuHvBalloonRedefined(virDomainObj *vm,
+qemuHvBalloonRedefined(virQEMUDriver *driver,
+                       virDomainObj *vm,
                        const virDomainDef *old);
 
 /* Does any of the definitions that are not NULL have a hyperv balloon? */

@@ -199,7 +199,7 @@ testSpaceFix(const void *opaque G_GNUC_UNUSED)
 
 typedef struct {
     const char *name;
-    unsigned long long oldMemory;   /* GiB */
+    unsigned long long oldMemory;   /* GiB; 0: nothing was stored */
     const char *oldSticks;
     unsigned long long liveMemory;  /* GiB; 0: it does not run */
     const char *liveSticks;
@@ -222,7 +222,11 @@ static const testRedefineCase redefineCases[] = {
     { "no sticks", 2, "", 0, "", 1, "", 1, 0 },
     { "while it runs", 5, TWO_STICKS, 2, "", 4, TWO_STICKS, 2, 1 },
     { "live XML", 2, "", 5, TWO_STICKS, 4, TWO_STICKS, 2, 1 },
+    { "live XML of a guest that was not stored", 0, "", 5, TWO_STICKS, 4, TWO_STICKS, 2, 1 },
     { "live XML, unchanged", 2, "", 5, TWO_STICKS, 5, TWO_STICKS, 2, 2 },
+    { "unchanged, but the guest booted with more", 5, TWO_STICKS, 6, TWO_STICKS, 5, TWO_STICKS, 2, 2 },
+    { "who moves a stick gets what is said", 6, TWO_STICKS STICK_AT("ua-mine", "1", "<address base='0x200000000'/>"),
+      0, "", 5, TWO_STICKS STICK_AT("ua-mine", "1", "<address base='0x1c0000000'/>"), 1, 3 },
 };
 
 
@@ -231,7 +235,7 @@ testRedefine(const void *opaque)
 {
     const testRedefineCase *test = opaque;
     g_autoptr(virDomainDef) old =
-        testDefNew("kvm", "q35", 8 * GIB, test->oldMemory * GIB, "", test->oldSticks, STORED);
+        testDefNew("kvm", "q35", 8 * GIB, MAX(test->oldMemory, 1) * GIB, "", test->oldSticks, STORED);
     g_autoptr(virDomainDef) live =
         testDefNew("kvm", "q35", 8 * GIB, MAX(test->liveMemory, 1) * GIB, "", test->liveSticks, RUNNING);
     g_autoptr(virDomainDef) def =
@@ -246,12 +250,36 @@ testRedefine(const void *opaque)
         vm.newDef = def;
     }
 
-    qemuHvBalloonRedefined(&vm, old);
+    qemuHvBalloonRedefined(&driver, &vm, test->oldMemory > 0 ? old : NULL);
     EXPECT(virDomainDefGetMemoryTotal(def) == test->memory * GIB,
            "total %llu KiB", virDomainDefGetMemoryTotal(def));
     EXPECT(virDomainDefGetMemoryInitial(def) == test->boot * GIB,
            "boot memory %llu KiB", virDomainDefGetMemoryInitial(def));
     EXPECT(def->nmems == test->nmems, "%zu sticks", def->nmems);
+    return 0;
+}
+
+
+/* What is left of a stick is made of the pages that the domain has, or QEMU
+ * would not start. */
+static int
+testRedefineHugepages(const void *opaque G_GNUC_UNUSED)
+{
+    const char *pages = "<memoryBacking><hugepages><page size='1' unit='GiB'/></hugepages></memoryBacking>";
+    g_autoptr(virDomainDef) old =
+        testDefNew("kvm", "q35", 8 * GIB, 6 * GIB, pages, STICK("ua-haprot0", "4"), STORED);
+    g_autoptr(virDomainDef) def =
+        testDefNew("kvm", "q35", 8 * GIB, 5 * GIB + GIB / 2, pages, STICK("ua-haprot0", "4"), NEW);
+    virDomainObj vm = { .def = def };
+
+    if (!old || !def)
+        return -1;
+
+    qemuHvBalloonRedefined(&driver, &vm, old);
+    EXPECT(def->nmems == 1 && def->mems[0]->size == 3 * GIB,
+           "%zu sticks, the first of %llu KiB", def->nmems, def->nmems ? def->mems[0]->size : 0);
+    EXPECT(virDomainDefGetMemoryTotal(def) == 5 * GIB + GIB / 2,
+           "total %llu KiB", virDomainDefGetMemoryTotal(def));
     return 0;
 }
 
@@ -455,6 +483,7 @@ mymain(void)
     RUN_ALL(detachCases, testDetach);
 
     if (virTestRun("what the CPU could have", testSpaceFix, NULL) < 0 ||
+        virTestRun("a lower <memory> with huge pages", testRedefineHugepages, NULL) < 0 ||
         virTestRun("address of the driver's sticks", testStickAddress, NULL) < 0 ||
         virTestRun("memory devices of other models", testOtherModels, NULL) < 0)
         ret = EXIT_FAILURE;
