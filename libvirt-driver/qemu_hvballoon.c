@@ -1120,7 +1120,8 @@ qemuHvBalloonCheckHotplug(virDomainObj *vm,
 
 
 /* Does the guest have some of the stick, and can be asked to give it back? A
- * kernel that another one started cannot. */
+ * kernel that another one started cannot, nor is there anybody to ask while it
+ * starts: QEMU's reason says which of them it is. */
 static bool
 qemuHvBalloonIsInUse(const qemuHvBalloonView *view,
                      const char *alias)
@@ -1128,7 +1129,8 @@ qemuHvBalloonIsInUse(const qemuHvBalloonView *view,
     const qemuMonitorHvBalloonStick *stick = qemuHvBalloonViewFind(view, alias);
 
     return stick && stick->state == QEMU_HVBALLOON_STICK_INUSE &&
-        STRNEQ_NULLABLE(view->info->state, "new-kernel");
+        STRNEQ_NULLABLE(view->info->state, "new-kernel") &&
+        STRNEQ_NULLABLE(view->info->state, "disconnected");
 }
 
 

@@ -368,6 +368,8 @@ static const testDetachCase detachCases[] = {
       "the stick 'ua-mine' of 1048576 KiB is in use by the guest: lower the guest's memory by setmem" },
     { "detach: another kernel", "inuse", "new-kernel",
       "the stick 'ua-mine' of 1048576 KiB cannot be removed: internal error: unable to execute QEMU command 'device_del': not today" },
+    { "detach: nobody to ask", "inuse", "disconnected",
+      "the stick 'ua-mine' of 1048576 KiB cannot be removed: internal error: unable to execute QEMU command 'device_del': not today" },
     { "detach: another reason", "idle", "idle", "'ua-mine' of 1048576 KiB cannot be removed: internal error: unable to execute QEMU command 'device_del': not today" },
 };
 
