@@ -15,6 +15,7 @@
 #include "viralloc.h"
 #include "virerror.h"
 #include "virlog.h"
+#include "virstring.h"
 
 #define VIR_FROM_THIS VIR_FROM_QEMU
 
@@ -38,10 +39,13 @@ VIR_LOG_INIT("qemu.qemu_hvballoon_space");
 #define QEMU_HVBALLOON_MOST_BITS 52
 
 /* With an AMD processor, what would reach into the HyperTransport range below
- * 1 TiB begins above it instead, but for machine types up to this one. */
+ * 1 TiB begins above it instead, but for machine types up to 7.0. */
 #define QEMU_HVBALLOON_HT_START 0xfd00000000ULL
 #define QEMU_HVBALLOON_HT_END (1ULL << 40)
-#define QEMU_HVBALLOON_HT_IGNORED_UP_TO 7.0
+#define QEMU_HVBALLOON_HT_IGNORED_UP_TO 7000
+
+/* Machine types up to 2.4 do not count memory devices. */
+#define QEMU_HVBALLOON_DEVICES_IGNORED_UP_TO 2004
 
 
 static unsigned long long
@@ -204,13 +208,53 @@ qemuHvBalloonEnd(const virDomainDef *def,
 }
 
 
-static bool
-qemuHvBalloonMachineMindsHT(const virDomainDef *def)
+/* The version that a machine type is like, 2.12 as 2012; 0 if it is not one of
+ * QEMU's own. */
+static unsigned int
+qemuHvBalloonMachineVersion(const virDomainDef *def)
 {
     const char *version = strrchr(def->os.machine, '-');
+    unsigned int major;
+    unsigned int minor;
+    char *end;
 
-    return !version ||
-        g_ascii_strtod(version + 1, NULL) > QEMU_HVBALLOON_HT_IGNORED_UP_TO;
+    /* the latest */
+    if (!version)
+        return G_MAXUINT;
+
+    if (virStrToLong_ui(version + 1, &end, 10, &major) < 0 || *end != '.' ||
+        virStrToLong_ui(end + 1, &end, 10, &minor) < 0)
+        return 0;
+
+    return major * 1000 + minor;
+}
+
+
+/* What is given to QEMU as it is may change what is counted with here. */
+static bool
+qemuHvBalloonIsOverridden(const virDomainDef *def)
+{
+    const qemuDomainXmlNsDef *nsdef = def->namespaceData;
+    char **arg;
+
+    for (arg = nsdef ? nsdef->args : NULL; arg && *arg; arg++) {
+        if (STREQ(*arg, "-cpu") ||
+            strstr(*arg, "phys-bits") ||
+            strstr(*arg, "pci-hole64-size"))
+            return true;
+    }
+
+    return false;
+}
+
+
+/* Distributions have machine types of their own, some of which give every
+ * processor the bits of the host. */
+static bool
+qemuHvBalloonIsLeftToQEMU(const virDomainDef *def)
+{
+    return qemuHvBalloonMachineVersion(def) <= QEMU_HVBALLOON_DEVICES_IGNORED_UP_TO ||
+        qemuHvBalloonIsOverridden(def);
 }
 
 
@@ -254,6 +298,13 @@ qemuHvBalloonCPUBits(const virDomainDef *def,
     const virCPUDef *cpu = def->cpu;
     const virCPUMaxPhysAddrDef *addr = cpu ? cpu->addr : NULL;
     unsigned int host = qemuHvBalloonHostBits(hostcpu);
+    bool hosts = def->virtType == VIR_DOMAIN_VIRT_KVM && cpu &&
+        (cpu->mode == VIR_CPU_MODE_HOST_PASSTHROUGH ||
+         cpu->mode == VIR_CPU_MODE_MAXIMUM);
+
+    /* which QEMU gives the bits of the host, whatever phys-bits= says */
+    if (hosts && addr && addr->mode == VIR_CPU_MAX_PHYS_ADDR_MODE_EMULATE && addr->bits > 0)
+        return host;
 
     if (addr && addr->mode == VIR_CPU_MAX_PHYS_ADDR_MODE_EMULATE)
         return addr->bits > 0 ? addr->bits : QEMU_HVBALLOON_DEFAULT_BITS;
@@ -266,11 +317,7 @@ qemuHvBalloonCPUBits(const virDomainDef *def,
         return addr->limit > 0 && (host == 0 || addr->limit < host) ? addr->limit : host;
 
     /* libvirt makes a model of 'host-model' when the domain starts */
-    if (cpu && (cpu->mode == VIR_CPU_MODE_HOST_PASSTHROUGH ||
-                cpu->mode == VIR_CPU_MODE_MAXIMUM))
-        return host;
-
-    return QEMU_HVBALLOON_DEFAULT_BITS;
+    return hosts ? host : QEMU_HVBALLOON_DEFAULT_BITS;
 }
 
 
@@ -363,12 +410,13 @@ qemuHvBalloonCheckAddressSpace(const virDomainDef *def,
 {
     unsigned int bits = qemuHvBalloonCPUBits(def, hostcpu);
     unsigned int host = qemuHvBalloonHostBits(hostcpu);
-    bool amd = qemuHvBalloonCPUIsAMD(def, hostcpu) && qemuHvBalloonMachineMindsHT(def);
+    bool amd = qemuHvBalloonCPUIsAMD(def, hostcpu) &&
+        qemuHvBalloonMachineVersion(def) > QEMU_HVBALLOON_HT_IGNORED_UP_TO;
     bool stock = qemuHvBalloonIsStock(def, qemuCaps);
     unsigned long long end;
 
     if (!virDomainDefHasHypervMemballoon(def) || bits == 0 || bits > 62 ||
-        qemuHvBalloonCPUIs32Bit(def))
+        qemuHvBalloonCPUIs32Bit(def) || qemuHvBalloonIsLeftToQEMU(def))
         return 0;
 
     end = qemuHvBalloonEnd(def, qemuHvBalloonMaxmemFor(def, qemuCaps), amd);

@@ -103,6 +103,10 @@ typedef struct {
 #define PASSTHROUGH(more) "<cpu mode='host-passthrough'>" more "</cpu>"
 #define MODEL(more) "<cpu mode='custom' match='exact' check='none'><model fallback='allow'>Nehalem</model>" more "</cpu>"
 
+#define QEMU_ARG(value) \
+    "<qemu:commandline xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'>" \
+    "<qemu:arg value='-global'/><qemu:arg value='" value "'/></qemu:commandline>"
+
 static const testSpaceCase spaceCases[] = {
     { "the host's, not known", "kvm", "q35", PASSTHROUGH(""), 64 * TIB, .error = NULL },
     { "the host's, enough", "kvm", "q35", PASSTHROUGH(""), 8 * TIB, 46, "Intel", NULL },
@@ -116,6 +120,15 @@ static const testSpaceCase spaceCases[] = {
     { "and by no more than that", "kvm", "q35", MODEL("<maxphysaddr mode='passthrough' limit='40'/>"), 1 * TIB, 46, "Intel", "has 40" },
     { "nor than the host has", "kvm", "q35", MODEL("<maxphysaddr mode='passthrough' limit='44'/>"), 1 * TIB, 39, "Intel", "has 39" },
     { "as many as are said", "kvm", "q35", MODEL("<maxphysaddr mode='emulate' bits='41'/>"), 1 * TIB, 46, "Intel", NULL },
+    { "the host's processor has the host's whatever is said", "kvm", "q35", PASSTHROUGH("<maxphysaddr mode='emulate' bits='39'/>"), 1 * TIB, 46, "Intel", NULL },
+    { "be it fewer", "kvm", "q35", PASSTHROUGH("<maxphysaddr mode='emulate' bits='46'/>"), 1 * TIB, 39, "Intel", "has 39" },
+    { "but for no number at all", "kvm", "q35", PASSTHROUGH("<maxphysaddr mode='emulate'/>"), 1 * TIB, 46, "Intel", "has 40" },
+    { "a machine type of a distribution's may have the host's", "kvm", "pc-q35-rhel9.6.0", MODEL(""), 1 * TIB, 46, "Intel", NULL },
+    { "or so", "kvm", "pc-i440fx-noble-hpb", MODEL(""), 1 * TIB, 46, "Intel", NULL },
+    { "one that counts no memory devices", "kvm", "pc-i440fx-2.4", MODEL(""), 1 * TIB, 46, "Intel", NULL },
+    { "is older than this", "kvm", "pc-i440fx-2.12", MODEL(""), 1 * TIB, 46, "Intel", "has 40" },
+    { "bits that only QEMU is told of", "kvm", "q35", MODEL("") QEMU_ARG("x86_64-cpu.phys-bits=46"), 1 * TIB, 46, "Intel", NULL },
+    { "other arguments do not count", "kvm", "q35", MODEL("") QEMU_ARG("x86_64-cpu.level=10"), 1 * TIB, 46, "Intel", "has 40" },
     { "without KVM the host does not count", "qemu", "q35", "<cpu mode='maximum'/>", 2 * TIB, 46, "Intel", "has 40" },
     { "nor what is passed through of it", "qemu", "q35", MODEL("<maxphysaddr mode='passthrough'/>"), 2 * TIB, 46, "Intel", "has 40" },
     { "without KVM, said", "qemu", "q35", "<cpu mode='maximum'><maxphysaddr mode='emulate' bits='42'/></cpu>", 2 * TIB, .error = NULL },
