@@ -110,14 +110,15 @@ isWordSize(guint bits)
 }
 
 
-/* QEMU takes the host's number only with KVM, and not for 'host-model', of which libvirt makes a model. A processor of 32 bits has no PCI hole above the memory. */
+/* QEMU takes the host's number only with KVM, and not for 'host-model', of which libvirt makes a model. For 'host-passthrough' and 'maximum' it does whatever
+ * number is said, but not where 'emulate' comes without one. A processor of 32 bits has no PCI hole above the memory. */
 static void
 readAddresses(hvmemNeeds *needs,
               xmlNodePtr root)
 {
     bool kvm = hvmemXMLTest(root, "@type = 'kvm'");
-    bool host = hvmemXMLTest(root, "cpu[@mode = 'host-passthrough' or @mode = 'maximum'] or "
-                             "cpu/maxphysaddr[@mode = 'passthrough']");
+    bool hosts = kvm && hvmemXMLTest(root, "cpu[@mode = 'host-passthrough' or @mode = 'maximum'][not(maxphysaddr[@mode = 'emulate' and not(@bits)])]");
+    bool passed = kvm && hvmemXMLTest(root, "cpu/maxphysaddr[@mode = 'passthrough']");
     g_autofree char *bits = hvmemXMLString(root, "string(cpu/maxphysaddr[@mode = 'emulate']/@bits)");
     g_autofree char *limit = hvmemXMLString(root, "string(cpu/maxphysaddr[@mode = 'passthrough']/@limit)");
     g_autofree char *model = hvmemXMLString(root, "normalize-space(cpu/model)");
@@ -127,10 +128,10 @@ readAddresses(hvmemNeeds *needs,
 
     if (old)
         needs->addressBits = old;
-    else if (isWordSize(said))
-        needs->addressBits = said;
+    else if (hosts || passed)
+        needs->addressBits = 0;
     else
-        needs->addressBits = kvm && host ? 0 : DEFAULT_ADDRESS_BITS;
+        needs->addressBits = isWordSize(said) ? said : DEFAULT_ADDRESS_BITS;
 
     needs->addressLimit = isWordSize(most) ? most : 0;
     needs->q35 = hvmemXMLTest(root, "contains(os/type/@machine, 'q35')");
