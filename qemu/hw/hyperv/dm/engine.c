@@ -489,18 +489,18 @@ static bool relief_wanted(const DmEngine *e)
 }
 
 /*
- * Its kernel first, then the target. What it released last may be single
- * pages: then it takes more than one message. Where the host cannot make the
- * memory ready, what stood in the way of the target still does: asking the
- * guest for more instead would only run it dry again.
+ * What it released last may be single pages: then it takes more than one
+ * message. Where the host cannot make the memory ready, what stood in the way
+ * of the target still does: asking the guest for more instead would only run
+ * it dry again.
  */
-static bool relieve(DmEngine *e, uint64_t now)
+static bool start_relief(DmEngine *e, uint64_t now)
 {
     g_autofree char *error = g_strdup(e->last_error);
     DmState obstacle = e->obstacle;
     uint64_t retry_at = e->retry_at, retry_delay = e->retry_delay;
 
-    if (!relief_wanted(e) || !start_return(e, e->relief, now)) {
+    if (!start_return(e, e->relief, now)) {
         e->relief = 0;
         return false;
     }
@@ -515,6 +515,16 @@ static bool relieve(DmEngine *e, uint64_t now)
     }
     e->relief -= e->txn.asked;
     return true;
+}
+
+/* Its kernel first, then the target. True if something was begun. */
+static bool relieve(DmEngine *e, uint64_t now)
+{
+    if (!relief_wanted(e)) {
+        e->relief = 0;
+        return false;
+    }
+    return start_relief(e, now);
 }
 
 /* Sends what brings the guest nearer to its target, if anything can. */
