@@ -201,9 +201,7 @@ addressRemedy(const hvmemDomain *dom,
     guint64 top = addressTop(dom, host);
     guint64 most = hvmemNeedsCeiling(&dom->needs, dom->boot, bits, !(isKVM(dom) && host->intel));
     g_autofree char *longer = longerAddresses(dom, host, top);
-    g_autofree char *size = hvmemSizeArgument(most);
-    g_autofree char *options = g_strconcat("--max ", size, NULL);
-    g_autofree char *lower = most >= dom->total ? hvmemDomainCommand(dom->name, dom->transient, "enable", options) :
+    g_autofree char *lower = most >= dom->total ? hvmemDomainEnable(dom, "--max", most) :
         g_strdup("Give it less <memory>");
 
     return g_strdup_printf("%s%s%s. Then shut down and start.", lower, longer ? ", or " : "", longer ? longer : "");

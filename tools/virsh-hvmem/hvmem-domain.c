@@ -353,6 +353,18 @@ hvmemDomainCommand(const char *name,
 }
 
 
+char *
+hvmemDomainEnable(const hvmemDomain *dom,
+                  const char *option,
+                  guint64 bytes)
+{
+    g_autofree char *size = hvmemSizeArgument(bytes);
+    g_autofree char *options = g_strconcat(option, " ", size, NULL);
+
+    return hvmemDomainCommand(dom->name, dom->transient, "enable", options);
+}
+
+
 bool
 hvmemDomainFailTransient(const char *name,
                          const char *command,

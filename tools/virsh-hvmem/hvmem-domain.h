@@ -112,6 +112,12 @@ hvmemDomainCommand(const char *name,
                    const char *command,
                    const char *options);
 
+/* The same for 'enable' with @option, which takes a size: @bytes. */
+char *
+hvmemDomainEnable(const hvmemDomain *dom,
+                  const char *option,
+                  guint64 bytes);
+
 /* A transient domain cannot be changed by @command: what can be done. Always false. */
 bool
 hvmemDomainFailTransient(const char *name,

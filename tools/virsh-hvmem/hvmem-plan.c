@@ -163,9 +163,7 @@ failCeiling(const hvmemDomain *dom,
 {
     g_autofree char *want = hvmemFormatSize(size);
     g_autofree char *max = hvmemFormatSize(dom->maxMemory);
-    g_autofree char *argument = hvmemSizeArgument(size);
-    g_autofree char *options = g_strconcat("--max ", argument, NULL);
-    g_autofree char *enable = hvmemDomainCommand(dom->name, dom->transient, "enable", options);
+    g_autofree char *enable = hvmemDomainEnable(dom, "--max", size);
     g_autofree char *pending = hvmemDomainPending(dom);
     bool coming = pending && dom->stored && dom->stored->maxMemory != HVMEM_UNKNOWN && dom->stored->maxMemory >= size;
 
@@ -183,9 +181,7 @@ failMinimum(const hvmemDomain *dom,
 {
     g_autofree char *want = hvmemFormatSize(size);
     g_autofree char *minimum = hvmemFormatSize(dom->minimum);
-    g_autofree char *argument = hvmemSizeArgument(size);
-    g_autofree char *options = g_strconcat("--minimum ", argument, NULL);
-    g_autofree char *enable = hvmemDomainCommand(dom->name, dom->transient, "enable", options);
+    g_autofree char *enable = hvmemDomainEnable(dom, "--minimum", size);
     g_autofree char *name = hvmemShellWord(dom->name);
 
     if (dom->active && dom->stored && dom->stored->hyperv && dom->stored->minimum <= size)
