@@ -16,7 +16,7 @@
 #define VIR_FROM_THIS VIR_FROM_QEMU
 
 /* The first QEMU with a hv-balloon. */
-#define QEMU_HVBALLOON_STOCK_VERSION 8002000
+#define QEMU_HVBALLOON_FIXED_VERSION 8002000
 
 VIR_LOG_INIT("qemu.qemu_hvballoon_conf");
 
@@ -83,6 +83,49 @@ qemuHvBalloonStickIsDriverOwned(const virDomainMemoryDef *mem)
         return false;
 
     return *number && strspn(number, "0123456789") == strlen(number);
+}
+
+
+/**
+ * qemuHvBalloonFindStick:
+ *
+ * The memory device of @def named @alias, or NULL.
+ */
+virDomainMemoryDef *
+qemuHvBalloonFindStick(const virDomainDef *def,
+                       const char *alias)
+{
+    size_t i;
+
+    for (i = 0; alias && i < def->nmems; i++) {
+        if (STREQ_NULLABLE(def->mems[i]->info.alias, alias))
+            return def->mems[i];
+    }
+
+    return NULL;
+}
+
+
+/**
+ * qemuHvBalloonStickNew:
+ * @def: definition that it is for
+ * @size: in KiB
+ *
+ * A stick as the driver makes them, which is not yet part of @def.
+ */
+virDomainMemoryDef *
+qemuHvBalloonStickNew(const virDomainDef *def,
+                      const char *alias,
+                      unsigned long long size)
+{
+    virDomainMemoryDef *mem = virDomainMemoryDefNew(VIR_DOMAIN_MEMORY_MODEL_HAPROT);
+
+    mem->size = size;
+    mem->target.haprot.insert = VIR_DOMAIN_MEMORY_INSERT_MODE_ON_DEMAND;
+    mem->info.alias = g_strdup(alias);
+    qemuHvBalloonStickPostParse(mem, def, 0);
+
+    return mem;
 }
 
 
@@ -424,12 +467,12 @@ qemuHvBalloonValidateMemory(const virDomainDef *def)
 /* A QEMU without sticks: all memory beyond what the guest boots with is one
  * backend of the balloon's, there from the start to the end. */
 static int
-qemuHvBalloonValidateStock(const virDomainDef *def,
+qemuHvBalloonValidateFixed(const virDomainDef *def,
                            virQEMUCaps *qemuCaps)
 {
     size_t i;
 
-    if (virQEMUCapsGetVersion(qemuCaps) < QEMU_HVBALLOON_STOCK_VERSION) {
+    if (virQEMUCapsGetVersion(qemuCaps) < QEMU_HVBALLOON_FIXED_VERSION) {
         virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
                        _("memory balloon model 'hyperv' needs QEMU 8.2 or later, or one with the 'mem-haprot' device; '%1$s' is neither: install one and name it in <emulator>"),
                        def->emulator);
@@ -457,7 +500,7 @@ qemuHvBalloonValidateStock(const virDomainDef *def,
 
 
 /**
- * qemuHvBalloonIsStock:
+ * qemuHvBalloonIsFixed:
  * @def: domain definition
  * @qemuCaps: capabilities of the QEMU binary
  *
@@ -465,7 +508,7 @@ qemuHvBalloonValidateStock(const virDomainDef *def,
  * backend only.
  */
 bool
-qemuHvBalloonIsStock(const virDomainDef *def,
+qemuHvBalloonIsFixed(const virDomainDef *def,
                      virQEMUCaps *qemuCaps)
 {
     return virDomainDefHasHypervMemballoon(def) &&
@@ -474,21 +517,21 @@ qemuHvBalloonIsStock(const virDomainDef *def,
 
 
 /**
- * qemuHvBalloonPrepareStock:
+ * qemuHvBalloonPrepareFixed:
  * @def: definition of a domain that is about to start
  * @qemuCaps: capabilities of the QEMU binary
  *
- * Where qemuHvBalloonIsStock(), @def gets what QEMU will have: one stick of
+ * Where qemuHvBalloonIsFixed(), @def gets what QEMU will have: one stick of
  * all that <maxMemory> allows, in place of those the driver made.
  */
 int
-qemuHvBalloonPrepareStock(virDomainDef *def,
+qemuHvBalloonPrepareFixed(virDomainDef *def,
                           virQEMUCaps *qemuCaps)
 {
     unsigned long long boot = virDomainDefGetMemoryInitial(def);
     g_autoptr(virDomainMemoryDef) mem = NULL;
 
-    if (!qemuHvBalloonIsStock(def, qemuCaps))
+    if (!qemuHvBalloonIsFixed(def, qemuCaps))
         return 0;
 
     while (def->nmems > 0)
@@ -535,7 +578,7 @@ qemuHvBalloonValidate(const virDomainDef *def,
         return -1;
 
     if (!virQEMUCapsGet(qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT) &&
-        qemuHvBalloonValidateStock(def, qemuCaps) < 0)
+        qemuHvBalloonValidateFixed(def, qemuCaps) < 0)
         return -1;
 
     return qemuHvBalloonCheckAddressSpace(def, qemuCaps, NULL);
@@ -687,7 +730,7 @@ qemuHvBalloonBuildProps(const virDomainDef *def,
     g_autoptr(virJSONValue) props = NULL;
     g_autofree char *memdev = NULL;
 
-    if (qemuHvBalloonIsStock(def, qemuCaps) && def->nmems > 0)
+    if (qemuHvBalloonIsFixed(def, qemuCaps) && def->nmems > 0)
         memdev = g_strdup_printf("mem%s", def->mems[0]->info.alias);
 
     if (virJSONValueObjectAdd(&props,

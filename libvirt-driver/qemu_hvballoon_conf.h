@@ -33,6 +33,15 @@ qemuHvBalloonFreeAlias(const virDomainDef *def,
 bool
 qemuHvBalloonStickIsDriverOwned(const virDomainMemoryDef *mem);
 
+virDomainMemoryDef *
+qemuHvBalloonFindStick(const virDomainDef *def,
+                       const char *alias);
+
+virDomainMemoryDef *
+qemuHvBalloonStickNew(const virDomainDef *def,
+                      const char *alias,
+                      unsigned long long size);
+
 void
 qemuHvBalloonConfigStickAdded(virDomainDef *def,
                               const virDomainMemoryDef *mem);
@@ -71,11 +80,11 @@ qemuHvBalloonValidateStick(const virDomainMemoryDef *mem,
                            const virDomainDef *def);
 
 bool
-qemuHvBalloonIsStock(const virDomainDef *def,
+qemuHvBalloonIsFixed(const virDomainDef *def,
                      virQEMUCaps *qemuCaps);
 
 int
-qemuHvBalloonPrepareStock(virDomainDef *def,
+qemuHvBalloonPrepareFixed(virDomainDef *def,
                           virQEMUCaps *qemuCaps);
 
 void

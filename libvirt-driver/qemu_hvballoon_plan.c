@@ -136,6 +136,27 @@ qemuHvBalloonPlanTotalAfter(const qemuHvBalloonPlanInput *in,
 }
 
 
+guint64
+qemuHvBalloonPlanTarget(const qemuHvBalloonPlan *plan, guint64 requested)
+{
+    size_t i;
+
+    for (i = 0; i < plan->nsteps; i++) {
+        if (plan->steps[i].type == QEMU_HVBALLOON_STEP_BALLOON)
+            return plan->steps[i].size;
+    }
+
+    return requested;
+}
+
+
+guint64
+qemuHvBalloonPlanPages(guint64 size)
+{
+    return MAX(size / QEMU_HVBALLOON_PAGE, 1);
+}
+
+
 void
 qemuHvBalloonPlanFree(qemuHvBalloonPlan *plan)
 {
@@ -537,6 +558,14 @@ qemuHvBalloonPlanSetTotal(const qemuHvBalloonPlanInput *in,
 }
 
 
+static bool
+isDeviceTarget(const qemuHvBalloonPlanInput *in, guint64 target)
+{
+    return in->deviceTarget > 0 &&
+        qemuHvBalloonPlanPages(in->deviceTarget) == qemuHvBalloonPlanPages(target);
+}
+
+
 qemuHvBalloonPlan *
 qemuHvBalloonPlanReconcile(const qemuHvBalloonPlanInput *in,
                            guint64 target)
@@ -546,7 +575,8 @@ qemuHvBalloonPlanReconcile(const qemuHvBalloonPlanInput *in,
     if (target == 0)
         return plan;
 
-    planBalloon(plan, in, target, "still wanted");
+    if (!isDeviceTarget(in, MIN(target, qemuHvBalloonPlanTotal(in))))
+        planBalloon(plan, in, target, "still wanted");
     planUnplugs(plan, in, target, in->keepTotal);
     return plan;
 }

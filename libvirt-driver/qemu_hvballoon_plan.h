@@ -41,6 +41,9 @@
  * multiple of: Linux's memory block, 128 MiB. */
 #define QEMU_HVBALLOON_GUEST_ALIGNMENT 131072ULL
 
+/* The device counts in pages of this size. */
+#define QEMU_HVBALLOON_PAGE 4ULL
+
 /* A limit that is not known. */
 #define QEMU_HVBALLOON_UNLIMITED G_MAXUINT64
 
@@ -64,6 +67,8 @@ struct _qemuHvBalloonPlanInput {
     guint64 maxMemory;              /* ceiling; 0: none, no stick can be added */
     guint64 minimum;                /* no target below this; 0: none */
     guint64 keepTotal;              /* unplug nothing below this total */
+    guint64 deviceTarget;           /* what the device was told last; 0: not
+                                       known */
     guint64 granule;                /* of a new stick: backing's page, >= 2 MiB */
     guint64 alignment;              /* of what the guest can be given */
     guint64 freeSlots;              /* sticks that can still be plugged, or
@@ -118,6 +123,14 @@ guint64 qemuHvBalloonPlanReachable(const qemuHvBalloonPlanInput *in);
 guint64 qemuHvBalloonPlanTotalAfter(const qemuHvBalloonPlanInput *in,
                                     const qemuHvBalloonPlan *plan);
 
+/* What the guest shall have once @plan is carried out: the size of its BALLOON,
+ * or @requested if it has none. */
+guint64 qemuHvBalloonPlanTarget(const qemuHvBalloonPlan *plan,
+                                guint64 requested);
+
+/* As the device counts: the least that can be asked for is one page. */
+guint64 qemuHvBalloonPlanPages(guint64 size);
+
 /* The functions below return NULL and set @refusal (to be freed) to a text
  * that names the value and the limit, if it cannot be done. */
 
@@ -137,8 +150,9 @@ qemuHvBalloonPlanSetTotal(const qemuHvBalloonPlanInput *in,
                           char **refusal);
 
 /* Something changed, @target is still what is wanted (0: nothing was asked
- * for yet): removes what is not needed any more and says the target again, as
- * far as there is memory for it. Never refuses, never plugs. */
+ * for yet): removes what is not needed any more and resends the target, as far
+ * as there is memory for it, unless it is what the device was told last: that
+ * would only make the device start over. Never refuses, never plugs. */
 qemuHvBalloonPlan *
 qemuHvBalloonPlanReconcile(const qemuHvBalloonPlanInput *in,
                            guint64 target);

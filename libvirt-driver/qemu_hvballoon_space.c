@@ -27,7 +27,7 @@ VIR_LOG_INIT("qemu.qemu_hvballoon_space");
 #define QEMU_HVBALLOON_SPACE_SLACK (32ULL << 20)
 
 /* What the one backend of a QEMU without sticks is aligned to, in KiB. */
-#define QEMU_HVBALLOON_STOCK_ALIGNMENT (32ULL << 20)
+#define QEMU_HVBALLOON_FIXED_ALIGNMENT (32ULL << 20)
 
 /* Of a processor for which nobody says anything else. */
 #define QEMU_HVBALLOON_DEFAULT_BITS 40
@@ -73,13 +73,13 @@ qemuHvBalloonBootAboveGap(const virDomainDef *def)
  * a stick that <maxMemory> allows finds room. */
 static unsigned long long
 qemuHvBalloonMaxmemOf(const virDomainDef *def,
-                      bool stock,
+                      bool fixed,
                       unsigned long long maxMemory)
 {
     unsigned long long sticks = maxMemory - MIN(maxMemory, virDomainDefGetMemoryInitial(def));
 
-    if (stock)
-        return maxMemory + QEMU_HVBALLOON_STOCK_ALIGNMENT;
+    if (fixed)
+        return maxMemory + QEMU_HVBALLOON_FIXED_ALIGNMENT;
 
     return maxMemory + MIN(sticks, QEMU_HVBALLOON_SPACE_SLACK);
 }
@@ -101,7 +101,7 @@ unsigned long long
 qemuHvBalloonMaxmemFor(const virDomainDef *def,
                        virQEMUCaps *qemuCaps)
 {
-    if (qemuHvBalloonIsStock(def, qemuCaps))
+    if (qemuHvBalloonIsFixed(def, qemuCaps))
         return qemuHvBalloonMaxmemOf(def, true, def->mem.max_memory);
 
     return qemuHvBalloonMaxmem(def);
@@ -339,7 +339,7 @@ qemuHvBalloonCPUIs32Bit(const virDomainDef *def)
  * none. */
 static unsigned long long
 qemuHvBalloonLargestMaxMemory(const virDomainDef *def,
-                              bool stock,
+                              bool fixed,
                               bool amd,
                               unsigned long long limit)
 {
@@ -349,7 +349,7 @@ qemuHvBalloonLargestMaxMemory(const virDomainDef *def,
 
     while (fits + 1 < tooMuch) {
         unsigned long long mid = fits + (tooMuch - fits) / 2;
-        unsigned long long maxmem = qemuHvBalloonMaxmemOf(def, stock, mid * QEMU_HVBALLOON_STICK_GRANULE);
+        unsigned long long maxmem = qemuHvBalloonMaxmemOf(def, fixed, mid * QEMU_HVBALLOON_STICK_GRANULE);
 
         if (qemuHvBalloonEnd(def, maxmem, amd) <= limit)
             fits = mid;
@@ -412,7 +412,7 @@ qemuHvBalloonCheckAddressSpace(const virDomainDef *def,
     unsigned int host = qemuHvBalloonHostBits(hostcpu);
     bool amd = qemuHvBalloonCPUIsAMD(def, hostcpu) &&
         qemuHvBalloonMachineVersion(def) > QEMU_HVBALLOON_HT_IGNORED_UP_TO;
-    bool stock = qemuHvBalloonIsStock(def, qemuCaps);
+    bool fixed = qemuHvBalloonIsFixed(def, qemuCaps);
     unsigned long long end;
 
     if (!virDomainDefHasHypervMemballoon(def) || bits == 0 || bits > 62 ||
@@ -425,7 +425,7 @@ qemuHvBalloonCheckAddressSpace(const virDomainDef *def,
 
     qemuHvBalloonReportAddressSpace(def, bits, qemuHvBalloonBitsFor(end),
                                     host > 0 ? host : QEMU_HVBALLOON_MOST_BITS,
-                                    qemuHvBalloonLargestMaxMemory(def, stock, amd, 1ULL << bits));
+                                    qemuHvBalloonLargestMaxMemory(def, fixed, amd, 1ULL << bits));
     return -1;
 }
 

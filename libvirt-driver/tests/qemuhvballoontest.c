@@ -50,7 +50,6 @@ typedef enum {
     SETMAX_LIVE,
     SETMAX_CONFIG,
     RECONCILE,
-    RECONNECT,
     START,
     PLUG,
     UNPLUG,
@@ -245,26 +244,25 @@ static const testCase cases[] = {
         .total = 1 * GIB, .wanted = 1 * GIB,
     },
     {
-        .name = "backend cannot be made: what exists is used",
+        .name = "backend cannot be made: nothing has changed",
         .action = SET_LIVE, .size = 3 * GIB, .requested = 700 * 1024,
         .script = (const testExchange[]) {
             LOOK("", "", INFO("734003200", "734003200")),
-            OBJECT_ADD("0", TWO, FAIL("no memory today")), BALLOON(ONE, OK), { } },
+            OBJECT_ADD("0", TWO, FAIL("no memory today")), { } },
         .error = "adding a stick of 2097152 KiB",
-        .total = 1 * GIB, .wanted = 1 * GIB,
+        .total = 1 * GIB, .wanted = 700 * 1024, .watched = true,
     },
     {
         .name = "stick cannot be plugged: its backend goes",
         .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
         .script = (const testExchange[]) {
             LOOK("", "", INFO(ONE, ONE)),
-            OBJECT_ADD("0", TWO, OK), DEVICE_ADD("0", FAIL("no slot")), OBJECT_DEL("0", OK),
-            BALLOON(ONE, OK), { } },
+            OBJECT_ADD("0", TWO, OK), DEVICE_ADD("0", FAIL("no slot")), OBJECT_DEL("0", OK), { } },
         .error = "no slot",
-        .total = 1 * GIB, .wanted = 1 * GIB,
+        .total = 1 * GIB, .wanted = 1 * GIB, .watched = true,
     },
     {
-        .name = "balloon fails after the plug: the stick stays",
+        .name = "balloon fails after the plug: the stick goes at the next reconcile",
         .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
         .script = (const testExchange[]) {
             LOOK("", "", INFO(ONE, ONE)),
@@ -272,7 +270,7 @@ static const testCase cases[] = {
             { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, TWO),
             BALLOON(THREE, FAIL("busy")), { } },
         .error = "asking the memory balloon for 3145728 KiB failed",
-        .total = 3 * GIB, .wanted = 3 * GIB,
+        .total = 3 * GIB, .wanted = 1 * GIB, .watched = true,
     },
     {
         .name = "no room for the share on top: what is missing will do",
@@ -332,10 +330,9 @@ static const testCase cases[] = {
             LOOK("", "," BACKEND("0"), INFO(ONE, ONE)),
             { "query-balloon", NULL, ACTUAL },
             OBJECT_DEL("0", FAIL("in use")),
-            OBJECT_ADD("0", "7516192768", FAIL("duplicate")),
-            BALLOON(ONE, OK), { } },
+            OBJECT_ADD("0", "7516192768", FAIL("duplicate")), { } },
         .error = "duplicate",
-        .total = 1 * GIB, .wanted = 1 * GIB,
+        .total = 1 * GIB, .wanted = 1 * GIB, .watched = true,
     },
     {
         .name = "a stick that is gone does not count against maxMemory",
@@ -453,22 +450,19 @@ static const testCase cases[] = {
         .total = 1 * GIB, .wanted = 700 * 1024,
     },
     {
-        .name = "reconcile plugs what a request had begun to",
+        .name = "reconcile plugs nothing: no more is requested than there is",
         .action = RECONCILE, .requested = 3 * GIB,
         .script = (const testExchange[]) {
-            LOOK("", "", INFO(ONE, ONE)),
-            OBJECT_ADD("0", TWO, OK), DEVICE_ADD("0", OK),
-            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, TWO),
-            BALLOON(THREE, OK), { } },
-        .total = 3 * GIB, .wanted = 3 * GIB,
+            LOOK("", "", INFO("734003200", ONE)), BALLOON(ONE, OK), { } },
+        .total = 1 * GIB, .wanted = 1 * GIB,
     },
     {
-        .name = "reconcile settles for less where that fails",
-        .action = RECONCILE, .requested = 3 * GIB,
+        .name = "reconcile removes the stick of a request that failed",
+        .action = RECONCILE, .requested = 1 * GIB, .sticks = { 2 * GIB },
         .script = (const testExchange[]) {
-            LOOK("", "", INFO(ONE, ONE)),
-            OBJECT_ADD("0", TWO, FAIL("no memory today")), BALLOON(ONE, OK), { } },
-        .total = 1 * GIB, .wanted = 1 * GIB,
+            LOOK(STICK("0", BASE, TWO, "inuse", TWO, "0"), "," BACKEND("0"), INFO(THREE, ONE)),
+            BALLOON(ONE, OK), { } },
+        .total = 3 * GIB, .wanted = 1 * GIB,
     },
     {
         .name = "reconcile: a request beyond maxMemory is none",
@@ -518,15 +512,12 @@ static const testCase cases[] = {
         .total = 1 * GIB, .wanted = 1 * GIB,
     },
     {
-        .name = "a new daemon goes on with a stick that was on its way",
-        .action = RECONNECT, .requested = 2 * GIB, .sticks = { 1 * GIB },
+        .name = "a new daemon forgets a stick that was on its way",
+        .action = RECONCILE, .requested = 1 * GIB, .sticks = { 1 * GIB },
         .script = (const testExchange[]) {
             LOOK("", "," BACKEND("0"), INFO(ONE, ONE)), { "query-balloon", NULL, ACTUAL },
-            OBJECT_DEL("0", OK),
-            OBJECT_ADD("0", ONE, OK), DEVICE_ADD("0", OK),
-            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, ONE),
-            BALLOON(TWO, OK), { } },
-        .total = 2 * GIB, .wanted = 2 * GIB,
+            OBJECT_DEL("0", OK), { } },
+        .total = 1 * GIB, .wanted = 1 * GIB,
     },
     {
         .name = "reconcile forgets a stick and its backend",
@@ -586,9 +577,10 @@ static const testCase cases[] = {
         .action = SET_BOTH, .size = 3 * GIB, .requested = 1 * GIB,
         .script = (const testExchange[]) {
             LOOK("", "", INFO(ONE, ONE)),
-            OBJECT_ADD("0", TWO, FAIL("no memory today")), BALLOON(ONE, OK), { } },
+            OBJECT_ADD("0", TWO, FAIL("no memory today")), { } },
         .error = "no memory today",
-        .total = 1 * GIB, .wanted = 1 * GIB, .configTotal = 1 * GIB, .configCurrent = 1 * GIB,
+        .total = 1 * GIB, .wanted = 1 * GIB, .watched = true,
+        .configTotal = 1 * GIB, .configCurrent = 1 * GIB,
     },
     /* On a QEMU without sticks, ua-haprot0 is the balloon's own memory. The guest
      * has 1 GiB as far as libvirt knows before. */
@@ -867,9 +859,6 @@ testAct(const testCase *test,
                                       VIR_DOMAIN_MEM_MAXIMUM);
     case RECONCILE:
         qemuHvBalloonReconcile(&driver, vm);
-        return 0;
-    case RECONNECT:
-        qemuHvBalloonReconnected(&driver, vm);
         return 0;
     case START:
         qemuHvBalloonStarted(vm, vm->def->mem.cur_balloon);
@@ -1518,7 +1507,11 @@ typedef struct {
     /* before */
     unsigned long long target;      /* KiB */
     unsigned long long total;
+    unsigned long long settled;     /* requested, as far as there are sticks */
     size_t nsticks;
+    size_t nsimulated;              /* of which QEMU has these */
+
+    bool failed;
 
     /* what the status file says when it fails */
     char *status;
@@ -1604,6 +1597,32 @@ testFailingIsSet(const testFailing *run)
 }
 
 
+/* XML can describe it: its backend has the name that libvirt gives. */
+static bool
+testSimStickIsOurs(const testSimStick *stick)
+{
+    return STREQ_NULLABLE(STRSKIP(stick->memdev, "mem"), stick->id);
+}
+
+
+/* Boot memory and the sticks that XML can describe, in KiB. */
+static unsigned long long
+testSimTotal(const testSim *sim)
+{
+    unsigned long long total = 1 * GIB;
+    size_t i;
+
+    for (i = 0; i < sim->sticks->len; i++) {
+        const testSimStick *stick = g_ptr_array_index(sim->sticks, i);
+
+        if (testSimStickIsOurs(stick))
+            total += stick->size / 1024;
+    }
+
+    return total;
+}
+
+
 /* Has the guest been told what was asked for? */
 static bool
 testFailingReached(const testFailing *run)
@@ -1622,16 +1641,28 @@ testFailingReached(const testFailing *run)
 }
 
 
+/* Nothing else than before is asked for. */
+static bool
+testFailingIsAsBefore(const testFailing *run,
+                      const virDomainObj *vm)
+{
+    unsigned long long requested = vm->def->memballoon->requested;
+
+    return requested == run->data->test->requested || requested == run->settled;
+}
+
+
 static int
 testFailingCheckResult(const testFailing *run,
                        const virDomainObj *vm,
                        int rc)
 {
     const testCase *test = run->data->test;
-    unsigned long long wish = testFailingIsSet(run) ? test->size : test->requested;
+    const qemuDomainObjPrivate *priv = vm->privateData;
+    unsigned long long least = testFailingIsSet(run) ? test->size : test->requested;
     unsigned long long requested = vm->def->memballoon->requested;
 
-    if (test->action == RECONCILE || test->action == RECONNECT) {
+    if (test->action == RECONCILE) {
         CHECK(rc == 0 && virGetLastErrorCode() == VIR_ERR_OK,
               "reconcile: %s", virGetLastErrorMessage());
     } else {
@@ -1643,7 +1674,13 @@ testFailingCheckResult(const testFailing *run,
               "failure: %s", virGetLastErrorMessage());
     }
 
-    CHECK(requested >= MIN(MIN(wish, test->requested), virDomainDefGetMemoryTotal(vm->def)),
+    if (rc < 0) {
+        CHECK(testFailingIsAsBefore(run, vm), "failure: requested %llu KiB", requested);
+        CHECK(priv->hvBalloonKeepTotal == test->keepTotal,
+              "failure: total to keep %llu KiB", priv->hvBalloonKeepTotal);
+    }
+
+    CHECK(requested >= MIN(MIN(least, test->requested), virDomainDefGetMemoryTotal(vm->def)),
           "requested %llu KiB", requested);
     CHECK(requested <= MAX(test->requested, virDomainDefGetMemoryTotal(vm->def)),
           "requested %llu KiB", requested);
@@ -1670,14 +1707,6 @@ testFailingCheckGranted(const testFailing *run)
           "told to go down to %llu KiB", run->sim->lowest / 1024);
     CHECK(!run->sim->tookBack, "no stick in use is taken");
     return 0;
-}
-
-
-/* XML can describe it: its backend has the name that libvirt gives. */
-static bool
-testSimStickIsOurs(const testSimStick *stick)
-{
-    return STREQ_NULLABLE(STRSKIP(stick->memdev, "mem"), stick->id);
 }
 
 
@@ -1747,10 +1776,7 @@ testFailingCheckConverges(const testFailing *run,
     testSimServe(run->sim, mon);
 
     run->sim->failAt = -1;
-    if (run->restarted)
-        qemuHvBalloonReconnected(&driver, vm);
-    else
-        qemuHvBalloonReconcile(&driver, vm);
+    qemuHvBalloonReconcile(&driver, vm);
     done = run->sim->log->len;
     qemuHvBalloonReconcile(&driver, vm);
     testMonitorEnd(vm, mon);
@@ -1761,11 +1787,17 @@ testFailingCheckConverges(const testFailing *run,
           vm->def->memballoon->requested);
     CHECK(vm->def->memballoon->requested <= virDomainDefGetMemoryTotal(vm->def),
           "requested %llu KiB", vm->def->memballoon->requested);
-    /* a stick that is gone takes its part along; else what is wanted is reached */
+    /* a stick that is gone takes its part along */
     CHECK(vm->def->memballoon->requested == requested ||
-          requested > vm->def->mem.max_memory ||
+          vm->def->memballoon->requested == run->settled ||
           run->sim->sticks->len < run->nsticks,
           "requested %llu KiB", requested);
+    CHECK(!run->failed || testFailingIsAsBefore(run, vm),
+          "requested %llu KiB after a failure", vm->def->memballoon->requested);
+    /* if a command was done without an answer, the guest may have taken it */
+    CHECK(!run->failed || run->failure == TEST_SIM_GONE_AFTER ||
+          run->sim->sticks->len <= run->nsimulated,
+          "%u sticks after a failure", run->sim->sticks->len);
 
     return testCheckDefinition(vm) < 0 ? -1 : testCheckTruth(vm, run->sim);
 }
@@ -1783,6 +1815,7 @@ testFailingOnce(testFailing *run,
     testSimServe(run->sim, mon);
 
     rc = testAct(run->data->test, vm);
+    run->failed = rc < 0;
     testMonitorEnd(vm, mon);
 
     if (testFailingCheckResult(run, vm, rc) < 0 ||
@@ -1794,16 +1827,20 @@ testFailingOnce(testFailing *run,
 }
 
 
-/* The next daemon knows of a request as soon as anything was done for it. */
+/* The next daemon knows of a request only after all was done for it. */
 static int
 testFailingCheckRemembered(const testFailing *run,
                            const virDomainObj *vm)
 {
+    const qemuDomainObjPrivate *priv = vm->privateData;
     const char *name = g_ptr_array_index(run->sim->log, run->failAt);
 
-    if (testFailingIsSet(run) && (STREQ(name, "object-add") || STREQ(name, "device_add") || STREQ(name, "balloon")))
-        CHECK(vm->def->memballoon->requested == run->data->test->size,
+    if (STREQ(name, "object-add") || STREQ(name, "device_add") || STREQ(name, "balloon")) {
+        CHECK(testFailingIsAsBefore(run, vm),
               "remembered %llu KiB", vm->def->memballoon->requested);
+        CHECK(priv->hvBalloonKeepTotal == run->data->test->keepTotal,
+              "remembered a total of %llu KiB", priv->hvBalloonKeepTotal);
+    }
 
     return 0;
 }
@@ -1839,6 +1876,7 @@ testKeepStatus(void *opaque)
 static int
 testFailingRun(testFailing *run)
 {
+    VIR_LOCK_GUARD gate = virLockGuardLock(&testGate);
     virDomainObj *vm = testCaseDomainNew(run->data);
     g_autoptr(testSim) sim = testSimNewFromScript(run->data->test->script);
     int ret = -1;
@@ -1855,6 +1893,8 @@ testFailingRun(testFailing *run)
     run->target = sim->target / 1024;
     run->total = virDomainDefGetMemoryTotal(vm->def);
     run->nsticks = vm->def->nmems;
+    run->nsimulated = sim->sticks->len;
+    run->settled = MIN(run->data->test->requested, testSimTotal(sim));
     qemuDomainSaveStatus(vm);
 
     if (testFailingOnce(run, vm) < 0)
@@ -2173,6 +2213,7 @@ testLabelClean(void)
 static int
 testLabels(const void *opaque)
 {
+    VIR_LOCK_GUARD gate = virLockGuardLock(&testGate);
     const testLabelData *data = opaque;
     g_autoptr(testSim) sim = testSimNew();
     virDomainObj *vm = testLabelDomainNew(data);
@@ -2324,7 +2365,7 @@ testStatusReconcile(const testStatusCase *test,
     if (!(mon = testMonitorNew(vm)))
         return -1;
     testSimServe(sim, mon);
-    qemuHvBalloonReconnected(&driver, vm);
+    qemuHvBalloonReconcile(&driver, vm);
     testMonitorEnd(vm, mon);
 
     CHECK(sim->sticks->len == 1 && !sim->tookBack, "what the guest has");

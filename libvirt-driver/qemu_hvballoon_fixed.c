@@ -1,0 +1,141 @@
+/*
+ * qemu_hvballoon_fixed.c: the hyperv memory balloon of a QEMU without sticks
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * QEMU's own hv-balloon has one fixed backend and tells of no change: what the
+ * guest has is polled until it is what was asked for, and the target is resent
+ * where it stays short of that, as after a reset.
+ */
+
+#include <config.h>
+
+#include "qemu_hvballoon_fixed.h"
+#include "qemu_hvballoon_conf.h"
+#include "qemu_hvballoon_plan.h"
+#include "qemu_hvballoon_requested.h"
+#include "qemu_hvballoon_run.h"
+#include "qemu_hvballoon_schedule.h"
+
+#include "domain_event.h"
+#include "qemu_process.h"
+#include "virerror.h"
+#include "virlog.h"
+
+#define VIR_FROM_THIS VIR_FROM_QEMU
+
+VIR_LOG_INIT("qemu.qemu_hvballoon_fixed");
+
+/* A guest that stays short of its target is told of it again after at most this
+ * many polls. */
+#define QEMU_HVBALLOON_UNMOVED_MAX 64
+
+
+/**
+ * qemuHvBalloonRunsOnFixed:
+ *
+ * Does @vm, which runs, do so on a QEMU without sticks?
+ */
+bool
+qemuHvBalloonRunsOnFixed(virDomainObj *vm)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    return qemuHvBalloonIsFixed(vm->def, priv->qemuCaps);
+}
+
+
+/* As far as QEMU can tell. */
+static bool
+qemuHvBalloonIsAtRequested(const virDomainObj *vm)
+{
+    return qemuHvBalloonPlanPages(vm->def->mem.cur_balloon) ==
+           qemuHvBalloonPlanPages(qemuHvBalloonGetRequested(vm));
+}
+
+
+static void
+qemuHvBalloonPollFixed(virQEMUDriver *driver,
+                       virDomainObj *vm)
+{
+    unsigned long long before = vm->def->mem.cur_balloon;
+
+    if (qemuProcessRefreshBalloonState(vm, VIR_ASYNC_JOB_NONE) < 0) {
+        virResetLastError();
+        return;
+    }
+
+    if (!virDomainObjIsActive(vm))
+        return;
+
+    if (vm->def->mem.cur_balloon != before) {
+        virObjectEventStateQueue(driver->domainEventState,
+                                 virDomainEventBalloonChangeNewFromObj(vm, vm->def->mem.cur_balloon));
+        qemuDomainSaveStatus(vm);
+    }
+
+    if (!qemuHvBalloonIsAtRequested(vm))
+        qemuHvBalloonScheduleLater(vm);
+}
+
+
+/* Is it time to resend the target? Not while the guest moves. To one that
+ * stopped early it is resent ever more seldom, since it would be searched for
+ * pages that it needs: where it was found not to have moved for the 1st, 2nd,
+ * 4th, 8th … time, and once a minute in the end. */
+static bool
+qemuHvBalloonMustResend(virDomainObj *vm,
+                        unsigned long long before)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    if (vm->def->mem.cur_balloon != before ||
+        qemuHvBalloonIsAtRequested(vm)) {
+        priv->hvBalloonUnmoved = 0;
+        return false;
+    }
+
+    priv->hvBalloonUnmoved++;
+    return VIR_IS_POW2(priv->hvBalloonUnmoved) ||
+        priv->hvBalloonUnmoved % QEMU_HVBALLOON_UNMOVED_MAX == 0;
+}
+
+
+/**
+ * qemuHvBalloonReconcileFixed:
+ *
+ * Finds out what the guest of @vm has, and resends what was asked for where the
+ * guest has stopped short of it.
+ */
+void
+qemuHvBalloonReconcileFixed(virQEMUDriver *driver,
+                            virDomainObj *vm)
+{
+    unsigned long long before = vm->def->mem.cur_balloon;
+
+    qemuHvBalloonPollFixed(driver, vm);
+
+    if (virDomainObjIsActive(vm) &&
+        qemuHvBalloonGetRequested(vm) > 0 &&
+        qemuHvBalloonMustResend(vm, before))
+        ignore_value(qemuHvBalloonSendTarget(vm, qemuHvBalloonGetRequested(vm)));
+}
+
+
+/**
+ * qemuHvBalloonWatchFixed:
+ *
+ * Something else was asked for: on a QEMU without sticks, what the guest of @vm
+ * has is polled from now on until it is that.
+ */
+void
+qemuHvBalloonWatchFixed(virDomainObj *vm)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    if (!qemuHvBalloonRunsOnFixed(vm))
+        return;
+
+    priv->hvBalloonUnmoved = 0;
+    qemuHvBalloonScheduleReconcile(vm);
+}

@@ -1,0 +1,216 @@
+/*
+ * qemu_hvballoon_input.c: what the planner is told of a domain
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <config.h>
+
+#include "qemu_hvballoon_input.h"
+#include "qemu_hvballoon_conf.h"
+
+#include "virfile.h"
+#include "virlog.h"
+#include "virutil.h"
+
+#define VIR_FROM_THIS VIR_FROM_QEMU
+
+VIR_LOG_INIT("qemu.qemu_hvballoon_input");
+
+
+void
+qemuHvBalloonInputClear(qemuHvBalloonPlanInput *in)
+{
+    g_free((void *)in->sticks);
+    in->sticks = NULL;
+}
+
+
+/* What <hugepages> says for sticks, which belong to the last cell; NULL if
+ * nothing. */
+static const virDomainHugePage *
+qemuHvBalloonFindHugepage(const virDomainDef *def)
+{
+    size_t ncells = virDomainNumaGetNodeCount(def->numa);
+    const virDomainHugePage *any = NULL;
+    size_t i;
+
+    for (i = 0; i < def->mem.nhugepages; i++) {
+        const virDomainHugePage *page = &def->mem.hugepages[i];
+
+        if (!page->nodemask)
+            any = page;
+        else if (ncells > 0 && virBitmapIsBitSet(page->nodemask, ncells - 1))
+            return page;
+    }
+
+    return any;
+}
+
+
+/**
+ * qemuHvBalloonHugepageSize:
+ *
+ * Huge pages that a new stick of @def is made of, in KiB; 0 if none.
+ */
+unsigned long long
+qemuHvBalloonHugepageSize(virQEMUDriver *driver,
+                          const virDomainDef *def)
+{
+    g_autoptr(virQEMUDriverConfig) cfg = virQEMUDriverGetConfig(driver);
+    const virDomainHugePage *page = qemuHvBalloonFindHugepage(def);
+    virHugeTLBFS *fs;
+
+    /* asking for pages of the usual size is a way to have no huge ones */
+    if (!page || page->size == virGetSystemPageSizeKB())
+        return 0;
+
+    if (page->size)
+        return page->size;
+
+    fs = virFileGetDefaultHugepage(cfg->hugetlbfs, cfg->nhugetlbfs);
+    return fs ? fs->size : QEMU_HVBALLOON_STICK_GRANULE;
+}
+
+
+/* Does a stick cost the host its whole size when it is plugged? */
+static bool
+qemuHvBalloonIsCostly(virQEMUDriver *driver,
+                      virDomainObj *vm,
+                      const virDomainDef *def)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    return qemuHvBalloonHugepageSize(driver, def) > 0 ||
+        def->mem.allocation == VIR_DOMAIN_MEMORY_ALLOCATION_IMMEDIATE ||
+        priv->memPrealloc ||
+        def->mem.locked ||
+        qemuDomainNeedsVFIO(def);
+}
+
+
+static void
+qemuHvBalloonInputInit(qemuHvBalloonPlanInput *in,
+                       virQEMUDriver *driver,
+                       virDomainObj *vm,
+                       const virDomainDef *def)
+{
+    in->boot = virDomainDefGetMemoryInitial(def);
+    in->maxMemory = def->mem.max_memory;
+    in->minimum = def->memballoon->minimum;
+    in->granule = qemuHvBalloonHugepageSize(driver, def);
+    in->alignment = QEMU_HVBALLOON_GUEST_ALIGNMENT;
+    in->freeSlots = QEMU_HVBALLOON_UNLIMITED;
+    in->freeSpace = QEMU_HVBALLOON_UNLIMITED;
+    in->costly = qemuHvBalloonIsCostly(driver, vm, def);
+}
+
+
+/* The address space that QEMU has for sticks, less those that are there. Where
+ * they lie, and so the holes, is up to QEMU. */
+static unsigned long long
+qemuHvBalloonFreeSpace(const virDomainDef *def,
+                       const qemuHvBalloonPlanInput *in)
+{
+    unsigned long long space = qemuHvBalloonMaxmem(def);
+
+    return space - MIN(space, qemuHvBalloonPlanTotal(in));
+}
+
+
+/**
+ * qemuHvBalloonInputLive:
+ * @info: what QEMU says of the balloon
+ * @sticks: what QEMU says of its sticks (qemuMonitorHvBalloonStick), whose names
+ *          @in refers to
+ *
+ * For a domain that runs on a QEMU with sticks.
+ */
+void
+qemuHvBalloonInputLive(qemuHvBalloonPlanInput *in,
+                       virQEMUDriver *driver,
+                       virDomainObj *vm,
+                       const qemuMonitorHvBalloonInfo *info,
+                       const GPtrArray *sticks)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+    qemuHvBalloonPlanStick *plan = g_new0(qemuHvBalloonPlanStick, sticks->len);
+    size_t i;
+
+    qemuHvBalloonInputInit(in, driver, vm, vm->def);
+    in->keepTotal = priv->hvBalloonKeepTotal;
+    in->deviceTarget = info->target;
+    in->freeSlots = info->freeSlots;
+    if (info->alignment)
+        in->alignment = info->alignment;
+
+    for (i = 0; i < sticks->len; i++) {
+        const qemuMonitorHvBalloonStick *stick = g_ptr_array_index(sticks, i);
+        const virDomainMemoryDef *mem = qemuHvBalloonFindStick(vm->def, stick->id);
+
+        plan[i].alias = stick->id;
+        plan[i].size = stick->size;
+        plan[i].state = stick->state;
+        plan[i].byDriver = mem && qemuHvBalloonStickIsDriverOwned(mem);
+    }
+
+    in->sticks = plan;
+    in->nsticks = sticks->len;
+    in->freeSpace = qemuHvBalloonFreeSpace(vm->def, in);
+}
+
+
+static void
+qemuHvBalloonInputConfig(qemuHvBalloonPlanInput *in,
+                         virQEMUDriver *driver,
+                         virDomainObj *vm,
+                         const virDomainDef *def,
+                         bool own)
+{
+    qemuHvBalloonPlanStick *sticks = g_new0(qemuHvBalloonPlanStick, def->nmems + 1);
+    size_t i;
+
+    qemuHvBalloonInputInit(in, driver, vm, def);
+
+    for (i = 0; i < def->nmems; i++) {
+        if (!own && qemuHvBalloonStickIsDriverOwned(def->mems[i]))
+            continue;
+
+        sticks[in->nsticks].alias = def->mems[i]->info.alias;
+        sticks[in->nsticks].size = def->mems[i]->size;
+        in->nsticks++;
+    }
+
+    in->sticks = sticks;
+}
+
+
+/**
+ * qemuHvBalloonInputFixed:
+ *
+ * For a domain that runs on a QEMU without sticks: the definition says all that
+ * there is.
+ */
+void
+qemuHvBalloonInputFixed(qemuHvBalloonPlanInput *in,
+                        virQEMUDriver *driver,
+                        virDomainObj *vm)
+{
+    qemuHvBalloonInputConfig(in, driver, vm, vm->def, true);
+}
+
+
+/**
+ * qemuHvBalloonInputStored:
+ *
+ * For the stored definition @def. The driver's own sticks are not among those of
+ * @in: what they have together is what the planner is to find out.
+ */
+void
+qemuHvBalloonInputStored(qemuHvBalloonPlanInput *in,
+                         virQEMUDriver *driver,
+                         virDomainObj *vm,
+                         const virDomainDef *def)
+{
+    qemuHvBalloonInputConfig(in, driver, vm, def, false);
+}

@@ -1,0 +1,167 @@
+/*
+ * qemu_hvballoon_run.c: carries out the steps of a plan
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <config.h>
+
+#include "qemu_hvballoon_run.h"
+#include "qemu_hvballoon_conf.h"
+#include "qemu_hvballoon_text.h"
+
+#include "qemu_hotplug.h"
+#include "qemu_monitor.h"
+#include "virerror.h"
+#include "virlog.h"
+
+#define VIR_FROM_THIS VIR_FROM_QEMU
+
+VIR_LOG_INIT("qemu.qemu_hvballoon_run");
+
+
+/**
+ * qemuHvBalloonSendTarget:
+ * @target: in KiB
+ *
+ * Tells the device how much the guest of @vm shall have. The guest takes its
+ * time; nothing waits for it.
+ */
+int
+qemuHvBalloonSendTarget(virDomainObj *vm,
+                        unsigned long long target)
+{
+    int rc;
+
+    qemuDomainObjEnterMonitor(vm);
+    rc = qemuMonitorSetBalloon(qemuDomainGetMonitor(vm), target);
+    qemuDomainObjExitMonitor(vm);
+
+    if (rc < 0)
+        return -1;
+
+    if (rc == 0) {
+        virReportError(VIR_ERR_OPERATION_INVALID, "%s",
+                       _("QEMU has no active memory balloon"));
+        return -1;
+    }
+
+    return virDomainObjCheckActive(vm);
+}
+
+
+static int
+qemuHvBalloonPlug(virQEMUDriver *driver,
+                  virDomainObj *vm,
+                  unsigned long long size)
+{
+    /* the name shall be free after the next start too */
+    g_autofree char *alias = qemuHvBalloonFreeAlias(vm->def, vm->newDef,
+                                                    QEMU_HVBALLOON_DRIVER_ALIAS);
+
+    return qemuDomainAttachMemory(driver, vm, qemuHvBalloonStickNew(vm->def, alias, size));
+}
+
+
+/* What a stick has beyond what is missing is only a convenience: where QEMU has
+ * no room for it, a smaller one may fit between other sticks. */
+static int
+qemuHvBalloonPlugAsPlanned(virQEMUDriver *driver,
+                           virDomainObj *vm,
+                           const qemuHvBalloonStep *step)
+{
+    if (qemuHvBalloonPlug(driver, vm, step->size) == 0)
+        return 0;
+
+    if (step->least >= step->size || !virDomainObjIsActive(vm))
+        return -1;
+
+    VIR_INFO("domain '%s': a stick of %llu KiB does not fit (%s), trying %llu KiB",
+             vm->def->name, (unsigned long long)step->size,
+             virGetLastErrorMessage(), (unsigned long long)step->least);
+    virResetLastError();
+
+    return qemuHvBalloonPlug(driver, vm, step->least);
+}
+
+
+/* Best effort: what the guest shall have is there with the stick, too. One that
+ * stays is tried again at the next reconcile. */
+static void
+qemuHvBalloonUnplug(virQEMUDriver *driver,
+                    virDomainObj *vm,
+                    const qemuHvBalloonStep *step,
+                    unsigned long long target)
+{
+    virDomainMemoryDef *mem = qemuHvBalloonFindStick(vm->def, step->alias);
+
+    /* a smaller stick than planned may have been plugged before */
+    if (!mem || virDomainDefGetMemoryTotal(vm->def) < target + step->size)
+        return;
+
+    if (qemuDomainDetachMemoryNoWait(driver, vm, mem) >= 0)
+        return;
+
+    VIR_WARN("domain '%s': stick '%s' stays: %s",
+             vm->def->name, step->alias, virGetLastErrorMessage());
+    virResetLastError();
+}
+
+
+static int
+qemuHvBalloonRunStep(virQEMUDriver *driver,
+                     virDomainObj *vm,
+                     const qemuHvBalloonStep *step,
+                     unsigned long long target)
+{
+    VIR_INFO("domain '%s': %s %llu KiB%s%s: %s",
+             vm->def->name, qemuHvBalloonStepTypeToString(step->type),
+             (unsigned long long)step->size, step->alias ? " " : "",
+             step->alias ? step->alias : "", step->reason);
+
+    switch (step->type) {
+    case QEMU_HVBALLOON_STEP_PLUG:
+        return qemuHvBalloonPlugAsPlanned(driver, vm, step);
+
+    case QEMU_HVBALLOON_STEP_BALLOON:
+        return qemuHvBalloonSendTarget(vm, step->size);
+
+    case QEMU_HVBALLOON_STEP_UNPLUG:
+        qemuHvBalloonUnplug(driver, vm, step, target);
+        return virDomainObjCheckActive(vm);
+    }
+
+    return 0;
+}
+
+
+/**
+ * qemuHvBalloonRun:
+ * @plan: steps, none of which waits for the guest
+ * @target: what the guest shall have once they are done, in KiB
+ *
+ * Carries out @plan, for setmem, setmaxmem and reconcile alike. It stops at the
+ * first PLUG or BALLOON that fails and undoes nothing: a stick that is not
+ * needed goes at the next reconcile, which also resends the target if it is not
+ * what was asked for. The caller has a job, and records what was asked for only
+ * after this succeeded.
+ *
+ * Returns -1 with an error reported that names the step.
+ */
+int
+qemuHvBalloonRun(virQEMUDriver *driver,
+                 virDomainObj *vm,
+                 const qemuHvBalloonPlan *plan,
+                 unsigned long long target)
+{
+    size_t i;
+
+    for (i = 0; i < plan->nsteps; i++) {
+        if (qemuHvBalloonRunStep(driver, vm, &plan->steps[i], target) < 0) {
+            qemuHvBalloonReportStep(&plan->steps[i]);
+            return -1;
+        }
+    }
+
+    return 0;
+}

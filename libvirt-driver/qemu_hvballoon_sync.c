@@ -1,0 +1,414 @@
+/*
+ * qemu_hvballoon_sync.c: what QEMU has against what the definition says
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <config.h>
+
+#include "qemu_hvballoon_sync.h"
+#include "qemu_hvballoon_conf.h"
+
+#include "domain_audit.h"
+#include "domain_event.h"
+#include "qemu_alias.h"
+#include "qemu_command.h"
+#include "qemu_hotplug.h"
+#include "qemu_process.h"
+#include "virerror.h"
+#include "virlog.h"
+
+#define VIR_FROM_THIS VIR_FROM_QEMU
+
+VIR_LOG_INIT("qemu.qemu_hvballoon_sync");
+
+#define QEMU_HVBALLOON_BACKEND_PREFIX "mem"
+
+
+void
+qemuHvBalloonViewFree(qemuHvBalloonView *view)
+{
+    if (!view)
+        return;
+
+    g_clear_pointer(&view->sticks, g_ptr_array_unref);
+    g_clear_pointer(&view->backends, g_hash_table_unref);
+    qemuMonitorHvBalloonInfoFree(view->info);
+    g_free(view);
+}
+
+
+/**
+ * qemuHvBalloonQuery:
+ *
+ * Asks QEMU what it has; changes nothing. The caller has a job.
+ *
+ * Returns NULL with an error reported if QEMU does not say.
+ */
+qemuHvBalloonView *
+qemuHvBalloonQuery(virDomainObj *vm)
+{
+    g_autoptr(qemuHvBalloonView) view = g_new0(qemuHvBalloonView, 1);
+    qemuMonitor *mon = qemuDomainGetMonitor(vm);
+    int rc;
+
+    qemuDomainObjEnterMonitor(vm);
+    if ((rc = qemuMonitorGetHvBalloonSticks(mon, &view->sticks)) == 0 &&
+        (rc = qemuMonitorGetMemoryBackends(mon, &view->backends)) == 0)
+        rc = qemuMonitorGetHvBalloonInfo(mon, &view->info);
+    qemuDomainObjExitMonitor(vm);
+
+    if (rc < 0 || virDomainObjCheckActive(vm) < 0)
+        return NULL;
+
+    return g_steal_pointer(&view);
+}
+
+
+/**
+ * qemuHvBalloonViewFind:
+ *
+ * The stick that QEMU calls @alias, or NULL.
+ */
+qemuMonitorHvBalloonStick *
+qemuHvBalloonViewFind(const qemuHvBalloonView *view,
+                      const char *alias)
+{
+    size_t i;
+
+    for (i = 0; alias && i < view->sticks->len; i++) {
+        qemuMonitorHvBalloonStick *stick = g_ptr_array_index(view->sticks, i);
+
+        if (STREQ_NULLABLE(stick->id, alias))
+            return stick;
+    }
+
+    return NULL;
+}
+
+
+static bool
+qemuHvBalloonViewUsesBackend(const qemuHvBalloonView *view,
+                             const char *backend)
+{
+    size_t i;
+
+    for (i = 0; i < view->sticks->len; i++) {
+        qemuMonitorHvBalloonStick *stick = g_ptr_array_index(view->sticks, i);
+
+        if (STREQ(stick->memdev, backend))
+            return true;
+    }
+
+    return false;
+}
+
+
+/* The total of the live definition was @before. */
+static void
+qemuHvBalloonAudit(virDomainObj *vm,
+                   unsigned long long before)
+{
+    unsigned long long total = virDomainDefGetMemoryTotal(vm->def);
+
+    if (total != before)
+        virDomainAuditMemory(vm, before, total, "update", true);
+}
+
+
+/* A stick of the definition that QEMU does not have. One of the driver's is
+ * forgotten at once, so that it does not count against <maxMemory>; its
+ * backend, should it stay for a moment, is found as an orphan. */
+static void
+qemuHvBalloonDropVanished(virQEMUDriver *driver,
+                          virDomainObj *vm,
+                          const qemuHvBalloonView *view,
+                          virDomainMemoryDef *mem)
+{
+    virDomainDeviceDef dev = { .type = VIR_DOMAIN_DEVICE_MEMORY, .data.memory = mem };
+    g_autofree char *backend = g_strdup_printf(QEMU_HVBALLOON_BACKEND_PREFIX "%s",
+                                               mem->info.alias);
+    g_autofree char *alias = g_strdup(mem->info.alias);
+    unsigned long long before = virDomainDefGetMemoryTotal(vm->def);
+
+    VIR_INFO("domain '%s': stick '%s' is gone", vm->def->name, alias);
+
+    if (g_hash_table_contains(view->backends, backend) &&
+        !qemuHvBalloonStickIsDriverOwned(mem)) {
+        /* It may still be in use for a moment: then DEVICE_DELETED comes. */
+        if (qemuDomainRemoveDevice(driver, vm, &dev) < 0)
+            virResetLastError();
+        else
+            g_hash_table_remove(view->backends, backend);
+        return;
+    }
+
+    qemuDomainForgetMemoryDevice(driver, vm, mem);
+    qemuHvBalloonAudit(vm, before);
+    virObjectEventStateQueue(driver->domainEventState,
+                             virDomainEventDeviceRemovedNewFromObj(vm, alias));
+}
+
+
+static void
+qemuHvBalloonDropAllVanished(virQEMUDriver *driver,
+                             virDomainObj *vm,
+                             const qemuHvBalloonView *view)
+{
+    size_t i;
+
+    for (i = vm->def->nmems; i > 0; i--) {
+        virDomainMemoryDef *mem = vm->def->mems[i - 1];
+
+        if (mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT &&
+            mem->info.alias &&
+            !qemuHvBalloonViewFind(view, mem->info.alias))
+            qemuHvBalloonDropVanished(driver, vm, view, mem);
+    }
+}
+
+
+/* Neither the driver nor a user can give a stick a name with a slash, nor two
+ * the same. */
+static bool
+qemuHvBalloonIsStickPossible(const virDomainDef *def,
+                             size_t idx)
+{
+    const virDomainMemoryDef *mem = def->mems[idx];
+
+    return mem->info.alias && !strchr(mem->info.alias, '/') &&
+        qemuHvBalloonFindStick(def, mem->info.alias) == mem;
+}
+
+
+/* A status file may have been damaged. A stick that cannot exist is only taken
+ * out of the definition: nothing was set up for it that could be undone. */
+static void
+qemuHvBalloonDropImpossible(virDomainObj *vm)
+{
+    unsigned long long before = virDomainDefGetMemoryTotal(vm->def);
+    size_t i;
+
+    for (i = vm->def->nmems; i > 0; i--) {
+        virDomainMemoryDef *mem = vm->def->mems[i - 1];
+
+        if (mem->model != VIR_DOMAIN_MEMORY_MODEL_HAPROT ||
+            qemuHvBalloonIsStickPossible(vm->def, i - 1))
+            continue;
+
+        VIR_WARN("domain '%s': a stick of %llu KiB named '%s' cannot exist and is dropped from the definition",
+                 vm->def->name, mem->size, NULLSTR(mem->info.alias));
+        virDomainMemoryDefFree(virDomainMemoryRemove(vm->def, i - 1));
+    }
+
+    qemuHvBalloonAudit(vm, before);
+}
+
+
+/* A backend that the driver made for a stick that does not exist. */
+static bool
+qemuHvBalloonIsOrphan(const virDomainObj *vm,
+                      const qemuHvBalloonView *view,
+                      const char *backend)
+{
+    const char *prefix = QEMU_HVBALLOON_BACKEND_PREFIX QEMU_HVBALLOON_DRIVER_ALIAS;
+    const char *number = STRSKIP(backend, prefix);
+
+    return number && *number &&
+        strspn(number, "0123456789") == strlen(number) &&
+        !qemuHvBalloonViewUsesBackend(view, backend) &&
+        !qemuHvBalloonFindStick(vm->def, backend + strlen(QEMU_HVBALLOON_BACKEND_PREFIX));
+}
+
+
+static void
+qemuHvBalloonDropOrphans(virDomainObj *vm,
+                         const qemuHvBalloonView *view)
+{
+    GHashTableIter iter;
+    void *backend;
+    int rc;
+
+    g_hash_table_iter_init(&iter, view->backends);
+    while (g_hash_table_iter_next(&iter, &backend, NULL)) {
+        if (!qemuHvBalloonIsOrphan(vm, view, backend))
+            continue;
+
+        VIR_INFO("domain '%s': backend '%s' has no stick", vm->def->name, (char *)backend);
+        qemuDomainObjEnterMonitor(vm);
+        rc = qemuMonitorDelObject(qemuDomainGetMonitor(vm), backend, false);
+        qemuDomainObjExitMonitor(vm);
+
+        if (rc < 0)
+            VIR_DEBUG("backend '%s' stays for now", (char *)backend);
+    }
+}
+
+
+/* Would the definition's own description of @mem give a backend of @type? */
+static bool
+qemuHvBalloonIsBackendType(virQEMUDriver *driver,
+                           virDomainObj *vm,
+                           const virDomainMemoryDef *mem,
+                           const char *backend,
+                           const char *type)
+{
+    g_autoptr(virQEMUDriverConfig) cfg = virQEMUDriverGetConfig(driver);
+    g_autoptr(virJSONValue) props = NULL;
+
+    if (qemuBuildMemoryBackendProps(&props, backend, cfg, vm->privateData,
+                                    vm->def, mem, true, false, NULL) < 0) {
+        virResetLastError();
+        return false;
+    }
+
+    return STREQ_NULLABLE(virJSONValueObjectGetString(props, "qom-type"), type);
+}
+
+
+/* What <maxMemory> leaves beside @total. */
+static unsigned long long
+qemuHvBalloonRoomFor(const virDomainDef *def,
+                     unsigned long long total)
+{
+    return def->mem.max_memory - MIN(def->mem.max_memory, total);
+}
+
+
+/* A description of @stick, or NULL if the XML has none for it. */
+static virDomainMemoryDef *
+qemuHvBalloonDescribe(virQEMUDriver *driver,
+                      virDomainObj *vm,
+                      const qemuHvBalloonView *view,
+                      const qemuMonitorHvBalloonStick *stick)
+{
+    g_autoptr(virDomainMemoryDef) mem = NULL;
+    g_autofree char *backend = NULL;
+    const char *type = g_hash_table_lookup(view->backends, stick->memdev);
+
+    if (!stick->id || !type ||
+        !virDomainDeviceAliasIsUserAlias(stick->id) ||
+        stick->size % QEMU_HVBALLOON_STICK_GRANULE ||
+        stick->size > qemuHvBalloonRoomFor(vm->def, virDomainDefGetMemoryTotal(vm->def)))
+        return NULL;
+
+    backend = g_strdup_printf(QEMU_HVBALLOON_BACKEND_PREFIX "%s", stick->id);
+    if (STRNEQ(backend, stick->memdev))
+        return NULL;
+
+    mem = qemuHvBalloonStickNew(vm->def, stick->id, stick->size);
+    mem->target.haprot.address = stick->address;
+    if (!stick->onDemand)
+        mem->target.haprot.insert = VIR_DOMAIN_MEMORY_INSERT_MODE_NOW;
+
+    if (!qemuHvBalloonIsBackendType(driver, vm, mem, backend, type))
+        return NULL;
+
+    return g_steal_pointer(&mem);
+}
+
+
+static void
+qemuHvBalloonAdopt(virQEMUDriver *driver,
+                   virDomainObj *vm,
+                   qemuHvBalloonView *view,
+                   const qemuMonitorHvBalloonStick *stick)
+{
+    unsigned long long before = virDomainDefGetMemoryTotal(vm->def);
+    g_autoptr(virDomainMemoryDef) mem = qemuHvBalloonDescribe(driver, vm, view, stick);
+
+    if (!mem || virDomainMemoryInsert(vm->def, mem) < 0) {
+        VIR_WARN("domain '%s': stick '%s' of %llu KiB is not described in the XML and is left alone",
+                 vm->def->name, NULLSTR(stick->id), stick->size);
+        return;
+    }
+    mem = NULL;
+
+    VIR_INFO("domain '%s': stick '%s' of %llu KiB adopted",
+             vm->def->name, stick->id, stick->size);
+    ignore_value(qemuDomainAdjustMaxMemLock(vm));
+    qemuHvBalloonAudit(vm, before);
+    if (!stick->onDemand)
+        view->given += stick->size;
+    /* of what the guest has, the stick's part did not count before */
+    ignore_value(qemuProcessRefreshBalloonState(vm, VIR_ASYNC_JOB_NONE));
+    virObjectEventStateQueue(driver->domainEventState,
+                             virDomainEventDeviceAddedNewFromObj(vm, stick->id));
+}
+
+
+/* @mem is in the definition: what QEMU says of it counts. */
+static void
+qemuHvBalloonCorrect(virDomainObj *vm,
+                     virDomainMemoryDef *mem,
+                     const qemuMonitorHvBalloonStick *stick)
+{
+    unsigned long long before = virDomainDefGetMemoryTotal(vm->def);
+    unsigned long long others = before - mem->size;
+
+    mem->target.haprot.address = stick->address;
+    mem->target.haprot.insert = stick->onDemand ?
+        VIR_DOMAIN_MEMORY_INSERT_MODE_ON_DEMAND : VIR_DOMAIN_MEMORY_INSERT_MODE_NOW;
+
+    if (mem->size == stick->size)
+        return;
+
+    VIR_WARN("domain '%s': stick '%s' was described with %llu KiB, QEMU has %llu KiB",
+             vm->def->name, stick->id, mem->size, stick->size);
+    if (stick->size > qemuHvBalloonRoomFor(vm->def, others))
+        return;
+
+    mem->size = stick->size;
+    virDomainDefSetMemoryTotal(vm->def, others + stick->size);
+    qemuHvBalloonAudit(vm, before);
+}
+
+
+static void
+qemuHvBalloonAdoptAll(virQEMUDriver *driver,
+                      virDomainObj *vm,
+                      qemuHvBalloonView *view)
+{
+    size_t i;
+
+    for (i = 0; i < view->sticks->len; i++) {
+        const qemuMonitorHvBalloonStick *stick = g_ptr_array_index(view->sticks, i);
+        virDomainMemoryDef *mem = qemuHvBalloonFindStick(vm->def, stick->id);
+
+        if (mem && mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT)
+            qemuHvBalloonCorrect(vm, mem, stick);
+        else
+            qemuHvBalloonAdopt(driver, vm, view, stick);
+    }
+}
+
+
+/**
+ * qemuHvBalloonSync:
+ *
+ * Makes the live definition of @vm say what QEMU has: sticks that vanished are
+ * dropped, those that QEMU has are adopted or corrected, and backends that the
+ * driver made for no stick are removed. What was asked for is left to the
+ * caller, which has a job.
+ *
+ * Returns what QEMU has, or NULL with an error reported.
+ */
+qemuHvBalloonView *
+qemuHvBalloonSync(virQEMUDriver *driver,
+                  virDomainObj *vm)
+{
+    g_autoptr(qemuHvBalloonView) view = qemuHvBalloonQuery(vm);
+
+    if (!view)
+        return NULL;
+
+    qemuHvBalloonDropImpossible(vm);
+    qemuHvBalloonDropAllVanished(driver, vm, view);
+    qemuHvBalloonAdoptAll(driver, vm, view);
+    qemuHvBalloonDropOrphans(vm, view);
+
+    if (virDomainObjCheckActive(vm) < 0)
+        return NULL;
+
+    return g_steal_pointer(&view);
+}
