@@ -369,6 +369,55 @@ testOtherModels(const void *opaque G_GNUC_UNUSED)
 }
 
 
+/* Beside the balloon there are sticks only, in what is plugged later too. */
+static int
+testOtherModel(const void *opaque G_GNUC_UNUSED)
+{
+    const char *xml =
+        "<memory model='dimm'><target><size unit='GiB'>1</size></target></memory>";
+    g_autoptr(virDomainDef) def = testDefNew("kvm", "q35", 8 * GIB, 1 * GIB, "", "", RUNNING);
+    g_autoptr(virDomainDeviceDef) dev = NULL;
+
+    if (!def)
+        return -1;
+
+    dev = virDomainDeviceDefParse(xml, def, driver.xmlopt, NULL, NEW);
+    EXPECT(!dev, "taken");
+    return testExpectError("or another balloon");
+}
+
+
+/* What is offered can be defined. */
+static int
+testOffered(const void *opaque G_GNUC_UNUSED)
+{
+    const struct {
+        const char *machine;
+        virTristateBool supported;
+    } machines[] = {
+        { "pc-q35-10.0", VIR_TRISTATE_BOOL_YES },
+        { "pc-i440fx-10.0", VIR_TRISTATE_BOOL_YES },
+        { "isapc", VIR_TRISTATE_BOOL_ABSENT },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(machines); i++) {
+        g_autoptr(virDomainCaps) domCaps =
+            virDomainCapsNew("/usr/bin/qemu-system-x86_64", machines[i].machine,
+                             VIR_ARCH_X86_64, VIR_DOMAIN_VIRT_KVM);
+
+        if (!domCaps)
+            return -1;
+
+        qemuHvBalloonFillDomainCaps(caps, domCaps);
+        EXPECT(domCaps->memballoon.supported == machines[i].supported,
+               "%s: %d", machines[i].machine, domCaps->memballoon.supported);
+    }
+
+    return 0;
+}
+
+
 typedef struct {
     const char *name;
     const char *state;          /* of the stick */
@@ -500,7 +549,9 @@ mymain(void)
     if (virTestRun("what the CPU could have", testSpaceFix, NULL) < 0 ||
         virTestRun("a lower <memory> with huge pages", testRedefineHugepages, NULL) < 0 ||
         virTestRun("address of the driver's sticks", testStickAddress, NULL) < 0 ||
-        virTestRun("memory devices of other models", testOtherModels, NULL) < 0)
+        virTestRun("memory devices of other models", testOtherModels, NULL) < 0 ||
+        virTestRun("a memory device of another model", testOtherModel, NULL) < 0 ||
+        virTestRun("domain capabilities", testOffered, NULL) < 0)
         ret = EXIT_FAILURE;
 
     virObjectUnref(caps);

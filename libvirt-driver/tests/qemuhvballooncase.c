@@ -1,0 +1,412 @@
+/*
+ * qemuhvballooncase.c: one request, or one reconcile, against a scripted
+ *                      monitor, and again with each of its commands failing
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <config.h>
+
+#include "qemuhvballooncase.h"
+
+#include "qemu/qemu_hotplug.h"
+#include "qemu/qemu_hvballoon.h"
+#include "qemu/qemu_hvballoon_conf.h"
+#include "virfile.h"
+
+#define VIR_FROM_THIS VIR_FROM_NONE
+
+
+static int
+testAct(const testCase *test,
+        virDomainObj *vm)
+{
+    switch (test->action) {
+    case SET_LIVE:
+        return qemuHvBalloonSetMemory(&testDriver, vm, vm->def, NULL, test->size, 0);
+    case SET_CONFIG:
+        return qemuHvBalloonSetMemory(&testDriver, vm, NULL, vm->newDef, test->size, 0);
+    case SET_BOTH:
+        return qemuHvBalloonSetMemory(&testDriver, vm, vm->def, vm->newDef, test->size, 0);
+    case SETMAX_LIVE:
+        return qemuHvBalloonSetMemory(&testDriver, vm, vm->def, NULL, test->size,
+                                      VIR_DOMAIN_MEM_MAXIMUM);
+    case SETMAX_CONFIG:
+        return qemuHvBalloonSetMemory(&testDriver, vm, NULL, vm->newDef, test->size,
+                                      VIR_DOMAIN_MEM_MAXIMUM);
+    case RECONCILE:
+        qemuHvBalloonReconcile(&testDriver, vm);
+        return 0;
+    case RECONNECT:
+        qemuHvBalloonReconnected(&testDriver, vm);
+        return 0;
+    case START:
+        qemuHvBalloonStarted(vm, vm->def->mem.cur_balloon);
+        return 0;
+    case PLUG:
+        testAddStick(vm->newDef, 7, 1 * GIB);
+        return qemuDomainAttachMemory(&testDriver, vm,
+                                      virDomainMemoryRemove(vm->newDef, 0));
+    case UNPLUG:
+        return qemuHvBalloonCheckHotplug(vm, vm->def->mems[0]);
+    case MIGRATE:
+        return qemuHvBalloonMigrationIsAllowed(vm) ? 0 : -1;
+    }
+    return -1;
+}
+
+
+static int
+testCheckAfter(const testCase *test,
+               const virDomainObj *vm)
+{
+    const qemuDomainObjPrivate *priv = vm->privateData;
+
+    if (testCheckNumber("total", test->total, virDomainDefGetMemoryTotal(vm->def)) < 0 ||
+        testCheckNumber("boot", 1 * GIB, virDomainDefGetMemoryInitial(vm->def)) < 0 ||
+        testCheckNumber("requested", test->wanted, vm->def->memballoon->requested) < 0)
+        return -1;
+
+    if (test->current &&
+        testCheckNumber("currentMemory", test->current, vm->def->mem.cur_balloon) < 0)
+        return -1;
+
+    if (test->watched != priv->hvBalloonPending) {
+        fprintf(stderr, "it is %sgoing to be looked at again\n",
+                priv->hvBalloonPending ? "" : "not ");
+        return -1;
+    }
+
+    if (test->configTotal &&
+        (testCheckNumber("stored total", test->configTotal,
+                         virDomainDefGetMemoryTotal(vm->newDef)) < 0 ||
+         testCheckNumber("stored currentMemory", test->configCurrent,
+                         vm->newDef->mem.cur_balloon) < 0))
+        return -1;
+
+    return testCheckFormat(vm);
+}
+
+
+static virDomainObj *
+testCaseDomainNew(const testCase *test)
+{
+    virDomainObj *vm = testDomainNew(test->sticks);
+    qemuDomainObjPrivate *priv;
+
+    if (!vm)
+        return NULL;
+
+    priv = vm->privateData;
+    vm->def->memballoon->requested = test->requested;
+    priv->hvBalloonKeepTotal = test->keepTotal;
+    priv->hvBalloonUnmoved = test->unmoved;
+    if (test->stock)
+        testSetStock(vm);
+    return vm;
+}
+
+
+static int
+testCaseOnce(const void *opaque)
+{
+    const testCase *test = opaque;
+    qemuMonitorTest *mon = NULL;
+    virDomainObj *vm = NULL;
+    int ret = -1;
+    int rc;
+
+    /* what an action hands to the worker is not part of the script */
+    testWorkerHold();
+
+    if (!(vm = testCaseDomainNew(test)) ||
+        !(mon = testMonitorNew(vm)))
+        goto cleanup;
+    testAddScript(mon, test->script);
+
+    rc = testAct(test, vm);
+    if (testCheckError(test->error, rc) == 0)
+        ret = testCheckAfter(test, vm);
+
+ cleanup:
+    testMonitorEnd(vm, mon);
+    testDomainEnd(&vm);
+    testWorkerRelease();
+    return ret;
+}
+
+
+/*
+ * Every command fails once: each case that succeeds is played again for each of
+ * its commands, against a simulated QEMU that lets it down just there. Nothing
+ * is expected of one case in particular, but of all of them the same.
+ */
+
+typedef struct {
+    const testCase *test;
+    testSim *sim;
+    ssize_t failAt;                 /* -1: nothing fails */
+    testSimFailure failure;
+    bool restarted;                 /* the daemon dies there too */
+
+    /* before */
+    unsigned long long target;      /* KiB */
+    unsigned long long total;
+    size_t nsticks;
+
+    /* what the status file says when it fails */
+    char *status;
+} testFailing;
+
+
+/* A case that can be played: it succeeds and says what QEMU has. */
+static bool
+testCanSimulate(const testCase *test)
+{
+    const testExchange *step = test->script;
+    bool looks = false;
+
+    for (; step && step->command; step++) {
+        if (strstr(step->reply, "\"error\""))
+            return false;
+        looks |= STREQ(step->command, "query-hv-balloon");
+    }
+
+    return looks && !test->error;
+}
+
+
+static bool
+testFailingIsSet(const testFailing *run)
+{
+    return run->test->action == SET_LIVE || run->test->action == SET_BOTH;
+}
+
+
+/* Has the guest been told what was asked for? */
+static bool
+testFailingReached(const testFailing *run)
+{
+    unsigned long long size = run->test->size;
+    unsigned long long total = 1 * GIB;
+    size_t i;
+
+    for (i = 0; i < run->sim->sticks->len; i++)
+        total += ((testSimStick *)g_ptr_array_index(run->sim->sticks, i))->size / 1024;
+
+    if (testFailingIsSet(run))
+        return run->sim->target / 1024 == size && total >= size;
+
+    return size <= run->total || total >= size;
+}
+
+
+static int
+testFailingCheckResult(const testFailing *run,
+                       const virDomainObj *vm,
+                       int rc)
+{
+    const testCase *test = run->test;
+    unsigned long long wish = testFailingIsSet(run) ? test->size : test->requested;
+    unsigned long long requested = vm->def->memballoon->requested;
+
+    if (test->action == RECONCILE || test->action == RECONNECT) {
+        CHECK(rc == 0 && virGetLastErrorCode() == VIR_ERR_OK,
+              "reconcile: %s", virGetLastErrorMessage());
+    } else {
+        CHECK(rc == 0 || virGetLastErrorCode() != VIR_ERR_OK, "an error that is reported");
+        CHECK(rc != 0 || testFailingReached(run), "success");
+        /* a lost answer leaves open whether it was done */
+        CHECK(rc == 0 || !testFailingReached(run) || run->failure == TEST_SIM_GONE_AFTER ||
+              run->target == test->size || !testFailingIsSet(run),
+              "failure: %s", virGetLastErrorMessage());
+    }
+
+    CHECK(requested >= MIN(MIN(wish, test->requested), virDomainDefGetMemoryTotal(vm->def)),
+          "requested %llu KiB", requested);
+    CHECK(requested <= MAX(test->requested, virDomainDefGetMemoryTotal(vm->def)),
+          "requested %llu KiB", requested);
+
+    if (test->action == SET_BOTH)
+        CHECK(rc == 0 || virDomainDefGetMemoryTotal(vm->newDef) == 1 * GIB,
+              "stored total %llu KiB", virDomainDefGetMemoryTotal(vm->newDef));
+
+    return testCheckDefinition(vm);
+}
+
+
+/* What the guest has, it keeps, unless less was asked for. */
+static int
+testFailingCheckGranted(const testFailing *run)
+{
+    const testCase *test = run->test;
+    unsigned long long least = MIN(run->target, test->requested);
+
+    if (testFailingIsSet(run))
+        least = MIN(run->target, test->size);
+
+    CHECK(run->sim->lowest / 1024 >= MIN(least, run->total),
+          "told to go down to %llu KiB", run->sim->lowest / 1024);
+    CHECK(!run->sim->tookBack, "no stick in use is taken");
+    return 0;
+}
+
+
+static int
+testFailingOnce(testFailing *run,
+                virDomainObj *vm)
+{
+    qemuMonitorTest *mon = testMonitorNew(vm);
+    int rc;
+
+    if (!mon)
+        return -1;
+    testSimServe(run->sim, mon);
+
+    rc = testAct(run->test, vm);
+    testMonitorEnd(vm, mon);
+
+    if (testFailingCheckResult(run, vm, rc) < 0 ||
+        testFailingCheckGranted(run) < 0)
+        return -1;
+
+    virResetLastError();
+    return 0;
+}
+
+
+/* The next daemon knows of a request as soon as anything was done for it. */
+static int
+testFailingCheckRemembered(const testFailing *run,
+                           const virDomainObj *vm)
+{
+    const char *name = g_ptr_array_index(run->sim->log, run->failAt);
+
+    if (testFailingIsSet(run) && (STREQ(name, "object-add") || STREQ(name, "device_add") || STREQ(name, "balloon")))
+        CHECK(vm->def->memballoon->requested == run->test->size,
+              "remembered %llu KiB", vm->def->memballoon->requested);
+
+    return 0;
+}
+
+
+static void
+testKeepStatus(void *opaque)
+{
+    testFailing *run = opaque;
+    g_autofree char *path = g_strdup_printf("%s/guest.xml", testDriver.config->stateDir);
+
+    ignore_value(virFileReadAll(path, 1024 * 1024, &run->status));
+}
+
+
+/* Returns the number of commands, or -1. */
+static int
+testFailingRun(testFailing *run)
+{
+    virDomainObj *vm = testCaseDomainNew(run->test);
+    g_autoptr(testSim) sim = testSimNewFromScript(run->test->script);
+    int ret = -1;
+    int n;
+
+    if (!vm || !sim)
+        goto cleanup;
+
+    sim->failAt = run->failAt;
+    sim->failure = run->failure;
+    sim->failed = testKeepStatus;
+    sim->opaque = run;
+    run->sim = sim;
+    run->target = sim->target / 1024;
+    run->total = virDomainDefGetMemoryTotal(vm->def);
+    run->nsticks = vm->def->nmems;
+    qemuDomainSaveStatus(vm);
+
+    if (testFailingOnce(run, vm) < 0)
+        goto cleanup;
+    n = sim->log->len;
+
+    if (run->restarted) {
+        testDomainEnd(&vm);
+        if (!run->status ||
+            !(vm = testDomainFromStatus(run->status)) ||
+            testFailingCheckRemembered(run, vm) < 0)
+            goto cleanup;
+    }
+
+    if (testCheckConverges(vm, sim, run->nsticks, run->restarted) == 0)
+        ret = n;
+
+ cleanup:
+    g_clear_pointer(&run->status, g_free);
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
+/* Does the simulated QEMU take the case for what it was written for? */
+static int
+testFailingNothing(const testCase *test)
+{
+    testFailing run = { .test = test, .failAt = -1 };
+    const testExchange *step = test->script;
+    int n = testFailingRun(&run);
+    int expected = 0;
+
+    for (; step->command; step++)
+        expected++;
+
+    CHECK(n == expected, "%d commands", n);
+    return n;
+}
+
+
+static int
+testFailingEverywhere(const void *opaque)
+{
+    const testCase *test = opaque;
+    int n = testFailingNothing(test);
+    testFailing run = { .test = test };
+    size_t failure;
+    size_t restarted;
+
+    for (run.failAt = 0; run.failAt < n; run.failAt++) {
+        for (failure = 0; failure < TEST_SIM_LAST; failure++) {
+            for (restarted = 0; restarted < 2; restarted++) {
+                run.failure = failure;
+                run.restarted = restarted;
+
+                if (testFailingRun(&run) < 0) {
+                    fprintf(stderr, "at command %zd of %d, failure %zu%s\n",
+                            run.failAt, n, failure, restarted ? ", daemon restarted" : "");
+                    return -1;
+                }
+            }
+        }
+    }
+
+    return n < 0 ? -1 : 0;
+}
+
+
+int
+testCasesRun(const testCase *cases,
+             size_t ncases)
+{
+    int ret = 0;
+    size_t i;
+
+    for (i = 0; i < ncases; i++) {
+        if (virTestRun(cases[i].name, testCaseOnce, &cases[i]) < 0)
+            ret = -1;
+
+        if (testCanSimulate(&cases[i])) {
+            g_autofree char *name = g_strdup_printf("%s: each command fails", cases[i].name);
+
+            if (virTestRun(name, testFailingEverywhere, &cases[i]) < 0)
+                ret = -1;
+        }
+    }
+
+    return ret;
+}

@@ -1,0 +1,288 @@
+/*
+ * qemuhvballooneventtest.c: events, by the driver's own handlers and its
+ *                           worker
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <config.h>
+
+#include "qemuhvballoontestutils.h"
+#include "virthreadpool.h"
+
+#define LIBVIRT_QEMU_MONITOR_PRIV_H_ALLOW
+#include "qemu/qemu_monitor_priv.h"
+#define LIBVIRT_QEMU_PROCESSPRIV_H_ALLOW
+#include "qemu/qemu_processpriv.h"
+
+#define VIR_FROM_THIS VIR_FROM_NONE
+
+
+/*
+ * Events, as JSON, by the driver's own handlers and its worker. QEMU has 1 GiB
+ * and one stick of 1 GiB, of which the definition knows, and maybe another one.
+ */
+
+typedef struct {
+    const char *name;
+    const char *events;
+    const char *state;              /* of the stick */
+    unsigned long long requested;   /* KiB, as what follows */
+    bool another;                   /* plugged by somebody else */
+    bool vanished;                  /* the stick was removed by somebody else */
+    bool busy;                      /* another job has the domain for a while */
+
+    size_t looks;                   /* how often QEMU is asked for its sticks */
+    unsigned long long total;
+    unsigned long long wanted;
+    unsigned long long current;
+} testEventCase;
+
+#define EVENT(name, data) \
+    "{\"timestamp\": {\"seconds\": 1, \"microseconds\": 2}, \"event\": \"" name "\"" data "}"
+#define EVENT_STICK(name, id) \
+    EVENT("HV_BALLOON_HAPROT_" name, ", \"data\": {\"id\": \"" id "\"," \
+          " \"qom-path\": \"/machine/peripheral/" id "\", \"memdev\": \"/objects/mem" id "\"}")
+#define EVENT_ACTUAL(bytes) EVENT("BALLOON_CHANGE", ", \"data\": {\"actual\": " bytes "}")
+#define EVENT_DELETED(id) \
+    EVENT("DEVICE_DELETED", ", \"data\": {\"device\": \"" id "\", \"path\": \"/machine/peripheral/" id "\"}")
+
+#define TIMES4(event) event "\r\n" event "\r\n" event "\r\n" event
+
+static const testEventCase eventCases[] = {
+    {
+        .name = "UNUSED: a stick that is not needed goes",
+        .events = EVENT_STICK("UNUSED", "ua-haprot0"), .state = "unused", .requested = 1 * GIB,
+        .looks = 1, .total = 1 * GIB, .wanted = 1 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "UNUSED: a stick that is needed stays",
+        .events = EVENT_STICK("UNUSED", "ua-haprot0"), .state = "unused", .requested = 2 * GIB,
+        .looks = 1, .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "INUSE: nothing changes",
+        .events = EVENT_STICK("INUSE", "ua-haprot0"), .state = "inuse", .requested = 2 * GIB,
+        .looks = 1, .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "INUSE: a stick that somebody else plugged is adopted",
+        .events = EVENT_STICK("INUSE", "ua-haprot1"), .state = "inuse", .requested = 3 * GIB, .another = true,
+        .looks = 1, .total = 3 * GIB, .wanted = 3 * GIB, .current = 3 * GIB,
+    },
+    {
+        .name = "RESET: a stick that is not needed goes",
+        .events = EVENT("RESET", ", \"data\": {\"guest\": true, \"reason\": \"guest-reset\"}"),
+        .state = "unused", .requested = 1 * GIB,
+        .looks = 1, .total = 1 * GIB, .wanted = 1 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "BALLOON_CHANGE: is what the guest has, and asks for nothing",
+        .events = EVENT_ACTUAL("1610612736"), .state = "inuse", .requested = 2 * GIB,
+        .total = 2 * GIB, .wanted = 2 * GIB, .current = 1536 * 1024,
+    },
+    {
+        .name = "BALLOON_CHANGE: not more than there is",
+        .events = EVENT_ACTUAL("9223372036854775807"), .state = "inuse", .requested = 2 * GIB,
+        .total = 2 * GIB, .wanted = 2 * GIB, .current = 2 * GIB,
+    },
+    {
+        .name = "BALLOON_CHANGE: more than a number can be",
+        .events = EVENT_ACTUAL("18446744073709551615"), .state = "inuse", .requested = 2 * GIB,
+        .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "BALLOON_CHANGE: no number, a negative one, none at all",
+        .events = EVENT_ACTUAL("\"much\"") "\r\n" EVENT_ACTUAL("-1") "\r\n"
+                  EVENT("BALLOON_CHANGE", ", \"data\": {}"),
+        .state = "inuse", .requested = 2 * GIB,
+        .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "DEVICE_DELETED: a stick that somebody else removed is forgotten",
+        .events = EVENT_DELETED("ua-haprot0"), .state = "unused", .requested = 1 * GIB, .vanished = true,
+        .total = 1 * GIB, .wanted = 1 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "DEVICE_DELETED: a stick that is still there stays",
+        .events = EVENT_DELETED("ua-haprot0"), .state = "inuse", .requested = 2 * GIB,
+        .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "DEVICE_DELETED: of what nobody knows",
+        .events = EVENT_DELETED("../../victim") "\r\n" EVENT_DELETED("") "\r\n"
+                  EVENT("DEVICE_DELETED", ", \"data\": {\"path\": \"/machine/peripheral/x\"}"),
+        .state = "inuse", .requested = 2 * GIB,
+        .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "what an event says of a stick is not believed",
+        .events = EVENT("HV_BALLOON_HAPROT_UNUSED", ", \"data\": {\"id\": 5, \"addr\": -1, \"size\": 1e99}"),
+        .state = "inuse", .requested = 2 * GIB,
+        .looks = 1, .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "events without data",
+        .events = EVENT("HV_BALLOON_HAPROT_UNUSED", "") "\r\n" EVENT("BALLOON_CHANGE", "") "\r\n"
+                  EVENT("DEVICE_DELETED", "") "\r\n" EVENT("MEMORY_DEVICE_SIZE_CHANGE", ""),
+        .state = "inuse", .requested = 2 * GIB,
+        .looks = 1, .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+    },
+    {
+        .name = "a domain that is busy is looked at later, and once for many events",
+        .events = TIMES4(TIMES4(EVENT_STICK("UNUSED", "ua-haprot0"))),
+        .state = "unused", .requested = 1 * GIB, .busy = true,
+        .looks = 1, .total = 1 * GIB, .wanted = 1 * GIB, .current = 1 * GIB,
+    },
+};
+
+
+/* All that was handed to the worker is done. */
+static bool
+testWorkerIsIdle(void)
+{
+    return virThreadPoolGetJobQueueDepth(testDriver.workerPool) == 0 &&
+        virThreadPoolGetFreeWorkers(testDriver.workerPool) ==
+        virThreadPoolGetCurrentWorkers(testDriver.workerPool);
+}
+
+
+/* The event loop and the worker have the domain until QEMU was asked @looks times
+ * and nothing is left to be done. */
+static void
+testWaitForWorker(virDomainObj *vm,
+                  const testSim *sim,
+                  size_t looks)
+{
+    size_t i;
+
+    virObjectUnlock(vm);
+    for (i = 0; i < 6000; i++) {
+        if (testWorkerIsIdle() && testSimCount(sim, "query-haprot") >= looks)
+            break;
+        g_usleep(10 * 1000);
+    }
+    virObjectLock(vm);
+}
+
+
+/* QEMU sends events before it answers, so they have been seen when it has. */
+static void
+testSendEvents(virDomainObj *vm,
+               testSim *sim,
+               const char *events)
+{
+    unsigned long long actual;
+
+    testWorkerHold();
+    sim->events = g_strdup(events);
+    qemuDomainObjEnterMonitor(vm);
+    ignore_value(qemuMonitorGetBalloonInfo(qemuDomainGetMonitor(vm), &actual));
+    qemuDomainObjExitMonitor(vm);
+    testWorkerRelease();
+}
+
+
+static testSim *
+testEventSim(const testEventCase *test)
+{
+    testSim *sim = testSimNew();
+    testSimStick *stick = testSimAddStick(sim, "ua-haprot0", "memua-haprot0", true, 1ULL << 30);
+
+    testSimAddBackend(sim, "memua-haprot0", "child<memory-backend-ram>", 1ULL << 30);
+    testSimSetState(stick, test->state);
+
+    if (test->another) {
+        stick = testSimAddStick(sim, "ua-haprot1", "memua-haprot1", true, 1ULL << 30);
+        testSimAddBackend(sim, "memua-haprot1", "child<memory-backend-ram>", 1ULL << 30);
+        testSimSetState(stick, test->state);
+    }
+
+    if (test->vanished)
+        testSimRemoveStick(sim, "ua-haprot0");
+
+    sim->target = test->requested * 1024;
+    sim->actual = sim->target;
+    return sim;
+}
+
+
+static int
+testEventRun(const testEventCase *test,
+             virDomainObj *vm,
+             testSim *sim)
+{
+    size_t looks;
+
+    if (test->busy && virDomainObjBeginJob(vm, VIR_JOB_MODIFY) < 0)
+        return -1;
+
+    testSendEvents(vm, sim, test->events);
+
+    if (test->busy) {
+        testWaitForWorker(vm, sim, 0);
+        CHECK(testSimCount(sim, "query-haprot") == 0, "left alone");
+        virDomainObjEndJob(vm);
+    }
+
+    testWaitForWorker(vm, sim, test->looks);
+    looks = testSimCount(sim, "query-haprot");
+
+    CHECK(looks == test->looks, "%zu looks", looks);
+    CHECK(vm->def->mem.cur_balloon == test->current,
+          "current %llu KiB", vm->def->mem.cur_balloon);
+    CHECK(virDomainDefGetMemoryTotal(vm->def) == test->total,
+          "total %llu KiB", virDomainDefGetMemoryTotal(vm->def));
+    CHECK(vm->def->memballoon->requested == test->wanted,
+          "requested %llu KiB", vm->def->memballoon->requested);
+
+    return testCheckDefinition(vm) < 0 ? -1 : testCheckTruth(vm, sim);
+}
+
+
+static int
+testEvent(const void *opaque)
+{
+    const testEventCase *test = opaque;
+    virDomainObj *vm = testDomainNew((const unsigned long long[MAX_STICKS]) { 1 * GIB });
+    g_autoptr(testSim) sim = testEventSim(test);
+    qemuMonitorTest *mon = NULL;
+    qemuMonitorCallbacks *callbacks;
+    int ret = -1;
+
+    if (!vm || !(mon = testMonitorNew(vm)))
+        goto cleanup;
+    testSimServe(sim, mon);
+
+    vm->def->mems[0]->target.haprot.address = 4ULL << 30;
+    vm->def->memballoon->requested = test->requested;
+    vm->def->mem.cur_balloon = 1 * GIB;
+    virDomainObjSetState(vm, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED);
+
+    callbacks = qemuMonitorTestGetMonitor(mon)->cb;
+    qemuMonitorTestGetMonitor(mon)->cb = qemuProcessGetMonitorCallbacks();
+    ret = testEventRun(test, vm, sim);
+    qemuMonitorTestGetMonitor(mon)->cb = callbacks;
+
+ cleanup:
+    testMonitorEnd(vm, mon);
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
+static int
+mymain(void)
+{
+    int ret = 0;
+
+    if (testInit() < 0)
+        return EXIT_FAILURE;
+
+    RUN_ALL("event ", eventCases, testEvent);
+
+    testCleanup();
+    return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+HVBALLOON_TEST_MAIN(mymain)

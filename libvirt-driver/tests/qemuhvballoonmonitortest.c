@@ -1,0 +1,527 @@
+/*
+ * qemuhvballoonmonitortest.c: what QEMU says of balloon and sticks, and which
+ *                             replies are refused
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <config.h>
+
+#include "qemuhvballoontestutils.h"
+#include "qemu/qemu_hvballoon.h"
+#include "qemu/qemu_hvballoon_monitor.h"
+#include "qemu/qemu_hvballoon_stats.h"
+
+#define VIR_FROM_THIS VIR_FROM_NONE
+
+
+/*
+ * What QEMU says, alone
+ */
+
+static int
+testParse(const char *command,
+          const char *reply,
+          int (*parse)(qemuMonitor *mon, void **data),
+          void **data)
+{
+    const testExchange script[] = { { command, NULL, reply }, { } };
+    g_autoptr(qemuMonitorTest) mon = qemuMonitorTestNewSimple(testDriver.xmlopt);
+
+    if (!mon)
+        return -1;
+
+    testAddScript(mon, script);
+    return parse(qemuMonitorTestGetMonitor(mon), data);
+}
+
+
+static int
+testGetSticks(qemuMonitor *mon, void **data)
+{
+    return qemuMonitorGetHvBalloonSticks(mon, (GPtrArray **)data);
+}
+
+
+static int
+testGetInfo(qemuMonitor *mon, void **data)
+{
+    return qemuMonitorGetHvBalloonInfo(mon, (qemuMonitorHvBalloonInfo **)data);
+}
+
+
+static int
+testParseSticks(const void *opaque G_GNUC_UNUSED)
+{
+    g_autoptr(GPtrArray) sticks = NULL;
+    const qemuMonitorHvBalloonStick *first;
+    const qemuMonitorHvBalloonStick *second;
+
+    if (testParse("query-haprot",
+                  "{\"return\": [" STICK("0", BASE, TWO, "unused", ONE, ONE) ","
+                  " {\"qom-path\": \"/machine/unattached/device[3]\", \"memdev\": \"plain\","
+                  "  \"addr\": 8589934592, \"size\": " ONE ", \"insert\": \"now\","
+                  "  \"state\": \"of-tomorrow\", \"added\": 0, \"released\": 0}]}",
+                  testGetSticks, (void **)&sticks) < 0 ||
+        sticks->len != 2)
+        return -1;
+
+    first = g_ptr_array_index(sticks, 0);
+    second = g_ptr_array_index(sticks, 1);
+
+    if (STRNEQ_NULLABLE(first->id, "ua-haprot0") ||
+        STRNEQ(first->memdev, "memua-haprot0") ||
+        first->address != 4294967296ULL ||
+        first->size != 2 * GIB ||
+        first->added != 1 * GIB || first->released != 1 * GIB ||
+        !first->onDemand || first->state != QEMU_HVBALLOON_STICK_UNUSED)
+        return -1;
+
+    /* nothing of an unknown state is ever removed */
+    if (second->id || second->onDemand ||
+        STRNEQ(second->memdev, "plain") ||
+        second->state != QEMU_HVBALLOON_STICK_INUSE)
+        return -1;
+
+    return 0;
+}
+
+
+static int
+testParseBadSticks(const void *opaque G_GNUC_UNUSED)
+{
+    const char *const bad[] = {
+        "{\"return\": [{}]}",
+        "{\"return\": [3]}",
+        "{\"return\": {}}",
+        "{\"return\": [" STICK("0", BASE, "0", "idle", "0", "0") "]}",
+        "{\"return\": [" STICK("0", BASE, "-1", "idle", "0", "0") "]}",
+        "{\"return\": [" STICK("0", BASE, ONE, "idle", TWO, "0") "]}",
+        "{\"return\": [" STICK("0", BASE, ONE, "idle", "0", ONE) "]}",
+        "{\"return\": [" STICK("0", BASE, ONE, "idle", "0", "0") "," STICK("0", BASE2, ONE, "idle", "0", "0") "]}",
+        "{\"return\": [" STICK("0", BASE, TWO, "idle", "0", "0") "," STICK("1", BASE2, ONE, "idle", "0", "0") "]}",
+        "{\"return\": [" STICK("0", BASE2, ONE, "idle", "0", "0") "," STICK("1", BASE, ONE, "idle", "0", "0") "]}",
+        "{\"return\": [" STICK("0", "18446744073709547520", ONE, "idle", "0", "0") "]}",
+        "{\"return\": [" STICK("0<x>", BASE, ONE, "idle", "0", "0") "]}",
+        "{\"return\": [" STICK("0\\n", BASE, ONE, "idle", "0", "0") "]}",
+        "{\"return\": [" STICK("0", "\"x\"", ONE, "idle", "0", "0") "]}",
+        FAIL("no"),
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GPtrArray) sticks = NULL;
+
+        if (testParse("query-haprot", bad[i], testGetSticks, (void **)&sticks) == 0) {
+            fprintf(stderr, "accepted: %s\n", bad[i]);
+            return -1;
+        }
+    }
+
+    virResetLastError();
+    return 0;
+}
+
+
+static int
+testParseInfo(const void *opaque G_GNUC_UNUSED)
+{
+    g_autoptr(qemuMonitorHvBalloonInfo) info = NULL;
+    g_autoptr(qemuMonitorHvBalloonInfo) none = NULL;
+
+    if (testParse("query-hv-balloon", INFO(TWO, ONE), testGetInfo, (void **)&info) < 0)
+        return -1;
+
+    if (!info->connected || info->alignment != 131072 ||
+        info->target != 2 * GIB || info->actual != 1 * GIB ||
+        STRNEQ(info->state, "idle") || info->lastError ||
+        info->freeSlots != QEMU_HVBALLOON_UNLIMITED)
+        return -1;
+
+    if (testParse("query-hv-balloon", "{\"return\": {\"connected\": true}}",
+                  testGetInfo, (void **)&none) == 0)
+        return -1;
+
+    virResetLastError();
+    return 0;
+}
+
+
+static int
+testParseFreeSlots(const void *opaque G_GNUC_UNUSED)
+{
+    const char *const bad[] = {
+        INFO_SLOTS("4294967296", ONE, ONE),
+        INFO_SLOTS("-1", ONE, ONE),
+        INFO_SLOTS("1.5", ONE, ONE),
+        INFO_SLOTS("\"many\"", ONE, ONE),
+        INFO_SLOTS("null", ONE, ONE),
+    };
+    g_autoptr(qemuMonitorHvBalloonInfo) info = NULL;
+    size_t i;
+
+    if (testParse("query-hv-balloon", INFO_SLOTS("61", ONE, ONE),
+                  testGetInfo, (void **)&info) < 0 ||
+        info->freeSlots != 61)
+        return -1;
+
+    for (i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(qemuMonitorHvBalloonInfo) none = NULL;
+
+        if (testParse("query-hv-balloon", bad[i], testGetInfo, (void **)&none) == 0) {
+            fprintf(stderr, "accepted: %s\n", bad[i]);
+            return -1;
+        }
+    }
+
+    virResetLastError();
+    return 0;
+}
+
+
+/* A string of a reply reaches clients, so it has to be one that can be shown. */
+static int
+testParseBadText(const void *opaque G_GNUC_UNUSED)
+{
+    g_autofree char *longer = g_strnfill(1025, 'x');
+    const char *const bad[] = { "two\\nlines", "\\u001b[2J", "\\u00e9", longer };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(qemuMonitorHvBalloonInfo) info = NULL;
+        g_autofree char *reply =
+            g_strdup_printf("{\"return\": {\"connected\": true, \"alignment\": 0, \"state\": \"idle\","
+                            " \"target\": 0, \"actual\": 0, \"capacity\": 0, \"released\": 0,"
+                            " \"ghosts\": 0, \"last-error\": \"%s\"}}", bad[i]);
+
+        if (testParse("query-hv-balloon", reply, testGetInfo, (void **)&info) == 0) {
+            fprintf(stderr, "accepted: %s\n", reply);
+            return -1;
+        }
+    }
+
+    virResetLastError();
+    return 0;
+}
+
+
+/*
+ * Statistics
+ */
+
+/* balloon.hyperv.* of the same domain. */
+typedef struct {
+    const char *name;
+    bool live;
+    bool stock;
+    unsigned long long sticks[MAX_STICKS];
+    const testExchange *script;
+    const char *fields;             /* lines "name=value" */
+} testStatsCase;
+
+static const testStatsCase statsCases[] = {
+    {
+        .name = "stats of a running guest, of one moment",
+        .live = true, .sticks = { 1 * GIB },
+        .script = (const testExchange[]) {
+            { "query-hv-balloon", NULL,
+              "{\"return\": {\"connected\": true, \"alignment\": 134217728, \"state\": \"floor\","
+              " \"target\": " ONE ", \"actual\": " TWO ", \"capacity\": " THREE ","
+              " \"released\": " ONE ", \"ghosts\": 2097152, \"free-slots\": 61,"
+              " \"sticks\": [" STICK("0", BASE, ONE, "inuse", ONE, "4096") ","
+              " {\"qom-path\": \"/machine/unattached/device[3]\", \"memdev\": \"plain\","
+              "  \"addr\": " BASE2 ", \"size\": " ONE ", \"insert\": \"now\","
+              "  \"state\": \"idle\", \"added\": 0, \"released\": 0}],"
+              " \"last-error\": \"the guest keeps the rest\"}}" },
+            { } },
+        .fields =
+            "balloon.current=2097152\n"
+            "balloon.hyperv.requested=1048576\n"
+            "balloon.hyperv.boot=1048576\n"
+            "balloon.hyperv.capacity=3145728\n"
+            "balloon.hyperv.released=1048576\n"
+            "balloon.hyperv.ghosts=2048\n"
+            "balloon.hyperv.alignment=131072\n"
+            "balloon.hyperv.free-slots=61\n"
+            "balloon.hyperv.connected=1\n"
+            "balloon.hyperv.state=floor\n"
+            "balloon.hyperv.last-error=the guest keeps the rest\n"
+            "balloon.hyperv.stick.count=2\n"
+            "balloon.hyperv.stick.0.alias=ua-haprot0\n"
+            "balloon.hyperv.stick.0.addr=4294967296\n"
+            "balloon.hyperv.stick.0.size=1048576\n"
+            "balloon.hyperv.stick.0.state=inuse\n"
+            "balloon.hyperv.stick.0.added=1048576\n"
+            "balloon.hyperv.stick.0.released=4\n"
+            "balloon.hyperv.stick.0.owner=driver\n"
+            "balloon.hyperv.stick.1.addr=5368709120\n"
+            "balloon.hyperv.stick.1.size=1048576\n"
+            "balloon.hyperv.stick.1.state=idle\n"
+            "balloon.hyperv.stick.1.added=0\n"
+            "balloon.hyperv.stick.1.released=0\n"
+            "balloon.hyperv.stick.1.owner=user\n",
+    },
+    {
+        .name = "stats of a QEMU that tells of sticks apart",
+        .live = true, .sticks = { 1 * GIB },
+        .script = (const testExchange[]) {
+            { "query-hv-balloon", NULL, INFO(ONE, TWO) },
+            { "query-haprot", NULL,
+              "{\"return\": [" STICK("0", BASE, ONE, "inuse", ONE, "4096") "]}" },
+            { } },
+        .fields =
+            "balloon.current=2097152\n"
+            "balloon.hyperv.requested=1048576\n"
+            "balloon.hyperv.boot=1048576\n"
+            "balloon.hyperv.capacity=1048576\n"
+            "balloon.hyperv.released=0\n"
+            "balloon.hyperv.ghosts=0\n"
+            "balloon.hyperv.alignment=131072\n"
+            "balloon.hyperv.connected=1\n"
+            "balloon.hyperv.state=idle\n"
+            "balloon.hyperv.stick.count=1\n"
+            "balloon.hyperv.stick.0.alias=ua-haprot0\n"
+            "balloon.hyperv.stick.0.addr=4294967296\n"
+            "balloon.hyperv.stick.0.size=1048576\n"
+            "balloon.hyperv.stick.0.state=inuse\n"
+            "balloon.hyperv.stick.0.added=1048576\n"
+            "balloon.hyperv.stick.0.released=4\n"
+            "balloon.hyperv.stick.0.owner=driver\n",
+    },
+    {
+        .name = "stats without asking QEMU",
+        .live = false, .sticks = { 0, 2 * GIB },
+        .fields =
+            "balloon.current=1048576\n"
+            "balloon.hyperv.requested=1048576\n"
+            "balloon.hyperv.boot=1048576\n"
+            "balloon.hyperv.stick.0.alias=ua-haprot1\n"
+            "balloon.hyperv.stick.0.size=2097152\n"
+            "balloon.hyperv.stick.0.owner=driver\n"
+            "balloon.hyperv.stick.count=1\n",
+    },
+    {
+        .name = "stats of a QEMU without sticks, which is not asked",
+        .live = true, .stock = true, .sticks = { 7 * GIB },
+        .fields =
+            "balloon.current=1048576\n"
+            "balloon.hyperv.requested=1048576\n"
+            "balloon.hyperv.boot=1048576\n"
+            "balloon.hyperv.stick.0.alias=ua-haprot0\n"
+            "balloon.hyperv.stick.0.size=7340032\n"
+            "balloon.hyperv.stick.0.owner=driver\n"
+            "balloon.hyperv.stick.count=1\n",
+    },
+    {
+        .name = "stats of a QEMU that does not answer as it should",
+        .live = true,
+        .script = (const testExchange[]) {
+            { "query-hv-balloon", NULL, INFO(ONE, ONE) },
+            { "query-haprot", NULL, "{\"return\": [{}]}" }, { } },
+        .fields =
+            "balloon.current=1048576\n"
+            "balloon.hyperv.requested=1048576\n"
+            "balloon.hyperv.boot=1048576\n"
+            "balloon.hyperv.stick.count=0\n",
+    },
+};
+
+
+static char *
+testStatsFormat(virTypedParamList *list)
+{
+    g_auto(virBuffer) buf = VIR_BUFFER_INITIALIZER;
+    virTypedParameterPtr params;
+    size_t n;
+    size_t i;
+
+    if (virTypedParamListFetch(list, &params, &n) < 0)
+        return NULL;
+
+    for (i = 0; i < n; i++) {
+        g_autofree char *value = virTypedParameterToString(&params[i]);
+
+        virBufferAsprintf(&buf, "%s=%s\n", params[i].field, NULLSTR(value));
+    }
+
+    return virBufferContentAndReset(&buf);
+}
+
+
+static int
+testStats(const void *opaque)
+{
+    const testStatsCase *test = opaque;
+    g_autoptr(virTypedParamList) params = virTypedParamListNew();
+    g_autoptr(qemuMonitorHvBalloonInfo) info = NULL;
+    g_autofree char *fields = NULL;
+    unsigned long long current = 1 * GIB;
+    qemuMonitorTest *mon = NULL;
+    virDomainObj *vm = NULL;
+    int ret = -1;
+
+    if (!(vm = testDomainNew(test->sticks)))
+        return -1;
+    vm->def->memballoon->requested = 1 * GIB;
+    if (test->stock)
+        testSetStock(vm);
+
+    if (!(mon = testMonitorNew(vm)))
+        goto cleanup;
+    testAddScript(mon, test->script);
+
+    info = qemuHvBalloonQueryStats(vm, test->live, &current);
+    virTypedParamListAddULLong(params, current, VIR_DOMAIN_STATS_BALLOON_CURRENT);
+    qemuHvBalloonAddStats(vm, info, params);
+    if ((fields = testStatsFormat(params)) &&
+        virTestCompareToString(test->fields, fields) == 0 &&
+        virGetLastErrorCode() == VIR_ERR_OK)
+        ret = 0;
+
+ cleanup:
+    testMonitorEnd(vm, mon);
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
+/*
+ * A QEMU that does what it is told and says what cannot be, while a guest of
+ * 1 GiB is to have 3 GiB
+ */
+
+typedef struct {
+    const char *command;
+    const char *reply;
+} testLie;
+
+#define LIE_INFO(alignment, target, actual) \
+    "{\"return\": {\"connected\": true, \"alignment\": " alignment ", \"state\": \"idle\"," \
+    " \"target\": " target ", \"actual\": " actual ", \"capacity\": 0, \"released\": 0, \"ghosts\": 0}}"
+#define LIE_DEVICE(id, addr, size) \
+    "{\"type\": \"mem-haprot\", \"data\": {" id "\"memaddr\": " addr ", \"size\": " size "," \
+    " \"memdev\": \"/objects/memua-haprot0\"}}"
+#define LIE_ID "\"id\": \"ua-haprot0\", "
+
+static const testLie lies[] = {
+    { "query-balloon", "{\"return\": {\"actual\": 9223372036854775807}}" },
+    { "query-balloon", "{\"return\": {\"actual\": 18446744073709551615}}" },
+    { "query-balloon", "{\"return\": {\"actual\": 0}}" },
+    { "query-balloon", "{\"return\": {\"actual\": -1}}" },
+    { "query-balloon", "{\"return\": {\"actual\": \"much\"}}" },
+    { "query-balloon", "{\"return\": {}}" },
+    { "query-balloon", "{\"return\": []}" },
+    { "query-memory-devices", "{\"return\": []}" },
+    { "query-memory-devices", "{\"return\": {}}" },
+    { "query-memory-devices", "{\"return\": [3]}" },
+    { "query-memory-devices", "{\"return\": [{}]}" },
+    { "query-memory-devices", "{\"return\": [{\"type\": \"mem-haprot\"}]}" },
+    { "query-memory-devices", "{\"return\": [{\"type\": \"none\", \"data\": {}}]}" },
+    { "query-memory-devices", "{\"return\": [" LIE_DEVICE("", BASE, TWO) "]}" },
+    { "query-memory-devices", "{\"return\": [" LIE_DEVICE("\"id\": 7, ", BASE, TWO) "]}" },
+    { "query-memory-devices", "{\"return\": [" LIE_DEVICE(LIE_ID, "-1", TWO) "]}" },
+    { "query-memory-devices", "{\"return\": [" LIE_DEVICE(LIE_ID, "18446744073709551615", TWO) "]}" },
+    { "query-memory-devices", "{\"return\": [" LIE_DEVICE(LIE_ID, "9223372036854775807", TWO) "]}" },
+    { "query-memory-devices", "{\"return\": [" LIE_DEVICE(LIE_ID, "\"there\"", TWO) "]}" },
+    { "query-memory-devices", "{\"return\": [" LIE_DEVICE(LIE_ID, BASE, "18446744073709551615") "]}" },
+    { "query-memory-devices", "{\"return\": [" LIE_DEVICE(LIE_ID, BASE, TWO) ","
+                                               LIE_DEVICE(LIE_ID, BASE2, TWO) "]}" },
+    { "query-hv-balloon", LIE_INFO("9223372036854775807", ONE, ONE) },
+    { "query-hv-balloon", LIE_INFO("1", "0", "0") },
+    { "query-hv-balloon", LIE_INFO("0", "9223372036854775807", "9223372036854775807") },
+    { "query-hv-balloon", LIE_INFO("-1", ONE, ONE) },
+    { "query-hv-balloon", LIE_INFO(ONE, "18446744073709551615", ONE) },
+    { "query-hv-balloon", "{\"return\": []}" },
+    { "qom-list", "{\"return\": {}}" },
+    { "qom-list", "{\"return\": [{\"name\": \"memua-haprot0\"}]}" },
+    { "qom-list", "{\"return\": [{\"name\": \"memua-haprot99999999999999999999\","
+                  " \"type\": \"child<memory-backend-ram>\"}]}" },
+    { "object-add", "{\"return\": 5}" },
+    { "device_add", "{\"return\": [\"x\"]}" },
+    { "balloon", "{\"return\": \"done\"}" },
+};
+
+
+static int
+testLieCheck(const testLie *lie,
+             virDomainObj *vm,
+             testSim *sim)
+{
+    qemuMonitorTest *mon = testMonitorNew(vm);
+    unsigned long long address = 0;
+    int rc;
+
+    if (!mon)
+        return -1;
+    testSimServe(sim, mon);
+    g_hash_table_insert(sim->replies, g_strdup(lie->command), g_strdup(lie->reply));
+
+    rc = qemuHvBalloonSetMemory(&testDriver, vm, vm->def, NULL, 3 * GIB, 0);
+    if (vm->def->nmems > 0)
+        address = vm->def->mems[0]->target.haprot.address;
+    qemuHvBalloonReconcile(&testDriver, vm);
+    testMonitorEnd(vm, mon);
+
+    CHECK(rc == 0 || virGetLastErrorCode() != VIR_ERR_OK, "an error that is reported");
+    CHECK(vm->def->mem.cur_balloon > 0 &&
+          vm->def->mem.cur_balloon <= virDomainDefGetMemoryTotal(vm->def),
+          "current %llu KiB", vm->def->mem.cur_balloon);
+    CHECK(address == 0 || address == 4ULL << 30, "address 0x%llx", address);
+    virResetLastError();
+
+    g_hash_table_remove_all(sim->replies);
+    return testCheckConverges(vm, sim, 0, false);
+}
+
+
+static int
+testLies(const void *opaque)
+{
+    const testLie *lie = opaque;
+    virDomainObj *vm = testDomainNew(NULL);
+    g_autoptr(testSim) sim = testSimNew();
+    int ret = -1;
+
+    sim->target = sim->actual = 1ULL << 30;
+    if (vm) {
+        vm->def->memballoon->requested = 1 * GIB;
+        ret = testLieCheck(lie, vm, sim);
+    }
+
+    if (ret < 0)
+        fprintf(stderr, "with the reply %s\n", lie->reply);
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
+static int
+mymain(void)
+{
+    int ret = 0;
+    size_t i;
+
+    if (testInit() < 0)
+        return EXIT_FAILURE;
+
+    if (virTestRun("query-haprot", testParseSticks, NULL) < 0 ||
+        virTestRun("query-haprot, bad replies", testParseBadSticks, NULL) < 0 ||
+        virTestRun("query-hv-balloon", testParseInfo, NULL) < 0 ||
+        virTestRun("query-hv-balloon, free slots", testParseFreeSlots, NULL) < 0 ||
+        virTestRun("query-hv-balloon, bad texts", testParseBadText, NULL) < 0)
+        ret = -1;
+
+    RUN_ALL("", statsCases, testStats);
+
+    for (i = 0; i < G_N_ELEMENTS(lies); i++) {
+        g_autofree char *name = g_strdup_printf("%s: a reply that cannot be, %zu", lies[i].command, i);
+
+        if (virTestRun(name, testLies, &lies[i]) < 0)
+            ret = -1;
+    }
+
+    testCleanup();
+    return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+HVBALLOON_TEST_MAIN(mymain)
