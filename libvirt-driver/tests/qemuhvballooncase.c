@@ -58,24 +58,24 @@ testAct(const testCase *test,
 
 static int
 testCheckAfter(const testCase *test,
+               unsigned long long totalBefore,
                const virDomainObj *vm)
 {
     const qemuDomainObjPrivate *priv = vm->privateData;
+    unsigned long long total = test->total ? test->total : totalBefore;
+    unsigned long long requested =
+        test->requestedAfter ? test->requestedAfter : test->requested;
 
-    if (testCheckNumber("total", test->total, virDomainDefGetMemoryTotal(vm->def)) < 0 ||
+    if (testCheckNumber("total", total, virDomainDefGetMemoryTotal(vm->def)) < 0 ||
         testCheckNumber("boot", 1 * GIB, virDomainDefGetMemoryInitial(vm->def)) < 0 ||
-        testCheckNumber("requested", test->wanted, vm->def->memballoon->requested) < 0)
+        testCheckNumber("requested", requested, vm->def->memballoon->requested) < 0)
         return -1;
 
     if (test->current &&
         testCheckNumber("currentMemory", test->current, vm->def->mem.cur_balloon) < 0)
         return -1;
 
-    if (test->watched != priv->hvBalloonPending) {
-        fprintf(stderr, "it is %sgoing to be looked at again\n",
-                priv->hvBalloonPending ? "" : "not ");
-        return -1;
-    }
+    CHECK(test->polled == priv->hvBalloonPending, "polling");
 
     if (test->configTotal &&
         (testCheckNumber("stored total", test->configTotal,
@@ -101,8 +101,8 @@ testCaseDomainNew(const testCase *test)
     vm->def->memballoon->requested = test->requested;
     priv->hvBalloonKeepTotal = test->keepTotal;
     priv->hvBalloonUnmoved = test->unmoved;
-    if (test->stock)
-        testSetStock(vm);
+    if (test->fixed)
+        testSetFixed(vm);
     return vm;
 }
 
@@ -113,6 +113,7 @@ testCaseOnce(const void *opaque)
     const testCase *test = opaque;
     qemuMonitorTest *mon = NULL;
     virDomainObj *vm = NULL;
+    unsigned long long total;
     int ret = -1;
     int rc;
 
@@ -123,10 +124,11 @@ testCaseOnce(const void *opaque)
         !(mon = testMonitorNew(vm)))
         goto cleanup;
     testAddScript(mon, test->script);
+    total = virDomainDefGetMemoryTotal(vm->def);
 
     rc = testAct(test, vm);
     if (testCheckError(test->error, rc) == 0)
-        ret = testCheckAfter(test, vm);
+        ret = testCheckAfter(test, total, vm);
 
  cleanup:
     testMonitorEnd(vm, mon);
@@ -137,9 +139,9 @@ testCaseOnce(const void *opaque)
 
 
 /*
- * Every command fails once: each case that succeeds is played again for each of
- * its commands, against a simulated QEMU that lets it down just there. Nothing
- * is expected of one case in particular, but of all of them the same.
+ * Every command fails once: each case that succeeds is run again for each of its
+ * commands, against a simulated QEMU where that command fails. What is checked
+ * after that is the same for all cases.
  */
 
 typedef struct {
@@ -159,20 +161,20 @@ typedef struct {
 } testFailing;
 
 
-/* A case that can be played: it succeeds and says what QEMU has. */
+/* The case succeeds and its script says what QEMU has. */
 static bool
 testCanSimulate(const testCase *test)
 {
     const testExchange *step = test->script;
-    bool looks = false;
+    bool queries = false;
 
     for (; step && step->command; step++) {
         if (strstr(step->reply, "\"error\""))
             return false;
-        looks |= STREQ(step->command, "query-hv-balloon");
+        queries |= STREQ(step->command, "query-hv-balloon");
     }
 
-    return looks && !test->error;
+    return queries && !test->error;
 }
 
 
@@ -207,7 +209,7 @@ testFailingCheckResult(const testFailing *run,
                        int rc)
 {
     const testCase *test = run->test;
-    unsigned long long wish = testFailingIsSet(run) ? test->size : test->requested;
+    unsigned long long size = testFailingIsSet(run) ? test->size : test->requested;
     unsigned long long requested = vm->def->memballoon->requested;
 
     if (test->action == RECONCILE || test->action == RECONNECT) {
@@ -222,7 +224,7 @@ testFailingCheckResult(const testFailing *run,
               "failure: %s", virGetLastErrorMessage());
     }
 
-    CHECK(requested >= MIN(MIN(wish, test->requested), virDomainDefGetMemoryTotal(vm->def)),
+    CHECK(requested >= MIN(MIN(size, test->requested), virDomainDefGetMemoryTotal(vm->def)),
           "requested %llu KiB", requested);
     CHECK(requested <= MAX(test->requested, virDomainDefGetMemoryTotal(vm->def)),
           "requested %llu KiB", requested);
@@ -275,14 +277,15 @@ testFailingOnce(testFailing *run,
 }
 
 
-/* The next daemon knows of a request as soon as anything was done for it. */
+/* The next daemon knows of a request once anything was done for it. */
 static int
 testFailingCheckRemembered(const testFailing *run,
                            const virDomainObj *vm)
 {
     const char *name = g_ptr_array_index(run->sim->log, run->failAt);
 
-    if (testFailingIsSet(run) && (STREQ(name, "object-add") || STREQ(name, "device_add") || STREQ(name, "balloon")))
+    if (testFailingIsSet(run) &&
+        (STREQ(name, "object-add") || STREQ(name, "device_add") || STREQ(name, "balloon")))
         CHECK(vm->def->memballoon->requested == run->test->size,
               "remembered %llu KiB", vm->def->memballoon->requested);
 
@@ -344,7 +347,7 @@ testFailingRun(testFailing *run)
 }
 
 
-/* Does the simulated QEMU take the case for what it was written for? */
+/* The simulated QEMU gets the commands that the script has. */
 static int
 testFailingNothing(const testCase *test)
 {

@@ -26,20 +26,25 @@ typedef enum {
 /* All sizes in KiB. */
 typedef struct {
     const char *name;
+
+    /* before */
+    unsigned long long requested;
+    unsigned long long sticks[MAX_STICKS];  /* ua-haprotN, on demand */
+    unsigned long long keepTotal;
+    unsigned int unmoved;
+    bool fixed;                     /* QEMU has no sticks */
+
     testAction action;
     unsigned long long size;
-    unsigned long long requested;   /* before */
-    unsigned long long sticks[MAX_STICKS];   /* before, ua-haprotN, on demand */
-    unsigned long long keepTotal;   /* before */
-    bool stock;                     /* QEMU has no sticks */
-    unsigned int unmoved;           /* before */
     const testExchange *script;
+
+    /* after */
     const char *error;              /* part of the message, NULL: succeeds */
-    unsigned long long total;       /* after, live */
-    unsigned long long wanted;      /* <requested> after */
-    unsigned long long current;     /* <currentMemory> after, 0: not looked at */
-    bool watched;                   /* after: it is going to be looked at again */
-    unsigned long long configTotal; /* 0: not looked at */
+    unsigned long long total;       /* live, 0: as before */
+    unsigned long long requestedAfter;      /* 0: as before */
+    unsigned long long current;     /* <currentMemory>, 0: not checked */
+    bool polled;                    /* the next query of the balloon is scheduled */
+    unsigned long long configTotal; /* stored, 0: not checked */
     unsigned long long configCurrent;
 } testCase;
 

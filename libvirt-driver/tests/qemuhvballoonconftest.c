@@ -11,20 +11,14 @@
 #include "qemu/qemu_hotplug.h"
 #include "qemu/qemu_hvballoon.h"
 #include "qemu/qemu_hvballoon_conf.h"
-#include "qemumonitortestutils.h"
-#include "testutils.h"
-#include "testutilsqemu.h"
+#include "qemuhvballoontestutils.h"
 
 #define LIBVIRT_QEMU_MONITOR_PRIV_H_ALLOW
 #include "qemu/qemu_monitor_priv.h"
 
 #define VIR_FROM_THIS VIR_FROM_NONE
 
-#define GIB (1024ULL * 1024)
 #define TIB (1024 * GIB)
-
-static virQEMUDriver driver;
-static virQEMUCaps *caps;
 
 /* What a definition that a user gives is read with; one that libvirt stored, or
  * that comes with a migration or a saved guest; and that of a running guest. */
@@ -32,21 +26,11 @@ static virQEMUCaps *caps;
 #define STORED VIR_DOMAIN_DEF_PARSE_INACTIVE
 #define RUNNING 0
 
-#define STICK_AT(alias, gib, where) \
+#define XML_STICK_AT(alias, gib, where) \
     "<memory model='haprot'><target insert='on-demand'>" \
     "<size unit='GiB'>" gib "</size>" where "</target>" \
     "<alias name='" alias "'/></memory>"
-#define STICK(alias, gib) STICK_AT(alias, gib, "")
-
-#define EXPECT(what, ...) \
-    do { \
-        if (!(what)) { \
-            fprintf(stderr, "%s:%d: ", __FILE__, __LINE__); \
-            fprintf(stderr, __VA_ARGS__); \
-            fputc('\n', stderr); \
-            return -1; \
-        } \
-    } while (0)
+#define XML_STICK(alias, gib) XML_STICK_AT(alias, gib, "")
 
 
 /* @sizes: <maxMemory>, <memory>; @more: <cpu> and the like. */
@@ -69,19 +53,7 @@ testDefNew(const char *type,
                         "<memballoon model='hyperv'/>%s</devices></domain>",
                         type, maxMemory, memory, machine, more, devices);
 
-    return virDomainDefParseString(xml, driver.xmlopt, NULL, flags);
-}
-
-
-static int
-testExpectError(const char *text)
-{
-    const char *message = virGetLastErrorMessage();
-
-    EXPECT(virGetLastErrorCode() != VIR_ERR_OK && strstr(message, text),
-           "expected an error with '%s', got '%s'", text, message);
-    virResetLastError();
-    return 0;
+    return virDomainDefParseString(xml, testDriver.xmlopt, NULL, flags);
 }
 
 
@@ -165,9 +137,9 @@ testSpace(const void *opaque)
     if (!def)
         return -1;
 
-    rc = qemuHvBalloonCheckAddressSpace(def, caps, test->hostBits ? &host : NULL);
-    EXPECT((rc < 0) == (test->error != NULL), "%d: %s", rc, virGetLastErrorMessage());
-    return test->error ? testExpectError(test->error) : 0;
+    rc = qemuHvBalloonCheckAddressSpace(def, testCaps, test->hostBits ? &host : NULL);
+    CHECK((rc < 0) == (test->error != NULL), "%d: %s", rc, virGetLastErrorMessage());
+    return testCheckError(test->error, rc);
 }
 
 
@@ -182,8 +154,8 @@ testSpaceFix(const void *opaque G_GNUC_UNUSED)
     if (!def)
         return -1;
 
-    EXPECT(qemuHvBalloonCheckAddressSpace(def, caps, &host) < 0, "not refused");
-    EXPECT(!strstr(virGetLastErrorMessage(), "maxphysaddr"), "%s", virGetLastErrorMessage());
+    CHECK(qemuHvBalloonCheckAddressSpace(def, testCaps, &host) < 0, "not refused");
+    CHECK(!strstr(virGetLastErrorMessage(), "maxphysaddr"), "%s", virGetLastErrorMessage());
 
     addr.bits = 46;
     g_clear_pointer(&def, virDomainDefFree);
@@ -192,8 +164,8 @@ testSpaceFix(const void *opaque G_GNUC_UNUSED)
         return -1;
 
     virResetLastError();
-    EXPECT(qemuHvBalloonCheckAddressSpace(def, caps, &host) < 0, "not refused");
-    if (testExpectError("<maxphysaddr mode='passthrough'/>") < 0)
+    CHECK(qemuHvBalloonCheckAddressSpace(def, testCaps, &host) < 0, "not refused");
+    if (testCheckError("<maxphysaddr mode='passthrough'/>", -1) < 0)
         return -1;
 
     g_clear_pointer(&def, virDomainDefFree);
@@ -201,8 +173,8 @@ testSpaceFix(const void *opaque G_GNUC_UNUSED)
                            STORED | VIR_DOMAIN_DEF_PARSE_SKIP_VALIDATE)))
         return -1;
 
-    EXPECT(qemuHvBalloonCheckAddressSpace(def, caps, NULL) < 0, "not refused");
-    return testExpectError("<maxphysaddr mode='emulate' bits='41'/>");
+    CHECK(qemuHvBalloonCheckAddressSpace(def, testCaps, NULL) < 0, "not refused");
+    return testCheckError("<maxphysaddr mode='emulate' bits='41'/>", -1);
 }
 
 
@@ -222,24 +194,24 @@ typedef struct {
     size_t nmems;                   /* after */
 } testRedefineCase;
 
-#define TWO_STICKS STICK("ua-haprot0", "2") STICK("ua-haprot1", "1")
+#define TWO_STICKS XML_STICK("ua-haprot0", "2") XML_STICK("ua-haprot1", "1")
 
 static const testRedefineCase redefineCases[] = {
     { "the same", 5, TWO_STICKS, 0, "", 5, TWO_STICKS, 2, 2 },
     { "a lower <memory> is less of the driver's sticks", 5, TWO_STICKS, 0, "", 4, TWO_STICKS, 2, 1 },
-    { "and boot memory when they are gone", 3, STICK("ua-haprot0", "1"), 0, "", 2, STICK("ua-haprot0", "1"), 2, 0 },
+    { "and boot memory when they are gone", 3, XML_STICK("ua-haprot0", "1"), 0, "", 2, XML_STICK("ua-haprot0", "1"), 2, 0 },
     { "a higher one is boot memory", 5, TWO_STICKS, 0, "", 6, TWO_STICKS, 3, 2 },
-    { "a user's sticks stay", 6, TWO_STICKS STICK("ua-mine", "1"), 0, "", 3, TWO_STICKS STICK("ua-mine", "1"), 2, 1 },
-    { "or so", 6, TWO_STICKS STICK("ua-mine", "1"), 0, "", 5, TWO_STICKS STICK("ua-mine", "1"), 2, 2 },
-    { "who changes sticks too gets what is said", 6, STICK("ua-haprot0", "3"), 0, "", 4, TWO_STICKS, 1, 2 },
+    { "a user's sticks stay", 6, TWO_STICKS XML_STICK("ua-mine", "1"), 0, "", 3, TWO_STICKS XML_STICK("ua-mine", "1"), 2, 1 },
+    { "or so", 6, TWO_STICKS XML_STICK("ua-mine", "1"), 0, "", 5, TWO_STICKS XML_STICK("ua-mine", "1"), 2, 2 },
+    { "who changes sticks too gets what is said", 6, XML_STICK("ua-haprot0", "3"), 0, "", 4, TWO_STICKS, 1, 2 },
     { "no sticks", 2, "", 0, "", 1, "", 1, 0 },
     { "while it runs", 5, TWO_STICKS, 2, "", 4, TWO_STICKS, 2, 1 },
     { "live XML", 2, "", 5, TWO_STICKS, 4, TWO_STICKS, 2, 1 },
     { "live XML of a guest that was not stored", 0, "", 5, TWO_STICKS, 4, TWO_STICKS, 2, 1 },
     { "live XML, unchanged", 2, "", 5, TWO_STICKS, 5, TWO_STICKS, 2, 2 },
     { "unchanged, but the guest booted with more", 5, TWO_STICKS, 6, TWO_STICKS, 5, TWO_STICKS, 2, 2 },
-    { "who moves a stick gets what is said", 6, TWO_STICKS STICK_AT("ua-mine", "1", "<address base='0x200000000'/>"),
-      0, "", 5, TWO_STICKS STICK_AT("ua-mine", "1", "<address base='0x1c0000000'/>"), 1, 3 },
+    { "who moves a stick gets what is said", 6, TWO_STICKS XML_STICK_AT("ua-mine", "1", "<address base='0x200000000'/>"),
+      0, "", 5, TWO_STICKS XML_STICK_AT("ua-mine", "1", "<address base='0x1c0000000'/>"), 1, 3 },
 };
 
 
@@ -263,12 +235,12 @@ testRedefine(const void *opaque)
         vm.newDef = def;
     }
 
-    qemuHvBalloonRedefined(&driver, &vm, test->oldMemory > 0 ? old : NULL);
-    EXPECT(virDomainDefGetMemoryTotal(def) == test->memory * GIB,
+    qemuHvBalloonRedefined(&testDriver, &vm, test->oldMemory > 0 ? old : NULL);
+    CHECK(virDomainDefGetMemoryTotal(def) == test->memory * GIB,
            "total %llu KiB", virDomainDefGetMemoryTotal(def));
-    EXPECT(virDomainDefGetMemoryInitial(def) == test->boot * GIB,
+    CHECK(virDomainDefGetMemoryInitial(def) == test->boot * GIB,
            "boot memory %llu KiB", virDomainDefGetMemoryInitial(def));
-    EXPECT(def->nmems == test->nmems, "%zu sticks", def->nmems);
+    CHECK(def->nmems == test->nmems, "%zu sticks", def->nmems);
     return 0;
 }
 
@@ -280,18 +252,18 @@ testRedefineHugepages(const void *opaque G_GNUC_UNUSED)
 {
     const char *pages = "<memoryBacking><hugepages><page size='1' unit='GiB'/></hugepages></memoryBacking>";
     g_autoptr(virDomainDef) old =
-        testDefNew("kvm", "q35", 8 * GIB, 6 * GIB, pages, STICK("ua-haprot0", "4"), STORED);
+        testDefNew("kvm", "q35", 8 * GIB, 6 * GIB, pages, XML_STICK("ua-haprot0", "4"), STORED);
     g_autoptr(virDomainDef) def =
-        testDefNew("kvm", "q35", 8 * GIB, 5 * GIB + GIB / 2, pages, STICK("ua-haprot0", "4"), NEW);
+        testDefNew("kvm", "q35", 8 * GIB, 5 * GIB + GIB / 2, pages, XML_STICK("ua-haprot0", "4"), NEW);
     virDomainObj vm = { .def = def };
 
     if (!old || !def)
         return -1;
 
-    qemuHvBalloonRedefined(&driver, &vm, old);
-    EXPECT(def->nmems == 1 && def->mems[0]->size == 3 * GIB,
+    qemuHvBalloonRedefined(&testDriver, &vm, old);
+    CHECK(def->nmems == 1 && def->mems[0]->size == 3 * GIB,
            "%zu sticks, the first of %llu KiB", def->nmems, def->nmems ? def->mems[0]->size : 0);
-    EXPECT(virDomainDefGetMemoryTotal(def) == 5 * GIB + GIB / 2,
+    CHECK(virDomainDefGetMemoryTotal(def) == 5 * GIB + GIB / 2,
            "total %llu KiB", virDomainDefGetMemoryTotal(def));
     return 0;
 }
@@ -311,16 +283,16 @@ testStickAddress(const void *opaque G_GNUC_UNUSED)
     for (i = 0; i < G_N_ELEMENTS(reads); i++) {
         g_autoptr(virDomainDef) def =
             testDefNew("kvm", "q35", 8 * GIB, 4 * GIB, "",
-                       STICK_AT("ua-haprot3", "1", "<address base='0x180000000'/>")
-                       STICK_AT("ua-haprot", "1", "<address base='0x1c0000000'/>"),
+                       XML_STICK_AT("ua-haprot3", "1", "<address base='0x180000000'/>")
+                       XML_STICK_AT("ua-haprot", "1", "<address base='0x1c0000000'/>"),
                        reads[i].flags);
 
         if (!def)
             return -1;
 
-        EXPECT(def->mems[0]->target.haprot.address == reads[i].own,
+        CHECK(def->mems[0]->target.haprot.address == reads[i].own,
                "%zu: the driver's at 0x%llx", i, def->mems[0]->target.haprot.address);
-        EXPECT(def->mems[1]->target.haprot.address == 0x1c0000000,
+        CHECK(def->mems[1]->target.haprot.address == 0x1c0000000,
                "%zu: the user's at 0x%llx", i, def->mems[1]->target.haprot.address);
     }
 
@@ -357,11 +329,11 @@ testOtherModels(const void *opaque G_GNUC_UNUSED)
     for (i = 0; i < 2 * G_N_ELEMENTS(otherModels); i++) {
         unsigned int flags = i % 2 ? NEW : VIR_DOMAIN_DEF_PARSE_ABI_UPDATE;
         g_autoptr(virDomainDeviceDef) dev =
-            virDomainDeviceDefParse(otherModels[i / 2], def, driver.xmlopt, NULL, flags);
+            virDomainDeviceDefParse(otherModels[i / 2], def, testDriver.xmlopt, NULL, flags);
 
-        EXPECT(!dev, "'%s' is taken", otherModels[i / 2]);
-        if (testExpectError("of 524288 KiB cannot be used beside memory balloon model 'hyperv': "
-                            "'virsh setmem' adds memory up to <maxMemory>") < 0)
+        CHECK(!dev, "'%s' is taken", otherModels[i / 2]);
+        if (testCheckError("of 524288 KiB cannot be used beside memory balloon model 'hyperv': "
+                            "'virsh setmem' adds memory up to <maxMemory>", -1) < 0)
             return -1;
     }
 
@@ -381,9 +353,9 @@ testOtherModel(const void *opaque G_GNUC_UNUSED)
     if (!def)
         return -1;
 
-    dev = virDomainDeviceDefParse(xml, def, driver.xmlopt, NULL, NEW);
-    EXPECT(!dev, "taken");
-    return testExpectError("or another balloon");
+    dev = virDomainDeviceDefParse(xml, def, testDriver.xmlopt, NULL, NEW);
+    CHECK(!dev, "taken");
+    return testCheckError("or another balloon", -1);
 }
 
 
@@ -409,8 +381,8 @@ testOffered(const void *opaque G_GNUC_UNUSED)
         if (!domCaps)
             return -1;
 
-        qemuHvBalloonFillDomainCaps(caps, domCaps);
-        EXPECT(domCaps->memballoon.supported == machines[i].supported,
+        qemuHvBalloonFillDomainCaps(testCaps, domCaps);
+        CHECK(domCaps->memballoon.supported == machines[i].supported,
                "%s: %d", machines[i].machine, domCaps->memballoon.supported);
     }
 
@@ -463,18 +435,18 @@ testDetachScript(qemuMonitorTest *mon,
 static virDomainObj *
 testRunningNew(void)
 {
-    virDomainObj *vm = virDomainObjNew(driver.xmlopt);
+    virDomainObj *vm = virDomainObjNew(testDriver.xmlopt);
     qemuDomainObjPrivate *priv = vm->privateData;
 
-    priv->qemuCaps = virObjectRef(caps);
-    if (!(vm->def = testDefNew("kvm", "q35", 8 * GIB, 2 * GIB, "", STICK("ua-mine", "1"), RUNNING)) ||
-        qemuDomainAssignAddresses(vm->def, priv->qemuCaps, &driver, vm, true) < 0 ||
+    priv->qemuCaps = virObjectRef(testCaps);
+    if (!(vm->def = testDefNew("kvm", "q35", 8 * GIB, 2 * GIB, "", XML_STICK("ua-mine", "1"), RUNNING)) ||
+        qemuDomainAssignAddresses(vm->def, priv->qemuCaps, &testDriver, vm, true) < 0 ||
         qemuAssignDeviceAliases(vm->def) < 0) {
         virDomainObjEndAPI(&vm);
         return NULL;
     }
 
-    vm->def->id = 7;
+    vm->def->id = DOMAIN_ID;
     return vm;
 }
 
@@ -490,7 +462,7 @@ testDetach(const void *opaque)
     int rc = 0;
     int ret;
 
-    if (!vm || !(mon = qemuMonitorTestNew(driver.xmlopt, vm, NULL, NULL)))
+    if (!vm || !(mon = qemuMonitorTestNew(testDriver.xmlopt, vm, NULL, NULL)))
         return -1;
 
     priv = vm->privateData;
@@ -500,13 +472,13 @@ testDetach(const void *opaque)
     ret = testDetachScript(mon, test);
     dev.data.memory = vm->def->mems[0];
     if (ret == 0)
-        rc = qemuDomainDetachDeviceLive(vm, &dev, &driver, false);
+        rc = qemuDomainDetachDeviceLive(vm, &dev, &testDriver, false);
 
     if (rc == 0 || vm->def->nmems != 1) {
         fprintf(stderr, "it was removed\n");
         ret = -1;
     } else {
-        ret = testExpectError(test->error);
+        ret = testCheckError(test->error, -1);
     }
 
     virObjectLock(priv->mon);
@@ -518,33 +490,17 @@ testDetach(const void *opaque)
 }
 
 
-#define RUN_ALL(cases, function) \
-    for (i = 0; i < G_N_ELEMENTS(cases); i++) { \
-        if (virTestRun(cases[i].name, function, &cases[i]) < 0) \
-            ret = EXIT_FAILURE; \
-    }
-
 static int
 mymain(void)
 {
-    g_autoptr(GHashTable) latest = testQemuGetLatestCaps();
-    g_autoptr(GHashTable) capsCache = virHashNew(virObjectUnref);
-    g_autoptr(GHashTable) schemaCache = virHashNew((GDestroyNotify) g_hash_table_unref);
-    int ret = EXIT_SUCCESS;
-    size_t i;
+    int ret = 0;
 
-    if (qemuTestDriverInit(&driver) < 0)
+    if (testInit() < 0)
         return EXIT_FAILURE;
 
-    virEventRegisterDefaultImpl();
-    if (!(caps = testQemuGetRealCaps("x86_64", "10.0.0", "+hvballoon", latest,
-                                     capsCache, schemaCache, NULL)) ||
-        qemuTestCapsCacheInsert(driver.qemuCapsCache, caps) < 0)
-        return EXIT_FAILURE;
-
-    RUN_ALL(spaceCases, testSpace);
-    RUN_ALL(redefineCases, testRedefine);
-    RUN_ALL(detachCases, testDetach);
+    RUN_ALL("", spaceCases, testSpace);
+    RUN_ALL("", redefineCases, testRedefine);
+    RUN_ALL("", detachCases, testDetach);
 
     if (virTestRun("what the CPU could have", testSpaceFix, NULL) < 0 ||
         virTestRun("a lower <memory> with huge pages", testRedefineHugepages, NULL) < 0 ||
@@ -552,15 +508,10 @@ mymain(void)
         virTestRun("memory devices of other models", testOtherModels, NULL) < 0 ||
         virTestRun("a memory device of another model", testOtherModel, NULL) < 0 ||
         virTestRun("domain capabilities", testOffered, NULL) < 0)
-        ret = EXIT_FAILURE;
+        ret = -1;
 
-    virObjectUnref(caps);
-    qemuTestDriverFree(&driver);
-    return ret;
+    testCleanup();
+    return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-VIR_TEST_MAIN_PRELOAD(mymain,
-                      VIR_TEST_MOCK("virpci"),
-                      VIR_TEST_MOCK("domaincaps"),
-                      VIR_TEST_MOCK("virprocess"),
-                      VIR_TEST_MOCK("qemuhotplug"));
+HVBALLOON_TEST_MAIN(mymain)

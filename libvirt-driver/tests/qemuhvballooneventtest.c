@@ -27,14 +27,14 @@ typedef struct {
     const char *name;
     const char *events;
     const char *state;              /* of the stick */
-    unsigned long long requested;   /* KiB, as what follows */
+    unsigned long long requested;   /* KiB, as all sizes here */
     bool another;                   /* plugged by somebody else */
     bool vanished;                  /* the stick was removed by somebody else */
     bool busy;                      /* another job has the domain for a while */
 
-    size_t looks;                   /* how often QEMU is asked for its sticks */
+    /* after; @requested never changes */
+    size_t queries;                 /* for the sticks that QEMU has */
     unsigned long long total;
-    unsigned long long wanted;
     unsigned long long current;
 } testEventCase;
 
@@ -53,86 +53,86 @@ static const testEventCase eventCases[] = {
     {
         .name = "UNUSED: a stick that is not needed goes",
         .events = EVENT_STICK("UNUSED", "ua-haprot0"), .state = "unused", .requested = 1 * GIB,
-        .looks = 1, .total = 1 * GIB, .wanted = 1 * GIB, .current = 1 * GIB,
+        .queries = 1, .total = 1 * GIB, .current = 1 * GIB,
     },
     {
         .name = "UNUSED: a stick that is needed stays",
         .events = EVENT_STICK("UNUSED", "ua-haprot0"), .state = "unused", .requested = 2 * GIB,
-        .looks = 1, .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+        .queries = 1, .total = 2 * GIB, .current = 1 * GIB,
     },
     {
         .name = "INUSE: nothing changes",
         .events = EVENT_STICK("INUSE", "ua-haprot0"), .state = "inuse", .requested = 2 * GIB,
-        .looks = 1, .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+        .queries = 1, .total = 2 * GIB, .current = 1 * GIB,
     },
     {
         .name = "INUSE: a stick that somebody else plugged is adopted",
         .events = EVENT_STICK("INUSE", "ua-haprot1"), .state = "inuse", .requested = 3 * GIB, .another = true,
-        .looks = 1, .total = 3 * GIB, .wanted = 3 * GIB, .current = 3 * GIB,
+        .queries = 1, .total = 3 * GIB, .current = 3 * GIB,
     },
     {
         .name = "RESET: a stick that is not needed goes",
         .events = EVENT("RESET", ", \"data\": {\"guest\": true, \"reason\": \"guest-reset\"}"),
         .state = "unused", .requested = 1 * GIB,
-        .looks = 1, .total = 1 * GIB, .wanted = 1 * GIB, .current = 1 * GIB,
+        .queries = 1, .total = 1 * GIB, .current = 1 * GIB,
     },
     {
-        .name = "BALLOON_CHANGE: is what the guest has, and asks for nothing",
+        .name = "BALLOON_CHANGE: says what the guest has and requests nothing",
         .events = EVENT_ACTUAL("1610612736"), .state = "inuse", .requested = 2 * GIB,
-        .total = 2 * GIB, .wanted = 2 * GIB, .current = 1536 * 1024,
+        .total = 2 * GIB, .current = 1536 * 1024,
     },
     {
         .name = "BALLOON_CHANGE: not more than there is",
         .events = EVENT_ACTUAL("9223372036854775807"), .state = "inuse", .requested = 2 * GIB,
-        .total = 2 * GIB, .wanted = 2 * GIB, .current = 2 * GIB,
+        .total = 2 * GIB, .current = 2 * GIB,
     },
     {
         .name = "BALLOON_CHANGE: more than a number can be",
         .events = EVENT_ACTUAL("18446744073709551615"), .state = "inuse", .requested = 2 * GIB,
-        .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+        .total = 2 * GIB, .current = 1 * GIB,
     },
     {
         .name = "BALLOON_CHANGE: no number, a negative one, none at all",
         .events = EVENT_ACTUAL("\"much\"") "\r\n" EVENT_ACTUAL("-1") "\r\n"
                   EVENT("BALLOON_CHANGE", ", \"data\": {}"),
         .state = "inuse", .requested = 2 * GIB,
-        .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+        .total = 2 * GIB, .current = 1 * GIB,
     },
     {
         .name = "DEVICE_DELETED: a stick that somebody else removed is forgotten",
         .events = EVENT_DELETED("ua-haprot0"), .state = "unused", .requested = 1 * GIB, .vanished = true,
-        .total = 1 * GIB, .wanted = 1 * GIB, .current = 1 * GIB,
+        .total = 1 * GIB, .current = 1 * GIB,
     },
     {
         .name = "DEVICE_DELETED: a stick that is still there stays",
         .events = EVENT_DELETED("ua-haprot0"), .state = "inuse", .requested = 2 * GIB,
-        .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+        .total = 2 * GIB, .current = 1 * GIB,
     },
     {
-        .name = "DEVICE_DELETED: of what nobody knows",
+        .name = "DEVICE_DELETED: an unknown device",
         .events = EVENT_DELETED("../../victim") "\r\n" EVENT_DELETED("") "\r\n"
                   EVENT("DEVICE_DELETED", ", \"data\": {\"path\": \"/machine/peripheral/x\"}"),
         .state = "inuse", .requested = 2 * GIB,
-        .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+        .total = 2 * GIB, .current = 1 * GIB,
     },
     {
-        .name = "what an event says of a stick is not believed",
+        .name = "what an event says of a stick is not used",
         .events = EVENT("HV_BALLOON_HAPROT_UNUSED", ", \"data\": {\"id\": 5, \"addr\": -1, \"size\": 1e99}"),
         .state = "inuse", .requested = 2 * GIB,
-        .looks = 1, .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+        .queries = 1, .total = 2 * GIB, .current = 1 * GIB,
     },
     {
         .name = "events without data",
         .events = EVENT("HV_BALLOON_HAPROT_UNUSED", "") "\r\n" EVENT("BALLOON_CHANGE", "") "\r\n"
                   EVENT("DEVICE_DELETED", "") "\r\n" EVENT("MEMORY_DEVICE_SIZE_CHANGE", ""),
         .state = "inuse", .requested = 2 * GIB,
-        .looks = 1, .total = 2 * GIB, .wanted = 2 * GIB, .current = 1 * GIB,
+        .queries = 1, .total = 2 * GIB, .current = 1 * GIB,
     },
     {
-        .name = "a domain that is busy is looked at later, and once for many events",
+        .name = "a busy domain is queried later, and once for many events",
         .events = TIMES4(TIMES4(EVENT_STICK("UNUSED", "ua-haprot0"))),
         .state = "unused", .requested = 1 * GIB, .busy = true,
-        .looks = 1, .total = 1 * GIB, .wanted = 1 * GIB, .current = 1 * GIB,
+        .queries = 1, .total = 1 * GIB, .current = 1 * GIB,
     },
 };
 
@@ -147,18 +147,18 @@ testWorkerIsIdle(void)
 }
 
 
-/* The event loop and the worker have the domain until QEMU was asked @looks times
- * and nothing is left to be done. */
+/* The event loop and the worker have the domain until the sticks were queried
+ * @queries times and nothing is left to be done. */
 static void
 testWaitForWorker(virDomainObj *vm,
                   const testSim *sim,
-                  size_t looks)
+                  size_t queries)
 {
     size_t i;
 
     virObjectUnlock(vm);
     for (i = 0; i < 6000; i++) {
-        if (testWorkerIsIdle() && testSimCount(sim, "query-haprot") >= looks)
+        if (testWorkerIsIdle() && testSimCount(sim, "query-haprot") >= queries)
             break;
         g_usleep(10 * 1000);
     }
@@ -212,7 +212,7 @@ testEventRun(const testEventCase *test,
              virDomainObj *vm,
              testSim *sim)
 {
-    size_t looks;
+    size_t queries;
 
     if (test->busy && virDomainObjBeginJob(vm, VIR_JOB_MODIFY) < 0)
         return -1;
@@ -225,15 +225,15 @@ testEventRun(const testEventCase *test,
         virDomainObjEndJob(vm);
     }
 
-    testWaitForWorker(vm, sim, test->looks);
-    looks = testSimCount(sim, "query-haprot");
+    testWaitForWorker(vm, sim, test->queries);
+    queries = testSimCount(sim, "query-haprot");
 
-    CHECK(looks == test->looks, "%zu looks", looks);
+    CHECK(queries == test->queries, "%zu queries", queries);
     CHECK(vm->def->mem.cur_balloon == test->current,
           "current %llu KiB", vm->def->mem.cur_balloon);
     CHECK(virDomainDefGetMemoryTotal(vm->def) == test->total,
           "total %llu KiB", virDomainDefGetMemoryTotal(vm->def));
-    CHECK(vm->def->memballoon->requested == test->wanted,
+    CHECK(vm->def->memballoon->requested == test->requested,
           "requested %llu KiB", vm->def->memballoon->requested);
 
     return testCheckDefinition(vm) < 0 ? -1 : testCheckTruth(vm, sim);

@@ -12,134 +12,67 @@
 #define VIR_FROM_THIS VIR_FROM_NONE
 
 
+/* As far as libvirt knows, the guest has 1 GiB before. */
+#define FIXED .fixed = true, .sticks = { 7 * GIB }
+
 static const testCase cases[] = {
-    /* On a QEMU without sticks, ua-haprot0 is the balloon's own memory. The guest
-     * has 1 GiB as far as libvirt knows before. */
-    {
-        .name = "stock: setmem is one command, and what comes of it is watched",
-        .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB, .sticks = { 7 * GIB },
-        .stock = true, .unmoved = 5,
-        .script = (const testExchange[]) { BALLOON(THREE, OK), { } },
-        .total = 8 * GIB, .wanted = 3 * GIB, .watched = true,
-    },
-    {
-        .name = "stock: setmem above maxMemory",
-        .action = SET_LIVE, .size = 8 * GIB + 1, .requested = 1 * GIB, .sticks = { 7 * GIB },
-        .stock = true,
-        .error = "above <maxMemory> 8388608 KiB",
-        .total = 8 * GIB, .wanted = 1 * GIB,
-    },
-    {
-        .name = "stock: setmem below minimum",
-        .action = SET_LIVE, .size = 512 * 1024 - 1, .requested = 1 * GIB, .sticks = { 7 * GIB },
-        .stock = true,
-        .error = "<minimum> of the balloon, 524288 KiB",
-        .total = 8 * GIB, .wanted = 1 * GIB,
-    },
-    {
-        .name = "stock: setmaxmem has nothing to do",
-        .action = SETMAX_LIVE, .size = 2 * GIB, .requested = 1 * GIB, .sticks = { 7 * GIB },
-        .stock = true,
-        .total = 8 * GIB, .wanted = 1 * GIB,
-    },
-    {
-        .name = "stock: setmaxmem above maxMemory",
-        .action = SETMAX_LIVE, .size = 8 * GIB + 1, .requested = 1 * GIB, .sticks = { 7 * GIB },
-        .stock = true,
-        .error = "above <maxMemory>",
-        .total = 8 * GIB, .wanted = 1 * GIB,
-    },
-    {
-        .name = "stock: a guest that starts is watched",
-        .action = START, .requested = 1 * GIB, .sticks = { 7 * GIB },
-        .stock = true,
-        .total = 8 * GIB, .wanted = 1 * GIB, .watched = true,
-    },
-    {
-        .name = "a guest that starts is not, where QEMU tells",
-        .action = START, .requested = 1 * GIB,
-        .total = 1 * GIB, .wanted = 1 * GIB,
-    },
-    {
-        .name = "stock: a guest at its target is left alone",
-        .action = RECONCILE, .requested = 1 * GIB, .sticks = { 7 * GIB },
-        .stock = true,
-        .script = (const testExchange[]) { { "query-balloon", NULL, ACTUAL }, { } },
-        .total = 8 * GIB, .wanted = 1 * GIB, .current = 1 * GIB,
-    },
-    {
-        .name = "stock: a target that is no whole page is reached",
-        .action = RECONCILE, .requested = 1 * GIB + 1, .sticks = { 7 * GIB },
-        .stock = true,
-        .script = (const testExchange[]) { { "query-balloon", NULL, ACTUAL }, { } },
-        .total = 8 * GIB, .wanted = 1 * GIB + 1, .current = 1 * GIB,
-    },
-    {
-        .name = "stock: a guest on its way is watched",
-        .action = RECONCILE, .requested = 3 * GIB, .sticks = { 7 * GIB },
-        .stock = true,
-        .script = (const testExchange[]) {
-            { "query-balloon", NULL, "{\"return\": {\"actual\": " TWO "}}" }, { } },
-        .total = 8 * GIB, .wanted = 3 * GIB, .current = 2 * GIB, .watched = true,
-    },
-    {
-        .name = "stock: a guest that has not moved is told again",
-        .action = RECONCILE, .requested = 3 * GIB, .sticks = { 7 * GIB },
-        .stock = true,
-        .script = (const testExchange[]) {
-            { "query-balloon", NULL, ACTUAL }, BALLOON(THREE, OK), { } },
-        .total = 8 * GIB, .wanted = 3 * GIB, .current = 1 * GIB, .watched = true,
-    },
-    {
-        .name = "stock: and not each time",
-        .action = RECONCILE, .requested = 3 * GIB, .sticks = { 7 * GIB },
-        .stock = true, .unmoved = 2,
-        .script = (const testExchange[]) { { "query-balloon", NULL, ACTUAL }, { } },
-        .total = 8 * GIB, .wanted = 3 * GIB, .current = 1 * GIB, .watched = true,
-    },
-    {
-        .name = "stock: but for ever",
-        .action = RECONCILE, .requested = 3 * GIB, .sticks = { 7 * GIB },
-        .stock = true, .unmoved = 191,
-        .script = (const testExchange[]) {
-            { "query-balloon", NULL, ACTUAL }, BALLOON(THREE, OK), { } },
-        .total = 8 * GIB, .wanted = 3 * GIB, .current = 1 * GIB, .watched = true,
-    },
-    {
-        .name = "stock: a query that fails is no error",
-        .action = RECONCILE, .requested = 1 * GIB, .sticks = { 7 * GIB },
-        .stock = true,
-        .script = (const testExchange[]) { { "query-balloon", NULL, FAIL("out of order") }, { } },
-        .total = 8 * GIB, .wanted = 1 * GIB, .current = 1 * GIB,
-    },
-    {
-        .name = "stock: no stick is plugged",
-        .action = PLUG, .requested = 1 * GIB, .sticks = { 7 * GIB }, .stock = true,
-        .error = "lacks the 'mem-haprot' device",
-        .total = 8 * GIB, .wanted = 1 * GIB,
-    },
-    {
-        .name = "stock: no stick is unplugged",
-        .action = UNPLUG, .requested = 1 * GIB, .sticks = { 7 * GIB }, .stock = true,
-        .error = "lacks the 'mem-haprot' device",
-        .total = 8 * GIB, .wanted = 1 * GIB,
-    },
-    {
-        .name = "stock: no migration",
-        .action = MIGRATE, .requested = 1 * GIB, .sticks = { 7 * GIB }, .stock = true,
-        .error = "cannot be migrated, saved or snapshotted",
-        .total = 8 * GIB, .wanted = 1 * GIB,
-    },
+    { .name = "fixed backend: setmem is one command, and the balloon is polled", FIXED,
+      .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB, .unmoved = 5,
+      .script = SCRIPT(BALLOON(THREE, OK)), .requestedAfter = 3 * GIB, .polled = true },
+    { .name = "fixed backend: setmem above maxMemory", FIXED,
+      .action = SET_LIVE, .size = 8 * GIB + 1, .requested = 1 * GIB,
+      .error = "above <maxMemory> 8388608 KiB" },
+    { .name = "fixed backend: setmem below minimum", FIXED,
+      .action = SET_LIVE, .size = 512 * 1024 - 1, .requested = 1 * GIB,
+      .error = "<minimum> of the balloon, 524288 KiB" },
+    { .name = "fixed backend: setmaxmem has nothing to do", FIXED,
+      .action = SETMAX_LIVE, .size = 2 * GIB, .requested = 1 * GIB },
+    { .name = "fixed backend: setmaxmem above maxMemory", FIXED,
+      .action = SETMAX_LIVE, .size = 8 * GIB + 1, .requested = 1 * GIB,
+      .error = "above <maxMemory>" },
+    { .name = "fixed backend: a guest that starts is polled", FIXED,
+      .action = START, .requested = 1 * GIB, .polled = true },
+    { .name = "a guest that starts is not polled where QEMU sends events",
+      .action = START, .requested = 1 * GIB },
+    { .name = "fixed backend: a guest at its target is left alone", FIXED,
+      .action = RECONCILE, .requested = 1 * GIB,
+      .script = SCRIPT(QUERY_BALLOON), .current = 1 * GIB },
+    { .name = "fixed backend: a target that is no whole page is reached", FIXED,
+      .action = RECONCILE, .requested = 1 * GIB + 1,
+      .script = SCRIPT(QUERY_BALLOON), .current = 1 * GIB },
+    { .name = "fixed backend: a guest on its way is polled", FIXED,
+      .action = RECONCILE, .requested = 3 * GIB,
+      .script = SCRIPT({ "query-balloon", NULL, "{\"return\": {\"actual\": " TWO "}}" }),
+      .current = 2 * GIB, .polled = true },
+    { .name = "fixed backend: the target is resent to a guest that has not moved", FIXED,
+      .action = RECONCILE, .requested = 3 * GIB,
+      .script = SCRIPT(QUERY_BALLOON, BALLOON(THREE, OK)), .current = 1 * GIB, .polled = true },
+    { .name = "fixed backend: but not each time", FIXED,
+      .action = RECONCILE, .requested = 3 * GIB, .unmoved = 2,
+      .script = SCRIPT(QUERY_BALLOON), .current = 1 * GIB, .polled = true },
+    { .name = "fixed backend: and without end", FIXED,
+      .action = RECONCILE, .requested = 3 * GIB, .unmoved = 191,
+      .script = SCRIPT(QUERY_BALLOON, BALLOON(THREE, OK)), .current = 1 * GIB, .polled = true },
+    { .name = "fixed backend: a query that fails is no error", FIXED,
+      .action = RECONCILE, .requested = 1 * GIB,
+      .script = SCRIPT({ "query-balloon", NULL, FAIL("out of order") }), .current = 1 * GIB },
+    { .name = "fixed backend: no stick is plugged", FIXED,
+      .action = PLUG, .requested = 1 * GIB, .error = "lacks the 'mem-haprot' device" },
+    { .name = "fixed backend: no stick is unplugged", FIXED,
+      .action = UNPLUG, .requested = 1 * GIB, .error = "lacks the 'mem-haprot' device" },
+    { .name = "fixed backend: no migration", FIXED,
+      .action = MIGRATE, .requested = 1 * GIB,
+      .error = "cannot be migrated, saved or snapshotted" },
 };
 
 
-/* One timer, however much happens while it runs. */
+/* However much happens while it runs. */
 static int
 testPollOnce(const void *opaque G_GNUC_UNUSED)
 {
-    const testExchange script[] = { { "query-balloon", NULL, ACTUAL }, { } };
+    const testExchange script[] = { QUERY_BALLOON, { } };
     const unsigned long long sticks[MAX_STICKS] = { 2 * GIB };
-    virDomainObj *vm = testDomainNewFrom(DOMAIN_XML("1", "", ""), testStockCaps, sticks);
+    virDomainObj *vm = testDomainNewFrom(DOMAIN_XML("1", "", ""), testFixedCaps, sticks);
     qemuDomainObjPrivate *priv;
     int ret = -1;
 
@@ -167,7 +100,7 @@ mymain(void)
     if (testInit() < 0)
         return EXIT_FAILURE;
 
-    if (virTestRun("a QEMU without sticks is looked at once a time", testPollOnce, NULL) < 0)
+    if (virTestRun("one timer polls a QEMU without sticks", testPollOnce, NULL) < 0)
         ret = -1;
 
     if (testCasesRun(cases, G_N_ELEMENTS(cases)) < 0)

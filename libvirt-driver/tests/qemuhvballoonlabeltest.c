@@ -17,15 +17,15 @@
 
 
 /*
- * What QEMU may open: a stick of the driver's is labelled, and is made known to
- * the domain's cgroup and namespace, as any memory device. The functions below
+ * What QEMU may open: a stick of the driver's is labelled, and is added to the
+ * domain's cgroup and namespace, as any memory device is. The functions below
  * are called in place of the driver's.
  */
 
 typedef struct {
     const char *name;
     const char *backing;            /* XML */
-    const char *paths;              /* that are labelled before, one a line */
+    const char *paths;              /* that are labelled before, one per line */
 } testLabelCase;
 
 static const char *const testSteps[] = { "namespace", "cgroup", "label" };
@@ -168,7 +168,7 @@ testLabelSet(virDomainObj *vm,
 }
 
 
-/* The guest was started anew, with less. */
+/* The guest was restarted, with less memory. */
 static int
 testLabelRemove(virDomainObj *vm,
                 testSim *sim)
@@ -197,7 +197,7 @@ testLabelRemove(virDomainObj *vm,
 }
 
 
-/* One step fails: those before it are undone and QEMU is not bothered. */
+/* One step fails: those before it are undone and QEMU gets no command. */
 static int
 testLabelFails(virDomainObj *vm,
                testSim *sim)

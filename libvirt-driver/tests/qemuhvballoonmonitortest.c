@@ -16,7 +16,7 @@
 
 
 /*
- * What QEMU says, alone
+ * Replies, one at a time
  */
 
 static int
@@ -47,6 +47,49 @@ static int
 testGetInfo(qemuMonitor *mon, void **data)
 {
     return qemuMonitorGetHvBalloonInfo(mon, (qemuMonitorHvBalloonInfo **)data);
+}
+
+
+/* None of @replies is accepted. */
+static int
+testRefuseReplies(const char *command,
+                  int (*parse)(qemuMonitor *mon, void **data),
+                  GDestroyNotify clear,
+                  const char *const *replies,
+                  size_t nreplies)
+{
+    size_t i;
+
+    for (i = 0; i < nreplies; i++) {
+        void *data = NULL;
+
+        if (testParse(command, replies[i], parse, &data) == 0) {
+            fprintf(stderr, "accepted: %s\n", replies[i]);
+            clear(data);
+            return -1;
+        }
+    }
+
+    virResetLastError();
+    return 0;
+}
+
+
+static int
+testRefuseSticks(const char *const *replies,
+                 size_t nreplies)
+{
+    return testRefuseReplies("query-haprot", testGetSticks,
+                             (GDestroyNotify)g_ptr_array_unref, replies, nreplies);
+}
+
+
+static int
+testRefuseInfo(const char *const *replies,
+               size_t nreplies)
+{
+    return testRefuseReplies("query-hv-balloon", testGetInfo,
+                             (GDestroyNotify)qemuMonitorHvBalloonInfoFree, replies, nreplies);
 }
 
 
@@ -88,9 +131,9 @@ testParseSticks(const void *opaque G_GNUC_UNUSED)
 
 
 static int
-testParseBadSticks(const void *opaque G_GNUC_UNUSED)
+testParseInvalidSticks(const void *opaque G_GNUC_UNUSED)
 {
-    const char *const bad[] = {
+    const char *const invalid[] = {
         "{\"return\": [{}]}",
         "{\"return\": [3]}",
         "{\"return\": {}}",
@@ -98,36 +141,25 @@ testParseBadSticks(const void *opaque G_GNUC_UNUSED)
         "{\"return\": [" STICK("0", BASE, "-1", "idle", "0", "0") "]}",
         "{\"return\": [" STICK("0", BASE, ONE, "idle", TWO, "0") "]}",
         "{\"return\": [" STICK("0", BASE, ONE, "idle", "0", ONE) "]}",
-        "{\"return\": [" STICK("0", BASE, ONE, "idle", "0", "0") "," STICK("0", BASE2, ONE, "idle", "0", "0") "]}",
-        "{\"return\": [" STICK("0", BASE, TWO, "idle", "0", "0") "," STICK("1", BASE2, ONE, "idle", "0", "0") "]}",
-        "{\"return\": [" STICK("0", BASE2, ONE, "idle", "0", "0") "," STICK("1", BASE, ONE, "idle", "0", "0") "]}",
+        "{\"return\": [" IDLE("0", BASE, ONE) "," IDLE("0", BASE2, ONE) "]}",
+        "{\"return\": [" IDLE("0", BASE, TWO) "," IDLE("1", BASE2, ONE) "]}",
+        "{\"return\": [" IDLE("0", BASE2, ONE) "," IDLE("1", BASE, ONE) "]}",
         "{\"return\": [" STICK("0", "18446744073709547520", ONE, "idle", "0", "0") "]}",
         "{\"return\": [" STICK("0<x>", BASE, ONE, "idle", "0", "0") "]}",
         "{\"return\": [" STICK("0\\n", BASE, ONE, "idle", "0", "0") "]}",
         "{\"return\": [" STICK("0", "\"x\"", ONE, "idle", "0", "0") "]}",
         FAIL("no"),
     };
-    size_t i;
 
-    for (i = 0; i < G_N_ELEMENTS(bad); i++) {
-        g_autoptr(GPtrArray) sticks = NULL;
-
-        if (testParse("query-haprot", bad[i], testGetSticks, (void **)&sticks) == 0) {
-            fprintf(stderr, "accepted: %s\n", bad[i]);
-            return -1;
-        }
-    }
-
-    virResetLastError();
-    return 0;
+    return testRefuseSticks(invalid, G_N_ELEMENTS(invalid));
 }
 
 
 static int
 testParseInfo(const void *opaque G_GNUC_UNUSED)
 {
+    const char *const invalid[] = { "{\"return\": {\"connected\": true}}" };
     g_autoptr(qemuMonitorHvBalloonInfo) info = NULL;
-    g_autoptr(qemuMonitorHvBalloonInfo) none = NULL;
 
     if (testParse("query-hv-balloon", INFO(TWO, ONE), testGetInfo, (void **)&info) < 0)
         return -1;
@@ -138,19 +170,14 @@ testParseInfo(const void *opaque G_GNUC_UNUSED)
         info->freeSlots != QEMU_HVBALLOON_UNLIMITED)
         return -1;
 
-    if (testParse("query-hv-balloon", "{\"return\": {\"connected\": true}}",
-                  testGetInfo, (void **)&none) == 0)
-        return -1;
-
-    virResetLastError();
-    return 0;
+    return testRefuseInfo(invalid, G_N_ELEMENTS(invalid));
 }
 
 
 static int
 testParseFreeSlots(const void *opaque G_GNUC_UNUSED)
 {
-    const char *const bad[] = {
+    const char *const invalid[] = {
         INFO_SLOTS("4294967296", ONE, ONE),
         INFO_SLOTS("-1", ONE, ONE),
         INFO_SLOTS("1.5", ONE, ONE),
@@ -158,49 +185,34 @@ testParseFreeSlots(const void *opaque G_GNUC_UNUSED)
         INFO_SLOTS("null", ONE, ONE),
     };
     g_autoptr(qemuMonitorHvBalloonInfo) info = NULL;
-    size_t i;
 
     if (testParse("query-hv-balloon", INFO_SLOTS("61", ONE, ONE),
                   testGetInfo, (void **)&info) < 0 ||
         info->freeSlots != 61)
         return -1;
 
-    for (i = 0; i < G_N_ELEMENTS(bad); i++) {
-        g_autoptr(qemuMonitorHvBalloonInfo) none = NULL;
-
-        if (testParse("query-hv-balloon", bad[i], testGetInfo, (void **)&none) == 0) {
-            fprintf(stderr, "accepted: %s\n", bad[i]);
-            return -1;
-        }
-    }
-
-    virResetLastError();
-    return 0;
+    return testRefuseInfo(invalid, G_N_ELEMENTS(invalid));
 }
 
 
 /* A string of a reply reaches clients, so it has to be one that can be shown. */
 static int
-testParseBadText(const void *opaque G_GNUC_UNUSED)
+testParseInvalidText(const void *opaque G_GNUC_UNUSED)
 {
     g_autofree char *longer = g_strnfill(1025, 'x');
-    const char *const bad[] = { "two\\nlines", "\\u001b[2J", "\\u00e9", longer };
+    const char *const invalid[] = { "two\\nlines", "\\u001b[2J", "\\u00e9", longer };
     size_t i;
 
-    for (i = 0; i < G_N_ELEMENTS(bad); i++) {
-        g_autoptr(qemuMonitorHvBalloonInfo) info = NULL;
+    for (i = 0; i < G_N_ELEMENTS(invalid); i++) {
         g_autofree char *reply =
             g_strdup_printf("{\"return\": {\"connected\": true, \"alignment\": 0, \"state\": \"idle\","
                             " \"target\": 0, \"actual\": 0, \"capacity\": 0, \"released\": 0,"
-                            " \"ghosts\": 0, \"last-error\": \"%s\"}}", bad[i]);
+                            " \"ghosts\": 0, \"last-error\": \"%s\"}}", invalid[i]);
 
-        if (testParse("query-hv-balloon", reply, testGetInfo, (void **)&info) == 0) {
-            fprintf(stderr, "accepted: %s\n", reply);
+        if (testRefuseInfo((const char *const *)&reply, 1) < 0)
             return -1;
-        }
     }
 
-    virResetLastError();
     return 0;
 }
 
@@ -213,7 +225,7 @@ testParseBadText(const void *opaque G_GNUC_UNUSED)
 typedef struct {
     const char *name;
     bool live;
-    bool stock;
+    bool fixed;
     unsigned long long sticks[MAX_STICKS];
     const testExchange *script;
     const char *fields;             /* lines "name=value" */
@@ -223,7 +235,7 @@ static const testStatsCase statsCases[] = {
     {
         .name = "stats of a running guest, of one moment",
         .live = true, .sticks = { 1 * GIB },
-        .script = (const testExchange[]) {
+        .script = SCRIPT(
             { "query-hv-balloon", NULL,
               "{\"return\": {\"connected\": true, \"alignment\": 134217728, \"state\": \"floor\","
               " \"target\": " ONE ", \"actual\": " TWO ", \"capacity\": " THREE ","
@@ -232,8 +244,7 @@ static const testStatsCase statsCases[] = {
               " {\"qom-path\": \"/machine/unattached/device[3]\", \"memdev\": \"plain\","
               "  \"addr\": " BASE2 ", \"size\": " ONE ", \"insert\": \"now\","
               "  \"state\": \"idle\", \"added\": 0, \"released\": 0}],"
-              " \"last-error\": \"the guest keeps the rest\"}}" },
-            { } },
+              " \"last-error\": \"the guest keeps the rest\"}}" }),
         .fields =
             "balloon.current=2097152\n"
             "balloon.hyperv.requested=1048576\n"
@@ -264,11 +275,10 @@ static const testStatsCase statsCases[] = {
     {
         .name = "stats of a QEMU that tells of sticks apart",
         .live = true, .sticks = { 1 * GIB },
-        .script = (const testExchange[]) {
+        .script = SCRIPT(
             { "query-hv-balloon", NULL, INFO(ONE, TWO) },
             { "query-haprot", NULL,
-              "{\"return\": [" STICK("0", BASE, ONE, "inuse", ONE, "4096") "]}" },
-            { } },
+              "{\"return\": [" STICK("0", BASE, ONE, "inuse", ONE, "4096") "]}" }),
         .fields =
             "balloon.current=2097152\n"
             "balloon.hyperv.requested=1048576\n"
@@ -302,7 +312,7 @@ static const testStatsCase statsCases[] = {
     },
     {
         .name = "stats of a QEMU without sticks, which is not asked",
-        .live = true, .stock = true, .sticks = { 7 * GIB },
+        .live = true, .fixed = true, .sticks = { 7 * GIB },
         .fields =
             "balloon.current=1048576\n"
             "balloon.hyperv.requested=1048576\n"
@@ -313,11 +323,11 @@ static const testStatsCase statsCases[] = {
             "balloon.hyperv.stick.count=1\n",
     },
     {
-        .name = "stats of a QEMU that does not answer as it should",
+        .name = "stats of a QEMU whose reply is invalid",
         .live = true,
-        .script = (const testExchange[]) {
+        .script = SCRIPT(
             { "query-hv-balloon", NULL, INFO(ONE, ONE) },
-            { "query-haprot", NULL, "{\"return\": [{}]}" }, { } },
+            { "query-haprot", NULL, "{\"return\": [{}]}" }),
         .fields =
             "balloon.current=1048576\n"
             "balloon.hyperv.requested=1048576\n"
@@ -363,8 +373,8 @@ testStats(const void *opaque)
     if (!(vm = testDomainNew(test->sticks)))
         return -1;
     vm->def->memballoon->requested = 1 * GIB;
-    if (test->stock)
-        testSetStock(vm);
+    if (test->fixed)
+        testSetFixed(vm);
 
     if (!(mon = testMonitorNew(vm)))
         goto cleanup;
@@ -386,24 +396,24 @@ testStats(const void *opaque)
 
 
 /*
- * A QEMU that does what it is told and says what cannot be, while a guest of
+ * A QEMU that does what it is told but sends an invalid reply, while a guest of
  * 1 GiB is to have 3 GiB
  */
 
 typedef struct {
     const char *command;
     const char *reply;
-} testLie;
+} testReply;
 
-#define LIE_INFO(alignment, target, actual) \
+#define REPLY_INFO(alignment, target, actual) \
     "{\"return\": {\"connected\": true, \"alignment\": " alignment ", \"state\": \"idle\"," \
     " \"target\": " target ", \"actual\": " actual ", \"capacity\": 0, \"released\": 0, \"ghosts\": 0}}"
-#define LIE_DEVICE(id, addr, size) \
+#define REPLY_DEVICE(id, addr, size) \
     "{\"type\": \"mem-haprot\", \"data\": {" id "\"memaddr\": " addr ", \"size\": " size "," \
     " \"memdev\": \"/objects/memua-haprot0\"}}"
-#define LIE_ID "\"id\": \"ua-haprot0\", "
+#define REPLY_ID "\"id\": \"ua-haprot0\", "
 
-static const testLie lies[] = {
+static const testReply invalidReplies[] = {
     { "query-balloon", "{\"return\": {\"actual\": 9223372036854775807}}" },
     { "query-balloon", "{\"return\": {\"actual\": 18446744073709551615}}" },
     { "query-balloon", "{\"return\": {\"actual\": 0}}" },
@@ -417,20 +427,20 @@ static const testLie lies[] = {
     { "query-memory-devices", "{\"return\": [{}]}" },
     { "query-memory-devices", "{\"return\": [{\"type\": \"mem-haprot\"}]}" },
     { "query-memory-devices", "{\"return\": [{\"type\": \"none\", \"data\": {}}]}" },
-    { "query-memory-devices", "{\"return\": [" LIE_DEVICE("", BASE, TWO) "]}" },
-    { "query-memory-devices", "{\"return\": [" LIE_DEVICE("\"id\": 7, ", BASE, TWO) "]}" },
-    { "query-memory-devices", "{\"return\": [" LIE_DEVICE(LIE_ID, "-1", TWO) "]}" },
-    { "query-memory-devices", "{\"return\": [" LIE_DEVICE(LIE_ID, "18446744073709551615", TWO) "]}" },
-    { "query-memory-devices", "{\"return\": [" LIE_DEVICE(LIE_ID, "9223372036854775807", TWO) "]}" },
-    { "query-memory-devices", "{\"return\": [" LIE_DEVICE(LIE_ID, "\"there\"", TWO) "]}" },
-    { "query-memory-devices", "{\"return\": [" LIE_DEVICE(LIE_ID, BASE, "18446744073709551615") "]}" },
-    { "query-memory-devices", "{\"return\": [" LIE_DEVICE(LIE_ID, BASE, TWO) ","
-                                               LIE_DEVICE(LIE_ID, BASE2, TWO) "]}" },
-    { "query-hv-balloon", LIE_INFO("9223372036854775807", ONE, ONE) },
-    { "query-hv-balloon", LIE_INFO("1", "0", "0") },
-    { "query-hv-balloon", LIE_INFO("0", "9223372036854775807", "9223372036854775807") },
-    { "query-hv-balloon", LIE_INFO("-1", ONE, ONE) },
-    { "query-hv-balloon", LIE_INFO(ONE, "18446744073709551615", ONE) },
+    { "query-memory-devices", "{\"return\": [" REPLY_DEVICE("", BASE, TWO) "]}" },
+    { "query-memory-devices", "{\"return\": [" REPLY_DEVICE("\"id\": 7, ", BASE, TWO) "]}" },
+    { "query-memory-devices", "{\"return\": [" REPLY_DEVICE(REPLY_ID, "-1", TWO) "]}" },
+    { "query-memory-devices", "{\"return\": [" REPLY_DEVICE(REPLY_ID, "18446744073709551615", TWO) "]}" },
+    { "query-memory-devices", "{\"return\": [" REPLY_DEVICE(REPLY_ID, "9223372036854775807", TWO) "]}" },
+    { "query-memory-devices", "{\"return\": [" REPLY_DEVICE(REPLY_ID, "\"there\"", TWO) "]}" },
+    { "query-memory-devices", "{\"return\": [" REPLY_DEVICE(REPLY_ID, BASE, "18446744073709551615") "]}" },
+    { "query-memory-devices", "{\"return\": [" REPLY_DEVICE(REPLY_ID, BASE, TWO) ","
+                                               REPLY_DEVICE(REPLY_ID, BASE2, TWO) "]}" },
+    { "query-hv-balloon", REPLY_INFO("9223372036854775807", ONE, ONE) },
+    { "query-hv-balloon", REPLY_INFO("1", "0", "0") },
+    { "query-hv-balloon", REPLY_INFO("0", "9223372036854775807", "9223372036854775807") },
+    { "query-hv-balloon", REPLY_INFO("-1", ONE, ONE) },
+    { "query-hv-balloon", REPLY_INFO(ONE, "18446744073709551615", ONE) },
     { "query-hv-balloon", "{\"return\": []}" },
     { "qom-list", "{\"return\": {}}" },
     { "qom-list", "{\"return\": [{\"name\": \"memua-haprot0\"}]}" },
@@ -443,9 +453,9 @@ static const testLie lies[] = {
 
 
 static int
-testLieCheck(const testLie *lie,
-             virDomainObj *vm,
-             testSim *sim)
+testInvalidReplyCheck(const testReply *invalid,
+                      virDomainObj *vm,
+                      testSim *sim)
 {
     qemuMonitorTest *mon = testMonitorNew(vm);
     unsigned long long address = 0;
@@ -454,7 +464,7 @@ testLieCheck(const testLie *lie,
     if (!mon)
         return -1;
     testSimServe(sim, mon);
-    g_hash_table_insert(sim->replies, g_strdup(lie->command), g_strdup(lie->reply));
+    g_hash_table_insert(sim->replies, g_strdup(invalid->command), g_strdup(invalid->reply));
 
     rc = qemuHvBalloonSetMemory(&testDriver, vm, vm->def, NULL, 3 * GIB, 0);
     if (vm->def->nmems > 0)
@@ -475,9 +485,9 @@ testLieCheck(const testLie *lie,
 
 
 static int
-testLies(const void *opaque)
+testInvalidReply(const void *opaque)
 {
-    const testLie *lie = opaque;
+    const testReply *invalid = opaque;
     virDomainObj *vm = testDomainNew(NULL);
     g_autoptr(testSim) sim = testSimNew();
     int ret = -1;
@@ -485,11 +495,11 @@ testLies(const void *opaque)
     sim->target = sim->actual = 1ULL << 30;
     if (vm) {
         vm->def->memballoon->requested = 1 * GIB;
-        ret = testLieCheck(lie, vm, sim);
+        ret = testInvalidReplyCheck(invalid, vm, sim);
     }
 
     if (ret < 0)
-        fprintf(stderr, "with the reply %s\n", lie->reply);
+        fprintf(stderr, "with the reply %s\n", invalid->reply);
     testDomainEnd(&vm);
     return ret;
 }
@@ -505,18 +515,18 @@ mymain(void)
         return EXIT_FAILURE;
 
     if (virTestRun("query-haprot", testParseSticks, NULL) < 0 ||
-        virTestRun("query-haprot, bad replies", testParseBadSticks, NULL) < 0 ||
+        virTestRun("query-haprot, invalid replies", testParseInvalidSticks, NULL) < 0 ||
         virTestRun("query-hv-balloon", testParseInfo, NULL) < 0 ||
         virTestRun("query-hv-balloon, free slots", testParseFreeSlots, NULL) < 0 ||
-        virTestRun("query-hv-balloon, bad texts", testParseBadText, NULL) < 0)
+        virTestRun("query-hv-balloon, invalid texts", testParseInvalidText, NULL) < 0)
         ret = -1;
 
     RUN_ALL("", statsCases, testStats);
 
-    for (i = 0; i < G_N_ELEMENTS(lies); i++) {
-        g_autofree char *name = g_strdup_printf("%s: a reply that cannot be, %zu", lies[i].command, i);
+    for (i = 0; i < G_N_ELEMENTS(invalidReplies); i++) {
+        g_autofree char *name = g_strdup_printf("%s: invalid reply, %zu", invalidReplies[i].command, i);
 
-        if (virTestRun(name, testLies, &lies[i]) < 0)
+        if (virTestRun(name, testInvalidReply, &invalidReplies[i]) < 0)
             ret = -1;
     }
 

@@ -18,162 +18,141 @@ static const testCase cases[] = {
     {
         .name = "reconcile at rest does nothing",
         .action = RECONCILE, .requested = 2 * GIB, .sticks = { 1 * GIB },
-        .script = (const testExchange[]) {
-            LOOK(STICK("0", BASE, ONE, "inuse", ONE, "0"), "," BACKEND("0"), INFO(TWO, TWO)), { } },
-        .total = 2 * GIB, .wanted = 2 * GIB,
+        .script = SCRIPT(QUERY_ONE(INUSE("0", BASE, ONE), INFO(TWO, TWO))),
     },
     {
         .name = "reconcile after a reset removes what is not needed",
         .action = RECONCILE, .requested = 700 * 1024, .sticks = { 1 * GIB, 1 * GIB },
-        .script = (const testExchange[]) {
-            LOOK(STICK("0", BASE, ONE, "unused", "0", "0") ","
-                 STICK("1", BASE2, ONE, "unused", "0", "0"),
-                 "," BACKEND("0") "," BACKEND("1"), INFO("734003200", ONE)),
-            DEVICE_DEL("1", DELETED("1") OK), OBJECT_DEL("1", OK), { "query-balloon", NULL, ACTUAL },
-            DEVICE_DEL("0", DELETED("0") OK), OBJECT_DEL("0", OK), { "query-balloon", NULL, ACTUAL },
-            { } },
-        .total = 1 * GIB, .wanted = 700 * 1024,
+        .script = SCRIPT(
+            QUERY(UNUSED("0", BASE, ONE) "," UNUSED("1", BASE2, ONE),
+                  "," BACKEND("0") "," BACKEND("1"), INFO("734003200", ONE)),
+            UNPLUGGED("1"),
+            UNPLUGGED("0")),
+        .total = 1 * GIB,
     },
     {
         .name = "reconcile keeps what the target needs",
         .action = RECONCILE, .requested = 2 * GIB, .sticks = { 1 * GIB, 1 * GIB },
-        .script = (const testExchange[]) {
-            LOOK(STICK("0", BASE, ONE, "unused", "0", "0") ","
-                 STICK("1", BASE2, ONE, "unused", "0", "0"),
-                 "," BACKEND("0") "," BACKEND("1"), INFO(TWO, ONE)),
-            DEVICE_DEL("1", DELETED("1") OK), OBJECT_DEL("1", OK), { "query-balloon", NULL, ACTUAL },
-            { } },
-        .total = 2 * GIB, .wanted = 2 * GIB,
+        .script = SCRIPT(
+            QUERY(UNUSED("0", BASE, ONE) "," UNUSED("1", BASE2, ONE),
+                  "," BACKEND("0") "," BACKEND("1"), INFO(TWO, ONE)),
+            UNPLUGGED("1")),
+        .total = 2 * GIB,
     },
     {
         .name = "reconcile: without DEVICE_DELETED the stick stays described",
         .action = RECONCILE, .requested = 1 * GIB, .sticks = { 1 * GIB },
-        .script = (const testExchange[]) {
-            LOOK(STICK("0", BASE, ONE, "unused", "0", "0"), "," BACKEND("0"), INFO(ONE, ONE)),
-            DEVICE_DEL("0", OK), { } },
-        .total = 2 * GIB, .wanted = 1 * GIB,
+        .script = SCRIPT(
+            QUERY_ONE(UNUSED("0", BASE, ONE), INFO(ONE, ONE)),
+            DEVICE_DEL("0", OK)),
     },
     {
         .name = "reconcile: a refused removal is no error",
         .action = RECONCILE, .requested = 1 * GIB, .sticks = { 1 * GIB },
-        .script = (const testExchange[]) {
-            LOOK(STICK("0", BASE, ONE, "unused", "0", "0"), "," BACKEND("0"), INFO(ONE, ONE)),
-            DEVICE_DEL("0", FAIL("in use by the guest")), { } },
-        .total = 2 * GIB, .wanted = 1 * GIB,
+        .script = SCRIPT(
+            QUERY_ONE(UNUSED("0", BASE, ONE), INFO(ONE, ONE)),
+            DEVICE_DEL("0", FAIL("in use by the guest"))),
     },
     {
-        .name = "reconcile says the target again",
+        .name = "reconcile resends the target",
         .action = RECONCILE, .requested = 700 * 1024,
-        .script = (const testExchange[]) {
-            LOOK("", "", INFO(ONE, ONE)), BALLOON("734003200", OK), { } },
-        .total = 1 * GIB, .wanted = 700 * 1024,
+        .script = SCRIPT(QUERY_NONE(INFO(ONE, ONE)), BALLOON("734003200", OK)),
     },
     {
         .name = "reconcile plugs what a request had begun to",
         .action = RECONCILE, .requested = 3 * GIB,
-        .script = (const testExchange[]) {
-            LOOK("", "", INFO(ONE, ONE)),
-            OBJECT_ADD("0", TWO, OK), DEVICE_ADD("0", OK),
-            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, TWO),
-            BALLOON(THREE, OK), { } },
-        .total = 3 * GIB, .wanted = 3 * GIB,
+        .script = SCRIPT(
+            QUERY_NONE(INFO(ONE, ONE)),
+            PLUGGED("0", TWO, BASE),
+            BALLOON(THREE, OK)),
+        .total = 3 * GIB,
     },
     {
         .name = "reconcile settles for less where that fails",
         .action = RECONCILE, .requested = 3 * GIB,
-        .script = (const testExchange[]) {
-            LOOK("", "", INFO(ONE, ONE)),
-            OBJECT_ADD("0", TWO, FAIL("no memory today")), BALLOON(ONE, OK), { } },
-        .total = 1 * GIB, .wanted = 1 * GIB,
+        .script = SCRIPT(
+            QUERY_NONE(INFO(ONE, ONE)),
+            OBJECT_ADD("0", TWO, FAIL("no memory today")), BALLOON(ONE, OK)),
+        .requestedAfter = 1 * GIB,
     },
     {
-        .name = "reconcile: a request beyond maxMemory is none",
+        .name = "reconcile: a request above maxMemory is ignored",
         .action = RECONCILE, .requested = 80 * GIB,
-        .script = (const testExchange[]) {
-            LOOK("", "", INFO("734003200", ONE)), BALLOON(ONE, OK), { } },
-        .total = 1 * GIB, .wanted = 1 * GIB,
+        .script = SCRIPT(QUERY_NONE(INFO("734003200", ONE)), BALLOON(ONE, OK)),
+        .requestedAfter = 1 * GIB,
     },
     {
         .name = "reconcile removes an orphan backend",
         .action = RECONCILE, .requested = 1 * GIB,
-        .script = (const testExchange[]) {
-            LOOK("", "," BACKEND("3") ",{\"name\": \"memfoo\", \"type\": \"child<memory-backend-ram>\"}",
-                 INFO(ONE, ONE)),
-            OBJECT_DEL("3", OK), { } },
-        .total = 1 * GIB, .wanted = 1 * GIB,
+        .script = SCRIPT(
+            QUERY("", "," BACKEND("3") ",{\"name\": \"memfoo\", \"type\": \"child<memory-backend-ram>\"}",
+                  INFO(ONE, ONE)),
+            OBJECT_DEL("3", OK)),
     },
     {
         .name = "reconcile adopts a stick",
         .action = RECONCILE, .requested = 2 * GIB,
-        .script = (const testExchange[]) {
-            LOOK(STICK("0", BASE, ONE, "inuse", ONE, "0"), "," BACKEND("0"), INFO(TWO, TWO)),
-            { "query-balloon", NULL, ACTUAL }, { } },
-        .total = 2 * GIB, .wanted = 2 * GIB,
+        .script = SCRIPT(
+            QUERY_ONE(INUSE("0", BASE, ONE), INFO(TWO, TWO)),
+            QUERY_BALLOON),
+        .total = 2 * GIB,
     },
     {
         .name = "reconcile: another stick of the same name has taken its place",
         .action = RECONCILE, .requested = 1 * GIB, .sticks = { 1 * GIB },
-        .script = (const testExchange[]) {
-            LOOK(STICK("0", BASE, TWO, "inuse", TWO, "0"), "," BACKEND("0"), INFO(ONE, ONE)), { } },
-        .total = 3 * GIB, .wanted = 1 * GIB,
+        .script = SCRIPT(QUERY_ONE(INUSE("0", BASE, TWO), INFO(ONE, ONE))),
+        .total = 3 * GIB,
     },
     {
         .name = "reconcile leaves a stick that XML cannot describe",
         .action = RECONCILE, .requested = 1 * GIB,
-        .script = (const testExchange[]) {
-            LOOK(STICK_OF("0", "/objects/other", BASE, ONE, "inuse", ONE, "0"),
-                 ",{\"name\": \"other\", \"type\": \"child<memory-backend-ram>\"}", INFO(ONE, TWO)),
-            { } },
-        .total = 1 * GIB, .wanted = 1 * GIB,
+        .script = SCRIPT(
+            QUERY(STICK_OF("0", "/objects/other", BASE, ONE, "inuse", ONE, "0"),
+                  ",{\"name\": \"other\", \"type\": \"child<memory-backend-ram>\"}", INFO(ONE, TWO))),
     },
     {
         .name = "reconcile forgets a stick that is gone",
         .action = RECONCILE, .requested = 2 * GIB, .sticks = { 1 * GIB },
-        .script = (const testExchange[]) {
-            LOOK("", "", INFO(ONE, ONE)), { "query-balloon", NULL, ACTUAL }, { } },
-        .total = 1 * GIB, .wanted = 1 * GIB,
+        .script = SCRIPT(QUERY_NONE(INFO(ONE, ONE)), QUERY_BALLOON),
+        .total = 1 * GIB, .requestedAfter = 1 * GIB,
     },
     {
-        .name = "a new daemon goes on with a stick that was on its way",
+        .name = "a new daemon plugs the stick that the last one had begun to",
         .action = RECONNECT, .requested = 2 * GIB, .sticks = { 1 * GIB },
-        .script = (const testExchange[]) {
-            LOOK("", "," BACKEND("0"), INFO(ONE, ONE)), { "query-balloon", NULL, ACTUAL },
+        .script = SCRIPT(
+            QUERY("", "," BACKEND("0"), INFO(ONE, ONE)), QUERY_BALLOON,
             OBJECT_DEL("0", OK),
-            OBJECT_ADD("0", ONE, OK), DEVICE_ADD("0", OK),
-            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, ONE),
-            BALLOON(TWO, OK), { } },
-        .total = 2 * GIB, .wanted = 2 * GIB,
+            PLUGGED("0", ONE, BASE),
+            BALLOON(TWO, OK)),
     },
     {
         .name = "reconcile forgets a stick and its backend",
         .action = RECONCILE, .requested = 1 * GIB, .sticks = { 1 * GIB },
-        .script = (const testExchange[]) {
-            LOOK("", "," BACKEND("0"), INFO(ONE, ONE)),
-            { "query-balloon", NULL, ACTUAL }, OBJECT_DEL("0", OK), { } },
-        .total = 1 * GIB, .wanted = 1 * GIB,
+        .script = SCRIPT(
+            QUERY("", "," BACKEND("0"), INFO(ONE, ONE)),
+            QUERY_BALLOON, OBJECT_DEL("0", OK)),
+        .total = 1 * GIB,
     },
     {
-        .name = "reconcile survives a reply that cannot be",
+        .name = "reconcile survives an invalid reply",
         .action = RECONCILE, .requested = 1 * GIB,
-        .script = (const testExchange[]) {
+        .script = SCRIPT(
             { "query-haprot", NULL,
-              "{\"return\": [" STICK("0", BASE, ONE, "inuse", TWO, "0") "]}" }, { } },
-        .total = 1 * GIB, .wanted = 1 * GIB,
+              "{\"return\": [" STICK("0", BASE, ONE, "inuse", TWO, "0") "]}" }),
     },
     {
         .name = "reconcile survives a failing query",
         .action = RECONCILE, .requested = 1 * GIB,
-        .script = (const testExchange[]) { { "query-haprot", NULL, FAIL("out of order") }, { } },
-        .total = 1 * GIB, .wanted = 1 * GIB,
+        .script = SCRIPT({ "query-haprot", NULL, FAIL("out of order") }),
     },
 };
 
 
-/* What went wrong before in the same thread is none of its business. */
+/* What went wrong before in the same thread is another domain's. */
 static int
 testOlderError(const void *opaque G_GNUC_UNUSED)
 {
-    const testExchange script[] = { LOOK("", "", INFO(ONE, ONE)), { } };
+    const testExchange script[] = { QUERY_NONE(INFO(ONE, ONE)), { } };
     virDomainObj *vm = testDomainNew(NULL);
     g_autofree char *log = NULL;
     int ret = -1;
@@ -198,72 +177,71 @@ testOlderError(const void *opaque G_GNUC_UNUSED)
 
 
 /*
- * A damaged or hostile status file: what the next daemon reads is not what
- * anybody wrote. QEMU has 1 GiB and one stick of 1 GiB, all of it in use.
+ * A damaged or hostile status file: what the next daemon reads is not what the
+ * last one wrote. QEMU has 1 GiB and one stick of 1 GiB, all of it in use.
  */
 
 typedef struct {
     const char *name;
     const char *from;               /* in the status file */
     const char *to;
-    const char *from2;              /* NULL: no more */
-    const char *to2;
+    const char *memory;             /* in place of STATUS_TOTAL, NULL: as it is */
     const char *refused;            /* part of the message, NULL: it is read */
-    unsigned long long wanted;      /* <requested> after */
+    unsigned long long requested;   /* after, KiB; 0: 2 GiB, as before */
 } testStatusCase;
 
 #define STATUS_REQUESTED "<requested unit='KiB'>2097152</requested>"
 #define STATUS_TOTAL "<memory unit='KiB'>2097152</memory>"
 #define STATUS_SIZE "<size unit='KiB'>1048576</size>"
 #define STATUS_BALLOON "<memballoon model='hyperv'>"
-#define STATUS_STICK(size, base, alias) \
-    "<memory model='haprot'><target insert='on-demand'><size unit='KiB'>" size "</size>" \
+#define STATUS_STICK(base, alias) \
+    "<memory model='haprot'><target insert='on-demand'><size unit='KiB'>1048576</size>" \
     "<address base='" base "'/></target>" alias "</memory>"
 
+#define CHANGE(name_, from_, to_) .name = name_, .from = from_, .to = to_
+#define MORE_STICKS(name_, gib, sticks) \
+    CHANGE(name_, STATUS_BALLOON, sticks STATUS_BALLOON), \
+    .memory = "<memory unit='GiB'>" gib "</memory>"
+
 static const testStatusCase statusCases[] = {
-    { "as it was written", "<domstatus", "<domstatus", .wanted = 2 * GIB },
-    { "no <requested>", STATUS_REQUESTED, "", .wanted = 2 * GIB },
-    { "<requested> of 0", STATUS_REQUESTED, "<requested unit='KiB'>0</requested>", .wanted = 2 * GIB },
-    { "<requested> is no number", STATUS_REQUESTED, "<requested unit='KiB'>much</requested>", .wanted = 2 * GIB },
-    { "<requested> is negative", STATUS_REQUESTED, "<requested unit='KiB'>-1</requested>", .wanted = 2 * GIB },
-    { "<requested> of no known unit", STATUS_REQUESTED, "<requested unit='acres'>1</requested>", .wanted = 2 * GIB },
-    { "<requested> beyond all numbers", STATUS_REQUESTED, "<requested unit='EiB'>99999999</requested>", .wanted = 2 * GIB },
-    { "<requested> below <minimum>", STATUS_REQUESTED, "<requested unit='KiB'>1</requested>", .wanted = 512 * 1024 },
-    { "<requested> above <maxMemory>", STATUS_REQUESTED, "<requested unit='GiB'>80</requested>", .wanted = 2 * GIB },
-    { "total to keep is no number", "</domstatus>", "<hvBalloonKeepTotal>much</hvBalloonKeepTotal></domstatus>", .wanted = 2 * GIB },
-    { "total to keep above <maxMemory>", "</domstatus>", "<hvBalloonKeepTotal>18446744073709551615</hvBalloonKeepTotal></domstatus>",
-      .wanted = 2 * GIB },
-    { "<minimum> above all there is", "<minimum unit='KiB'>524288</minimum>", "<minimum unit='TiB'>1</minimum>", .wanted = 2 * GIB },
-    { "a stick larger than <memory>", STATUS_SIZE, "<size unit='GiB'>64</size>",
+    { CHANGE("as it was written", "<domstatus", "<domstatus") },
+    { CHANGE("no <requested>", STATUS_REQUESTED, "") },
+    { CHANGE("<requested> of 0", STATUS_REQUESTED, "<requested unit='KiB'>0</requested>") },
+    { CHANGE("<requested> is no number", STATUS_REQUESTED, "<requested unit='KiB'>much</requested>") },
+    { CHANGE("<requested> is negative", STATUS_REQUESTED, "<requested unit='KiB'>-1</requested>") },
+    { CHANGE("<requested> of no known unit", STATUS_REQUESTED, "<requested unit='acres'>1</requested>") },
+    { CHANGE("<requested> beyond all numbers", STATUS_REQUESTED, "<requested unit='EiB'>99999999</requested>") },
+    { CHANGE("<requested> below <minimum>", STATUS_REQUESTED, "<requested unit='KiB'>1</requested>"), .requested = 512 * 1024 },
+    { CHANGE("<requested> above <maxMemory>", STATUS_REQUESTED, "<requested unit='GiB'>80</requested>") },
+    { CHANGE("total to keep is no number", "</domstatus>", "<hvBalloonKeepTotal>much</hvBalloonKeepTotal></domstatus>") },
+    { CHANGE("total to keep above <maxMemory>", "</domstatus>", "<hvBalloonKeepTotal>18446744073709551615</hvBalloonKeepTotal></domstatus>") },
+    { CHANGE("<minimum> above all there is", "<minimum unit='KiB'>524288</minimum>", "<minimum unit='TiB'>1</minimum>") },
+    { CHANGE("a stick larger than <memory>", STATUS_SIZE, "<size unit='GiB'>64</size>"),
       .refused = "Total size of memory devices exceeds the total memory size" },
-    { "more than <maxMemory>", STATUS_SIZE, "<size unit='GiB'>64</size>", STATUS_TOTAL, "<memory unit='GiB'>65</memory>",
+    { CHANGE("more than <maxMemory>", STATUS_SIZE, "<size unit='GiB'>64</size>"),
+      .memory = "<memory unit='GiB'>65</memory>",
       .refused = "maximum memory size must be equal or greater" },
-    { "a stick that is larger", STATUS_SIZE, "<size unit='GiB'>7</size>", STATUS_TOTAL, "<memory unit='GiB'>8</memory>",
-      .wanted = 2 * GIB },
-    { "a stick of an odd size", STATUS_SIZE, "<size unit='KiB'>1048577</size>", STATUS_TOTAL, "<memory unit='KiB'>2097153</memory>",
-      .wanted = 2 * GIB },
-    { "a stick of 0", STATUS_SIZE, "<size unit='KiB'>0</size>", STATUS_TOTAL, "<memory unit='KiB'>1048576</memory>",
-      .wanted = 2 * GIB },
-    { "a stick at an odd address", "<address base='0x100000000'/>", "<address base='0xffffffffffffffff'/>", .wanted = 2 * GIB },
-    { "a stick inserted as nobody knows", "insert='on-demand'", "insert='maybe'", .refused = "insert" },
-    { "a stick inserted at once", "insert='on-demand'", "insert='now'", .wanted = 2 * GIB },
-    { "two sticks of one name", STATUS_BALLOON,
-      STATUS_STICK("1048576", "0x100000000", "<alias name='ua-haprot0'/>") STATUS_BALLOON,
-      STATUS_TOTAL, "<memory unit='GiB'>3</memory>", .wanted = 2 * GIB },
-    { "two sticks of one name that QEMU does not have", STATUS_BALLOON,
-      STATUS_STICK("1048576", "0x140000000", "<alias name='ua-haprot1'/>")
-      STATUS_STICK("1048576", "0x140000000", "<alias name='ua-haprot1'/>") STATUS_BALLOON,
-      STATUS_TOTAL, "<memory unit='GiB'>4</memory>", .wanted = 2 * GIB },
-    { "two sticks in one place", STATUS_BALLOON,
-      STATUS_STICK("1048576", "0x100000000", "<alias name='ua-haprot1'/>") STATUS_BALLOON,
-      STATUS_TOTAL, "<memory unit='GiB'>3</memory>", .wanted = 2 * GIB },
-    { "a stick without a name", STATUS_BALLOON,
-      STATUS_STICK("1048576", "0x140000000", "") STATUS_BALLOON,
-      STATUS_TOTAL, "<memory unit='GiB'>3</memory>", .wanted = 2 * GIB },
-    { "a stick named like another file", STATUS_BALLOON,
-      STATUS_STICK("1048576", "0x140000000", "<alias name='../victim'/>") STATUS_BALLOON,
-      STATUS_TOTAL, "<memory unit='GiB'>3</memory>", .wanted = 2 * GIB },
-    { "a stick of another name", "<alias name='ua-haprot0'/>", "<alias name='ua-haprot7'/>", .wanted = 2 * GIB },
+    { CHANGE("a stick that is larger", STATUS_SIZE, "<size unit='GiB'>7</size>"),
+      .memory = "<memory unit='GiB'>8</memory>" },
+    { CHANGE("a stick of an odd size", STATUS_SIZE, "<size unit='KiB'>1048577</size>"),
+      .memory = "<memory unit='KiB'>2097153</memory>" },
+    { CHANGE("a stick of 0", STATUS_SIZE, "<size unit='KiB'>0</size>"),
+      .memory = "<memory unit='KiB'>1048576</memory>" },
+    { CHANGE("a stick at an odd address", "<address base='0x100000000'/>", "<address base='0xffffffffffffffff'/>") },
+    { CHANGE("a stick inserted as nobody knows", "insert='on-demand'", "insert='maybe'"), .refused = "insert" },
+    { CHANGE("a stick inserted at once", "insert='on-demand'", "insert='now'") },
+    { MORE_STICKS("two sticks of one name", "3",
+                  STATUS_STICK("0x100000000", "<alias name='ua-haprot0'/>")) },
+    { MORE_STICKS("two sticks of one name that QEMU does not have", "4",
+                  STATUS_STICK("0x140000000", "<alias name='ua-haprot1'/>")
+                  STATUS_STICK("0x140000000", "<alias name='ua-haprot1'/>")) },
+    { MORE_STICKS("two sticks in one place", "3",
+                  STATUS_STICK("0x100000000", "<alias name='ua-haprot1'/>")) },
+    { MORE_STICKS("a stick without a name", "3",
+                  STATUS_STICK("0x140000000", "")) },
+    { MORE_STICKS("a stick named like another file", "3",
+                  STATUS_STICK("0x140000000", "<alias name='../victim'/>")) },
+    { CHANGE("a stick of another name", "<alias name='ua-haprot0'/>", "<alias name='ua-haprot7'/>") },
 };
 
 
@@ -294,11 +272,11 @@ testStatusWrite(void)
 static testSim *
 testStatusSim(void)
 {
-    const testExchange look[] = {
-        LOOK(STICK("0", BASE, ONE, "inuse", ONE, "0"), "," BACKEND("0"), INFO(TWO, TWO)), { }
+    const testExchange query[] = {
+        QUERY_ONE(INUSE("0", BASE, ONE), INFO(TWO, TWO)), { }
     };
 
-    return testSimNewFromScript(look);
+    return testSimNewFromScript(query);
 }
 
 
@@ -320,7 +298,7 @@ testStatusReconcile(const testStatusCase *test,
           "total %llu KiB", virDomainDefGetMemoryTotal(vm->def));
     CHECK(vm->def->mems[0]->target.haprot.insert == VIR_DOMAIN_MEMORY_INSERT_MODE_ON_DEMAND,
           "inserted on demand");
-    CHECK(vm->def->memballoon->requested == test->wanted,
+    CHECK(vm->def->memballoon->requested == (test->requested ? test->requested : 2 * GIB),
           "requested %llu KiB", vm->def->memballoon->requested);
 
     return testCheckConverges(vm, sim, 1, false);
@@ -344,13 +322,11 @@ testStatus(const void *opaque)
         virFileTouch(victim, 0600) < 0)
         return -1;
 
-    CHECK(strstr(status, test->from) && (!test->from2 || strstr(status, test->from2)),
+    CHECK(strstr(status, test->from) && strstr(status, STATUS_TOTAL),
           "what is to be changed is there");
     once = virStringReplace(status, test->from, test->to);
-    if (test->from2)
-        twice = virStringReplace(once, test->from2, test->to2);
-
-    vm = testDomainFromStatus(twice ? twice : once);
+    twice = virStringReplace(once, STATUS_TOTAL, test->memory ? test->memory : STATUS_TOTAL);
+    vm = testDomainFromStatus(twice);
 
     if (test->refused) {
         if (!vm && strstr(virGetLastErrorMessage(), test->refused))

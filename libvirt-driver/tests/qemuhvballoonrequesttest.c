@@ -13,258 +13,216 @@
 #define VIR_FROM_THIS VIR_FROM_NONE
 
 
+/* Refused after the query, with nothing done. */
+#define REFUSED(name_, action_, size_, info, error_) \
+    { .name = name_, .action = action_, .size = size_, .requested = 1 * GIB, \
+      .script = SCRIPT(QUERY_NONE(info)), .error = error_ }
+
+static const testCase refusals[] = {
+    REFUSED("above maxMemory", SET_LIVE, 8 * GIB + 1, INFO(ONE, ONE),
+            "above <maxMemory> 8388608 KiB"),
+    REFUSED("below minimum", SET_LIVE, 512 * 1024 - 1, INFO(ONE, ONE),
+            "<minimum> of the balloon, 524288 KiB"),
+    REFUSED("zero", SET_LIVE, 0, INFO(ONE, ONE),
+            "cannot be 0"),
+    REFUSED("no memory slot: refused before anything is plugged", SET_LIVE, 3 * GIB, INFO_SLOTS("0", ONE, ONE),
+            "no memory slot is free for one more stick beside the present 0"),
+    REFUSED("an invalid number of memory slots", SET_LIVE, 3 * GIB, INFO_SLOTS("-1", ONE, ONE),
+            "lacks a valid 'free-slots'"),
+    REFUSED("setmaxmem without a memory slot", SETMAX_LIVE, 3 * GIB, INFO_SLOTS("0", ONE, ONE),
+            "no memory slot is free"),
+    REFUSED("setmaxmem below boot memory", SETMAX_LIVE, 1 * GIB - 1, INFO(ONE, ONE),
+            "booted with"),
+};
+
 static const testCase cases[] = {
     {
         .name = "grow plugs one stick of what is missing",
         .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
-        .script = (const testExchange[]) {
-            LOOK("", "", INFO(ONE, ONE)),
-            OBJECT_ADD("0", TWO, OK), DEVICE_ADD("0", OK),
-            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, TWO),
-            BALLOON(THREE, OK), { } },
-        .total = 3 * GIB, .wanted = 3 * GIB,
+        .script = SCRIPT(
+            QUERY_NONE(INFO(ONE, ONE)),
+            PLUGGED("0", TWO, BASE),
+            BALLOON(THREE, OK)),
+        .total = 3 * GIB, .requestedAfter = 3 * GIB,
     },
     {
         .name = "shrink only balloons",
         .action = SET_LIVE, .size = 700 * 1024, .requested = 2 * GIB, .sticks = { 1 * GIB },
-        .script = (const testExchange[]) {
-            LOOK(STICK("0", BASE, ONE, "inuse", ONE, "0"), "," BACKEND("0"), INFO(TWO, TWO)),
-            BALLOON("734003200", OK), { } },
-        .total = 2 * GIB, .wanted = 700 * 1024,
+        .script = SCRIPT(
+            QUERY_ONE(INUSE("0", BASE, ONE), INFO(TWO, TWO)),
+            BALLOON("734003200", OK)),
+        .requestedAfter = 700 * 1024,
     },
     {
         .name = "shrink removes an idle stick",
         .action = SET_LIVE, .size = 1 * GIB, .requested = 2 * GIB, .sticks = { 1 * GIB },
-        .script = (const testExchange[]) {
-            LOOK(STICK("0", BASE, ONE, "idle", "0", "0"), "," BACKEND("0"), INFO(TWO, ONE)),
-            BALLOON(ONE, OK), DEVICE_DEL("0", DELETED("0") OK), OBJECT_DEL("0", OK),
-            { "query-balloon", NULL, ACTUAL }, { } },
-        .total = 1 * GIB, .wanted = 1 * GIB,
+        .script = SCRIPT(
+            QUERY_ONE(IDLE("0", BASE, ONE), INFO(TWO, ONE)),
+            BALLOON(ONE, OK), UNPLUGGED("0")),
+        .total = 1 * GIB, .requestedAfter = 1 * GIB,
     },
     {
         .name = "a stick that setmaxmem asked for is kept",
         .action = SET_LIVE, .size = 1 * GIB, .requested = 2 * GIB, .sticks = { 1 * GIB },
         .keepTotal = 2 * GIB,
-        .script = (const testExchange[]) {
-            LOOK(STICK("0", BASE, ONE, "idle", "0", "0"), "," BACKEND("0"), INFO(TWO, ONE)),
-            BALLOON(ONE, OK), { } },
-        .total = 2 * GIB, .wanted = 1 * GIB,
-    },
-    {
-        .name = "above maxMemory",
-        .action = SET_LIVE, .size = 8 * GIB + 1, .requested = 1 * GIB,
-        .script = (const testExchange[]) { LOOK("", "", INFO(ONE, ONE)), { } },
-        .error = "above <maxMemory> 8388608 KiB",
-        .total = 1 * GIB, .wanted = 1 * GIB,
-    },
-    {
-        .name = "below minimum",
-        .action = SET_LIVE, .size = 512 * 1024 - 1, .requested = 1 * GIB,
-        .script = (const testExchange[]) { LOOK("", "", INFO(ONE, ONE)), { } },
-        .error = "<minimum> of the balloon, 524288 KiB",
-        .total = 1 * GIB, .wanted = 1 * GIB,
-    },
-    {
-        .name = "zero",
-        .action = SET_LIVE, .size = 0, .requested = 1 * GIB,
-        .script = (const testExchange[]) { LOOK("", "", INFO(ONE, ONE)), { } },
-        .error = "cannot be 0",
-        .total = 1 * GIB, .wanted = 1 * GIB,
+        .script = SCRIPT(
+            QUERY_ONE(IDLE("0", BASE, ONE), INFO(TWO, ONE)),
+            BALLOON(ONE, OK)),
+        .requestedAfter = 1 * GIB,
     },
     {
         .name = "backend cannot be made: what exists is used",
         .action = SET_LIVE, .size = 3 * GIB, .requested = 700 * 1024,
-        .script = (const testExchange[]) {
-            LOOK("", "", INFO("734003200", "734003200")),
-            OBJECT_ADD("0", TWO, FAIL("no memory today")), BALLOON(ONE, OK), { } },
+        .script = SCRIPT(
+            QUERY_NONE(INFO("734003200", "734003200")),
+            OBJECT_ADD("0", TWO, FAIL("no memory today")), BALLOON(ONE, OK)),
         .error = "adding a stick of 2097152 KiB",
-        .total = 1 * GIB, .wanted = 1 * GIB,
+        .requestedAfter = 1 * GIB,
     },
     {
         .name = "stick cannot be plugged: its backend goes",
         .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
-        .script = (const testExchange[]) {
-            LOOK("", "", INFO(ONE, ONE)),
+        .script = SCRIPT(
+            QUERY_NONE(INFO(ONE, ONE)),
             OBJECT_ADD("0", TWO, OK), DEVICE_ADD("0", FAIL("no slot")), OBJECT_DEL("0", OK),
-            BALLOON(ONE, OK), { } },
+            BALLOON(ONE, OK)),
         .error = "no slot",
-        .total = 1 * GIB, .wanted = 1 * GIB,
     },
     {
         .name = "balloon fails after the plug: the stick stays",
         .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
-        .script = (const testExchange[]) {
-            LOOK("", "", INFO(ONE, ONE)),
-            OBJECT_ADD("0", TWO, OK), DEVICE_ADD("0", OK),
-            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, TWO),
-            BALLOON(THREE, FAIL("busy")), { } },
+        .script = SCRIPT(
+            QUERY_NONE(INFO(ONE, ONE)),
+            PLUGGED("0", TWO, BASE),
+            BALLOON(THREE, FAIL("busy"))),
         .error = "asking the memory balloon for 3145728 KiB failed",
-        .total = 3 * GIB, .wanted = 3 * GIB,
+        .total = 3 * GIB, .requestedAfter = 3 * GIB,
     },
     {
-        .name = "no room for the share on top: what is missing will do",
+        .name = "no room for the share on top: a stick of what is missing is plugged",
         .action = SET_LIVE, .size = 4 * GIB + 128 * 1024, .requested = 4 * GIB,
         .sticks = { 3 * GIB },
-        .script = (const testExchange[]) {
-            LOOK(STICK("0", BASE, THREE, "inuse", THREE, "0"), "," BACKEND("0"), INFO(FOUR, FOUR)),
+        .script = SCRIPT(
+            QUERY_ONE(INUSE("0", BASE, THREE), INFO(FOUR, FOUR)),
             OBJECT_ADD("1", "536870912", OK), DEVICE_ADD("1", FAIL("no space")), OBJECT_DEL("1", OK),
-            OBJECT_ADD("1", "134217728", OK), DEVICE_ADD("1", OK),
-            { "query-balloon", NULL, ACTUAL }, MEMDEVS("1", "7516192768", "134217728"),
-            BALLOON("4429185024", OK), { } },
-        .total = 4 * GIB + 128 * 1024, .wanted = 4 * GIB + 128 * 1024,
+            PLUGGED("1", "134217728", "7516192768"),
+            BALLOON("4429185024", OK)),
+        .total = 4 * GIB + 128 * 1024, .requestedAfter = 4 * GIB + 128 * 1024,
     },
     {
-        .name = "no memory slot: refused before anything is plugged",
-        .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
-        .script = (const testExchange[]) { LOOK("", "", INFO_SLOTS("0", ONE, ONE)), { } },
-        .error = "no memory slot is free for one more stick beside the present 0",
-        .total = 1 * GIB, .wanted = 1 * GIB,
-    },
-    {
-        .name = "no memory slot: what there is can be had",
+        .name = "no memory slot: what is plugged can be used",
         .action = SET_LIVE, .size = 2 * GIB, .requested = 1 * GIB, .sticks = { 1 * GIB },
-        .script = (const testExchange[]) {
-            LOOK(STICK("0", BASE, ONE, "inuse", ONE, "0"), "," BACKEND("0"), INFO_SLOTS("0", ONE, ONE)),
-            BALLOON(TWO, OK), { } },
-        .total = 2 * GIB, .wanted = 2 * GIB,
+        .script = SCRIPT(
+            QUERY_ONE(INUSE("0", BASE, ONE), INFO_SLOTS("0", ONE, ONE)),
+            BALLOON(TWO, OK)),
+        .requestedAfter = 2 * GIB,
     },
     {
         .name = "the last memory slot takes all that maxMemory leaves",
         .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
-        .script = (const testExchange[]) {
-            LOOK("", "", INFO_SLOTS("1", ONE, ONE)),
-            OBJECT_ADD("0", "7516192768", OK), DEVICE_ADD("0", OK),
-            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, "7516192768"),
-            BALLOON(THREE, OK), { } },
-        .total = 8 * GIB, .wanted = 3 * GIB,
-    },
-    {
-        .name = "a number of memory slots that cannot be",
-        .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
-        .script = (const testExchange[]) { LOOK("", "", INFO_SLOTS("-1", ONE, ONE)), { } },
-        .error = "lacks a valid 'free-slots'",
-        .total = 1 * GIB, .wanted = 1 * GIB,
-    },
-    {
-        .name = "setmaxmem without a memory slot",
-        .action = SETMAX_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
-        .script = (const testExchange[]) { LOOK("", "", INFO_SLOTS("0", ONE, ONE)), { } },
-        .error = "no memory slot is free",
-        .total = 1 * GIB, .wanted = 1 * GIB,
+        .script = SCRIPT(
+            QUERY_NONE(INFO_SLOTS("1", ONE, ONE)),
+            PLUGGED("0", "7516192768", BASE),
+            BALLOON(THREE, OK)),
+        .total = 8 * GIB, .requestedAfter = 3 * GIB,
     },
     {
         .name = "a stick that is gone leaves its room at once, whatever its backend does",
         .action = SET_LIVE, .size = 8 * GIB, .requested = 8 * GIB, .sticks = { 7 * GIB },
-        .script = (const testExchange[]) {
-            LOOK("", "," BACKEND("0"), INFO(ONE, ONE)),
-            { "query-balloon", NULL, ACTUAL },
+        .script = SCRIPT(
+            QUERY("", "," BACKEND("0"), INFO(ONE, ONE)),
+            QUERY_BALLOON,
             OBJECT_DEL("0", FAIL("in use")),
             OBJECT_ADD("0", "7516192768", FAIL("duplicate")),
-            BALLOON(ONE, OK), { } },
+            BALLOON(ONE, OK)),
         .error = "duplicate",
-        .total = 1 * GIB, .wanted = 1 * GIB,
+        .total = 1 * GIB, .requestedAfter = 1 * GIB,
     },
     {
         .name = "a stick that is gone does not count against maxMemory",
         .action = SET_LIVE, .size = 8 * GIB, .requested = 8 * GIB, .sticks = { 0, 7 * GIB },
-        .script = (const testExchange[]) {
-            LOOK("", "," BACKEND("1"), INFO(ONE, ONE)),
-            { "query-balloon", NULL, ACTUAL },
+        .script = SCRIPT(
+            QUERY("", "," BACKEND("1"), INFO(ONE, ONE)),
+            QUERY_BALLOON,
             OBJECT_DEL("1", FAIL("in use")),
-            OBJECT_ADD("0", "7516192768", OK), DEVICE_ADD("0", OK),
-            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, "7516192768"),
-            BALLOON("8589934592", OK), { } },
-        .total = 8 * GIB, .wanted = 8 * GIB,
+            PLUGGED("0", "7516192768", BASE),
+            BALLOON("8589934592", OK)),
     },
     {
-        .name = "setmem needs an answer to look at",
+        .name = "setmem fails where the query does",
         .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
-        .script = (const testExchange[]) { { "query-haprot", NULL, FAIL("out of order") }, { } },
+        .script = SCRIPT({ "query-haprot", NULL, FAIL("out of order") }),
         .error = "out of order",
-        .total = 1 * GIB, .wanted = 1 * GIB,
     },
     {
         .name = "the lowest free name is taken",
         .action = SET_LIVE, .size = 3 * GIB, .requested = 2 * GIB, .sticks = { 0, 1 * GIB },
-        .script = (const testExchange[]) {
-            LOOK(STICK("1", BASE, ONE, "inuse", ONE, "0"), "," BACKEND("1"), INFO(TWO, TWO)),
-            OBJECT_ADD("0", ONE, OK), DEVICE_ADD("0", OK),
-            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE2, ONE),
-            BALLOON(THREE, OK), { } },
-        .total = 3 * GIB, .wanted = 3 * GIB,
+        .script = SCRIPT(
+            QUERY(INUSE("1", BASE, ONE), "," BACKEND("1"), INFO(TWO, TWO)),
+            PLUGGED("0", ONE, BASE2),
+            BALLOON(THREE, OK)),
+        .total = 3 * GIB, .requestedAfter = 3 * GIB,
     },
     {
         .name = "setmaxmem plugs without giving",
         .action = SETMAX_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
-        .script = (const testExchange[]) {
-            LOOK("", "", INFO(ONE, ONE)),
-            OBJECT_ADD("0", TWO, OK), DEVICE_ADD("0", OK),
-            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, TWO), { } },
-        .total = 3 * GIB, .wanted = 1 * GIB,
+        .script = SCRIPT(
+            QUERY_NONE(INFO(ONE, ONE)),
+            PLUGGED("0", TWO, BASE)),
+        .total = 3 * GIB,
     },
     {
         .name = "setmaxmem removes what is not used",
         .action = SETMAX_LIVE, .size = 1 * GIB, .requested = 1 * GIB, .sticks = { 1 * GIB },
         .keepTotal = 2 * GIB,
-        .script = (const testExchange[]) {
-            LOOK(STICK("0", BASE, ONE, "idle", "0", "0"), "," BACKEND("0"), INFO(ONE, ONE)),
-            DEVICE_DEL("0", DELETED("0") OK), OBJECT_DEL("0", OK),
-            { "query-balloon", NULL, ACTUAL }, { } },
-        .total = 1 * GIB, .wanted = 1 * GIB,
+        .script = SCRIPT(
+            QUERY_ONE(IDLE("0", BASE, ONE), INFO(ONE, ONE)),
+            UNPLUGGED("0")),
+        .total = 1 * GIB,
     },
     {
         .name = "setmaxmem leaves what is used",
         .action = SETMAX_LIVE, .size = 1 * GIB, .requested = 2 * GIB, .sticks = { 1 * GIB },
-        .script = (const testExchange[]) {
-            LOOK(STICK("0", BASE, ONE, "inuse", ONE, "0"), "," BACKEND("0"), INFO(TWO, TWO)), { } },
-        .total = 2 * GIB, .wanted = 2 * GIB,
-    },
-    {
-        .name = "setmaxmem below boot memory",
-        .action = SETMAX_LIVE, .size = 1 * GIB - 1, .requested = 1 * GIB,
-        .script = (const testExchange[]) { LOOK("", "", INFO(ONE, ONE)), { } },
-        .error = "booted with",
-        .total = 1 * GIB, .wanted = 1 * GIB,
+        .script = SCRIPT(QUERY_ONE(INUSE("0", BASE, ONE), INFO(TWO, TWO))),
     },
     {
         .name = "config: above <memory> adds ua-haprot0",
         .action = SET_CONFIG, .size = 3 * GIB, .requested = 1 * GIB,
-        .total = 1 * GIB, .wanted = 1 * GIB, .configTotal = 3 * GIB, .configCurrent = 3 * GIB,
+        .configTotal = 3 * GIB, .configCurrent = 3 * GIB,
     },
     {
         .name = "config: below <memory> sets currentMemory",
         .action = SET_CONFIG, .size = 700 * 1024, .requested = 1 * GIB,
-        .total = 1 * GIB, .wanted = 1 * GIB, .configTotal = 1 * GIB, .configCurrent = 700 * 1024,
+        .configTotal = 1 * GIB, .configCurrent = 700 * 1024,
     },
     {
         .name = "config: above maxMemory",
         .action = SET_CONFIG, .size = 9 * GIB, .requested = 1 * GIB,
         .error = "above <maxMemory>",
-        .total = 1 * GIB, .wanted = 1 * GIB, .configTotal = 1 * GIB, .configCurrent = 1 * GIB,
+        .configTotal = 1 * GIB, .configCurrent = 1 * GIB,
     },
     {
         .name = "config: setmaxmem changes boot memory",
         .action = SETMAX_CONFIG, .size = 2 * GIB, .requested = 1 * GIB,
-        .total = 1 * GIB, .wanted = 1 * GIB, .configTotal = 2 * GIB, .configCurrent = 1 * GIB,
+        .configTotal = 2 * GIB, .configCurrent = 1 * GIB,
     },
     {
         .name = "both: the same shape in both",
         .action = SET_BOTH, .size = 3 * GIB, .requested = 1 * GIB,
-        .script = (const testExchange[]) {
-            LOOK("", "", INFO(ONE, ONE)),
-            OBJECT_ADD("0", TWO, OK), DEVICE_ADD("0", OK),
-            { "query-balloon", NULL, ACTUAL }, MEMDEVS("0", BASE, TWO),
-            BALLOON(THREE, OK), { } },
-        .total = 3 * GIB, .wanted = 3 * GIB, .configTotal = 3 * GIB, .configCurrent = 3 * GIB,
+        .script = SCRIPT(
+            QUERY_NONE(INFO(ONE, ONE)),
+            PLUGGED("0", TWO, BASE),
+            BALLOON(THREE, OK)),
+        .total = 3 * GIB, .requestedAfter = 3 * GIB, .configTotal = 3 * GIB, .configCurrent = 3 * GIB,
     },
     {
         .name = "both: config stays when live fails",
         .action = SET_BOTH, .size = 3 * GIB, .requested = 1 * GIB,
-        .script = (const testExchange[]) {
-            LOOK("", "", INFO(ONE, ONE)),
-            OBJECT_ADD("0", TWO, FAIL("no memory today")), BALLOON(ONE, OK), { } },
+        .script = SCRIPT(
+            QUERY_NONE(INFO(ONE, ONE)),
+            OBJECT_ADD("0", TWO, FAIL("no memory today")), BALLOON(ONE, OK)),
         .error = "no memory today",
-        .total = 1 * GIB, .wanted = 1 * GIB, .configTotal = 1 * GIB, .configCurrent = 1 * GIB,
+        .configTotal = 1 * GIB, .configCurrent = 1 * GIB,
     },
 };
 
@@ -280,7 +238,7 @@ typedef struct {
     unsigned long long size;
     const char *error;              /* part of the message, NULL: succeeds */
     unsigned long long total;       /* after */
-    const char *sticks;             /* after, NULL: not looked at */
+    const char *sticks;             /* after, NULL: not checked */
 } testConfigCase;
 
 #define PAGES(size, nodeset) \
@@ -441,7 +399,8 @@ mymain(void)
 
     RUN_ALL("", configCases, testConfig);
 
-    if (testCasesRun(cases, G_N_ELEMENTS(cases)) < 0)
+    if (testCasesRun(refusals, G_N_ELEMENTS(refusals)) < 0 ||
+        testCasesRun(cases, G_N_ELEMENTS(cases)) < 0)
         ret = -1;
 
     testCleanup();

@@ -1,8 +1,8 @@
 /*
  * qemuhvballoonsim.c: a QEMU with a hyperv balloon, as its monitor shows it
  *
- * Answers the commands that the manager of the balloon uses from a state of
- * its own, so that any of them can fail and what comes after is still true.
+ * Answers the driver's commands from a state of its own, so that any of them can
+ * fail and the replies after it are still right.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -386,7 +386,7 @@ testSimQueryBalloon(testSim *sim,
 }
 
 
-/* A guest that does at once what it is told, and takes sticks in their order. */
+/* A guest that reaches its target at once, and uses sticks in their order. */
 static virJSONValue *
 testSimBalloon(testSim *sim,
                virJSONValue *args,
@@ -580,7 +580,7 @@ testSimAnswer(qemuMonitorTest *mon,
     if (fails && sim->failed)
         sim->failed(sim->opaque);
 
-    /* the end of the connection is how an error of a handler ends */
+    /* an error of a handler ends the connection */
     if (fails && sim->failure == TEST_SIM_GONE_BEFORE)
         return -1;
 

@@ -8,11 +8,11 @@
 
 #include "qemumonitortestutils.h"
 
-/* What happens at the command that is to fail. */
+/* How a command fails. */
 typedef enum {
     TEST_SIM_ERROR,             /* it is answered with an error, nothing is done */
     TEST_SIM_GONE_BEFORE,       /* QEMU goes away, nothing is done */
-    TEST_SIM_GONE_AFTER,        /* it is done, QEMU goes away without an answer */
+    TEST_SIM_GONE_AFTER,        /* it is done, QEMU goes away without a reply */
 
     TEST_SIM_LAST
 } testSimFailure;
@@ -22,7 +22,7 @@ typedef struct {
     char *memdev;               /* name of the backend */
     char *state;
     bool onDemand;
-    bool stays;                 /* device_del is taken, but the stick remains */
+    bool stays;                 /* device_del succeeds, but the stick remains */
     unsigned long long addr;    /* bytes, as all sizes here */
     unsigned long long size;
     unsigned long long added;
@@ -37,8 +37,8 @@ typedef struct {
 typedef struct {
     unsigned long long target;
     unsigned long long actual;
-    unsigned long long lowest;  /* of the targets it was told */
-    bool tookBack;              /* a stick that was in use, or new, was to go */
+    unsigned long long lowest;  /* target so far */
+    bool tookBack;              /* device_del of a stick in use */
     GPtrArray *sticks;          /* testSimStick, by address */
     GHashTable *backends;       /* name -> testSimBackend */
     GPtrArray *log;             /* names of the commands */
@@ -47,8 +47,8 @@ typedef struct {
     testSimFailure failure;
     void (*failed)(void *opaque);   /* called when it does */
     void *opaque;
-    char *events;               /* lines to be sent before the next answer */
-    GHashTable *replies;        /* command -> reply in place of the true one */
+    char *events;               /* lines to be sent before the next reply */
+    GHashTable *replies;        /* command -> reply in place of its own */
 } testSim;
 
 testSim *
@@ -57,7 +57,7 @@ testSimNew(void);
 void
 testSimFree(testSim *sim);
 
-/* Takes what @sim has from an answer to @command. */
+/* Takes what @sim has from a reply to @command. */
 int
 testSimLoad(testSim *sim,
             const char *command,
@@ -93,7 +93,7 @@ size_t
 testSimCount(const testSim *sim,
              const char *command);
 
-/* @sim answers all that comes by @mon. */
+/* @sim replies to all commands of @mon. */
 void
 testSimServe(testSim *sim,
              qemuMonitorTest *mon);

@@ -22,7 +22,7 @@
 
 virQEMUDriver testDriver;
 virQEMUCaps *testCaps;
-virQEMUCaps *testStockCaps;
+virQEMUCaps *testFixedCaps;
 
 static virMutex testGate = VIR_MUTEX_INITIALIZER;
 
@@ -68,7 +68,7 @@ testInit(void)
                                                        "qemu-event", NULL, &testDriver)))
         return -1;
 
-    if (!(testStockCaps = testQemuGetRealCaps("x86_64", "10.0.0", "", latest,
+    if (!(testFixedCaps = testQemuGetRealCaps("x86_64", "10.0.0", "", latest,
                                               capsCache, schemaCache, NULL)) ||
         !(testCaps = testQemuGetRealCaps("x86_64", "10.0.0", "+hvballoon", latest,
                                          capsCache, schemaCache, NULL)))
@@ -83,7 +83,7 @@ testCleanup(void)
 {
     virThreadPoolFree(testDriver.workerPool);
     g_clear_pointer(&testCaps, virObjectUnref);
-    g_clear_pointer(&testStockCaps, virObjectUnref);
+    g_clear_pointer(&testFixedCaps, virObjectUnref);
     qemuTestDriverFree(&testDriver);
 }
 
@@ -306,7 +306,7 @@ testCheckFormat(const virDomainObj *vm)
 
 
 void
-testSetStock(virDomainObj *vm)
+testSetFixed(virDomainObj *vm)
 {
     qemuDomainObjPrivate *priv = vm->privateData;
 
@@ -445,7 +445,7 @@ testCheckConverges(virDomainObj *vm,
           vm->def->memballoon->requested);
     CHECK(vm->def->memballoon->requested <= virDomainDefGetMemoryTotal(vm->def),
           "requested %llu KiB", vm->def->memballoon->requested);
-    /* a stick that is gone takes its part along; else what is wanted is reached */
+    /* a stick that is gone takes its part along; else what was requested is reached */
     CHECK(vm->def->memballoon->requested == requested ||
           requested > vm->def->mem.max_memory ||
           sim->sticks->len < nsticks,

@@ -20,7 +20,7 @@
 
 extern virQEMUDriver testDriver;
 extern virQEMUCaps *testCaps;       /* of a QEMU with sticks */
-extern virQEMUCaps *testStockCaps;  /* of one without */
+extern virQEMUCaps *testFixedCaps;  /* of one without */
 
 /* All of the above, and a worker for events. */
 int
@@ -85,7 +85,7 @@ testAddStick(virDomainDef *def,
 
 /* Its QEMU has no sticks. */
 void
-testSetStock(virDomainObj *vm);
+testSetFixed(virDomainObj *vm);
 
 /* Connected, as the driver expects it; NULL on failure. */
 qemuMonitorTest *
@@ -106,6 +106,8 @@ typedef struct {
     const char *reply;
 } testExchange;
 
+#define SCRIPT(...) (const testExchange[]) { __VA_ARGS__, { } }
+
 void
 testAddScript(qemuMonitorTest *mon,
               const testExchange *step);
@@ -120,7 +122,6 @@ testSim *
 testSimNewFromScript(const testExchange *step);
 
 #define OK "{\"return\": {}}"
-#define NONE "{\"return\": []}"
 #define FAIL(msg) "{\"error\": {\"class\": \"GenericError\", \"desc\": \"" msg "\"}}"
 #define ACTUAL "{\"return\": {\"actual\": 1073741824}}"
 
@@ -141,12 +142,23 @@ testSimNewFromScript(const testExchange *step);
 #define STICK(n, addr, size, state, added, released) \
     STICK_OF(n, "/objects/memua-haprot" n, addr, size, state, added, released)
 
+#define INUSE(n, addr, size) STICK(n, addr, size, "inuse", size, "0")
+#define IDLE(n, addr, size) STICK(n, addr, size, "idle", "0", "0")
+#define UNUSED(n, addr, size) STICK(n, addr, size, "unused", "0", "0")
+
 #define BACKEND(n) "{\"name\": \"memua-haprot" n "\", \"type\": \"child<memory-backend-ram>\"}"
 
-#define LOOK(sticks, backends, info) \
+/* What the driver asks before it does anything: sticks, objects, the balloon. */
+#define QUERY(sticks, backends, info) \
     { "query-haprot", NULL, "{\"return\": [" sticks "]}" }, \
     { "qom-list", "{\"path\":\"/objects\"}", "{\"return\": [{\"name\": \"type\", \"type\": \"string\"}" backends "]}" }, \
     { "query-hv-balloon", NULL, info }
+
+#define QUERY_NONE(info) QUERY("", "", info)
+
+#define QUERY_ONE(stick, info) QUERY(stick, "," BACKEND("0"), info)
+
+#define QUERY_BALLOON { "query-balloon", NULL, ACTUAL }
 
 #define BALLOON(bytes, reply) \
     { "balloon", "{\"value\":" bytes "}", reply }
@@ -175,6 +187,13 @@ testSimNewFromScript(const testExchange *step);
       "{\"return\": [{\"type\": \"mem-haprot\", \"data\": {\"id\": \"ua-haprot" n "\"," \
       " \"memaddr\": " addr ", \"size\": " size ", \"memdev\": \"/objects/memua-haprot" n "\"}}]}" }
 
+/* A stick that comes, and one that goes, without a failure. */
+#define PLUGGED(n, bytes, addr) \
+    OBJECT_ADD(n, bytes, OK), DEVICE_ADD(n, OK), QUERY_BALLOON, MEMDEVS(n, addr, bytes)
+#define UNPLUGGED(n) \
+    DEVICE_DEL(n, DELETED(n) OK), OBJECT_DEL(n, OK), QUERY_BALLOON
+
+/* In bytes, as QMP has them. */
 #define ONE "1073741824"
 #define TWO "2147483648"
 #define THREE "3221225472"
@@ -219,8 +238,8 @@ int
 testCheckTruth(const virDomainObj *vm,
                const testSim *sim);
 
-/* With a QEMU that answers again, one reconcile sets all right and a second one
- * finds nothing to do. @reconnect: the first is that of another daemon; @nsticks:
+/* With a QEMU that answers again, one reconcile puts everything right and a
+ * second one finds nothing to do. @reconnect: the first is that of another daemon; @nsticks:
  * how many QEMU had before. */
 int
 testCheckConverges(virDomainObj *vm,
@@ -233,7 +252,8 @@ testCheckConverges(virDomainObj *vm,
  * Programs
  */
 
-/* Runs @function on each of @cases, an array of structs that have a name. */
+/* Runs @function on each of @cases, an array of structs that have a name, and sets
+ * the caller's ret to -1 if one fails. */
 #define RUN_ALL(prefix, cases, function) \
     do { \
         size_t i_; \
