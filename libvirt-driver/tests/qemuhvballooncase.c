@@ -37,9 +37,6 @@ testAct(const testCase *test,
     case RECONCILE:
         qemuHvBalloonReconcile(&testDriver, vm);
         return 0;
-    case RECONNECT:
-        qemuHvBalloonReconnected(&testDriver, vm);
-        return 0;
     case START:
         qemuHvBalloonStarted(vm, vm->def->mem.cur_balloon);
         return 0;
@@ -75,7 +72,7 @@ testCheckAfter(const testCase *test,
         testCheckNumber("currentMemory", test->current, vm->def->mem.cur_balloon) < 0)
         return -1;
 
-    CHECK(test->polled == priv->hvBalloonPending, "polling");
+    CHECK(test->pending == priv->hvBalloonPending, "reconcile pending");
 
     if (test->configTotal &&
         (testCheckNumber("stored total", test->configTotal,
@@ -154,7 +151,11 @@ typedef struct {
     /* before */
     unsigned long long target;      /* KiB */
     unsigned long long total;
+    unsigned long long settled;     /* requested, as far as there are sticks */
     size_t nsticks;
+    size_t nsimulated;              /* of which QEMU has these */
+
+    bool failed;                    /* it returned an error */
 
     /* what the status file says when it fails */
     char *status;
@@ -185,6 +186,24 @@ testFailingIsSet(const testFailing *run)
 }
 
 
+/* Boot memory and the sticks that XML can describe, in KiB. */
+static unsigned long long
+testSimTotal(const testSim *sim)
+{
+    unsigned long long total = 1 * GIB;
+    size_t i;
+
+    for (i = 0; i < sim->sticks->len; i++) {
+        const testSimStick *stick = g_ptr_array_index(sim->sticks, i);
+
+        if (testSimStickIsOurs(stick))
+            total += stick->size / 1024;
+    }
+
+    return total;
+}
+
+
 /* Has the guest been told what was asked for? */
 static bool
 testFailingReached(const testFailing *run)
@@ -203,6 +222,23 @@ testFailingReached(const testFailing *run)
 }
 
 
+/* Nothing else is asked for than before. */
+static int
+testFailingCheckAsBefore(const testFailing *run,
+                         const virDomainObj *vm,
+                         const char *when)
+{
+    const qemuDomainObjPrivate *priv = vm->privateData;
+    unsigned long long requested = vm->def->memballoon->requested;
+
+    CHECK(requested == run->test->requested || requested == run->settled,
+          "%s: requested %llu KiB", when, requested);
+    CHECK(priv->hvBalloonKeepTotal == run->test->keepTotal,
+          "%s: total to keep %llu KiB", when, priv->hvBalloonKeepTotal);
+    return 0;
+}
+
+
 static int
 testFailingCheckResult(const testFailing *run,
                        const virDomainObj *vm,
@@ -212,7 +248,7 @@ testFailingCheckResult(const testFailing *run,
     unsigned long long size = testFailingIsSet(run) ? test->size : test->requested;
     unsigned long long requested = vm->def->memballoon->requested;
 
-    if (test->action == RECONCILE || test->action == RECONNECT) {
+    if (test->action == RECONCILE) {
         CHECK(rc == 0 && virGetLastErrorCode() == VIR_ERR_OK,
               "reconcile: %s", virGetLastErrorMessage());
     } else {
@@ -223,6 +259,9 @@ testFailingCheckResult(const testFailing *run,
               run->target == test->size || !testFailingIsSet(run),
               "failure: %s", virGetLastErrorMessage());
     }
+
+    if (rc < 0 && testFailingCheckAsBefore(run, vm, "after a failure") < 0)
+        return -1;
 
     CHECK(requested >= MIN(MIN(size, test->requested), virDomainDefGetMemoryTotal(vm->def)),
           "requested %llu KiB", requested);
@@ -266,6 +305,7 @@ testFailingOnce(testFailing *run,
     testSimServe(run->sim, mon);
 
     rc = testAct(run->test, vm);
+    run->failed = rc < 0;
     testMonitorEnd(vm, mon);
 
     if (testFailingCheckResult(run, vm, rc) < 0 ||
@@ -277,19 +317,31 @@ testFailingOnce(testFailing *run,
 }
 
 
-/* The next daemon knows of a request once anything was done for it. */
+/* The next daemon knows of a request only once all was done for it. */
 static int
 testFailingCheckRemembered(const testFailing *run,
                            const virDomainObj *vm)
 {
     const char *name = g_ptr_array_index(run->sim->log, run->failAt);
 
-    if (testFailingIsSet(run) &&
-        (STREQ(name, "object-add") || STREQ(name, "device_add") || STREQ(name, "balloon")))
-        CHECK(vm->def->memballoon->requested == run->test->size,
-              "remembered %llu KiB", vm->def->memballoon->requested);
+    if (STREQ(name, "object-add") || STREQ(name, "device_add") || STREQ(name, "balloon"))
+        return testFailingCheckAsBefore(run, vm, "remembered");
 
     return 0;
+}
+
+
+/* With a QEMU that answers again, what was done for a request that failed is
+ * undone: the target is what it was, and no stick is left of it, unless the guest
+ * may have it since a command was done without an answer. */
+static int
+testFailingCheckUndone(const testFailing *run,
+                       const virDomainObj *vm)
+{
+    CHECK(run->failure == TEST_SIM_GONE_AFTER || run->sim->sticks->len <= run->nsimulated,
+          "%u sticks after a failure", run->sim->sticks->len);
+
+    return testFailingCheckAsBefore(run, vm, "reconciled after a failure");
 }
 
 
@@ -323,6 +375,8 @@ testFailingRun(testFailing *run)
     run->target = sim->target / 1024;
     run->total = virDomainDefGetMemoryTotal(vm->def);
     run->nsticks = vm->def->nmems;
+    run->nsimulated = sim->sticks->len;
+    run->settled = MIN(run->test->requested, testSimTotal(sim));
     qemuDomainSaveStatus(vm);
 
     if (testFailingOnce(run, vm) < 0)
@@ -337,7 +391,8 @@ testFailingRun(testFailing *run)
             goto cleanup;
     }
 
-    if (testCheckConverges(vm, sim, run->nsticks, run->restarted) == 0)
+    if (testCheckConverges(vm, sim, run->nsticks) == 0 &&
+        (!run->failed || testFailingCheckUndone(run, vm) == 0))
         ret = n;
 
  cleanup:
@@ -365,9 +420,8 @@ testFailingNothing(const testCase *test)
 
 
 static int
-testFailingEverywhere(const void *opaque)
+testFailingAll(const testCase *test)
 {
-    const testCase *test = opaque;
     int n = testFailingNothing(test);
     testFailing run = { .test = test };
     size_t failure;
@@ -389,6 +443,19 @@ testFailingEverywhere(const void *opaque)
     }
 
     return n < 0 ? -1 : 0;
+}
+
+
+static int
+testFailingEverywhere(const void *opaque)
+{
+    int rc;
+
+    /* the reconcile that a failure schedules is the one of testCheckConverges() */
+    testWorkerHold();
+    rc = testFailingAll(opaque);
+    testWorkerRelease();
+    return rc;
 }
 
 

@@ -16,7 +16,6 @@ typedef enum {
     SETMAX_LIVE,
     SETMAX_CONFIG,
     RECONCILE,
-    RECONNECT,
     START,
     PLUG,
     UNPLUG,
@@ -43,7 +42,7 @@ typedef struct {
     unsigned long long total;       /* live, 0: as before */
     unsigned long long requestedAfter;      /* 0: as before */
     unsigned long long current;     /* <currentMemory>, 0: not checked */
-    bool polled;                    /* the next query of the balloon is scheduled */
+    bool pending;                   /* after: a reconcile is scheduled */
     unsigned long long configTotal; /* stored, 0: not checked */
     unsigned long long configCurrent;
 } testCase;

@@ -10,6 +10,7 @@
 #include "qemu/qemu_alias.h"
 #include "qemu/qemu_hotplug.h"
 #include "qemu/qemu_hvballoon.h"
+#include "qemu/qemu_hvballoon_stored.h"
 #include "qemu/qemu_hvballoon_conf.h"
 #include "qemuhvballoontestutils.h"
 

@@ -265,6 +265,8 @@ testLabels(const void *opaque)
     virDomainObj *vm = testLabelDomainNew(test);
     int ret = -1;
 
+    /* what fails schedules a reconcile */
+    testWorkerHold();
     sim->target = sim->actual = 1ULL << 30;
     testTrace = g_string_new("");
     if (vm && testLabelClean() == 0 && testLabelRun(test, vm) == 0 && testLabelFails(vm, sim) == 0)
@@ -273,6 +275,7 @@ testLabels(const void *opaque)
     testTrace = NULL;
 
     testDomainEnd(&vm);
+    testWorkerRelease();
     return ret;
 }
 

@@ -480,7 +480,7 @@ testInvalidReplyCheck(const testReply *invalid,
     virResetLastError();
 
     g_hash_table_remove_all(sim->replies);
-    return testCheckConverges(vm, sim, 0, false);
+    return testCheckConverges(vm, sim, 0);
 }
 
 

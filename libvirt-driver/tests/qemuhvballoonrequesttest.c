@@ -75,28 +75,26 @@ static const testCase cases[] = {
         .action = SET_LIVE, .size = 3 * GIB, .requested = 700 * 1024,
         .script = SCRIPT(
             QUERY_NONE(INFO("734003200", "734003200")),
-            OBJECT_ADD("0", TWO, FAIL("no memory today")), BALLOON(ONE, OK)),
-        .error = "adding a stick of 2097152 KiB",
-        .requestedAfter = 1 * GIB,
+            OBJECT_ADD("0", TWO, FAIL("no memory today"))),
+        .error = "adding a stick of 2097152 KiB", .pending = true,
     },
     {
         .name = "stick cannot be plugged: its backend goes",
         .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
         .script = SCRIPT(
             QUERY_NONE(INFO(ONE, ONE)),
-            OBJECT_ADD("0", TWO, OK), DEVICE_ADD("0", FAIL("no slot")), OBJECT_DEL("0", OK),
-            BALLOON(ONE, OK)),
-        .error = "no slot",
+            OBJECT_ADD("0", TWO, OK), DEVICE_ADD("0", FAIL("no slot")), OBJECT_DEL("0", OK)),
+        .error = "no slot", .pending = true,
     },
     {
-        .name = "balloon fails after the plug: the stick stays",
+        .name = "balloon fails after the plug: the stick goes at the next reconcile",
         .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
         .script = SCRIPT(
             QUERY_NONE(INFO(ONE, ONE)),
             PLUGGED("0", TWO, BASE),
             BALLOON(THREE, FAIL("busy"))),
-        .error = "asking the memory balloon for 3145728 KiB failed",
-        .total = 3 * GIB, .requestedAfter = 3 * GIB,
+        .error = "asking the memory balloon for 3145728 KiB failed", .pending = true,
+        .total = 3 * GIB,
     },
     {
         .name = "no room for the share on top: a stick of what is missing is plugged",
@@ -133,9 +131,8 @@ static const testCase cases[] = {
             QUERY("", "," BACKEND("0"), INFO(ONE, ONE)),
             QUERY_BALLOON,
             OBJECT_DEL("0", FAIL("in use")),
-            OBJECT_ADD("0", "7516192768", FAIL("duplicate")),
-            BALLOON(ONE, OK)),
-        .error = "duplicate",
+            OBJECT_ADD("0", "7516192768", FAIL("duplicate"))),
+        .error = "duplicate", .pending = true,
         .total = 1 * GIB, .requestedAfter = 1 * GIB,
     },
     {
@@ -220,8 +217,8 @@ static const testCase cases[] = {
         .action = SET_BOTH, .size = 3 * GIB, .requested = 1 * GIB,
         .script = SCRIPT(
             QUERY_NONE(INFO(ONE, ONE)),
-            OBJECT_ADD("0", TWO, FAIL("no memory today")), BALLOON(ONE, OK)),
-        .error = "no memory today",
+            OBJECT_ADD("0", TWO, FAIL("no memory today"))),
+        .error = "no memory today", .pending = true,
         .configTotal = 1 * GIB, .configCurrent = 1 * GIB,
     },
 };

@@ -233,19 +233,21 @@ testCheckFormat(const virDomainObj *vm);
 int
 testCheckDefinition(const virDomainObj *vm);
 
+/* XML can describe it: its backend has the name that libvirt gives. */
+bool
+testSimStickIsOurs(const testSimStick *stick);
+
 /* The definition has the sticks that QEMU has, and no backend is left over. */
 int
 testCheckTruth(const virDomainObj *vm,
                const testSim *sim);
 
 /* With a QEMU that answers again, one reconcile puts everything right and a
- * second one finds nothing to do. @reconnect: the first is that of another daemon; @nsticks:
- * how many QEMU had before. */
+ * second one finds nothing to do. @nsticks: how many the definition had before. */
 int
 testCheckConverges(virDomainObj *vm,
                    testSim *sim,
-                   size_t nsticks,
-                   bool reconnect);
+                   size_t nsticks);
 
 
 /*
