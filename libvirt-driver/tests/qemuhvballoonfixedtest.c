@@ -56,6 +56,10 @@ static const testCase cases[] = {
     { .name = "fixed backend: a query that fails is no error", FIXED,
       .action = RECONCILE, .requested = 1 * GIB,
       .script = SCRIPT({ "query-balloon", NULL, FAIL("out of order") }), .current = 1 * GIB },
+    { .name = "fixed backend: a setmem that fails has changed nothing", FIXED,
+      .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
+      .script = SCRIPT(BALLOON(THREE, FAIL("busy"))), .error = "3145728 KiB failed: ",
+      .pending = true },
     { .name = "fixed backend: no stick is plugged", FIXED,
       .action = PLUG, .requested = 1 * GIB, .error = "lacks the 'mem-haprot' device" },
     { .name = "fixed backend: no stick is unplugged", FIXED,
@@ -66,28 +70,72 @@ static const testCase cases[] = {
 };
 
 
-/* However much happens while it runs. */
+#define RESET \
+    "{\"timestamp\": {\"seconds\": 1374137171, \"microseconds\": 2659}, \"event\": \"RESET\"," \
+    " \"data\": {\"guest\": true, \"reason\": \"guest-reset\"}}\r\n"
+
+static size_t testTimers;
+
+
+/* Called in place of libvirt's. A timer that polls never fires here. */
+int
+virEventAddTimeout(int frequency G_GNUC_UNUSED,
+                   virEventTimeoutCallback cb G_GNUC_UNUSED,
+                   void *opaque,
+                   virFreeCallback ff)
+{
+    ff(opaque);
+    return ++testTimers;
+}
+
+
+static int
+testPollRun(virDomainObj *vm)
+{
+    const testExchange quiet[] = { QUERY_BALLOON, { } };
+    const testExchange reset[] = { { "query-balloon", NULL, RESET ACTUAL }, { } };
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    testTimers = 0;
+    if (testReconcile(vm, reset) < 0)
+        return -1;
+    CHECK(priv->hvBalloonPending && testTimers == 0,
+          "the worker polls it: %zu timers", testTimers);
+
+    /* as the worker does */
+    priv->hvBalloonPending = false;
+    if (testReconcile(vm, quiet) < 0)
+        return -1;
+    CHECK(priv->hvBalloonPending && testTimers == 1,
+          "a timer polls it: %zu timers", testTimers);
+
+    if (testReconcile(vm, quiet) < 0)
+        return -1;
+    CHECK(priv->hvBalloonPending && testTimers == 1,
+          "the same timer polls it: %zu timers", testTimers);
+    return 0;
+}
+
+
+/* Whatever happens: an event while the balloon is queried, or a request. */
 static int
 testPollOnce(const void *opaque G_GNUC_UNUSED)
 {
-    const testExchange script[] = { QUERY_BALLOON, { } };
     const unsigned long long sticks[MAX_STICKS] = { 2 * GIB };
     virDomainObj *vm = testDomainNewFrom(DOMAIN_XML("1", "", ""), testFixedCaps, sticks);
-    qemuDomainObjPrivate *priv;
-    int ret = -1;
+    int ret;
 
     if (!vm)
         return -1;
 
-    priv = vm->privateData;
     vm->def->memballoon->requested = 3 * GIB;
+    /* the guest is on its way, so no target is resent */
     vm->def->mem.cur_balloon = 2 * GIB;
-    if (testReconcile(vm, script) == 0 &&
-        vm->def->mem.cur_balloon == 1 * GIB &&
-        priv->hvBalloonPending)
-        ret = 0;
 
+    testWorkerHold();
+    ret = testPollRun(vm);
     testDomainEnd(&vm);
+    testWorkerRelease();
     return ret;
 }
 

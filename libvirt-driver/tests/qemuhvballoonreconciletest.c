@@ -9,10 +9,17 @@
 
 #include "qemuhvballooncase.h"
 #include "qemu/qemu_hvballoon.h"
+#include "viraudit.h"
 #include "virfile.h"
+#include "virlog.h"
 
 #define VIR_FROM_THIS VIR_FROM_NONE
 
+
+#define REJECTED(n) \
+    "{\"timestamp\": {\"seconds\": 1374137171, \"microseconds\": 2659}," \
+    " \"event\": \"DEVICE_UNPLUG_GUEST_ERROR\", \"data\": {\"device\": \"ua-haprot" n "\"," \
+    " \"path\": \"/machine/peripheral/ua-haprot" n "\"}}\r\n"
 
 static const testCase cases[] = {
     {
@@ -52,6 +59,21 @@ static const testCase cases[] = {
         .script = SCRIPT(
             QUERY_ONE(UNUSED("0", BASE, ONE), INFO(ONE, ONE)),
             DEVICE_DEL("0", FAIL("in use by the guest"))),
+    },
+    {
+        .name = "reconcile: the event counts, whatever QEMU replies after it",
+        .action = RECONCILE, .requested = 1 * GIB, .sticks = { 1 * GIB },
+        .script = SCRIPT(
+            QUERY_ONE(UNUSED("0", BASE, ONE), INFO(ONE, ONE)),
+            DEVICE_DEL("0", DELETED("0") FAIL("too late")), OBJECT_DEL("0", OK), QUERY_BALLOON),
+        .total = 1 * GIB,
+    },
+    {
+        .name = "reconcile: a removal that the guest rejects is none",
+        .action = RECONCILE, .requested = 1 * GIB, .sticks = { 1 * GIB },
+        .script = SCRIPT(
+            QUERY_ONE(UNUSED("0", BASE, ONE), INFO(ONE, ONE)),
+            DEVICE_DEL("0", REJECTED("0") OK)),
     },
     {
         .name = "reconcile resends the target",
@@ -174,6 +196,85 @@ testOlderError(const void *opaque G_GNUC_UNUSED)
         ret = 0;
 
     virResetLastError();
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
+/*
+ * Every change of what a domain has writes an audit record. The definition has
+ * 1 GiB and one stick of 1 GiB.
+ */
+
+typedef struct {
+    const char *name;
+    const char *alias;              /* of the stick, NULL: ua-haprot0 */
+    const testExchange *script;
+    const char *record;             /* part of it, NULL: there is none */
+} testAuditCase;
+
+static const testAuditCase auditCases[] = {
+    { "none at rest", NULL,
+      SCRIPT(QUERY_ONE(INUSE("0", BASE, ONE), INFO(ONE, ONE))), NULL },
+    { "a stick that is gone", NULL,
+      SCRIPT(QUERY_NONE(INFO(ONE, ONE)), QUERY_BALLOON),
+      "reason=update vm=\"guest\" uuid=c7a5fdbd-edaf-9455-926a-d65c16db1809 old-mem=2097152 new-mem=1048576" },
+    { "a stick that is adopted", NULL,
+      SCRIPT(QUERY(INUSE("0", BASE, ONE) "," INUSE("1", BASE2, ONE), "," BACKEND("0") "," BACKEND("1"), INFO(ONE, ONE)),
+             QUERY_BALLOON),
+      "old-mem=2097152 new-mem=3145728" },
+    { "a stick of another size", NULL,
+      SCRIPT(QUERY_ONE(INUSE("0", BASE, TWO), INFO(ONE, ONE))),
+      "old-mem=2097152 new-mem=3145728" },
+    { "a stick that cannot exist", "no/name",
+      SCRIPT(QUERY_NONE(INFO(ONE, ONE))),
+      "old-mem=2097152 new-mem=1048576" },
+};
+
+
+static int
+testAuditCheck(const testAuditCase *test,
+               const char *log)
+{
+    const char *record = log ? strstr(log, "resrc=mem") : NULL;
+
+    if (!test->record) {
+        CHECK(!record, "record '%s'", record);
+        return 0;
+    }
+
+    CHECK(record && strstr(record, test->record), "log '%s'", NULLSTR(log));
+    CHECK(!strstr(record + 1, "resrc=mem"), "one record in '%s'", log);
+    return 0;
+}
+
+
+static int
+testAudit(const void *opaque)
+{
+    const testAuditCase *test = opaque;
+    virDomainObj *vm = testDomainNew((const unsigned long long[MAX_STICKS]) { 1 * GIB });
+    g_autofree char *log = NULL;
+    int ret = -1;
+
+    if (!vm)
+        return -1;
+
+    vm->def->memballoon->requested = 1 * GIB;
+    if (test->alias) {
+        g_free(vm->def->mems[0]->info.alias);
+        vm->def->mems[0]->info.alias = g_strdup(test->alias);
+    }
+
+    virAuditLog(true);
+    virLogSetDefaultPriority(VIR_LOG_INFO);
+    g_free(virTestLogContentAndReset());
+    if (testReconcile(vm, test->script) == 0 &&
+        (log = virTestLogContentAndReset()))
+        ret = testAuditCheck(test, log);
+    virLogSetDefaultPriority(VIR_LOG_WARN);
+    virAuditLog(false);
+
     testDomainEnd(&vm);
     return ret;
 }
@@ -364,6 +465,7 @@ mymain(void)
     if (virTestRun("an older error is not taken for one of its own", testOlderError, NULL) < 0)
         ret = -1;
 
+    RUN_ALL("audit: ", auditCases, testAudit);
     RUN_ALL("status XML: ", statusCases, testStatus);
 
     if (testCasesRun(cases, G_N_ELEMENTS(cases)) < 0)

@@ -225,6 +225,132 @@ static const testCase cases[] = {
 
 
 /*
+ * --live --config: both, or none
+ */
+
+static int
+testBoth(virDomainObj *vm,
+         const testExchange *script,
+         const char *error)
+{
+    qemuMonitorTest *mon = testMonitorNew(vm);
+    int rc;
+
+    if (!mon)
+        return -1;
+
+    vm->def->memballoon->requested = 1 * GIB;
+    testAddScript(mon, script);
+    rc = qemuHvBalloonSetMemory(&testDriver, vm, vm->def, vm->newDef, 3 * GIB, 0);
+    testMonitorEnd(vm, mon);
+
+    if (testCheckError(error, rc) < 0)
+        return -1;
+
+    CHECK(vm->def->memballoon->requested == 1 * GIB, "requested");
+    CHECK(virDomainDefGetMemoryTotal(vm->def) == 1 * GIB, "total");
+    CHECK(virDomainDefGetMemoryTotal(vm->newDef) == 1 * GIB, "stored total");
+    CHECK(vm->newDef->mem.cur_balloon == 1 * GIB, "stored currentMemory");
+    return 0;
+}
+
+
+/* The file cannot be written: QEMU is told nothing. */
+static int
+testStoredFails(const void *opaque G_GNUC_UNUSED)
+{
+    const testExchange script[] = { QUERY_NONE(INFO(ONE, ONE)), { } };
+    virDomainObj *vm = testDomainNew(NULL);
+    char *dir = testDriver.config->configDir;
+    int ret;
+
+    if (!vm)
+        return -1;
+
+    testDriver.config->configDir = (char *)"/dev/null/nowhere";
+    ret = testBoth(vm, script, "/dev/null/nowhere");
+    testDriver.config->configDir = dir;
+
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
+/* QEMU fails: the file says what it said before. */
+static int
+testLiveFails(const void *opaque G_GNUC_UNUSED)
+{
+    const testExchange script[] = {
+        QUERY_NONE(INFO(ONE, ONE)), OBJECT_ADD("0", TWO, FAIL("no memory today")), { }
+    };
+    g_autofree char *path = g_strdup_printf("%s/guest.xml", testDriver.config->configDir);
+    g_autoptr(virDomainDef) stored = NULL;
+    virDomainObj *vm = testDomainNew(NULL);
+    int ret;
+
+    if (!vm)
+        return -1;
+
+    testWorkerHold();
+    ret = testBoth(vm, script, "no memory today");
+    testDomainEnd(&vm);
+    testWorkerRelease();
+
+    if (ret == 0) {
+        CHECK((stored = virDomainDefParseFile(path, testDriver.xmlopt, NULL,
+                                              VIR_DOMAIN_DEF_PARSE_INACTIVE)), "%s", path);
+        CHECK(virDomainDefGetMemoryTotal(stored) == 1 * GIB, "stored total");
+    }
+    return ret;
+}
+
+
+/*
+ * Sticks of clients
+ */
+
+/* What is given to the guest at once is asked for by that. */
+static int
+testClientStick(const void *opaque G_GNUC_UNUSED)
+{
+    virDomainObj *vm = testDomainNew(NULL);
+    virDomainMemoryDef now = {
+        .model = VIR_DOMAIN_MEMORY_MODEL_HAPROT, .size = 1 * GIB,
+        .target.haprot.insert = VIR_DOMAIN_MEMORY_INSERT_MODE_NOW,
+    };
+    virDomainMemoryDef onDemand = now;
+    int ret = -1;
+
+    if (!vm)
+        return -1;
+
+    onDemand.target.haprot.insert = VIR_DOMAIN_MEMORY_INSERT_MODE_ON_DEMAND;
+    vm->def->memballoon->requested = 1 * GIB;
+    testAddStick(vm->def, 0, 1 * GIB);
+
+    qemuHvBalloonStickAttached(vm, &onDemand);
+    if (testCheckNumber("requested", 1 * GIB, vm->def->memballoon->requested) < 0)
+        goto cleanup;
+
+    qemuHvBalloonStickAttached(vm, &now);
+    if (testCheckNumber("requested", 2 * GIB, vm->def->memballoon->requested) < 0)
+        goto cleanup;
+
+    qemuHvBalloonStickDetached(vm);
+    if (testCheckNumber("requested", 2 * GIB, vm->def->memballoon->requested) < 0)
+        goto cleanup;
+
+    virDomainMemoryDefFree(virDomainMemoryRemove(vm->def, 0));
+    qemuHvBalloonStickDetached(vm);
+    ret = testCheckNumber("requested", 1 * GIB, vm->def->memballoon->requested);
+
+ cleanup:
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
+/*
  * Stored definitions that are more than the domain above
  */
 
@@ -395,6 +521,11 @@ mymain(void)
         return EXIT_FAILURE;
 
     RUN_ALL("", configCases, testConfig);
+
+    if (virTestRun("both: QEMU is told nothing when the file cannot be written", testStoredFails, NULL) < 0 ||
+        virTestRun("both: the file is as before when QEMU fails", testLiveFails, NULL) < 0 ||
+        virTestRun("a client's stick", testClientStick, NULL) < 0)
+        ret = -1;
 
     if (testCasesRun(refusals, G_N_ELEMENTS(refusals)) < 0 ||
         testCasesRun(cases, G_N_ELEMENTS(cases)) < 0)
