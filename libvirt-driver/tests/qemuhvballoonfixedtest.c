@@ -7,6 +7,8 @@
 
 #include <config.h>
 
+#include <dlfcn.h>
+
 #include "qemuhvballooncase.h"
 
 #define VIR_FROM_THIS VIR_FROM_NONE
@@ -79,11 +81,18 @@ static size_t testTimers;
 
 /* Called in place of libvirt's. A timer that polls never fires here. */
 int
-virEventAddTimeout(int frequency G_GNUC_UNUSED,
-                   virEventTimeoutCallback cb G_GNUC_UNUSED,
+virEventAddTimeout(int frequency,
+                   virEventTimeoutCallback cb,
                    void *opaque,
                    virFreeCallback ff)
 {
+    int (*real)(int, virEventTimeoutCallback, void *, virFreeCallback) =
+        dlsym(RTLD_NEXT, "virEventAddTimeout");
+
+    /* the monitor of the test frees itself by one */
+    if (frequency == 0)
+        return real(frequency, cb, opaque, ff);
+
     ff(opaque);
     return ++testTimers;
 }

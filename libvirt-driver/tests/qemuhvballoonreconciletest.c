@@ -218,7 +218,7 @@ static const testAuditCase auditCases[] = {
       SCRIPT(QUERY_ONE(INUSE("0", BASE, ONE), INFO(ONE, ONE))), NULL },
     { "a stick that is gone", NULL,
       SCRIPT(QUERY_NONE(INFO(ONE, ONE)), QUERY_BALLOON),
-      "reason=update vm=\"guest\" uuid=c7a5fdbd-edaf-9455-926a-d65c16db1809 old-mem=2097152 new-mem=1048576" },
+      "reason=update vm=guest uuid=c7a5fdbd-edaf-9455-926a-d65c16db1809 old-mem=2097152 new-mem=1048576" },
     { "a stick that is adopted", NULL,
       SCRIPT(QUERY(INUSE("0", BASE, ONE) "," INUSE("1", BASE2, ONE), "," BACKEND("0") "," BACKEND("1"), INFO(ONE, ONE)),
              QUERY_BALLOON),
