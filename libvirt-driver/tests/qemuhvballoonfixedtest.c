@@ -11,6 +11,13 @@
 
 #include "qemuhvballooncase.h"
 
+#include "qemu/qemu_hvballoon.h"
+
+#define LIBVIRT_QEMU_MONITOR_PRIV_H_ALLOW
+#include "qemu/qemu_monitor_priv.h"
+#define LIBVIRT_QEMU_PROCESSPRIV_H_ALLOW
+#include "qemu/qemu_processpriv.h"
+
 #define VIR_FROM_THIS VIR_FROM_NONE
 
 
@@ -98,27 +105,48 @@ virEventAddTimeout(int frequency,
 }
 
 
+/* As testReconcile(), with the driver's own handlers of events. */
+static int
+testPoll(virDomainObj *vm,
+         const testExchange *script)
+{
+    qemuMonitorTest *mon = testMonitorNew(vm);
+    qemuMonitorCallbacks *callbacks;
+
+    if (!mon)
+        return -1;
+
+    callbacks = qemuMonitorTestGetMonitor(mon)->cb;
+    qemuMonitorTestGetMonitor(mon)->cb = qemuProcessGetMonitorCallbacks();
+    testAddScript(mon, script);
+    qemuHvBalloonReconcile(&testDriver, vm);
+    qemuMonitorTestGetMonitor(mon)->cb = callbacks;
+    testMonitorEnd(vm, mon);
+    return 0;
+}
+
+
 static int
 testPollRun(virDomainObj *vm)
 {
-    const testExchange quiet[] = { QUERY_BALLOON, { } };
+    const testExchange quiet[] = { QUERY_BALLOON, BALLOON(THREE, OK), { } };
     const testExchange reset[] = { { "query-balloon", NULL, RESET ACTUAL }, { } };
     qemuDomainObjPrivate *priv = vm->privateData;
 
     testTimers = 0;
-    if (testReconcile(vm, reset) < 0)
+    if (testPoll(vm, reset) < 0)
         return -1;
     CHECK(priv->hvBalloonPending && testTimers == 0,
           "the worker polls it: %zu timers", testTimers);
 
     /* as the worker does */
     priv->hvBalloonPending = false;
-    if (testReconcile(vm, quiet) < 0)
+    if (testPoll(vm, quiet) < 0)
         return -1;
     CHECK(priv->hvBalloonPending && testTimers == 1,
           "a timer polls it: %zu timers", testTimers);
 
-    if (testReconcile(vm, quiet) < 0)
+    if (testPoll(vm, quiet) < 0)
         return -1;
     CHECK(priv->hvBalloonPending && testTimers == 1,
           "the same timer polls it: %zu timers", testTimers);
