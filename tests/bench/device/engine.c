@@ -185,9 +185,9 @@ static void there_and_back(const char *what, uint64_t gib, uint64_t unit, uint64
     g_assert_cmpuint(guest.discarded, ==, pages);
     heap = bench_heap() - heap;
     back = move(&guest, boot.count);
-    bench_pair(name, "out", gib / out, 1024, "the aim, 1 TiB in 1 s", "GiB/s", true);
-    bench_pair(name, "back", gib / back, 1024, "the aim, 1 TiB in 1 s", "GiB/s", true);
-    bench_pair(name, "held", heap, (double)boot.count / 8, "one bit a page", "bytes", false);
+    bench_pair(name, "out", gib / out, 1024, "the goal, 1 TiB in 1 s", "GiB/s", true);
+    bench_pair(name, "back", gib / back, 1024, "the goal, 1 TiB in 1 s", "GiB/s", true);
+    bench_pair(name, "held", heap, (double)boot.count / 8, "one bit per page", "bytes", false);
     dm_engine_free(guest.engine);
 }
 

@@ -234,7 +234,7 @@ static void pair(const Pattern *p, uint64_t gib, unsigned rounds, bool floor)
     }
     bench_pair(name, "an insert", ours.ns, peer.ns, "GTree of ranges", "ns", false);
     if (floor) {
-        bench_pair(name, "an insert", ours.ns, least.ns, "the least: a bit set and counted", "ns", false);
+        bench_pair(name, "an insert", ours.ns, least.ns, "minimum: set a bit and count", "ns", false);
     }
     bench_pair(name, "held", ours.bytes, peer.bytes, "GTree of ranges", "bytes", false);
 }
