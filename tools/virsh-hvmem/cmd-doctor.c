@@ -344,8 +344,8 @@ run(const hvmemApp *app,
 const hvmemCommand hvmemCmdDoctor = {
     .name = "doctor",
     .arguments = "[DOMAIN]",
-    .summary = "Is all there that it takes? Each line passes, warns or fails, with the remedy",
-    .description = "Ends with 1 when something fails.",
+    .summary = "Check the host, and a domain if given: each line says pass, warn or fail, and the remedy",
+    .description = "The exit status is 1 if something fails.",
     .maxArgs = 1,
     .run = run,
 };

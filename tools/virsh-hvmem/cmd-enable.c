@@ -17,8 +17,8 @@ static char *minimumText;
 static gboolean dryRun;
 
 static const GOptionEntry enableOptions[] = {
-    { "max", 0, 0, G_OPTION_ARG_STRING, &maxText, "How far the guest may grow (<maxMemory>); else what it has, else the host's memory", "SIZE" },
-    { "minimum", 0, 0, G_OPTION_ARG_STRING, &minimumText, "Never let anybody ask for less (<minimum>)", "SIZE" },
+    { "max", 0, 0, G_OPTION_ARG_STRING, &maxText, "Upper limit (<maxMemory>); default: the existing one, or the host's memory", "SIZE" },
+    { "minimum", 0, 0, G_OPTION_ARG_STRING, &minimumText, "Lower limit: setmem refuses less (<minimum>)", "SIZE" },
     { "dry-run", 'n', 0, G_OPTION_ARG_NONE, &dryRun, "Only show what would change", NULL },
     G_OPTION_ENTRY_NULL,
 };
@@ -215,7 +215,7 @@ choose(virConnectPtr conn,
 
     if (why->code == HVMEM_TRY_UNASKED) {
         if (dryRun)
-            hvmemEditRemark(all, "libvirt could not be asked whether it takes this: %s", why->message);
+            hvmemEditRemark(all, "libvirt could not be asked whether it accepts this: %s", why->message);
         return g_steal_pointer(&all);
     }
 
@@ -226,8 +226,8 @@ choose(virConnectPtr conn,
     }
 
     if (isOld(conn, before, why))
-        hvmemEditRemark(all, why->code == HVMEM_TRY_USELESS ? "The definition as it is does not work either, and this does not change that: %s" :
-                        "libvirt makes no command line of the definition as it is either, so this could not be tried: %s", why->message);
+        hvmemEditRemark(all, why->code == HVMEM_TRY_USELESS ? "The present definition does not work either, and this does not change that: %s" :
+                        "libvirt cannot make a command line of the present definition either, so this could not be tried: %s", why->message);
     else
         *refusal = g_error_copy(why);
     return g_steal_pointer(&all);
@@ -260,7 +260,7 @@ printResult(const hvmemApp *app,
         return;
     }
     text = next ? hvmemWrap(next, CLAMP(hvmemTerm.width, 40, 100), 0) : NULL;
-    printf(same ? "%s's definition is like that already\n%s" : "\n%s's definition is changed\n%s", name, text ? text : "");
+    printf(same ? "%s's definition is like that already\n%s" : "\n%s's definition has been changed\n%s", name, text ? text : "");
 }
 
 
@@ -291,7 +291,7 @@ apply(const hvmemApp *app,
         printDiff(app, before, edit->xml);
         return hvmemFail(error, refusal->code == HVMEM_TRY_USELESS ?
                          "domain '%s' would not work with this definition; nothing has been changed\nerror: %s" :
-                         "libvirt would not take this definition of domain '%s'; nothing has been changed\nerror: %s", name, refusal->message);
+                         "libvirt would not accept this definition of domain '%s'; nothing has been changed\nerror: %s", name, refusal->message);
     }
 
     if (same || dryRun)
@@ -373,9 +373,9 @@ runDisable(const hvmemApp *app,
 const hvmemCommand hvmemCmdEnable = {
     .name = "enable",
     .arguments = "DOMAIN [--max SIZE] [--minimum SIZE] [--dry-run]",
-    .summary = "Give a defined domain a hyperv balloon, showing the difference first",
-    .description = "The definition changes; a running guest goes on as it is until it has been shut down and started again.\n"
-                   "For a domain that has such a balloon, --max and --minimum are changed.",
+    .summary = "Give a defined domain a hyperv balloon, and show the difference",
+    .description = "Only the definition changes; a running guest is not affected until it is shut down and started again.\n"
+                   "For a domain that already has such a balloon, --max and --minimum are changed.",
     .options = enableOptions,
     .minArgs = 1,
     .maxArgs = 1,
@@ -386,8 +386,8 @@ const hvmemCommand hvmemCmdEnable = {
 const hvmemCommand hvmemCmdDisable = {
     .name = "disable",
     .arguments = "DOMAIN [--dry-run]",
-    .summary = "Take the hyperv balloon away again: the definition becomes what it was",
-    .description = "Memory beyond boot memory goes with it. What 'enable' changed is known from the definition's <metadata>.",
+    .summary = "Remove the hyperv balloon and restore the previous definition",
+    .description = "Memory beyond boot memory is removed too. What 'enable' changed is stored in the definition's <metadata>.",
     .options = disableOptions,
     .minArgs = 1,
     .maxArgs = 1,

@@ -11,7 +11,7 @@
 static gboolean all;
 
 static const GOptionEntry options[] = {
-    { "all", 'a', 0, G_OPTION_ARG_NONE, &all, "Also domains without a hyperv balloon, and what they have", NULL },
+    { "all", 'a', 0, G_OPTION_ARG_NONE, &all, "List all domains, with the balloon that they have", NULL },
     G_OPTION_ENTRY_NULL,
 };
 
@@ -95,8 +95,8 @@ run(const hvmemApp *app,
 const hvmemCommand hvmemCmdList = {
     .name = "list",
     .arguments = "[--all]",
-    .summary = "Every domain with a hyperv balloon, one a line",
-    .description = "Sticks are what memory beyond boot memory is plugged in. Usable is what the guest's programs could still get.",
+    .summary = "List domains with a hyperv balloon",
+    .description = "Sticks hold the memory beyond boot memory. Usable is what the guest's programs could still get.",
     .options = options,
     .run = run,
 };

@@ -15,7 +15,7 @@ static char *title;
 
 static const GOptionEntry options[] = {
     { "output", 'o', 0, G_OPTION_ARG_FILENAME, &outPath, "The picture to write (SVG)", "FILE.svg" },
-    { "title", 0, 0, G_OPTION_ARG_STRING, &title, "What stands above it", "TEXT" },
+    { "title", 0, 0, G_OPTION_ARG_STRING, &title, "The title of the picture", "TEXT" },
     G_OPTION_ENTRY_NULL,
 };
 
@@ -34,7 +34,7 @@ checkOutput(GError **error)
         const char *end = strrchr(outPath, '.');
 
         if (end && g_ascii_strcasecmp(end, others[i]) == 0)
-            return hvmemFail(error, "'%s': the picture is SVG, so give -o FILE.svg; 'rsvg-convert' makes others of it", outPath);
+            return hvmemFail(error, "'%s': the picture is SVG, so give -o FILE.svg; 'rsvg-convert' converts it to other formats", outPath);
     }
     return true;
 }
@@ -70,7 +70,7 @@ run(const hvmemApp *app,
 const hvmemCommand hvmemCmdPlot = {
     .name = "plot",
     .arguments = "FILE.csv -o FILE.svg [--title TEXT]",
-    .summary = "A picture of what 'watch --record' has recorded",
+    .summary = "Draw what 'watch --record' has recorded",
     .options = options,
     .minArgs = 1,
     .maxArgs = 1,

@@ -30,11 +30,11 @@ static gboolean wait_;
 static int timeout = NO_TIMEOUT;
 
 static const GOptionEntry options[] = {
-    { "live", 0, 0, G_OPTION_ARG_NONE, &live, "The running guest", NULL },
-    { "config", 0, 0, G_OPTION_ARG_NONE, &config, "From the next start on", NULL },
-    { "current", 0, 0, G_OPTION_ARG_NONE, &current, "The running guest, or the definition of one that is shut off (default)", NULL },
-    { "wait", 'w', 0, G_OPTION_ARG_NONE, &wait_, "Show progress until the guest has what was asked for", NULL },
-    { "timeout", 't', 0, G_OPTION_ARG_INT, &timeout, "With --wait: give up waiting after so many seconds", "S" },
+    { "live", 0, 0, G_OPTION_ARG_NONE, &live, "Change the running guest", NULL },
+    { "config", 0, 0, G_OPTION_ARG_NONE, &config, "Change the definition, from the next start on", NULL },
+    { "current", 0, 0, G_OPTION_ARG_NONE, &current, "Change the running guest, or the definition of one that is shut off (default)", NULL },
+    { "wait", 'w', 0, G_OPTION_ARG_NONE, &wait_, "Show progress until the guest has the requested size", NULL },
+    { "timeout", 't', 0, G_OPTION_ARG_INT, &timeout, "With --wait: give up after this many seconds", "S" },
     G_OPTION_ENTRY_NULL,
 };
 
@@ -153,7 +153,7 @@ giveUp(Wait *wait,
     if (!wait->quiet && g_strcmp0(wait->explained, state->label) != 0)
         explain(wait, dom, state);
 
-    return hvmemFail(error, "%s: the guest has %s, %s were asked for (%s). The request stays in place: the guest goes there as soon as it can.",
+    return hvmemFail(error, "%s: the guest has %s, %s were requested (%s). The request stays in place: the guest reaches that size as soon as it can.",
                      why, have, want, state->label);
 }
 
@@ -181,7 +181,7 @@ isOver(Wait *wait,
     if (!dom->active)
         hvmemFail(error, "the guest has been shut off meanwhile");
     else if (hvmemDistance(dom->requested, wait->progress->to) > HVMEM_NEAR)
-        hvmemFail(error, "somebody else has asked for another size meanwhile");
+        hvmemFail(error, "somebody else has requested another size meanwhile");
     else if (hvmemDomainIsThere(dom))
         *ok = true;
     else if (interrupted)
@@ -266,13 +266,13 @@ static bool
 checkOptions(GError **error)
 {
     if (current && (live || config))
-        return hvmemFail(error, "--current is not combined with --live or --config");
+        return hvmemFail(error, "--current cannot be combined with --live or --config");
     if (timeout != NO_TIMEOUT && timeout < 1)
-        return hvmemFail(error, "--timeout %d: it is a number of seconds, from 1 on", timeout);
+        return hvmemFail(error, "--timeout %d: give a number of seconds, from 1 on", timeout);
     if (timeout > 0 && !wait_)
-        return hvmemFail(error, "--timeout goes with --wait");
+        return hvmemFail(error, "--timeout needs --wait");
     if (wait_ && config && !live)
-        return hvmemFail(error, "--wait is for a running guest: --config alone changes nothing that could be waited for");
+        return hvmemFail(error, "--wait needs a running guest: with --config alone there is nothing to wait for");
     return true;
 }
 
@@ -329,8 +329,8 @@ setMemory(const hvmemApp *app,
     if (app->json)
         printJSON(after);
     else if (!wait_ && !app->quiet)
-        printf(isLive(before) ? "%s is asked to have %s; 'virsh-hvmem status %s' shows how it gets there\n" :
-               "%s has %s from its next start on\n", before->name, want, name);
+        printf(isLive(before) ? "%s: %s requested; 'virsh-hvmem status %s' shows the progress\n" :
+               "%s: %s from its next start on\n", before->name, want, name);
     if (pending && !app->json && !app->quiet)
         printf("%s\n", pending);
     return ok;
@@ -367,9 +367,9 @@ const hvmemCommand hvmemCmdSet = {
     .name = "set",
     .arguments = "DOMAIN SIZE [--live|--config|--current] [--wait] [--timeout S]",
     .summary = "Change how much memory a guest has",
-    .description = "--wait ends with 0 when the guest has what was asked for, with 1 when something has failed, when --timeout\n"
-                   "is over or, without it, when nothing has moved for " G_STRINGIFY(STALL_SEC) " seconds or somebody has\n"
-                   "paused the guest. The request stays in place.",
+    .description = "With --wait the exit status is 0 when the guest has the requested size. It is 1 when something has failed,\n"
+                   "after --timeout or, without that, when nothing has changed for " G_STRINGIFY(STALL_SEC) " seconds or somebody\n"
+                   "has paused the guest. The request stays in place.",
     .options = options,
     .minArgs = 2,
     .maxArgs = 2,

@@ -200,7 +200,7 @@ run(const hvmemApp *app,
 const hvmemCommand hvmemCmdStatus = {
     .name = "status",
     .arguments = "DOMAIN",
-    .summary = "One domain on one page: sizes, sticks, state, what to do, what comes next",
+    .summary = "Show one domain on one page: sizes, sticks, state, what to do, what comes next",
     .minArgs = 1,
     .maxArgs = 1,
     .run = run,

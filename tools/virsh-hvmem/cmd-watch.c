@@ -27,9 +27,9 @@ static double interval = 1;
 static double duration = INFINITY;
 
 static const GOptionEntry options[] = {
-    { "record", 0, 0, G_OPTION_ARG_FILENAME, &recordPath, "Also write all of it to a file, for 'virsh-hvmem plot'", "FILE.csv" },
-    { "interval", 'i', 0, G_OPTION_ARG_DOUBLE, &interval, "Seconds between looks (1)", "S" },
-    { "duration", 'd', 0, G_OPTION_ARG_DOUBLE, &duration, "End after so many seconds", "S" },
+    { "record", 0, 0, G_OPTION_ARG_FILENAME, &recordPath, "Also write everything to a file, for 'virsh-hvmem plot'", "FILE.csv" },
+    { "interval", 'i', 0, G_OPTION_ARG_DOUBLE, &interval, "Seconds between samples (default: 1)", "S" },
+    { "duration", 'd', 0, G_OPTION_ARG_DOUBLE, &duration, "End after this many seconds", "S" },
     G_OPTION_ENTRY_NULL,
 };
 
@@ -490,7 +490,7 @@ onClose(virConnectPtr conn G_GNUC_UNUSED,
     Watch *watch = opaque;
 
     if (!watch->error)
-        hvmemFail(&watch->error, "the connection to libvirt was closed; guests go on without it");
+        hvmemFail(&watch->error, "the connection to libvirt was closed; guests keep running");
     watch->done = true;
 }
 
@@ -672,9 +672,9 @@ run(const hvmemApp *app,
     bool ok;
 
     if (!(interval >= 0.1 && interval <= 3600))
-        return hvmemFail(error, "--interval %g: from 0.1 to 3600 seconds", interval);
+        return hvmemFail(error, "--interval %g: give 0.1 to 3600 seconds", interval);
     if (!(duration > 0))
-        return hvmemFail(error, "--duration %g: it is a number of seconds above 0", duration);
+        return hvmemFail(error, "--duration %g: give a number of seconds above 0", duration);
 
     watch.screen = isatty(STDOUT_FILENO) && isatty(STDIN_FILENO) && !app->json && !app->quiet;
     if (virEventRegisterDefaultImpl() < 0)
@@ -697,8 +697,8 @@ run(const hvmemApp *app,
 const hvmemCommand hvmemCmdWatch = {
     .name = "watch",
     .arguments = "DOMAIN… [--record FILE.csv] [--interval S] [--duration S]",
-    .summary = "What memory does, live, as a chart; plain lines where there is no terminal",
-    .description = "q or Ctrl-C ends. It only looks: nothing is changed.",
+    .summary = "Show a live chart of memory, or plain lines if there is no terminal",
+    .description = "q or Ctrl-C ends it. Nothing is changed.",
     .options = options,
     .minArgs = 1,
     .maxArgs = -1,

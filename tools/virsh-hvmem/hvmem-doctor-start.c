@@ -30,7 +30,7 @@ remedyWithoutKVM(const hvmemDomain *dom,
         g_string_append_printf(text, ", and take %s out of <hyperv>", only);
     if (dom->needs.pvspinlock)
         g_string_append(text, ", and <pvspinlock> out of <features>");
-    g_string_append(text, ": that needs nothing of the host, and is slow. ");
+    g_string_append(text, ": that needs nothing from the host, but is slow. ");
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
@@ -43,7 +43,7 @@ checkKVM(GPtrArray *checks,
 {
     g_autofree char *toQEMU = remedyWithoutKVM(dom, host);
     g_autofree char *lacks = hvmemHostLacks(host, true, hvmemNeeded);
-    g_autofree char *firmware = g_strconcat(toQEMU, "For KVM: switch virtualisation on in the firmware, load kvm_intel or kvm_amd.", NULL);
+    g_autofree char *firmware = g_strconcat(toQEMU, "For KVM: enable virtualisation in the firmware, load kvm_intel or kvm_amd.", NULL);
     g_autofree char *kernel = g_strconcat(toQEMU, HVMEM_KVM_REMEDY, NULL);
 
     if (!isKVM(dom))
@@ -51,13 +51,13 @@ checkKVM(GPtrArray *checks,
     else if (!host->kvm)
         hvmemChecksAdd(checks, HVMEM_FAIL, "KVM", firmware, "this host has none: the guest cannot be started");
     else if (lacks)
-        hvmemChecksAdd(checks, HVMEM_FAIL, "KVM", kernel, "this host's has no %s: %s", lacks,
+        hvmemChecksAdd(checks, HVMEM_FAIL, "KVM", kernel, "this host's KVM has no %s: %s", lacks,
                        dom->hypervPassthrough ? "the guest cannot find the balloon" : "the guest cannot be started");
     else if (!host->enlightenments)
-        hvmemChecksAdd(checks, HVMEM_WARN, "KVM", "Starting the guest shows whether it has vpindex and synic.",
-                       "libvirt does not tell what this host's can give to guests");
+        hvmemChecksAdd(checks, HVMEM_WARN, "KVM", "Starting the guest will show whether it has vpindex and synic.",
+                       "libvirt does not tell what this host's KVM supports");
     else
-        hvmemChecksAdd(checks, HVMEM_PASS, "KVM", NULL, "this host's has vpindex and synic");
+        hvmemChecksAdd(checks, HVMEM_PASS, "KVM", NULL, "this host's KVM has vpindex and synic");
 }
 
 
@@ -77,11 +77,11 @@ checkOtherEnlightenments(GPtrArray *checks,
 
     if (dom->needs.pvspinlock && !dom->kvmVisible)
         hvmemChecksAdd(checks, HVMEM_FAIL, "pvspinlock", "Take <pvspinlock> out of <features> ('virsh edit').",
-                       "on, and it is there only where the guest sees KVM's own interface: the guest cannot be started");
+                       "on, but available only if the guest sees KVM's own interface: the guest cannot be started");
 
     if (dom->hypervPassthrough && !isKVM(dom)) {
-        hvmemChecksAdd(checks, HVMEM_FAIL, "features", "Put mode='custom' into <hyperv> ('virsh edit').",
-                       "<hyperv mode='passthrough'> is there with KVM only: the guest cannot be started");
+        hvmemChecksAdd(checks, HVMEM_FAIL, "features", "Set mode='custom' in <hyperv> ('virsh edit').",
+                       "<hyperv mode='passthrough'> needs KVM: the guest cannot be started");
         return;
     }
 
@@ -94,10 +94,10 @@ checkOtherEnlightenments(GPtrArray *checks,
     lacks = hvmemHostLacks(host, isKVM(dom), (const char *const *)others->pdata);
     if (lacks)
         hvmemChecksAdd(checks, HVMEM_FAIL, "features", "Take them out of <hyperv>, or set state='off' ('virsh edit').",
-                       "%s %s: the guest cannot be started", isKVM(dom) ? "<hyperv> has what this host's KVM has not," :
-                       "<hyperv> has what there is with KVM only,", lacks);
+                       "%s %s: the guest cannot be started", isKVM(dom) ? "<hyperv> has features that this host's KVM does not have," :
+                       "<hyperv> has features that work with KVM only,", lacks);
     else
-        hvmemChecksAdd(checks, HVMEM_PASS, "features", NULL, "all that <hyperv> asks for is there");
+        hvmemChecksAdd(checks, HVMEM_PASS, "features", NULL, "everything that <hyperv> requests is available");
 }
 
 
@@ -109,17 +109,17 @@ checkCPU(GPtrArray *checks,
 {
     if (dom->needs.invariantTSC && !isKVM(dom))
         hvmemChecksAdd(checks, HVMEM_FAIL, "CPU", "Take <feature name='invtsc'/> out of <cpu> ('virsh edit').",
-                       "<cpu> asks for 'invtsc', which is there with KVM only: the guest cannot be started");
+                       "<cpu> requests 'invtsc', which needs KVM: the guest cannot be started");
 
     if (dom->needs.checkedInFull)
-        hvmemChecksAdd(checks, HVMEM_FAIL, "CPU", "Put check='partial' into <cpu>, or <feature policy='require' name='hypervisor'/> beside all else that it has.",
-                       "check='full', and <cpu> does not name 'hypervisor', which the CPU of every guest has: the guest cannot be started");
+        hvmemChecksAdd(checks, HVMEM_FAIL, "CPU", "Set check='partial' in <cpu>, or add <feature policy='require' name='hypervisor'/> to it.",
+                       "check='full', but <cpu> does not name 'hypervisor', which every guest's CPU has: the guest cannot be started");
     else if (dom->needs.exactCPU && host->cpuLacks)
-        hvmemChecksAdd(checks, HVMEM_FAIL, "CPU", "Put check='none' into <cpu>, with which the guest starts without them, or take a model that there is here "
-                       "('virsh domcapabilities').", "check='full', and no guest here can have %s: the guest cannot be started", host->cpuLacks);
+        hvmemChecksAdd(checks, HVMEM_FAIL, "CPU", "Set check='none' in <cpu>, so that the guest starts without them, or use a model that is available here "
+                       "('virsh domcapabilities').", "check='full', but no guest on this host can have %s: the guest cannot be started", host->cpuLacks);
     else if (dom->needs.exactCPU)
-        hvmemChecksAdd(checks, HVMEM_WARN, "CPU", "Start it and see, or put check='partial' into <cpu>.",
-                       "check='full': libvirt stops a guest whose CPU has turned out to have a feature more or less than <cpu> says");
+        hvmemChecksAdd(checks, HVMEM_WARN, "CPU", "Try to start it, or set check='partial' in <cpu>.",
+                       "check='full': libvirt stops a guest whose CPU turns out to have other features than <cpu> says");
 }
 
 
@@ -134,8 +134,8 @@ checkTSC(GPtrArray *checks,
     guint64 tolerance = host->tscFrequency * TSC_TOLERANCE / 1000000;
 
     if (dom->needs.tscFrequency && host->tscFrequency && hvmemDistance(dom->needs.tscFrequency, host->tscFrequency) > tolerance)
-        hvmemChecksAdd(checks, HVMEM_FAIL, "TSC", "Take frequency= out of <timer name='tsc'> ('virsh edit').", "the guest's is to run at %" G_GUINT64_FORMAT
-                       " Hz, and this host's can run at %" G_GUINT64_FORMAT " only: the guest cannot be started", dom->needs.tscFrequency, host->tscFrequency);
+        hvmemChecksAdd(checks, HVMEM_FAIL, "TSC", "Take frequency= out of <timer name='tsc'> ('virsh edit').", "the guest requests %" G_GUINT64_FORMAT
+                       " Hz, but this host supports %" G_GUINT64_FORMAT " only: the guest cannot be started", dom->needs.tscFrequency, host->tscFrequency);
 }
 
 
@@ -222,12 +222,12 @@ checkCeiling(GPtrArray *checks,
         g_autofree char *reach = hvmemFormatSize(1ULL << MIN(bits, 63));
         g_autofree char *remedy = addressRemedy(dom, host, bits);
 
-        hvmemChecksAdd(checks, HVMEM_FAIL, "ceiling", remedy, "%s: with room between sticks and for devices, more than the %s that the guest's "
-                       "CPU addresses (%u bits): the guest cannot be started", max, reach, bits);
+        hvmemChecksAdd(checks, HVMEM_FAIL, "ceiling", remedy, "%s: with the room for sticks and devices, more than the %s that the guest's "
+                       "CPU can address (%u bits): the guest cannot be started", max, reach, bits);
     } else if (dom->maxMemory == HVMEM_UNKNOWN) {
-        hvmemChecksAdd(checks, HVMEM_WARN, "ceiling", raise, "no <maxMemory>: the guest cannot grow past %s", max);
+        hvmemChecksAdd(checks, HVMEM_WARN, "ceiling", raise, "no <maxMemory>: the guest cannot grow beyond %s", max);
     } else if (dom->maxMemory <= dom->total) {
-        hvmemChecksAdd(checks, HVMEM_WARN, "ceiling", raise, "%s, which is reached", max);
+        hvmemChecksAdd(checks, HVMEM_WARN, "ceiling", raise, "%s, which has been reached", max);
     } else {
         hvmemChecksAdd(checks, HVMEM_PASS, "ceiling", NULL, "%s", max);
     }
@@ -242,13 +242,13 @@ checkHardLimit(GPtrArray *checks,
     g_autofree char *limit = hvmemFormatSize(dom->needs.hardLimit);
     g_autofree char *max = hvmemFormatSize(ceiling(dom));
     g_autofree char *name = hvmemShellWord(dom->name);
-    g_autofree char *remedy = g_strdup_printf("virsh memtune %s --config --hard-limit -1 takes it away. One that is well above the ceiling may stay: "
+    g_autofree char *remedy = g_strdup_printf("virsh memtune %s --config --hard-limit -1 removes it. A limit well above the ceiling is fine: "
                                               "QEMU needs memory of its own.", name);
 
     if (dom->needs.hardLimit == HVMEM_UNKNOWN)
         hvmemChecksAdd(checks, HVMEM_PASS, "memory limit", NULL, "none");
     else if (dom->needs.hardLimit <= ceiling(dom))
-        hvmemChecksAdd(checks, HVMEM_FAIL, "memory limit", remedy, "<hard_limit> %s, and the guest may grow to %s: the host kills it on the way", limit, max);
+        hvmemChecksAdd(checks, HVMEM_FAIL, "memory limit", remedy, "<hard_limit> %s, but the guest may grow to %s: the host kills it before that", limit, max);
     else
         hvmemChecksAdd(checks, HVMEM_PASS, "memory limit", NULL, "<hard_limit> %s, above the ceiling", limit);
 }
@@ -271,7 +271,7 @@ checkFreePages(GPtrArray *checks,
     if (free == HVMEM_UNKNOWN || free >= pages->bytes)
         return false;
 
-    hvmemChecksAdd(checks, HVMEM_FAIL, "huge pages", remedy, "the guest starts with %s in pages of %s, and the host has %s free: it cannot be started",
+    hvmemChecksAdd(checks, HVMEM_FAIL, "huge pages", remedy, "the guest starts with %s in pages of %s, but the host has %s free: it cannot be started",
                    need, page, have);
     return true;
 }
@@ -294,7 +294,7 @@ checkHugepages(GPtrArray *checks,
         g_autofree char *size = dom->needs.stickPage == 1 ? g_strdup("the host's usual size") : hvmemFormatSize(dom->needs.stickPage);
 
         hvmemChecksAdd(checks, HVMEM_WARN, "huge pages", "Reserve enough of them on the host before growing.",
-                       "of %s: memory comes and goes in whole ones only, and a stick takes all of its own when it is plugged", size);
+                       "of %s: memory is added and freed in whole pages only, and a stick takes all of its pages when it is plugged", size);
     } else if (!few) {
         hvmemChecksAdd(checks, HVMEM_PASS, "huge pages", NULL, dom->needs.hugepages->len ? "for boot memory only" : "none");
     }
@@ -311,7 +311,7 @@ checkBootMemory(GPtrArray *checks,
     g_autofree char *memory = hvmemFormatSize(host->memory);
 
     if (host->memory && dom->boot > host->memory)
-        hvmemChecksAdd(checks, HVMEM_FAIL, "boot memory", "Give it less <memory>: the rest can be added while it runs. Else add memory or swap to the host.",
+        hvmemChecksAdd(checks, HVMEM_FAIL, "boot memory", "Give it less <memory>: the rest can be added while it runs. Or add memory or swap to the host.",
                        "%s, and the host has %s", boot, memory);
     else
         hvmemChecksAdd(checks, HVMEM_PASS, "boot memory", NULL, "%s", boot);
@@ -347,11 +347,11 @@ checkPins(GPtrArray *checks,
 
         if (!hostHasAny(host, list)) {
             hvmemChecksAdd(checks, HVMEM_FAIL, "CPU pinning", "Change cpuset= in <cputune> and <vcpu> ('virsh edit'); 'virsh nodecpumap' shows what there is.",
-                           "cpuset='%s': none of these is online on this host: the guest cannot be started", list);
+                           "cpuset='%s': none of these CPUs is online on this host: the guest cannot be started", list);
             return;
         }
     }
-    hvmemChecksAdd(checks, HVMEM_PASS, "CPU pinning", NULL, "to processors that are online");
+    hvmemChecksAdd(checks, HVMEM_PASS, "CPU pinning", NULL, "to CPUs that are online");
 }
 
 
@@ -362,7 +362,7 @@ checkMissing(GPtrArray *checks,
     size_t i;
 
     for (i = 0; host->missing && i < host->missing->len; i++)
-        hvmemChecksAdd(checks, HVMEM_FAIL, "devices", "Put it there, or change the definition ('virsh edit').",
+        hvmemChecksAdd(checks, HVMEM_FAIL, "devices", "Provide it, or change the definition ('virsh edit').",
                        "%s: the guest cannot be started", (const char *)host->missing->pdata[i]);
 }
 
@@ -370,9 +370,9 @@ checkMissing(GPtrArray *checks,
 static const char *
 cpuRemedy(const hvmemDomain *dom)
 {
-    return isKVM(dom) ? "Take another model, or none (<cpu mode='host-model'/>), or take features out that <cpu> asks for. 'virsh domcapabilities' lists what "
-        "there is; with check='none' the guest starts without what there is not." :
-        "Put <cpu mode='maximum'/> in its place, or check='none' into it, with which the guest starts without what there is not.";
+    return isKVM(dom) ? "Use another model, or none (<cpu mode='host-model'/>), or take features out of <cpu>. 'virsh domcapabilities' lists what "
+        "is available; with check='none' the guest starts without what is missing." :
+        "Replace it with <cpu mode='maximum'/>, or set check='none' in it, so that the guest starts without what is missing.";
 }
 
 
@@ -382,16 +382,16 @@ checkDefinition(GPtrArray *checks,
                 const hvmemAnswer *definition)
 {
     g_autofree char *name = hvmemShellWord(dom->name);
-    g_autofree char *remedy = g_strdup_printf("It says what to change, in the definition ('virsh edit %s') or on the host.", name);
+    g_autofree char *remedy = g_strdup_printf("The message says what to change, in the definition ('virsh edit %s') or on the host.", name);
 
     if (!definition->asked)
-        hvmemChecksAdd(checks, HVMEM_WARN, "definition", "Ask again without --readonly.", "a read-only connection cannot ask libvirt whether it takes it");
+        hvmemChecksAdd(checks, HVMEM_WARN, "definition", "Ask again without --readonly.", "a read-only connection cannot ask libvirt whether it accepts it");
     else if (definition->refusal && definition->forCPU)
         hvmemChecksAdd(checks, HVMEM_FAIL, "CPU", cpuRemedy(dom), "%s: the guest cannot be started", definition->refusal);
     else if (definition->refusal)
         hvmemChecksAdd(checks, HVMEM_FAIL, "definition", remedy, "%s", definition->refusal);
     else
-        hvmemChecksAdd(checks, HVMEM_PASS, "definition", NULL, "libvirt takes it");
+        hvmemChecksAdd(checks, HVMEM_PASS, "definition", NULL, "libvirt accepts it");
 }
 
 

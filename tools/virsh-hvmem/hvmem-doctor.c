@@ -24,16 +24,16 @@ checkKVM(GPtrArray *checks,
     g_autofree char *lacks = hvmemHostLacks(host, true, hvmemNeeded);
 
     if (!host->kvm)
-        hvmemChecksAdd(checks, HVMEM_WARN, "KVM", "Guests run all the same, slowly (type='qemu'). For KVM: switch virtualisation on in the firmware, "
-                       "load kvm_intel or kvm_amd.", "not there");
+        hvmemChecksAdd(checks, HVMEM_WARN, "KVM", "Guests also run without it, slowly (type='qemu'). For KVM: enable virtualisation in the firmware, "
+                       "load kvm_intel or kvm_amd.", "not available");
     else if (lacks)
-        hvmemChecksAdd(checks, HVMEM_WARN, "KVM", "Guests with this balloon run all the same, slowly (type='qemu'). " HVMEM_KVM_REMEDY,
-                       "there, but has no %s: no guest with this balloon can run on it", lacks);
+        hvmemChecksAdd(checks, HVMEM_WARN, "KVM", "Guests with this balloon also run without it, slowly (type='qemu'). " HVMEM_KVM_REMEDY,
+                       "available, but without %s: no guest with this balloon can use it", lacks);
     else if (!host->enlightenments)
-        hvmemChecksAdd(checks, HVMEM_WARN, "KVM", "The first guest that is started with it shows whether it has vpindex and synic.",
-                       "there, and libvirt does not tell what it can give to guests");
+        hvmemChecksAdd(checks, HVMEM_WARN, "KVM", "The first guest that uses it will show whether it has vpindex and synic.",
+                       "available; libvirt does not tell what it supports");
     else
-        hvmemChecksAdd(checks, HVMEM_PASS, "KVM", NULL, "there, with vpindex and synic");
+        hvmemChecksAdd(checks, HVMEM_PASS, "KVM", NULL, "available, with vpindex and synic");
 }
 
 
@@ -43,11 +43,11 @@ checkSoftware(GPtrArray *checks,
 {
     if (!host->balloon.asked)
         hvmemChecksAdd(checks, HVMEM_WARN, "hyperv balloon", "Ask again without --readonly.",
-            "a read-only connection cannot try whether libvirt and QEMU have it");
+            "a read-only connection cannot test whether libvirt and QEMU support it");
     else if (!host->balloon.refusal)
-        hvmemChecksAdd(checks, HVMEM_PASS, "hyperv balloon", NULL, "libvirt and QEMU have it");
+        hvmemChecksAdd(checks, HVMEM_PASS, "hyperv balloon", NULL, "supported by libvirt and QEMU");
     else if (strstr(host->balloon.refusal, "haprot"))
-        hvmemChecksAdd(checks, HVMEM_FAIL, "QEMU", "Have <emulator> name the QEMU of this project, which has the device mem-haprot.",
+        hvmemChecksAdd(checks, HVMEM_FAIL, "QEMU", "Set <emulator> to this project's QEMU, which has the device mem-haprot.",
             "%s", host->balloon.refusal);
     else
         hvmemChecksAdd(checks, HVMEM_FAIL, "libvirt", "Connect to the libvirt daemon of this project (-c URI): the distribution's own does not know "
@@ -64,7 +64,7 @@ checkCeilings(GPtrArray *checks,
     const char *who = host->oneMore ? "the running guests and this one" : "the running guests";
 
     if (host->ceilings > host->memory)
-        hvmemChecksAdd(checks, HVMEM_WARN, "host memory", "That is fine as long as not all grow at once; else lower some ceilings, or add swap.",
+        hvmemChecksAdd(checks, HVMEM_WARN, "host memory", "This is fine unless all of them grow at once; otherwise lower some ceilings, or add swap.",
             "%s, and %s together may grow to %s", memory, who, sum);
     else
         hvmemChecksAdd(checks, HVMEM_PASS, "host memory", NULL, "%s, and %s together may grow to %s", memory, who, sum);
@@ -78,7 +78,7 @@ hvmemDoctorHost(const hvmemHost *host)
 
     checkKVM(checks, host);
     hvmemChecksAdd(checks, host->libvirtVersion ? HVMEM_PASS : HVMEM_WARN, "libvirt",
-        host->libvirtVersion ? NULL : "See whether the daemon runs.",
+        host->libvirtVersion ? NULL : "Check whether the daemon runs.",
         "version %lu.%lu.%lu", VERSION(host->libvirtVersion));
     hvmemChecksAdd(checks, host->qemuVersion ? HVMEM_PASS : HVMEM_WARN, "QEMU",
         host->qemuVersion ? NULL : "No emulator was found: install one, or name it in <emulator>.",
@@ -118,8 +118,8 @@ checkModel(GPtrArray *checks,
     }
 
     if (pending)
-        hvmemChecksAdd(checks, HVMEM_WARN, "balloon", pending, "%s", dom->savedModel ? "what comes with the next start is not the definition" :
-                       "what runs and what comes with the next start differ");
+        hvmemChecksAdd(checks, HVMEM_WARN, "balloon", pending, "%s", dom->savedModel ? "the next start does not use the definition" :
+                       "the running guest and the next start differ");
     else
         hvmemChecksAdd(checks, HVMEM_PASS, "balloon", NULL, "hyperv");
     return dom->hyperv ? dom : stored;
@@ -133,9 +133,9 @@ checkMachine(GPtrArray *checks,
     bool ok = g_strcmp0(dom->arch, "x86_64") == 0 && dom->machine &&
         (strstr(dom->machine, "q35") || g_str_has_prefix(dom->machine, "pc"));
 
-    hvmemChecksAdd(checks, ok ? HVMEM_PASS : HVMEM_FAIL, "machine", ok ? NULL : "It has to be x86_64 with machine type q35 or pc.",
+    hvmemChecksAdd(checks, ok ? HVMEM_PASS : HVMEM_FAIL, "machine", ok ? NULL : "Use x86_64 with machine type q35 or pc.",
         "%s, %s", dom->arch ? dom->arch : "?", dom->machine ? dom->machine : "?");
-    hvmemChecksAdd(checks, dom->acpi ? HVMEM_PASS : HVMEM_FAIL, "ACPI", dom->acpi ? NULL : "Put <acpi/> into <features>.", dom->acpi ? "on" : "off");
+    hvmemChecksAdd(checks, dom->acpi ? HVMEM_PASS : HVMEM_FAIL, "ACPI", dom->acpi ? NULL : "Add <acpi/> to <features>.", dom->acpi ? "on" : "off");
 }
 
 
@@ -148,8 +148,8 @@ checkEnlightenments(GPtrArray *checks,
     else if (dom->vpindex && dom->synic)
         hvmemChecksAdd(checks, HVMEM_PASS, "enlightenments", NULL, "vpindex and synic are on");
     else
-        hvmemChecksAdd(checks, HVMEM_FAIL, "enlightenments", "Put <vpindex state='on'/> and <synic state='on'/> into <hyperv>; "
-            "'virsh-hvmem enable' does it.", "%s off: the guest cannot find the balloon",
+        hvmemChecksAdd(checks, HVMEM_FAIL, "enlightenments", "Add <vpindex state='on'/> and <synic state='on'/> to <hyperv>; "
+            "'virsh-hvmem enable' does so.", "%s off: the guest cannot find the balloon",
             dom->vpindex ? "synic is" : dom->synic ? "vpindex is" : "vpindex and synic are");
 }
 
@@ -159,8 +159,8 @@ checkVisible(GPtrArray *checks,
              const hvmemDomain *dom)
 {
     if (dom->kvmVisible)
-        hvmemChecksAdd(checks, HVMEM_WARN, "KVM's interface", "For a Linux guest, put <kvm><hidden state='on'/></kvm> into <features>, shut down and start.",
-            "visible: Linux takes it and then never looks for the balloon (Windows does)");
+        hvmemChecksAdd(checks, HVMEM_WARN, "KVM's interface", "For a Linux guest, add <kvm><hidden state='on'/></kvm> to <features>, shut down and start.",
+            "visible: Linux uses it and then never looks for the balloon (Windows does)");
     else
         hvmemChecksAdd(checks, HVMEM_PASS, "KVM's interface", NULL, "not visible to the guest");
 }
@@ -173,10 +173,10 @@ checkHypervisor(GPtrArray *checks,
 {
     if (dom->needs.hypervisorHidden)
         hvmemChecksAdd(checks, HVMEM_FAIL, "hypervisor", "Take <feature policy='disable' name='hypervisor'/> out of <cpu>, then shut down and start.",
-                       "hidden from the guest by its CPU: it never looks for the balloon");
+                       "hidden from the guest by its CPU: the guest never looks for the balloon");
     else if (dom->needs.hypervVendor)
         hvmemChecksAdd(checks, HVMEM_WARN, "hypervisor", "For a Linux guest, take <vendor_id> out of <hyperv>, then shut down and start.",
-                       "Hyper-V goes by the name '%s': Linux then never looks for the balloon (Windows does)", dom->needs.hypervVendor);
+                       "Hyper-V has the name '%s': Linux then never looks for the balloon (Windows does)", dom->needs.hypervVendor);
     else
         hvmemChecksAdd(checks, HVMEM_PASS, "hypervisor", NULL, "shown to the guest as Hyper-V");
 }
@@ -187,7 +187,7 @@ checkHibernation(GPtrArray *checks,
                  const hvmemDomain *dom)
 {
     if (dom->hibernation)
-        hvmemChecksAdd(checks, HVMEM_FAIL, "hibernation", "Put <suspend-to-disk enabled='no'/> into <pm> ('virsh-hvmem enable' does it), "
+        hvmemChecksAdd(checks, HVMEM_FAIL, "hibernation", "Add <suspend-to-disk enabled='no'/> to <pm> ('virsh-hvmem enable' does so), "
             "then shut down and start.", "offered to the guest (ACPI S4): Linux then does not balloon");
     else
         hvmemChecksAdd(checks, HVMEM_PASS, "hibernation", NULL, "not offered to the guest");
@@ -199,11 +199,11 @@ checkBacking(GPtrArray *checks,
              const hvmemDomain *dom)
 {
     if (dom->hostdevs || dom->locked)
-        hvmemChecksAdd(checks, HVMEM_WARN, "passthrough", "Use it to grow; what a guest gives up reaches the host only after it has been shut down.",
+        hvmemChecksAdd(checks, HVMEM_WARN, "passthrough", "The guest can grow, but what it gives up returns to the host only when it is shut down.",
             "%s: the host cannot take memory back from a running guest",
             dom->hostdevs ? "devices are passed through (VFIO)" : "memory is locked");
     else
-        hvmemChecksAdd(checks, HVMEM_PASS, "passthrough", NULL, "no passed through device, no locked memory");
+        hvmemChecksAdd(checks, HVMEM_PASS, "passthrough", NULL, "no passed-through devices, no locked memory");
 }
 
 
@@ -214,11 +214,11 @@ checkGuest(GPtrArray *checks,
     g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
 
     if (!dom->active) {
-        hvmemChecksAdd(checks, HVMEM_PASS, "guest", NULL, "shut off; start it to have the rest checked");
+        hvmemChecksAdd(checks, HVMEM_PASS, "guest", NULL, "shut off; start it to check the rest");
         return;
     }
     if (!dom->told) {
-        hvmemChecksAdd(checks, HVMEM_WARN, "guest", "Try again in a moment.", "libvirt does not tell: it is busy with this guest");
+        hvmemChecksAdd(checks, HVMEM_WARN, "guest", "Try again in a moment.", "no data: libvirt is busy with this guest");
         return;
     }
 
@@ -228,9 +228,9 @@ checkGuest(GPtrArray *checks,
         hvmemChecksAdd(checks, HVMEM_FAIL, "guest driver", why->remedy, "not connected");
 
     if (strcmp(dom->state, "not-onlined") == 0)
-        hvmemChecksAdd(checks, HVMEM_FAIL, "onlining", why->remedy, "the guest takes memory and does not use it");
+        hvmemChecksAdd(checks, HVMEM_FAIL, "onlining", why->remedy, "the guest accepts memory but does not use it");
     else if (dom->connected)
-        hvmemChecksAdd(checks, HVMEM_PASS, "onlining", NULL, "nothing waits for it");
+        hvmemChecksAdd(checks, HVMEM_PASS, "onlining", NULL, "no memory waits for it");
 
     if (dom->connected && why->problem && strcmp(dom->state, "not-onlined") != 0)
         hvmemChecksAdd(checks, HVMEM_FAIL, "state", why->remedy, "%s%s%s", why->label, dom->lastError ? ": " : "", dom->lastError ? dom->lastError : "");

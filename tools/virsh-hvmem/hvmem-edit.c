@@ -369,7 +369,7 @@ remarkLost(hvmemEdit *edit,
 
     g_ptr_array_add(lost, NULL);
     list = g_strjoinv(", ", (char **)lost->pdata);
-    hvmemEditRemark(edit, "What the old balloon has and this one cannot have: %s. 'virsh-hvmem disable' brings it back.", list);
+    hvmemEditRemark(edit, "The new balloon does not support what the old one has: %s. 'virsh-hvmem disable' restores it.", list);
 }
 
 
@@ -483,14 +483,14 @@ checkEnable(xmlNodePtr root,
     if (!hvmemXMLTest(root, "features/acpi"))
         return hvmemFail(error, "the domain has no <acpi/> in <features>, which the hyperv balloon needs: add it with 'virsh edit'");
     if (*others)
-        return hvmemFail(error, "the domain has memory devices that do not go together with a hyperv balloon: %s. Remove each "
-                         "<memory model=…> with 'virsh edit', and take its size off <memory>: the balloon adds memory by itself, up to "
+        return hvmemFail(error, "the domain has memory devices that cannot be combined with a hyperv balloon: %s. Remove each "
+                         "<memory model=…> with 'virsh edit', and subtract its size from <memory>: the balloon adds memory by itself, up to "
                          "<maxMemory>", others);
     if (sizes->max != HVMEM_UNKNOWN && sizes->max < memory)
         return hvmemFail(error, "--max %s is below the domain's memory, %s: ask for at least that, or give the domain less first ('virsh setmaxmem --config')",
                          ceiling, total);
     if (sizes->minimum != HVMEM_UNKNOWN && sizes->minimum > current)
-        return hvmemFail(error, "--minimum %s is above what the domain starts with, %s: ask for no more than that, or have it start with more first "
+        return hvmemFail(error, "--minimum %s is above what the domain starts with, %s: ask for no more than that, or let it start with more first "
                          "('virsh-hvmem set --config', or 'virsh setmem --config' with another balloon)", least, now);
     return true;
 }
@@ -686,7 +686,7 @@ removeSticks(xmlNodePtr root,
     }
 
     left = hvmemFormatSize(memory);
-    hvmemEditRemark(edit, "The definition's sticks go with the balloon: the guest has its boot memory, %s.", left);
+    hvmemEditRemark(edit, "The definition's sticks are removed with the balloon: the guest has its boot memory, %s.", left);
     hvmemElementSetSize(hvmemXMLNode(root, "memory"), memory);
     if (current && hvmemXMLSize(root, "currentMemory", 0) > memory)
         hvmemElementSetSize(current, memory);

@@ -41,8 +41,8 @@ onTheWay(const hvmemDomain *dom,
 static char *
 hibernationRemedy(void)
 {
-    return g_strdup("This machine offers hibernation (ACPI S4) to the guest, and Linux then refuses to give up or take memory. "
-                    "Put <pm><suspend-to-disk enabled='no'/></pm> into the domain ('virsh-hvmem enable' does it), "
+    return g_strdup("This machine offers hibernation (ACPI S4) to the guest, and Linux then neither gives up nor accepts memory. "
+                    "Add <pm><suspend-to-disk enabled='no'/></pm> to the domain ('virsh-hvmem enable' does so), "
                     "shut the guest down and start it again.");
 }
 
@@ -53,24 +53,24 @@ explainDisconnected(const hvmemDomain *dom,
 {
     why->label = "no driver in guest";
     why->problem = true;
-    why->meaning = g_strdup("The guest's Dynamic Memory driver is not there (yet). While the guest starts that is normal; "
-                            "afterwards it means that the driver was not loaded, was stopped, or that the guest hangs.");
+    why->meaning = g_strdup("The guest's Dynamic Memory driver is not connected (yet). While the guest starts that is normal; "
+                            "afterwards it means that the driver was not loaded or was stopped, or that the guest hangs.");
     if (!dom->hypervPassthrough && !(dom->vpindex && dom->synic))
         why->remedy = g_strdup("The domain's XML lacks <vpindex state='on'/> or <synic state='on'/> in <hyperv>, without which the "
-                               "guest has no way to the balloon: 'virsh-hvmem enable' adds them for the next start.");
+                               "guest cannot find the balloon: 'virsh-hvmem enable' adds them for the next start.");
     else if (dom->needs.hypervisorHidden)
-        why->remedy = g_strdup("The guest's CPU hides that there is a hypervisor, so that the guest never looks for the balloon: take "
-                               "<feature policy='disable' name='hypervisor'/> out of <cpu> of the domain, shut it down and start it.");
+        why->remedy = g_strdup("The guest's CPU hides the hypervisor, so the guest never looks for the balloon: take "
+                               "<feature policy='disable' name='hypervisor'/> out of the domain's <cpu>, shut it down and start it.");
     else if (dom->needs.hypervVendor)
-        why->remedy = g_strdup_printf("Wait until the guest has started. A Linux guest never looks for the balloon where Hyper-V goes by another name "
-                                      "('%s'): take <vendor_id> out of <hyperv> of the domain, shut it down and start it.", dom->needs.hypervVendor);
+        why->remedy = g_strdup_printf("Wait until the guest has started. A Linux guest never looks for the balloon if Hyper-V has another name "
+                                      "('%s'): take <vendor_id> out of the domain's <hyperv>, shut it down and start it.", dom->needs.hypervVendor);
     else if (dom->kvmVisible)
-        why->remedy = g_strdup("Wait until the guest has started. A Linux guest that finds KVM's interface never looks for the balloon: put "
-                               "<kvm><hidden state='on'/></kvm> into <features> of the domain, shut it down and start it.");
+        why->remedy = g_strdup("Wait until the guest has started. A Linux guest that finds KVM's interface never looks for the balloon: add "
+                               "<kvm><hidden state='on'/></kvm> to the domain's <features>, shut it down and start it.");
     else
-        why->remedy = g_strdup("Wait until the guest has started. Then, in a Linux guest: 'modprobe hv_balloon', or a reboot where it is loaded, and see "
+        why->remedy = g_strdup("Wait until the guest has started. Then, in a Linux guest: 'modprobe hv_balloon', or a reboot if it is loaded, and see "
                                "'dmesg | grep -i hv_'. Windows has the driver built in and starts it within a minute.");
-    why->next = onTheWay(dom, "When the driver comes,");
+    why->next = onTheWay(dom, "When the driver connects,");
 }
 
 
@@ -80,12 +80,12 @@ explainNotOnlined(const hvmemDomain *dom,
 {
     why->label = "memory not onlined";
     why->problem = true;
-    why->meaning = g_strdup("The guest took more memory and does not use it: its kernel has not brought it online.");
+    why->meaning = g_strdup("The guest accepted more memory but does not use it: its kernel has not brought it online.");
     why->remedy = g_strdup("In the Linux guest, as root: 'echo online | tee /sys/devices/system/memory/auto_online_blocks "
-                           "/sys/devices/system/memory/memory*/state'. That counts from the guest's next report on, and the first report comes 45 seconds "
-                           "after its driver was loaded: what was onlined before counts after 'virsh-hvmem set' to a lower size and back. For good: "
-                           "memhp_default_state=online on its kernel's command line (not online_movable, which can never be given back, and beside "
-                           "which a guest may run out of memory).");
+                           "/sys/devices/system/memory/memory*/state'. The memory counts from the guest's next report on. The first report comes 45 seconds "
+                           "after its driver was loaded: what was onlined before that counts after 'virsh-hvmem set' to a lower size and back. For good: "
+                           "memhp_default_state=online on the kernel command line (not online_movable: such memory can never be given back, and a "
+                           "guest that has it may run out of memory).");
     why->next = onTheWay(dom, "With the guest's next report after that, or after a reboot,");
 }
 
@@ -96,12 +96,12 @@ explainLate(const hvmemDomain *dom,
 {
     why->label = "guest does not answer";
     why->problem = true;
-    why->meaning = g_strdup("The guest's driver got a request and has not answered in time. A late answer still counts; "
-                            "nothing else is asked before it comes.");
+    why->meaning = g_strdup("The guest's driver got a request and has not replied in time. A late reply still counts; "
+                            "nothing else is requested before it comes.");
     why->remedy = dom->hibernation ? hibernationRemedy() :
-        g_strdup("See whether the guest hangs, or is very busy ('virsh console', its screen). If it never answers, "
-                 "reboot the guest: that starts afresh.");
-    why->next = onTheWay(dom, "When it answers,");
+        g_strdup("Check whether the guest hangs or is very busy ('virsh console', its screen). If it never replies, "
+                 "reboot it: that starts afresh.");
+    why->next = onTheWay(dom, "When it replies,");
 }
 
 
@@ -119,9 +119,9 @@ explainFloor(const hvmemDomain *dom,
                                    dom->usable == HVMEM_UNKNOWN ? "" : " (its programs could still get ",
                                    dom->usable == HVMEM_UNKNOWN ? "" : usable,
                                    dom->usable == HVMEM_UNKNOWN ? "" : ")");
-    why->remedy = g_strdup("Free memory inside the guest (end programs, drop caches), or ask for less of a cut: "
-                           "'virsh-hvmem set' with a size at or above what it has now.");
-    why->next = onTheWay(dom, "It is asked again from time to time; once it can spare more,");
+    why->remedy = g_strdup("Free memory inside the guest (end programs, drop caches), or use "
+                           "'virsh-hvmem set' with what it has now, or more.");
+    why->next = onTheWay(dom, "The request is resent from time to time; once the guest can spare more,");
 }
 
 
@@ -131,9 +131,9 @@ explainRefused(const hvmemDomain *dom,
 {
     why->label = "guest refuses";
     why->problem = true;
-    why->meaning = g_strdup("The guest's driver refuses what it was asked to do with its memory.");
+    why->meaning = g_strdup("The guest's driver refuses the memory, or cannot do what the requested size needs.");
     why->remedy = dom->hibernation ? hibernationRemedy() :
-        g_strdup("See what the guest says ('dmesg | grep -i hv_balloon' in Linux, the system event log in Windows). A kernel without "
+        g_strdup("Check the guest's log ('dmesg | grep -i hv_balloon' in Linux, the system event log in Windows). A kernel without "
                  "memory hotplug can shrink but not grow past its boot memory. A reboot of the guest starts afresh.");
     why->next = onTheWay(dom, "If the guest changes its mind,");
 }
@@ -148,10 +148,10 @@ explainReboot(const hvmemDomain *dom,
     why->label = "reboot needed";
     why->problem = true;
     why->meaning = g_strdup(kexec ?
-                            "Another kernel was started in the guest without a reset (kexec, kdump). It does not know what the one "
-                            "before gave back, so nothing is moved." :
-                            "The guest's driver came back with other abilities than before, so nothing is moved.");
-    why->remedy = g_strdup("Reboot the guest ('virsh reboot', or 'virsh reset' if it does not react). Until then its memory stays as it is.");
+                            "Another kernel was started in the guest without a reset (kexec, kdump). It does not know what the previous "
+                            "one gave back, so the size cannot change." :
+                            "The guest's driver reconnected with other capabilities than before, so the size cannot change.");
+    why->remedy = g_strdup("Reboot the guest ('virsh reboot', or 'virsh reset' if it does not respond). Until then its memory stays as it is.");
     why->next = onTheWay(dom, "After the reboot");
 }
 
@@ -167,15 +167,15 @@ explainIdle(const hvmemDomain *dom,
     if (hvmemDomainIsThere(dom)) {
         why->label = "at rest";
         why->meaning = g_strdup(ceiling ?
-                                "The guest has what was asked for, and that is the ceiling (<maxMemory>): it cannot grow further." :
-                                "The guest has what was asked for.");
+                                "The guest has what was requested, and that is the ceiling (<maxMemory>): it cannot grow further." :
+                                "The guest has what was requested.");
         return;
     }
 
     why->label = "not where asked";
     why->problem = true;
-    why->meaning = g_strdup_printf("The guest rests at %s although %s was asked for.", have, want);
-    why->remedy = g_strdup("Ask again ('virsh-hvmem set'); 'virsh-hvmem doctor' looks for what may stand in the way.");
+    why->meaning = g_strdup_printf("The guest stays at %s although %s was requested.", have, want);
+    why->remedy = g_strdup("Repeat the request ('virsh-hvmem set'); 'virsh-hvmem doctor' looks for the cause.");
 }
 
 
@@ -210,9 +210,9 @@ explainWaiting(const hvmemDomain *dom,
 {
     why->label = "waiting for guest";
     why->meaning = g_strdup(strcmp(dom->state, "handshake") == 0 ?
-                            "The guest's driver is introducing itself." :
-                            "The guest's driver is there, and it is too early to ask it: Windows wants 50 seconds after its start, "
-                            "and a guest that could not do something is left alone for a while.");
+                            "The guest's driver is connecting." :
+                            "The guest's driver is connected, but it is too early for a request: Windows needs 50 seconds after its start, "
+                            "and after a failed request the guest is left alone for a while.");
     why->next = onTheWay(dom, "Soon");
 }
 
@@ -225,7 +225,7 @@ explainInactive(const hvmemDomain *dom,
     char *pending = hvmemDomainPending(dom);
 
     why->label = "shut off";
-    why->meaning = g_strdup("The guest does not run.");
+    why->meaning = g_strdup("The guest is not running.");
     if (pending) {
         why->label = "old state saved";
         why->problem = true;
@@ -247,10 +247,10 @@ explainPaused(const hvmemDomain *dom,
     why->label = "paused";
     why->problem = !hvmemDomainIsThere(dom);
     why->hopeless = why->problem && dom->pausedByUser;
-    why->meaning = g_strdup("The guest is paused. Its memory stays as it is until it goes on.");
+    why->meaning = g_strdup("The guest is paused. Its memory stays as it is until it is resumed.");
     why->remedy = g_strdup_printf("virsh resume %s. If it was not you who paused it, 'virsh domstate --reason' says why: "
                                   "perhaps the host's disk is full.", name);
-    why->next = onTheWay(dom, "When it goes on,");
+    why->next = onTheWay(dom, "When it is resumed,");
 }
 
 
@@ -261,9 +261,9 @@ explainUntold(const hvmemDomain *dom,
     bool there = hvmemDomainIsThere(dom);
 
     why->label = there ? "as asked" : "on its way";
-    why->meaning = g_strdup(there ? "The guest has what was asked for." : "The guest does not have what was asked for (yet).");
-    why->remedy = g_strdup("This libvirt daemon does not tell more at the moment: it is busy with this guest, or it is older than this tool.");
-    why->next = onTheWay(dom, "If nothing stands in the way,");
+    why->meaning = g_strdup(there ? "The guest has what was requested." : "The guest does not have what was requested (yet).");
+    why->remedy = g_strdup("This libvirt daemon does not tell more at the moment: it is busy with this guest, or older than this tool.");
+    why->next = onTheWay(dom, "Unless something prevents it,");
 }
 
 

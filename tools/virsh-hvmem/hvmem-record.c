@@ -284,7 +284,7 @@ hvmemRecordParse(const char *text,
     size_t line = 1;
 
     if (!g_str_has_prefix(text, HEADER)) {
-        hvmemFail(error, "it is no recording of 'virsh-hvmem watch --record': its first line is not '%s'", HEADER);
+        hvmemFail(error, "this is not a recording of 'virsh-hvmem watch --record': its first line is not '%s'", HEADER);
         return NULL;
     }
 
@@ -294,7 +294,7 @@ hvmemRecordParse(const char *text,
 
         line++;
         if (!parseFields(records, fields)) {
-            hvmemFail(error, "line %zu is no line of a recording: without it, the rest can be drawn", line);
+            hvmemFail(error, "line %zu is damaged: remove it to draw the rest", line);
             return NULL;
         }
     }

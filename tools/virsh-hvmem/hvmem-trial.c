@@ -146,8 +146,8 @@ checkCPU(char **args,
     if (!cpu || cpuSays(cpu, "hv-passthrough") > 0)
         return true;
     if (cpuSays(cpu, "hv-vpindex") <= 0 || cpuSays(cpu, "hv-synic") <= 0)
-        return hvmemFail(error, "the CPU of the command line, '-cpu %s', is without hv-vpindex and hv-synic, which the balloon needs: take -cpu out of "
-                         "<qemu:commandline> and say it in <cpu> and <features>, or add ',hv-vpindex,hv-synic' to it", cpu);
+        return hvmemFail(error, "the CPU of the command line, '-cpu %s', lacks hv-vpindex and hv-synic, which the balloon needs: take -cpu out of "
+                         "<qemu:commandline> and use <cpu> and <features> instead, or add ',hv-vpindex,hv-synic' to it", cpu);
     return cpuSays(cpu, "hypervisor") >= 0 ||
         hvmemFail(error, "the CPU of the command line, '-cpu %s', hides the hypervisor, without which no guest finds the balloon: take -cpu out of "
                   "<qemu:commandline>, or hypervisor= out of it", cpu);
@@ -165,7 +165,7 @@ checkRest(char **args,
     size_t i;
 
     if (!lastOption(args, "-kernel") && (lastOption(args, "-append") || lastOption(args, "-initrd")))
-        return hvmemFail(error, "<cmdline> and <initrd> go with a <kernel> only: add that to <os>, or take them out");
+        return hvmemFail(error, "<cmdline> and <initrd> need a <kernel>: add it to <os>, or take them out");
     if (cpu && g_strcmp0(accel, "kvm") != 0 && cpuSays(cpu, "kvm-pv-unhalt") > 0)
         return hvmemFail(error, "<pvspinlock state='on'/> needs KVM: take it out of <features>");
 

@@ -33,8 +33,8 @@ static gboolean showVersion;
 static const GOptionEntry globalOptions[] = {
     { "connect", 'c', 0, G_OPTION_ARG_STRING, &app.uri, "Hypervisor connection URI", "URI" },
     { "readonly", 'r', 0, G_OPTION_ARG_NONE, &app.readonly, "Connect read-only", NULL },
-    { "format", 0, 0, G_OPTION_ARG_STRING, &format, "How to print: table (default) or json", "FORMAT" },
-    { "quiet", 'q', 0, G_OPTION_ARG_NONE, &app.quiet, "No headings, no progress", NULL },
+    { "format", 0, 0, G_OPTION_ARG_STRING, &format, "Output format: table (default) or json", "FORMAT" },
+    { "quiet", 'q', 0, G_OPTION_ARG_NONE, &app.quiet, "Print no headings and no progress", NULL },
     { "version", 0, 0, G_OPTION_ARG_NONE, &showVersion, "Print the version", NULL },
     G_OPTION_ENTRY_NULL,
 };
@@ -96,7 +96,7 @@ commandList(void)
         g_string_append_printf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
 
     g_string_append(out,
-                    "\n'virsh-hvmem COMMAND --help' says more. A SIZE is a number of KiB, or has a suffix: 512MiB, 4GiB.\n");
+                    "\n'virsh-hvmem COMMAND --help' describes a command. A SIZE is a number of KiB, or has a suffix: 512MiB, 4GiB.\n");
     return g_string_free(out, FALSE);
 }
 
@@ -123,7 +123,7 @@ parseGlobal(int *argc,
     g_autofree char *list = commandList();
     GError *reason = NULL;
 
-    g_option_context_set_summary(context, "Shows and changes the memory of domains that have a hyperv balloon.");
+    g_option_context_set_summary(context, "Show and change the memory of domains with a hyperv balloon.");
     g_option_context_set_description(context, list);
     g_option_context_set_strict_posix(context, TRUE);
     g_option_context_add_main_entries(context, globalOptions, NULL);
@@ -155,7 +155,7 @@ static bool
 checkFormat(GError **error)
 {
     if (format && strcmp(format, "json") != 0 && strcmp(format, "table") != 0)
-        return hvmemFail(error, "--format '%s': it is table or json", format);
+        return hvmemFail(error, "--format '%s': use table or json", format);
 
     app.json = g_strcmp0(format, "json") == 0;
     return true;

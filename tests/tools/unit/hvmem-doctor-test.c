@@ -168,7 +168,7 @@ testWhatCannotWork(void)
         { DOMAIN("kvm", "8", "", "<cpu mode='host-passthrough'><feature policy='disable' name='hypervisor'/></cpu>", ""),
           "hypervisor", HVMEM_FAIL, "never", "name='hypervisor'/> out of <cpu>" },
         { DOMAIN("kvm", "8", "<vendor_id state='on' value='none'/>", "", ""), "hypervisor", HVMEM_WARN, "'none'", "<vendor_id>" },
-        { DOMAIN("kvm", "8", "<runtime state='on'/><ipi state='on'/>", "", ""), "features", HVMEM_FAIL, "has not, ipi:", "<hyperv>" },
+        { DOMAIN("kvm", "8", "<runtime state='on'/><ipi state='on'/>", "", ""), "features", HVMEM_FAIL, "does not have, ipi:", "<hyperv>" },
         { DOMAIN("qemu", "8", "<relaxed state='on'/><runtime state='on'/><spinlocks state='on' retries='8191'/>", "", ""),
           "features", HVMEM_FAIL, "KVM only, runtime:", "<hyperv>" },
         { "<domain type='kvm'><memory>1024</memory><features><pvspinlock state='on'/><kvm><hidden state='on'/></kvm></features>"
