@@ -72,7 +72,7 @@ class Story:
         self.number += 1
         print(f"\n{self.number}. {title}", flush=True)
         for line in asked:
-            print(f"    asked:     {RUN} {line}", flush=True)
+            print(f"    command:   {RUN} {line}", flush=True)
         start = time.monotonic()
         with Progress(lambda: f"libvirt: currentMemory {mib(self.guest.domain().current)}; host: QEMU holds {mib(self.guest.rss())}"):
             yield
@@ -107,7 +107,7 @@ class Story:
 
     def grow(self):
         before = self.guest.memtotal()
-        with self.step("It grows past the memory that it booted with", f"virsh setmem {NAME} 3GiB --live"):
+        with self.step("It grows beyond the memory that it booted with", f"virsh setmem {NAME} 3GiB --live"):
             self.guest.setmem("3GiB")
             self.guest.wait_at(3 * GIB)
         grown = self.guest.memtotal() - before
@@ -116,7 +116,7 @@ class Story:
         self.agree()
 
     def use(self):
-        with self.step("It uses it: a file of 1800 MiB in memory comes and goes",
+        with self.step("It uses that memory: a file of 1800 MiB is created in memory and removed",
                        f"guest-exec {NAME} 'fallocate -l 1800M /tmp/touch; rm /tmp/touch'"):
             self.guest.touch(1800 * MIB)
         hold(self.guest.rss() > 1800 * MIB, f"QEMU holds {mib(self.guest.rss())} of the host's memory, less than was written")
@@ -128,13 +128,13 @@ class Story:
             self.guest.setmem("700MiB")
             self.guest.wait_at(700 * MIB)
         after, limit = self.guest.rss(), 1100 * MIB + self.guest.translation_buffer()
-        print(f"    host:      gave {mib(before)} before, gives {mib(after)} now")
+        print(f"    host:      QEMU held {mib(before)} before, holds {mib(after)} now")
         hold(after < before - GIB, f"QEMU held {mib(before)} of the host's memory and holds {mib(after)}")
         hold(after <= limit, f"QEMU holds {mib(after)} of the host's memory, more than {mib(limit)}")
         self.agree()
 
     def reboot(self):
-        with self.step("It reboots, and comes back to what was asked for; a stick that it does not need is gone",
+        with self.step("It reboots and returns to the requested size; a stick that it does not need is removed",
                        f"guest-exec {NAME} reboot"):
             self.guest.reboot()
             self.guest.wait_at(700 * MIB)
@@ -195,7 +195,7 @@ def main():
     if failure:
         print(f"run: error: {failure}", file=sys.stderr)
         return 1
-    print(f"==> all of it held, in {time.monotonic() - start:.0f} s. README.md says how to go on by hand.")
+    print(f"==> all checks passed, in {time.monotonic() - start:.0f} s. README.md, 'By hand', has the next steps.")
     return 0
 
 

@@ -183,7 +183,7 @@ def agent_socket(virsh, domain):
 
 def main():
     parser = argparse.ArgumentParser(prog="./run guest-exec",
-                                     description="Runs a command in a test guest: its output, its exit status.",
+                                     description="Run a command in a test guest, and return its output and exit status.",
                                      epilog="One COMMAND word is a shell command line; several are the exact words of one command. "
                                             "Exit status: the command's; 124 killed after SECONDS; 125 guest not reached.")
     parser.add_argument("--timeout", type=float, default=60.0, metavar="SECONDS")

@@ -165,27 +165,27 @@ def choose_accel(wanted, paths):
     if why is None:
         return "kvm"
     if wanted == "kvm":
-        raise UsageError(f"--accel kvm cannot work here: {why}; use --accel tcg, which needs nothing from the machine")
-    print(f"guest: TCG is used: {why}", file=sys.stderr)
+        raise UsageError(f"--accel kvm cannot work here: {why}; use --accel tcg, which works on any machine")
+    print(f"guest: using TCG: {why}", file=sys.stderr)
     return "tcg"
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="./run guest", description="The test guest: its kernel and initrd, or a domain XML.",
+    parser = argparse.ArgumentParser(prog="./run guest", description="Print the kernel and initrd of the test guest, or a domain XML for it.",
                                      allow_abbrev=False)        # ./run guest reads some before
     parser.add_argument("--xml", action="store_true", help="print a domain XML for 'virsh define' or 'virsh create'")
     parser.add_argument("--name", default="hvb-demo", help="default: %(default)s")
     parser.add_argument("--memory", default="1GiB", metavar="SIZE", help=f"boot memory, {SIZE_HELP}; default: %(default)s")
-    parser.add_argument("--max", default="8GiB", metavar="SIZE", help="how far it may grow (maxMemory); default: %(default)s")
+    parser.add_argument("--max", default="8GiB", metavar="SIZE", help="upper limit (maxMemory); default: %(default)s")
     parser.add_argument("--vcpus", type=int, default=2, help="default: %(default)s")
     parser.add_argument("--machine", default="q35", choices=["q35", "pc"], help="default: %(default)s")
     parser.add_argument("--accel", default="tcg", choices=["tcg", "kvm", "auto"],
-                        help="auto: kvm where a trial guest starts with it; default: %(default)s")
-    parser.add_argument("--kernel", default="this", metavar="NAME", help="that of this Debian release (this), of the other one that is supported "
+                        help="auto: kvm if a trial guest starts with it; default: %(default)s")
+    parser.add_argument("--kernel", default="this", metavar="NAME", help="kernel of this Debian release (this), of the other supported release "
                         "(other), the newest for a release (newest), of a suite (trixie-backports, testing, ...), or of a series that Debian "
                         "has for a release (6.1, 6.12, 6.18, ...); fetched when needed; default: %(default)s")
-    parser.add_argument("--cmdline", default="", help="more words for the kernel's command line, e.g. hvb.nomodule (no Dynamic "
-                        "Memory driver) or memhp_default_state=offline (nothing that is added is onlined)")
+    parser.add_argument("--cmdline", default="", help="additional kernel parameters, e.g. hvb.nomodule (no Dynamic "
+                        "Memory driver) or memhp_default_state=offline (added memory is not onlined)")
     for path in ("kernel", "initrd", "emulator", "run"):
         parser.add_argument(f"--path-{path}", required=True, help=argparse.SUPPRESS)
     return parser.parse_args()
