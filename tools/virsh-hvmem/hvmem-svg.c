@@ -32,7 +32,7 @@ static const Colour faint = { 0.55, 0.58, 0.62 };
 static const Colour grid = { 0.88, 0.89, 0.91 };
 static const Colour area = { 0.62, 0.79, 0.90 };
 static const Colour edge = { 0.13, 0.44, 0.71 };
-static const Colour wish = { 0.84, 0.37, 0.00 };
+static const Colour request = { 0.84, 0.37, 0.00 };
 static const Colour usable = { 0.00, 0.55, 0.45 };
 static const Colour host = { 0.42, 0.24, 0.60 };
 
@@ -299,7 +299,7 @@ drawRecord(const Plot *plot)
     drawLine(plot, G_STRUCT_OFFSET(hvmemSample, current), false, &edge, 2, 0);
     drawLine(plot, G_STRUCT_OFFSET(hvmemSample, usable), false, &usable, 1.5, 1.5);
     drawLine(plot, G_STRUCT_OFFSET(hvmemSample, rss), false, &host, 1.5, 0);
-    drawLine(plot, G_STRUCT_OFFSET(hvmemSample, requested), true, &wish, 2, 6);
+    drawLine(plot, G_STRUCT_OFFSET(hvmemSample, requested), true, &request, 2, 6);
     drawEvents(plot);
 }
 
@@ -313,7 +313,7 @@ drawLegend(cairo_t *cr,
         const Colour *colour;
         double dash;
     } entries[] = {
-        { "asked for", &wish, 6 },
+        { "asked for", &request, 6 },
         { "the guest has", &edge, 0 },
         { "usable in the guest", &usable, 1.5 },
         { "held by the host", &host, 0 },
