@@ -49,7 +49,8 @@
 
 /* What is handed over in one go, under the lock that the monitor waits for. */
 #define PIECE                   (1 * GiB >> PAGE_SHIFT)
-/* After so many pages or ranges, a call returns to the guest. */
+/* After so many pages or ranges, a call returns to the guest. A range may be
+ * of 2 TiB, so the end of a call can lie within it. */
 #define CALL_PAGES              (4 * GiB >> PAGE_SHIFT)
 #define CALL_RANGES             64
 
@@ -175,31 +176,50 @@ static uint16_t check_hint(uint64_t gpa, unsigned n)
                                      : HV_STATUS_INVALID_PARAMETER;
 }
 
-/* The next ranges, of which @done are done afterwards. */
-static uint16_t take_ranges(uint64_t gpa, unsigned n, unsigned *done)
+/*
+ * Hand over up to @limit pages of the range in @word, from where the last call
+ * stopped in it, and return how many there were.
+ */
+static uint64_t take_range(HvFreePagesProgress *progress, uint64_t word,
+                           PageRange range, uint64_t limit)
+{
+    uint64_t done = word == progress->range ? progress->done : 0;
+    uint64_t now = MIN(range.count - done, limit);
+
+    trace_hyperv_free_pages((range.first + done) << PAGE_SHIFT,
+                            now << PAGE_SHIFT);
+    hand_over((PageRange) { range.first + done, now });
+    done += now;
+    *progress = (HvFreePagesProgress) { word, done < range.count ? done : 0 };
+    return now;
+}
+
+/* The next ranges, of which @done are done as a whole afterwards. */
+static uint16_t take_ranges(HvFreePagesProgress *progress, uint64_t gpa,
+                            unsigned n, unsigned *done)
 {
     uint64_t words[CALL_RANGES];
-    uint64_t pages = 0;
+    uint64_t left = CALL_PAGES;
     PageRange range;
 
+    *done = 0;
     n = MIN(n, CALL_RANGES);
     /* a copy: the guest could change it between check and use */
     if (!read_guest(gpa, words, n)) {
         return HV_STATUS_INSUFFICIENT_MEMORY;
     }
-    for (*done = 0; *done < n && pages < CALL_PAGES; ++*done) {
+    while (*done < n && left) {
         if (!decode_range(words[*done], &range)) {
             return HV_STATUS_INVALID_PARAMETER;
         }
-        trace_hyperv_free_pages(range.first << PAGE_SHIFT,
-                                range.count << PAGE_SHIFT);
-        hand_over(range);
-        pages += range.count;
+        left -= take_range(progress, words[*done], range, left);
+        *done += !progress->done;
     }
     return HV_STATUS_SUCCESS;
 }
 
-static uint64_t memory_heat_hint(uint64_t input, uint64_t in)
+static uint64_t memory_heat_hint(HvFreePagesProgress *progress, uint64_t input,
+                                 uint64_t in)
 {
     unsigned count = rep_count(input), start = rep_start(input), done = 0;
     uint16_t status;
@@ -212,7 +232,8 @@ static uint64_t memory_heat_hint(uint64_t input, uint64_t in)
     }
     status = check_hint(in, count);
     if (status == HV_STATUS_SUCCESS) {
-        status = take_ranges(in + HINT_HEAD_SIZE + start * sizeof(uint64_t),
+        status = take_ranges(progress,
+                             in + HINT_HEAD_SIZE + start * sizeof(uint64_t),
                              count - start, &done);
     }
     return (uint64_t)(start + done) << REP_COUNT_SHIFT | status;
@@ -228,7 +249,8 @@ bool hyperv_is_free_pages_hcall(uint64_t input)
         code == HV_EXT_CALL_MEMORY_HEAT_HINT;
 }
 
-uint64_t hyperv_hcall_free_pages(uint64_t input, uint64_t in, uint64_t out)
+uint64_t hyperv_hcall_free_pages(HvFreePagesProgress *progress, uint64_t input,
+                                 uint64_t in, uint64_t out)
 {
     /* KVM tells a fast call so by itself. */
     if (input & HV_HYPERCALL_FAST) {
@@ -240,7 +262,7 @@ uint64_t hyperv_hcall_free_pages(uint64_t input, uint64_t in, uint64_t out)
     if ((input & CODE_MASK) == HV_EXT_CALL_QUERY_CAPABILITIES) {
         return query_capabilities(input, out);
     }
-    return memory_heat_hint(input, in);
+    return memory_heat_hint(progress, input, in);
 }
 
 bool hyperv_free_pages_unfinished(uint64_t input, uint64_t result,

@@ -483,6 +483,87 @@ static void test_reporting_unfinished(void)
     qtest_quit(qts);
 }
 
+#define GIGABYTE        (1ull << 30)
+
+/* What each call hands over of @expected ranges, in this order. */
+static void assert_traced(const char *log, const uint64_t (*expected)[2],
+                          size_t n)
+{
+    g_autofree char *text = NULL;
+    const char *next;
+    size_t i;
+
+    g_assert_true(g_file_get_contents(log, &text, NULL, NULL));
+    next = text;
+    for (i = 0; i < n; i++) {
+        g_autofree char *line =
+            g_strdup_printf("hyperv_free_pages 0x%" PRIx64 " + 0x%" PRIx64,
+                            expected[i][0], expected[i][1]);
+
+        next = strstr(next, "hyperv_free_pages");
+        g_assert_nonnull(next);
+        if (strncmp(next, line, strlen(line)) ||
+            g_ascii_isxdigit(next[strlen(line)])) {
+            g_error("not '%s' but %.60s", line, next);
+        }
+        next += strlen(line);
+    }
+    g_assert_null(strstr(next, "hyperv_free_pages"));
+}
+
+/*
+ * A call does 4 GiB, wherever in a range that ends. Nothing is left out, and
+ * nothing done twice, of two ranges that are the same neither.
+ */
+static void test_reporting_long_range(void)
+{
+    const uint64_t at = 1ull << 40, big = 2ull << 40, end = at + 9 * GIGABYTE;
+    const uint64_t ranges[] = {
+        at | HUGE_PAGES | 2,
+        at | HUGE_PAGES | 2,
+        at | HUGE_PAGES | 8,
+        big | HUGE_PAGES | 2047,
+        IDLE,
+    };
+    const uint64_t expected[][2] = {
+        { at, 3 * GIGABYTE }, { at, GIGABYTE },
+        { at + GIGABYTE, 2 * GIGABYTE }, { at, 2 * GIGABYTE },
+        { at + 2 * GIGABYTE, 4 * GIGABYTE },
+        { end - 3 * GIGABYTE, 3 * GIGABYTE }, { big, GIGABYTE },
+    };
+    uint64_t all[ARRAY_SIZE(expected) + 513][2];
+    size_t n = ARRAY_SIZE(expected);
+    g_autofree char *log = NULL, *options = NULL;
+    int fd = g_file_open_tmp("hyperv-tcg-XXXXXX", &log, NULL);
+    uint64_t next;
+    QTestState *qts;
+
+    close(fd);
+    options = g_strdup_printf("-device vmbus-bridge -device hv-balloon"
+                              " -trace hyperv_free_pages -D %s", log);
+    memcpy(all, expected, sizeof(expected));
+    for (next = big + GIGABYTE; next + 4 * GIGABYTE <= 2 * big;
+         next += 4 * GIGABYTE, n++) {
+        all[n][0] = next;
+        all[n][1] = 4 * GIGABYTE;
+    }
+    all[n][0] = next;
+    all[n++][1] = 2 * big - next;
+    all[n][0] = IDLE;
+    all[n++][1] = 4096;
+    g_assert_cmpuint(n, ==, ARRAY_SIZE(all));
+
+    qts = guest_reporting(options);
+    qtest_writeq(qts, IDLE, PATTERN);
+    g_assert_cmphex(hint(qts, ranges, 5, 0), ==, REPS(5));
+    g_assert_cmphex(qtest_readq(qts, IDLE), ==, 0);
+    g_assert_cmpuint(balloon_counter(qts, "reported"), ==,
+                     15 * GIGABYTE + big + 4096);
+    qtest_quit(qts);
+    assert_traced(log, all, n);
+    unlink(log);
+}
+
 static void test_reporting_bad(void)
 {
     static const uint64_t bad_ranges[] = {
@@ -1005,6 +1086,8 @@ int main(int argc, char **argv)
                        test_reporting_discards);
         qtest_add_func("/hyperv-tcg/free-pages/unfinished",
                        test_reporting_unfinished);
+        qtest_add_func("/hyperv-tcg/free-pages/long-range",
+                       test_reporting_long_range);
         qtest_add_func("/hyperv-tcg/free-pages/bad", test_reporting_bad);
         qtest_add_func("/hyperv-tcg/free-pages/itself", test_reporting_itself);
         qtest_add_func("/vmbus/rings", test_bad_rings);

@@ -33,15 +33,28 @@ void hyperv_set_free_pages_handler(HvFreePagesFunc *func, void *opaque);
 bool hyperv_is_free_pages_hcall(uint64_t input);
 
 /*
+ * Where a processor is in the range that its last call ended in.  It belongs
+ * to the processor's state, is all zero after reset, and may be lost: that
+ * range is then done from its start.
+ */
+typedef struct HvFreePagesProgress {
+    uint64_t range;             /* as the guest wrote it */
+    uint64_t done;              /* 4 KiB pages of it, never all */
+} HvFreePagesProgress;
+
+/*
  * Execute that call.  @in and @out are the guest physical addresses of its
- * parameters and results.  Any thread, without the BQL.
+ * parameters and results, @progress is the calling processor's.  Any thread,
+ * without the BQL.
  *
  * Returns the hypercall result value: the status in bits 15:0, and in bits
  * 43:32 how many ranges are done.  The work of one call is bounded, so with
- * success these may be fewer than there are: the rest is for a further call
- * that starts there.
+ * success these may be fewer than there are, or none: the rest is for a
+ * further call that starts with the first that is not done.  Of that one,
+ * @progress knows what is done already.
  */
-uint64_t hyperv_hcall_free_pages(uint64_t input, uint64_t in, uint64_t out);
+uint64_t hyperv_hcall_free_pages(HvFreePagesProgress *progress, uint64_t input,
+                                 uint64_t in, uint64_t out);
 
 /* For an accelerator that can: the input value of that further call. */
 bool hyperv_free_pages_unfinished(uint64_t input, uint64_t result,

@@ -697,7 +697,8 @@ static uint64_t hv_free_pages(CPUX86State *env, const HvHypercall *call,
     if (!hv_has(env_archcpu(env), HYPERV_FEAT_FREE_PAGE_REPORTING)) {
         return HV_STATUS_ACCESS_DENIED;
     }
-    result = hyperv_hcall_free_pages(call->input, call->in, call->out);
+    result = hyperv_hcall_free_pages(&env->hv_free_pages, call->input, call->in,
+                                     call->out);
     if (hyperv_free_pages_unfinished(call->input, result, &rest)) {
         hv_set_input(env, rest);
         cpu_loop_exit_restore(env_cpu(env), ra);
