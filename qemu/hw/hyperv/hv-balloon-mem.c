@@ -232,6 +232,11 @@ static bool builtin_realize(HvBalloon *balloon, Error **errp)
                         true, &gerr)) {
         return propagate_gerror(gerr, errp);
     }
+    /*
+     * What is mapped stays until the device is finalized, and by then QOM has
+     * released the properties, the link among them.
+     */
+    object_ref(OBJECT(balloon->memdev));
     host_memory_backend_set_mapped(balloon->memdev, true);
     vmstate_register_ram(mr, DEVICE(balloon));
     return true;
@@ -243,6 +248,7 @@ static void builtin_unrealize(HvBalloon *balloon)
         vmstate_unregister_ram(host_memory_backend_get_memory(balloon->memdev),
                                DEVICE(balloon));
         host_memory_backend_set_mapped(balloon->memdev, false);
+        object_unref(OBJECT(balloon->memdev));
     }
 }
 
