@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "pageset.h"
+#include "qemu/pageset.h"
 
 /* A little more than five containers, across their borders: enough for full
  * ones to be joined and parted. */

@@ -25,7 +25,7 @@ COMMANDS = our_commands()
 
 def test_all_are_built():
     """What is not built cannot warn: dm/state.c waits for migration, stubs for builds without the device."""
-    ours = {str(p.relative_to(ROOT / "qemu")) for d in ("hw", "target") for p in (ROOT / "qemu" / d).rglob("*.c")}
+    ours = {str(p.relative_to(ROOT / "qemu")) for d in ("hw", "target", "util") for p in (ROOT / "qemu" / d).rglob("*.c")}
     assert {p for p in ours - COMMANDS.keys() if not p.endswith("-stub.c")} == {"hw/hyperv/dm/state.c"}
 
 

@@ -7,7 +7,7 @@
 #include <glib.h>
 #include <string.h>
 
-#include "granules.h"
+#include "qemu/granules.h"
 
 #define GRANULE 8
 #define N 64

@@ -7,7 +7,7 @@
 #include <glib.h>
 #include <string.h>
 
-#include "pageset.h"
+#include "qemu/pageset.h"
 
 #define CONTAINER UINT64_C(65536)
 /* Four containers, not at a container's start: carries are seen. */

@@ -229,8 +229,8 @@ void hv_balloon_discard(HvBalloon *balloon, DmRange range, bool released)
 }
 
 /*
- * The books do not change. Of a huge page that the host has to give back as a
- * whole, the rest counts as needed unless it is released.
+ * The accounting does not change. Of a huge page that the host has to give back
+ * as a whole, the rest counts as needed unless it is released.
  */
 void hv_balloon_free_pages_reported(void *opaque, uint64_t first,
                                     uint64_t count)

@@ -5,6 +5,11 @@
  * files connect it to the VMBus, the machine's memory, QMP and the clock.
  * Everything runs with the big QEMU lock held.
  *
+ * They call each other downwards only: hv-balloon.c, which owns the device, at
+ * the top; hv-balloon-qmp.c; hv-balloon-mem.c and hv-balloon-discard.c, beside
+ * each other; hv-balloon-base.c at the bottom. What goes up goes through tables
+ * of functions: DmEngineOps, HaprotProtocol, MemoryDeviceClass.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
@@ -25,6 +30,17 @@ OBJECT_DECLARE_SIMPLE_TYPE(HvBalloonSystemReset, HV_BALLOON_SYSTEM_RESET)
 
 /* The number of the stick that memdev= makes; mem-haprot ones come after. */
 #define HV_BALLOON_BUILTIN_STICK 0
+
+/*
+ * The kernel that last opened the channel. It tells a new kernel from a driver
+ * that was loaded again.
+ */
+typedef struct HvBalloonKernel {
+    bool known;                 /* since the last system reset */
+    bool bus_was_reset;         /* since it opened the channel */
+    uint64_t guest_os_id;       /* when it did ... */
+    uint64_t hypercall_page;    /* ... and where its page was */
+} HvBalloonKernel;
 
 /* What was last heard from the guest about its memory. */
 typedef struct HvBalloonReport {
@@ -53,12 +69,7 @@ struct HvBalloon {
     /* the channel to the guest's driver, NULL while it is closed */
     VMBusChannel *chan;
     bool send_failed;           /* until the channel is opened again */
-
-    /* tells a new kernel from a driver that was loaded again */
-    bool was_open;              /* since the last system reset */
-    bool bus_was_reset;         /* since the channel was last open */
-    uint64_t guest_os_id;       /* when it was last open */
-    uint64_t hypercall_page;
+    HvBalloonKernel kernel;
 
     HaprotProtocol haprot;
     GHashTable *sticks;         /* number -> MemHaprot */
@@ -68,7 +79,7 @@ struct HvBalloon {
     uint64_t discarded;         /* given back to the host */
     uint64_t discard_inhibited; /* not given back: someone relies on it */
     uint64_t discard_failed;    /* not given back: the host would not */
-    uint64_t discard_again;     /* ms; after a failure not before */
+    uint64_t discard_again;     /* after a failure: not before, in ms */
     uint64_t reported;          /* bytes reported as free, see free-pages.h */
 
     HvBalloonReport report;
@@ -77,19 +88,21 @@ struct HvBalloon {
     uint64_t stats_ms;          /* when that arrived, by hv_balloon_now() */
 };
 
-/* hv-balloon.c */
+/* hv-balloon-base.c: clock, kick, kernel identity */
 
-/* The only one, or NULL. */
-HvBalloon *hv_balloon_find(void);
+/* ms of guest time */
 uint64_t hv_balloon_now(void);
-/*
- * Has the guest announced itself in another way since its driver last opened
- * the channel, without a system reset? Then another kernel runs, or is about
- * to.
- */
-bool hv_balloon_kernel_is_new(const HvBalloon *balloon);
 /* Something has changed: let the engine do what is due. */
 void hv_balloon_kick(HvBalloon *balloon);
+/*
+ * Has another kernel been started since the channel was last open, without a
+ * system reset? It runs, or is about to.
+ */
+bool hv_balloon_kernel_is_new(const HvBalloon *balloon);
+/* The channel opens: from now on this kernel is not new. */
+void hv_balloon_kernel_remember(HvBalloon *balloon);
+/* A system reset: whichever comes next is not new. */
+void hv_balloon_kernel_forget(HvBalloon *balloon);
 
 /* hv-balloon-mem.c: boot memory, sticks, the memory device */
 
@@ -110,8 +123,8 @@ MemHaprot *hv_balloon_stick(HvBalloon *balloon, unsigned number);
  */
 bool hv_balloon_populate(DmRange range);
 /*
- * The guest does not need what is in @range: it does not have it, which is in
- * the engine's books too, if @released; else it may use it at any time again.
+ * The guest does not need what is in @range. With @released it does not have
+ * it, and the engine knows that; else it may use it at any time again.
  */
 void hv_balloon_discard(HvBalloon *balloon, DmRange range, bool released);
 /* The guest keeps these pages, and does not need what is in them. */

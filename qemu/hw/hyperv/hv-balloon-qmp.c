@@ -85,6 +85,14 @@ void hv_balloon_report_reset(HvBalloon *balloon)
 
 /* Queries */
 
+/* The only one, or NULL. */
+static HvBalloon *hv_balloon_find(void)
+{
+    Object *obj = object_resolve_path_type("", TYPE_HV_BALLOON, NULL);
+
+    return obj && DEVICE(obj)->realized ? HV_BALLOON(obj) : NULL;
+}
+
 static HvBalloonGuest guest_kind(DmGuest guest)
 {
     switch (guest) {

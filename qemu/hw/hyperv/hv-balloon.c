@@ -5,7 +5,6 @@
  */
 
 #include "qemu/osdep.h"
-#include "cpu.h"
 #include "hv-balloon-internal.h"
 #include "hw/boards.h"
 #include "hw/mem/memory-device.h"
@@ -17,7 +16,6 @@
 #include "qemu/error-report.h"
 #include "qemu/main-loop.h"
 #include "system/balloon.h"
-#include "system/hw_accel.h"
 #include "system/reset.h"
 #include "trace.h"
 
@@ -26,28 +24,7 @@
 /* Messages taken from the ring before other work of the main loop. */
 #define MESSAGE_BUDGET 32
 
-HvBalloon *hv_balloon_find(void)
-{
-    Object *obj = object_resolve_path_type("", TYPE_HV_BALLOON, NULL);
-
-    return obj && DEVICE(obj)->realized ? HV_BALLOON(obj) : NULL;
-}
-
-/*
- * Guest time, which stands still while the guest cannot answer: no deadline
- * passes while the machine is paused.
- */
-uint64_t hv_balloon_now(void)
-{
-    return qemu_clock_get_ms(QEMU_CLOCK_VIRTUAL);
-}
-
 /* Running the engine */
-
-void hv_balloon_kick(HvBalloon *balloon)
-{
-    qemu_bh_schedule(balloon->bh);
-}
 
 static void arm_timer(HvBalloon *balloon)
 {
@@ -216,46 +193,16 @@ static void chan_notify(VMBusChannel *chan)
     }
 }
 
-/*
- * Has another kernel been started since the channel was last open, without a
- * system reset? It has if it announced itself again in another way. The same
- * kernel may also have been started twice (kexec): that one negotiates the
- * whole VMBus again, which a driver that is only loaded again does not do.
- * When in doubt it is new: to take a page for released that a new kernel owns
- * would let it be handed out twice.
- */
-bool hv_balloon_kernel_is_new(const HvBalloon *balloon)
-{
-    CPUX86State *env = cpu_env(first_cpu);
-
-    cpu_synchronize_state(first_cpu);
-    return balloon->was_open &&
-           (balloon->bus_was_reset ||
-            balloon->guest_os_id != env->msr_hv_guest_os_id ||
-            balloon->hypercall_page != env->msr_hv_hypercall);
-}
-
-/* The channel opens: from now on this kernel is not new. */
-static void remember_kernel(HvBalloon *balloon)
-{
-    CPUX86State *env = cpu_env(first_cpu);
-
-    balloon->was_open = true;
-    balloon->bus_was_reset = false;
-    balloon->guest_os_id = env->msr_hv_guest_os_id;
-    balloon->hypercall_page = env->msr_hv_hypercall;
-}
-
 static int open_channel(VMBusChannel *chan)
 {
     HvBalloon *balloon = HV_BALLOON(vmbus_channel_device(chan));
     bool is_new = hv_balloon_kernel_is_new(balloon);
 
-    remember_kernel(balloon);
-    trace_hv_balloon_open(balloon->guest_os_id, is_new);
+    hv_balloon_kernel_remember(balloon);
+    trace_hv_balloon_open(balloon->kernel.guest_os_id, is_new);
     balloon->chan = chan;
     balloon->send_failed = false;
-    dm_engine_channel_open(balloon->engine, balloon->guest_os_id, is_new,
+    dm_engine_channel_open(balloon->engine, balloon->kernel.guest_os_id, is_new,
                            hv_balloon_now());
     hv_balloon_kick(balloon);
     return 0;
@@ -278,7 +225,7 @@ static void close_channel(VMBusChannel *chan)
 static void vmdev_reset(VMBusDevice *vdev)
 {
     if (bus_is_in_reset(qdev_get_parent_bus(DEVICE(vdev)))) {
-        HV_BALLOON(vdev)->bus_was_reset = true;
+        HV_BALLOON(vdev)->kernel.bus_was_reset = true;
     }
 }
 
@@ -308,13 +255,6 @@ static ResettableState *system_reset_state(Object *obj)
     return &HV_BALLOON_SYSTEM_RESET(obj)->reset_state;
 }
 
-static void forget_guest(HvBalloon *balloon)
-{
-    balloon->was_open = false;
-    balloon->bus_was_reset = false;
-    hv_balloon_report_reset(balloon);
-}
-
 /*
  * Last of all, when the VMBus has closed the channel. A guest that wakes from
  * suspend to RAM keeps its memory, and a snapshot brings its own.
@@ -327,7 +267,8 @@ static void system_reset_exit(Object *obj, ResetType type)
         return;
     }
     trace_hv_balloon_system_reset();
-    forget_guest(balloon);
+    hv_balloon_kernel_forget(balloon);
+    hv_balloon_report_reset(balloon);
     dm_engine_system_reset(balloon->engine, hv_balloon_now());
     hv_balloon_mem_reset(balloon);
     hv_balloon_kick(balloon);
@@ -444,7 +385,7 @@ leave:
 /*
  * There is no way to refuse "realized" being set to false. The guest still has
  * memory of sticks then, and lacks what it released: so the channel goes, and
- * the books, the sticks and what protects them stay until the end.
+ * the accounting, the sticks and what protects them stay until the end.
  */
 static void vmdev_unrealize(VMBusDevice *vdev)
 {

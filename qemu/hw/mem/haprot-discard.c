@@ -8,9 +8,9 @@
  */
 
 #include "qemu/osdep.h"
-#include "hw/hyperv/dm/granules.h"
 #include "hw/mem/haprot.h"
 #include "qemu/error-report.h"
+#include "qemu/granules.h"
 #include "trace.h"
 
 /* ---- telling the listeners ---- */

@@ -38,30 +38,6 @@ void haprot_unregister_protocol(HaprotProtocol *proto)
     }
 }
 
-/* A stick's own facts */
-
-MemoryRegion *haprot_memory_region(const MemHaprot *stick)
-{
-    return host_memory_backend_get_memory(stick->memdev);
-}
-
-uint64_t haprot_size(const MemHaprot *stick)
-{
-    return memory_region_size(haprot_memory_region(stick));
-}
-
-char *haprot_qom_path(const MemHaprot *stick)
-{
-    return object_get_canonical_path(OBJECT(stick));
-}
-
-const char *haprot_name(const MemHaprot *stick)
-{
-    const char *id = DEVICE(stick)->id;
-
-    return id ? id : "(unnamed)";
-}
-
 /* Hotplug */
 
 bool haprot_check_region(const char *name, MemoryRegion *mr, Error **errp)

@@ -8,7 +8,7 @@
  */
 
 #include "bench.h"
-#include "pageset.h"
+#include "qemu/pageset.h"
 
 #define PAGES_2M 512
 #define PAGES_GIB UINT64_C(262144)

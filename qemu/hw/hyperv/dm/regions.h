@@ -17,7 +17,7 @@
 #define DM_REGIONS_H
 
 #include "engine.h"
-#include "pageset.h"
+#include "qemu/pageset.h"
 
 typedef struct DmStick {
     unsigned id;

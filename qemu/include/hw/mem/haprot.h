@@ -6,6 +6,16 @@
  * slot.  The handler (the hv-balloon device) offers the memory to the guest
  * in its own time and says whether the guest still holds any of it.
  *
+ * Why the handler registers itself, though there is but one kind of it: the
+ * machine plugs sticks, and hv-balloon asks them what they are, so both call
+ * hw/mem.  Were hw/mem to call hv-balloon by name, the two would call each
+ * other, and a machine with sticks would need the VMBus to be built.  So what
+ * a stick has to ask (may it be plugged, may it go, how much of it does the
+ * guest have) goes through the four functions of HaprotProtocol.
+ *
+ * Why one handler: each page must be offered to the guest by one protocol only.
+ * With two, each stick would have to name its own, for no guest that exists.
+ *
  * Everything here is called with the big QEMU lock held.  Addresses and
  * sizes are in bytes.
  *
@@ -70,7 +80,7 @@ uint64_t haprot_granule(const MemHaprot *stick);
 bool haprot_populate(MemHaprot *stick, uint64_t offset, uint64_t size);
 void haprot_discard(MemHaprot *stick, uint64_t offset, uint64_t size);
 
-/* For the device itself: before it is mapped, after it is unmapped. */
+/* haprot-discard.c, for haprot.c: before it is mapped, after it is unmapped. */
 void haprot_coordinate(MemHaprot *stick, uint64_t granule);
 void haprot_uncoordinate(MemHaprot *stick);
 void haprot_discard_class_init(ObjectClass *oc);

@@ -10,8 +10,8 @@
  * page numbers are below 2^40.
  */
 
-#ifndef DM_PAGESET_H
-#define DM_PAGESET_H
+#ifndef QEMU_PAGESET_H
+#define QEMU_PAGESET_H
 
 #include <stdbool.h>
 #include <stddef.h>

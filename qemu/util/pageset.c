@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#include "pageset.h"
+#include "qemu/pageset.h"
 
 #include <glib.h>
 #include <string.h>

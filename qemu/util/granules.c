@@ -4,11 +4,11 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#include "granules.h"
+#include "qemu/granules.h"
 
 #include <glib.h>
 
-#include "pageset.h"
+#include "qemu/pageset.h"
 
 struct DmGranules {
     uint64_t size;              /* bytes */

@@ -10,8 +10,8 @@
  * within the stick.
  */
 
-#ifndef DM_GRANULES_H
-#define DM_GRANULES_H
+#ifndef QEMU_GRANULES_H
+#define QEMU_GRANULES_H
 
 #include <stdbool.h>
 #include <stdint.h>

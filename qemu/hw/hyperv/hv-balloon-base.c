@@ -1,0 +1,63 @@
+/*
+ * Hyper-V Dynamic Memory (hv-balloon): clock, kick, kernel identity
+ *
+ * What all other files of the device stand on: nothing here calls them.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "cpu.h"
+#include "hv-balloon-internal.h"
+#include "qemu/main-loop.h"
+#include "system/hw_accel.h"
+
+/*
+ * Guest time, which stands still while the guest cannot answer: no deadline
+ * passes while the machine is paused.
+ */
+uint64_t hv_balloon_now(void)
+{
+    return qemu_clock_get_ms(QEMU_CLOCK_VIRTUAL);
+}
+
+void hv_balloon_kick(HvBalloon *balloon)
+{
+    qemu_bh_schedule(balloon->bh);
+}
+
+/*
+ * A kernel is another one if it announced itself again in another way. The
+ * same kernel may also have been started twice (kexec): that one negotiates
+ * the whole VMBus again, which a driver that is only loaded again does not do.
+ * When in doubt it is new: to take a page for released that a new kernel owns
+ * would let it be handed out twice.
+ */
+bool hv_balloon_kernel_is_new(const HvBalloon *balloon)
+{
+    const HvBalloonKernel *kernel = &balloon->kernel;
+    CPUX86State *env = cpu_env(first_cpu);
+
+    cpu_synchronize_state(first_cpu);
+    return kernel->known &&
+           (kernel->bus_was_reset ||
+            kernel->guest_os_id != env->msr_hv_guest_os_id ||
+            kernel->hypercall_page != env->msr_hv_hypercall);
+}
+
+void hv_balloon_kernel_remember(HvBalloon *balloon)
+{
+    CPUX86State *env = cpu_env(first_cpu);
+
+    cpu_synchronize_state(first_cpu);
+    balloon->kernel = (HvBalloonKernel) {
+        .known = true,
+        .guest_os_id = env->msr_hv_guest_os_id,
+        .hypercall_page = env->msr_hv_hypercall,
+    };
+}
+
+void hv_balloon_kernel_forget(HvBalloon *balloon)
+{
+    balloon->kernel = (HvBalloonKernel) { };
+}
