@@ -119,7 +119,7 @@ static bool sticks_plug(HaprotProtocol *proto, MemHaprot *stick, Error **errp)
 
 /*
  * From the moment that a kernel leaves for another (kexec) until that one opens
- * the channel, the books are those of a kernel that is gone: what it had
+ * the channel, the accounting is that of a kernel that is gone: what it had
  * released the next one may have found in its memory map.
  */
 static bool stick_left_to_new_kernel(const HvBalloon *balloon,
@@ -302,7 +302,8 @@ static bool md_may_set(const Object *obj, const char *name, Error **errp)
     const HvBalloon *balloon = HV_BALLOON(obj);
 
     if (balloon->engine) {
-        error_setg(errp, "'%s' of " TYPE_HV_BALLOON " is fixed", name);
+        error_setg(errp, "'%s' of " TYPE_HV_BALLOON " cannot be changed any"
+                   " more", name);
     }
     return !balloon->engine;
 }

@@ -356,8 +356,8 @@ static void vmdev_realize(VMBusDevice *vdev, Error **errp)
     HvBalloon *balloon = HV_BALLOON(vdev);
 
     if (balloon->engine) {
-        error_setg(errp, "an " TYPE_HV_BALLOON " that was taken out does not"
-                   " come back before QEMU is started again");
+        error_setg(errp, "an " TYPE_HV_BALLOON " that was unrealized cannot"
+                   " be realized again: restart QEMU");
         return;
     }
     if (!join_balloons(balloon, errp)) {
@@ -419,7 +419,8 @@ static int get_profile(Object *obj, Error **errp)
 static void set_profile(Object *obj, int value, Error **errp)
 {
     if (HV_BALLOON(obj)->engine) {
-        error_setg(errp, "'guest-profile' of " TYPE_HV_BALLOON " is fixed");
+        error_setg(errp, "'guest-profile' of " TYPE_HV_BALLOON " cannot be"
+                   " changed any more");
         return;
     }
     HV_BALLOON(obj)->profile = value;

@@ -443,7 +443,7 @@ static void test_unrealize_balloon(void)
                      "{'execute': 'qom-set', 'arguments': {"
                      " 'path': '/machine/peripheral/hvb',"
                      " 'property': 'realized', 'value': true}}"),
-                 "does not come back");
+                 "cannot be realized again");
     assert_stick(qts, "a", "inuse", CHUNK, 0);
     del_fails(qts, "a", "the guest uses it");
     del_backend_fails(qts, "mem-a");
