@@ -185,6 +185,7 @@ HvBalloonStatus *qmp_query_hv_balloon(Error **errp)
     info->ungranted = bytes(e.ungranted);
     info->sticks = qmp_query_haprot(&error_abort);
     fill_free_slots(info);
+    info->device_memory = haprot_space();
     info->last_error = g_strdup(e.last_error);
     info->counters = counters(balloon, &e);
     return info;

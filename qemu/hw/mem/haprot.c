@@ -115,6 +115,47 @@ static bool haprot_check_slots(const MemHaprot *stick, Error **errp)
     return !taken;
 }
 
+HaprotSpace *haprot_space(void)
+{
+    DeviceMemoryState *dms = MACHINE(qdev_get_machine())->device_memory;
+    HaprotSpace *space;
+
+    if (!dms) {
+        return NULL;
+    }
+    space = g_new0(HaprotSpace, 1);
+    space->base = dms->base;
+    space->size = memory_region_size(&dms->mr);
+    return space;
+}
+
+/*
+ * An address that is asked for may be one of boot memory, since only the
+ * machine knows where that ends: the error says what to do instead.
+ */
+static bool haprot_check_addr(const MemHaprot *stick, Error **errp)
+{
+    g_autoptr(HaprotSpace) space = haprot_space();
+    uint64_t size = haprot_size(stick);
+
+    if (!stick->addr || !space ||
+        !QEMU_IS_ALIGNED(stick->addr, HAPROT_ALIGNMENT)) {
+        /* for memory_device_pre_plug() to refuse */
+        return true;
+    }
+    if (stick->addr < space->base || size > space->size ||
+        stick->addr - space->base > space->size - size) {
+        error_setg(errp, TYPE_MEM_HAPROT " '%s' of 0x%" PRIx64 " bytes at"
+                   " address 0x%" PRIx64 " is not within the usable range for"
+                   " memory devices, 0x%" PRIx64 " to 0x%" PRIx64 ": choose an"
+                   " address there, or none and the first that fits is taken",
+                   haprot_name(stick), size, stick->addr, space->base,
+                   space->base + space->size - 1);
+        return false;
+    }
+    return true;
+}
+
 void haprot_pre_plug(MemHaprot *stick, MachineState *ms, Error **errp)
 {
     ERRP_GUARD();
@@ -126,7 +167,8 @@ void haprot_pre_plug(MemHaprot *stick, MachineState *ms, Error **errp)
         return;
     }
     if (!haprot_check_backend(stick, errp) ||
-        !haprot_check_slots(stick, errp)) {
+        !haprot_check_slots(stick, errp) ||
+        !haprot_check_addr(stick, errp)) {
         return;
     }
     memory_device_pre_plug(MEMORY_DEVICE(stick), ms, errp);

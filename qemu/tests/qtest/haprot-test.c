@@ -535,9 +535,20 @@ static void add_fails_at(QTestState *qts, uint64_t addr, const char *what)
     add_fails(qts, args, what);
 }
 
+static uint64_t space_number(QTestState *qts, const char *member)
+{
+    QDict *info = query_dict(qts, "query-hv-balloon");
+    uint64_t value = qdict_get_int(qdict_get_qdict(info, "device-memory"),
+                                   member);
+
+    qobject_unref(info);
+    return value;
+}
+
 static void test_given_address(void)
 {
     QTestState *qts = qtest_init(MACHINE HV_BALLOON);
+    g_autofree char *fix = NULL;
     uint64_t base;
 
     add_memory(qts, "a", 64 * MiB, "now");
@@ -549,12 +560,23 @@ static void test_given_address(void)
                              base + 1 * GiB);
     g_assert_cmphex(stick_addr(qts, "b"), ==, base + 1 * GiB);
 
-    /* taken, in part taken, beyond the end */
+    /* query-hv-balloon says where there is room for memory devices */
+    g_assert_cmphex(space_number(qts, "base"), ==, base);
+    g_assert_cmphex(space_number(qts, "size"), ==, ROOM);
+
+    /* taken, in part taken, beyond the end, boot memory */
     add_backend(qts, "m2", 64 * MiB);
     add_fails_at(qts, base + 1 * GiB, "conflicts with memory device id='b'");
     add_fails_at(qts, base + 1 * GiB - 2 * MiB, "conflicts");
     add_fails_at(qts, base + ROOM, "usable");
     add_fails_at(qts, base + ROOM - 62 * MiB, "usable");
+    add_fails_at(qts, UINT64_MAX - 2 * MiB + 1, "usable");
+    add_fails_at(qts, base - 2 * MiB, "usable");
+    fix = g_strdup_printf("mem-haprot 'x' of 0x4000000 bytes at address"
+                          " 0x1000000 is not within the usable range for memory"
+                          " devices, 0x%" PRIx64 " to 0x%" PRIx64 ": choose an"
+                          " address there, or none", base, base + ROOM - 1);
+    add_fails_at(qts, 16 * MiB, fix);
     /* between the two, side by side with both */
     add_memory(qts, "c", 1 * GiB - 64 * MiB, "now");
     g_assert_cmphex(stick_addr(qts, "c"), ==, base + 64 * MiB);
@@ -755,7 +777,10 @@ static void test_no_maxmem(void)
     QTestState *qts = qtest_init(
         "-machine pc -nodefaults -S -accel tcg -m 512M "
         "-cpu max,hv-vpindex,hv-synic " HV_BALLOON);
+    QDict *info = query_dict(qts, "query-hv-balloon");
 
+    g_assert_false(qdict_haskey(info, "device-memory"));
+    qobject_unref(info);
     assert_balloon(qts, "capacity", BOOT);
     add_backend(qts, "m", 128 * MiB);
     add_fails(qts, "'id': 'a', 'memdev': 'm'", "maxmem");

@@ -71,6 +71,12 @@ const char *haprot_name(const MemHaprot *stick);
 unsigned haprot_free_slots(void);
 
 /*
+ * The addresses that sticks can have.  Free with qapi_free_HaprotSpace(); NULL
+ * if there are none.
+ */
+HaprotSpace *haprot_space(void);
+
+/*
  * For the handler, of a stick with granules: before the guest is given memory
  * of it, and after it has released some.  Those who map the guest's memory are
  * told, in whole granules of haprot_granule() bytes, and may refuse the former:
