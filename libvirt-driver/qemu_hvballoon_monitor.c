@@ -20,14 +20,7 @@ VIR_LOG_INIT("qemu.qemu_hvballoon_monitor");
 
 /* Bytes of the longest state or error that is passed on. */
 #define QEMU_HVBALLOON_TEXT_MAX 1024
-
-/* More sticks than any QEMU has memory slots for. */
-#define QEMU_HVBALLOON_STICKS_MAX 32768
-
-/* Names of devices that libvirt can write and read. */
-#define QEMU_HVBALLOON_ID_MAX 255
-#define QEMU_HVBALLOON_ID_CHARS \
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:/#"
+#define QEMU_HVBALLOON_TEXT_CUT "..."
 
 VIR_ENUM_DECL(qemuHvBalloonStickState);
 VIR_ENUM_IMPL(qemuHvBalloonStickState,
@@ -78,7 +71,7 @@ qemuMonitorHvBalloonGetKiB(virJSONValue *obj,
 {
     unsigned long long bytes;
 
-    /* QEMU's own sizes are signed somewhere: more is a negative number */
+    /* more is a number below 0 that became unsigned somewhere in QEMU */
     if (virJSONValueObjectGetNumberUlong(obj, key, &bytes) < 0 ||
         bytes > LLONG_MAX) {
         virReportError(VIR_ERR_INTERNAL_ERROR,
@@ -91,7 +84,7 @@ qemuMonitorHvBalloonGetKiB(virJSONValue *obj,
 }
 
 
-/* Absent where nobody counts, and of a QEMU that does not tell. */
+/* Absent where nothing limits them, and in replies of an older QEMU. */
 static int
 qemuMonitorHvBalloonGetFreeSlots(virJSONValue *obj,
                                  const char *command,
@@ -113,38 +106,36 @@ qemuMonitorHvBalloonGetFreeSlots(virJSONValue *obj,
 }
 
 
-static const char *
-qemuMonitorHvBalloonGetString(virJSONValue *obj,
-                              const char *command,
-                              const char *key)
+/* Cuts @text where a character ends. */
+static void
+qemuMonitorHvBalloonCutText(GString *text)
 {
-    const char *value = virJSONValueObjectGetString(obj, key);
+    size_t most = QEMU_HVBALLOON_TEXT_MAX - strlen(QEMU_HVBALLOON_TEXT_CUT);
 
-    if (!value)
-        virReportError(VIR_ERR_INTERNAL_ERROR,
-                       _("%1$s reply lacks '%2$s'"), command, key);
-    return value;
+    if (text->len <= QEMU_HVBALLOON_TEXT_MAX)
+        return;
+
+    g_string_truncate(text, g_utf8_find_prev_char(text->str, text->str + most + 1) - text->str);
+    g_string_append(text, QEMU_HVBALLOON_TEXT_CUT);
 }
 
 
-/* What clients are told is a line of readable text, whatever QEMU says. */
+/* What clients show is one line of readable text, whatever QEMU says. */
 static char *
-qemuMonitorHvBalloonCopyText(const char *command,
-                             const char *key,
-                             const char *text)
+qemuMonitorHvBalloonCleanText(const char *text)
 {
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    GString *clean = g_string_new(NULL);
     const char *c;
 
-    for (c = text; *c; c++) {
-        if (!g_ascii_isprint(*c) || c - text >= QEMU_HVBALLOON_TEXT_MAX) {
-            virReportError(VIR_ERR_INTERNAL_ERROR,
-                           _("%1$s: '%2$s' is longer than %3$d bytes or not a line of text"),
-                           command, key, QEMU_HVBALLOON_TEXT_MAX);
-            return NULL;
-        }
+    for (c = valid; *c; c = g_utf8_next_char(c)) {
+        gunichar character = g_utf8_get_char(c);
+
+        g_string_append_unichar(clean, g_unichar_isprint(character) ? character : ' ');
     }
 
-    return g_strdup(text);
+    qemuMonitorHvBalloonCutText(clean);
+    return g_string_free(clean, FALSE);
 }
 
 
@@ -174,60 +165,53 @@ qemuMonitorHvBalloonCheckStick(const qemuMonitorHvBalloonStick *stick)
 }
 
 
-/* What is adopted goes into XML that has to be read again. */
-static bool
-qemuMonitorHvBalloonIsNewId(const GPtrArray *sticks,
-                            const char *id)
+static gint
+qemuMonitorHvBalloonCompareSticks(gconstpointer a,
+                                  gconstpointer b)
 {
-    size_t i;
+    const qemuMonitorHvBalloonStick *const *first = a;
+    const qemuMonitorHvBalloonStick *const *second = b;
 
-    if (strlen(id) > QEMU_HVBALLOON_ID_MAX ||
-        strspn(id, QEMU_HVBALLOON_ID_CHARS) != strlen(id))
-        return false;
-
-    for (i = 0; i < sticks->len; i++) {
-        const qemuMonitorHvBalloonStick *other = g_ptr_array_index(sticks, i);
-
-        if (STREQ_NULLABLE(other->id, id))
-            return false;
-    }
-
-    return true;
+    return (*first)->address < (*second)->address ? -1 :
+        (*first)->address > (*second)->address;
 }
 
 
-/* A stick among those before it, which QEMU lists by address. */
+/* Each stick of @sticks, by address, has a place of its own. */
 static int
-qemuMonitorHvBalloonCheckAmong(const GPtrArray *sticks,
-                               const qemuMonitorHvBalloonStick *stick)
+qemuMonitorHvBalloonCheckPlaces(const GPtrArray *sticks)
 {
-    const qemuMonitorHvBalloonStick *last = NULL;
+    unsigned long long end = 0;
+    size_t i;
 
-    if (sticks->len >= QEMU_HVBALLOON_STICKS_MAX) {
-        virReportError(VIR_ERR_INTERNAL_ERROR,
-                       _("query-haprot lists more than %1$d sticks"),
-                       QEMU_HVBALLOON_STICKS_MAX);
-        return -1;
-    }
+    for (i = 0; i < sticks->len; i++) {
+        const qemuMonitorHvBalloonStick *stick = g_ptr_array_index(sticks, i);
 
-    if (sticks->len > 0)
-        last = g_ptr_array_index(sticks, sticks->len - 1);
+        if (stick->address < end || stick->address > LLONG_MAX - stick->size * 1024) {
+            virReportError(VIR_ERR_INTERNAL_ERROR,
+                           _("query-haprot: stick '%1$s' of %2$llu KiB cannot be at 0x%3$llx: the one before ends at 0x%4$llx"),
+                           NULLSTR(stick->id), stick->size, stick->address, end);
+            return -1;
+        }
 
-    if (stick->address > LLONG_MAX - stick->size * 1024 ||
-        (last && stick->address < last->address + last->size * 1024)) {
-        virReportError(VIR_ERR_INTERNAL_ERROR,
-                       _("query-haprot: address 0x%1$llx of a stick is not above the one before or not in the guest"),
-                       stick->address);
-        return -1;
-    }
-
-    if (stick->id && !qemuMonitorHvBalloonIsNewId(sticks, stick->id)) {
-        virReportError(VIR_ERR_INTERNAL_ERROR, "%s",
-                       _("query-haprot: the name of a stick is used twice or is none"));
-        return -1;
+        end = stick->address + stick->size * 1024;
     }
 
     return 0;
+}
+
+
+/* A state of a later QEMU: nothing is removed that may be in use. */
+static qemuHvBalloonStickState
+qemuMonitorHvBalloonStickStateFromName(const char *name)
+{
+    int state = name ? qemuHvBalloonStickStateTypeFromString(name) : -1;
+
+    if (state >= 0)
+        return state;
+
+    VIR_WARN("unknown state '%s' of a stick, taken for 'inuse'", NULLSTR(name));
+    return QEMU_HVBALLOON_STICK_INUSE;
 }
 
 
@@ -236,37 +220,23 @@ qemuMonitorHvBalloonParseStick(virJSONValue *obj)
 {
     const char *cmd = "query-haprot";
     g_autoptr(qemuMonitorHvBalloonStick) stick = g_new0(qemuMonitorHvBalloonStick, 1);
-    const char *memdev;
-    const char *insert;
-    const char *state;
-    int value;
+    const char *memdev = virJSONValueObjectGetString(obj, "memdev");
 
-    if (!(memdev = qemuMonitorHvBalloonGetString(obj, cmd, "memdev")) ||
-        !(insert = qemuMonitorHvBalloonGetString(obj, cmd, "insert")) ||
-        !(state = qemuMonitorHvBalloonGetString(obj, cmd, "state")))
+    if (!memdev || virJSONValueObjectGetNumberUlong(obj, "addr", &stick->address) < 0) {
+        virReportError(VIR_ERR_INTERNAL_ERROR, _("%1$s reply lacks a valid '%2$s'"),
+                       cmd, memdev ? "addr" : "memdev");
         return NULL;
+    }
 
     if (qemuMonitorHvBalloonGetKiB(obj, cmd, "size", &stick->size) < 0 ||
         qemuMonitorHvBalloonGetKiB(obj, cmd, "added", &stick->added) < 0 ||
         qemuMonitorHvBalloonGetKiB(obj, cmd, "released", &stick->released) < 0)
         return NULL;
 
-    if (virJSONValueObjectGetNumberUlong(obj, "addr", &stick->address) < 0) {
-        virReportError(VIR_ERR_INTERNAL_ERROR, _("%1$s reply lacks a valid '%2$s'"),
-                       cmd, "addr");
-        return NULL;
-    }
-
-    if ((value = qemuHvBalloonStickStateTypeFromString(state)) < 0) {
-        /* A state of a later QEMU: nothing is removed that may be in use. */
-        VIR_WARN("unknown state '%s' of a stick, taken for 'inuse'", state);
-        value = QEMU_HVBALLOON_STICK_INUSE;
-    }
-
     stick->id = g_strdup(virJSONValueObjectGetString(obj, "id"));
     stick->memdev = qemuMonitorHvBalloonBackendName(memdev);
-    stick->onDemand = STREQ(insert, "on-demand");
-    stick->state = value;
+    stick->onDemand = STREQ_NULLABLE(virJSONValueObjectGetString(obj, "insert"), "on-demand");
+    stick->state = qemuMonitorHvBalloonStickStateFromName(virJSONValueObjectGetString(obj, "state"));
 
     if (qemuMonitorHvBalloonCheckStick(stick) < 0)
         return NULL;
@@ -290,13 +260,12 @@ qemuMonitorHvBalloonParseSticks(virJSONValue *array,
         if (!(stick = qemuMonitorHvBalloonParseStick(virJSONValueArrayGet(array, i))))
             return -1;
 
-        if (qemuMonitorHvBalloonCheckAmong(list, stick) < 0) {
-            qemuMonitorHvBalloonStickFree(stick);
-            return -1;
-        }
-
         g_ptr_array_add(list, stick);
     }
+
+    g_ptr_array_sort(list, qemuMonitorHvBalloonCompareSticks);
+    if (qemuMonitorHvBalloonCheckPlaces(list) < 0)
+        return -1;
 
     *sticks = g_steal_pointer(&list);
     return 0;
@@ -316,6 +285,36 @@ qemuMonitorGetHvBalloonSticks(qemuMonitor *mon,
 }
 
 
+/* What is shown and decides nothing. */
+static void
+qemuMonitorHvBalloonGetShown(virJSONValue *obj,
+                             qemuMonitorHvBalloonInfo *info)
+{
+    const char *state = virJSONValueObjectGetString(obj, "state");
+    const char *lastError = virJSONValueObjectGetString(obj, "last-error");
+    const struct {
+        const char *key;
+        unsigned long long *kib;
+    } sizes[] = {
+        { "capacity", &info->capacity },
+        { "released", &info->released },
+        { "ghosts", &info->ghosts },
+    };
+    size_t i;
+
+    ignore_value(virJSONValueObjectGetBoolean(obj, "connected", &info->connected));
+
+    for (i = 0; i < G_N_ELEMENTS(sizes); i++) {
+        if (virJSONValueObjectGetNumberUlong(obj, sizes[i].key, sizes[i].kib) == 0)
+            *sizes[i].kib /= 1024;
+    }
+
+    info->state = qemuMonitorHvBalloonCleanText(NULLSTR_EMPTY(state));
+    if (lastError)
+        info->lastError = qemuMonitorHvBalloonCleanText(lastError);
+}
+
+
 int
 qemuMonitorGetHvBalloonInfo(qemuMonitor *mon,
                             qemuMonitorHvBalloonInfo **info)
@@ -324,25 +323,13 @@ qemuMonitorGetHvBalloonInfo(qemuMonitor *mon,
     g_autoptr(virJSONValue) reply = NULL;
     g_autoptr(qemuMonitorHvBalloonInfo) data = g_new0(qemuMonitorHvBalloonInfo, 1);
     virJSONValue *sticks;
-    const char *lastError;
-    const char *state;
 
     if (!(reply = qemuMonitorJSONQuery(mon, cmd, VIR_JSON_TYPE_OBJECT)))
         return -1;
 
-    if (virJSONValueObjectGetBoolean(reply, "connected", &data->connected) < 0) {
-        virReportError(VIR_ERR_INTERNAL_ERROR, _("%1$s reply lacks a valid '%2$s'"),
-                       cmd, "connected");
-        return -1;
-    }
-
-    if (!(state = qemuMonitorHvBalloonGetString(reply, cmd, "state")) ||
-        qemuMonitorHvBalloonGetKiB(reply, cmd, "alignment", &data->alignment) < 0 ||
+    if (qemuMonitorHvBalloonGetKiB(reply, cmd, "alignment", &data->alignment) < 0 ||
         qemuMonitorHvBalloonGetKiB(reply, cmd, "target", &data->target) < 0 ||
         qemuMonitorHvBalloonGetKiB(reply, cmd, "actual", &data->actual) < 0 ||
-        qemuMonitorHvBalloonGetKiB(reply, cmd, "capacity", &data->capacity) < 0 ||
-        qemuMonitorHvBalloonGetKiB(reply, cmd, "released", &data->released) < 0 ||
-        qemuMonitorHvBalloonGetKiB(reply, cmd, "ghosts", &data->ghosts) < 0 ||
         qemuMonitorHvBalloonGetFreeSlots(reply, cmd, &data->freeSlots) < 0)
         return -1;
 
@@ -350,12 +337,7 @@ qemuMonitorGetHvBalloonInfo(qemuMonitor *mon,
         qemuMonitorHvBalloonParseSticks(sticks, &data->sticks) < 0)
         return -1;
 
-    if (!(data->state = qemuMonitorHvBalloonCopyText(cmd, "state", state)))
-        return -1;
-
-    if ((lastError = virJSONValueObjectGetString(reply, "last-error")) &&
-        !(data->lastError = qemuMonitorHvBalloonCopyText(cmd, "last-error", lastError)))
-        return -1;
+    qemuMonitorHvBalloonGetShown(reply, data);
 
     *info = g_steal_pointer(&data);
     return 0;

@@ -9,7 +9,11 @@
 #include "qemu_hvballoon_plan.h"
 #include "qemu_monitor.h"
 
-/* All sizes in KiB, addresses in bytes. */
+/* libvirt trusts QEMU: what a reply is made of is not checked beyond what is
+ * needed to read it. Numbers that decide what memory a guest gets are, since
+ * the guest has a part in them; texts are made fit to be shown.
+ *
+ * All sizes in KiB, addresses in bytes. */
 
 typedef struct _qemuMonitorHvBalloonStick qemuMonitorHvBalloonStick;
 struct _qemuMonitorHvBalloonStick {
@@ -39,9 +43,9 @@ struct _qemuMonitorHvBalloonInfo {
     unsigned long long ghosts;  /* what it gave back of sticks that are gone */
     unsigned long long freeSlots; /* sticks that can still be plugged, or
                                      QEMU_HVBALLOON_UNLIMITED */
-    GPtrArray *sticks;          /* qemuMonitorHvBalloonStick, at the same moment;
-                                   NULL: QEMU does not tell them here */
-    char *state;
+    GPtrArray *sticks;          /* qemuMonitorHvBalloonStick by address, at the
+                                   same moment; NULL: QEMU does not tell them here */
+    char *state;                /* one line, as is: */
     char *lastError;            /* may be NULL */
 };
 
@@ -54,7 +58,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(qemuMonitorHvBalloonInfo, qemuMonitorHvBalloonInfo
 const char *
 qemuMonitorHvBalloonStickStateName(qemuHvBalloonStickState state);
 
-/* @sticks: array of qemuMonitorHvBalloonStick. */
+/* @sticks: array of qemuMonitorHvBalloonStick, by address. */
 int
 qemuMonitorGetHvBalloonSticks(qemuMonitor *mon,
                               GPtrArray **sticks);
