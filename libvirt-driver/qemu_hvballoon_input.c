@@ -106,18 +106,6 @@ qemuHvBalloonInputInit(qemuHvBalloonPlanInput *in,
 }
 
 
-/* The address space that QEMU has for sticks, less those that are there. Where
- * they lie, and so the holes, is up to QEMU. */
-static unsigned long long
-qemuHvBalloonFreeSpace(const virDomainDef *def,
-                       const qemuHvBalloonPlanInput *in)
-{
-    unsigned long long space = qemuHvBalloonMaxmem(def);
-
-    return space - MIN(space, qemuHvBalloonPlanTotal(in));
-}
-
-
 /**
  * qemuHvBalloonInputLive:
  * @info: what QEMU says of the balloon
@@ -156,7 +144,7 @@ qemuHvBalloonInputLive(qemuHvBalloonPlanInput *in,
 
     in->sticks = plan;
     in->nsticks = sticks->len;
-    in->freeSpace = qemuHvBalloonFreeSpace(vm->def, in);
+    in->freeSpace = qemuMonitorHvBalloonFreeSpace(info, sticks, in->granule);
 }
 
 

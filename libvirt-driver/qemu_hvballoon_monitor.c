@@ -106,6 +106,35 @@ qemuMonitorHvBalloonGetFreeSlots(virJSONValue *obj,
 }
 
 
+/* Where sticks can lie. Absent where there is no place for any, and in replies of
+ * an older QEMU. */
+static int
+qemuMonitorHvBalloonGetSpace(virJSONValue *obj,
+                             const char *command,
+                             qemuHvBalloonRange *space)
+{
+    const char *key = "device-memory";
+    virJSONValue *range = virJSONValueObjectGetObject(obj, key);
+    unsigned long long base;
+    unsigned long long size;
+
+    if (!range)
+        return 0;
+
+    if (virJSONValueObjectGetNumberUlong(range, "base", &base) < 0 ||
+        virJSONValueObjectGetNumberUlong(range, "size", &size) < 0 ||
+        base > LLONG_MAX || size > LLONG_MAX - base) {
+        virReportError(VIR_ERR_INTERNAL_ERROR,
+                       _("%1$s reply lacks a valid '%2$s'"), command, key);
+        return -1;
+    }
+
+    space->start = base;
+    space->size = size;
+    return 0;
+}
+
+
 /* Cuts @text where a character ends. */
 static void
 qemuMonitorHvBalloonCutText(GString *text)
@@ -330,7 +359,8 @@ qemuMonitorGetHvBalloonInfo(qemuMonitor *mon,
     if (qemuMonitorHvBalloonGetKiB(reply, cmd, "alignment", &data->alignment) < 0 ||
         qemuMonitorHvBalloonGetKiB(reply, cmd, "target", &data->target) < 0 ||
         qemuMonitorHvBalloonGetKiB(reply, cmd, "actual", &data->actual) < 0 ||
-        qemuMonitorHvBalloonGetFreeSlots(reply, cmd, &data->freeSlots) < 0)
+        qemuMonitorHvBalloonGetFreeSlots(reply, cmd, &data->freeSlots) < 0 ||
+        qemuMonitorHvBalloonGetSpace(reply, cmd, &data->space) < 0)
         return -1;
 
     if ((sticks = virJSONValueObjectGetArray(reply, "sticks")) &&
@@ -341,6 +371,29 @@ qemuMonitorGetHvBalloonInfo(qemuMonitor *mon,
 
     *info = g_steal_pointer(&data);
     return 0;
+}
+
+
+unsigned long long
+qemuMonitorHvBalloonFreeSpace(const qemuMonitorHvBalloonInfo *info,
+                              const GPtrArray *sticks,
+                              unsigned long long granule)
+{
+    g_autofree qemuHvBalloonRange *taken = g_new0(qemuHvBalloonRange, sticks->len + 1);
+    size_t i;
+
+    if (info->space.size == 0)
+        return QEMU_HVBALLOON_UNLIMITED;
+
+    for (i = 0; i < sticks->len; i++) {
+        const qemuMonitorHvBalloonStick *stick = g_ptr_array_index(sticks, i);
+
+        taken[i].start = stick->address;
+        taken[i].size = stick->size * 1024;
+    }
+
+    return qemuHvBalloonLargestFree(&info->space, taken, sticks->len,
+                                    MAX(granule, QEMU_HVBALLOON_STICK_GRANULE) * 1024) / 1024;
 }
 
 

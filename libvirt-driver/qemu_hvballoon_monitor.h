@@ -7,6 +7,7 @@
 #pragma once
 
 #include "qemu_hvballoon_plan.h"
+#include "qemu_hvballoon_range.h"
 #include "qemu_monitor.h"
 
 /* libvirt trusts QEMU: what a reply is made of is not checked beyond what is
@@ -43,6 +44,8 @@ struct _qemuMonitorHvBalloonInfo {
     unsigned long long ghosts;  /* what it gave back of sticks that are gone */
     unsigned long long freeSlots; /* sticks that can still be plugged, or
                                      QEMU_HVBALLOON_UNLIMITED */
+    qemuHvBalloonRange space;   /* where sticks can lie, in bytes; size 0: QEMU
+                                   does not tell */
     GPtrArray *sticks;          /* qemuMonitorHvBalloonStick by address, at the
                                    same moment; NULL: QEMU does not tell them here */
     char *state;                /* one line, as is: */
@@ -66,6 +69,14 @@ qemuMonitorGetHvBalloonSticks(qemuMonitor *mon,
 int
 qemuMonitorGetHvBalloonInfo(qemuMonitor *mon,
                             qemuMonitorHvBalloonInfo **info);
+
+/* The largest stick that finds a place beside @sticks, made of whole @granules,
+ * at least QEMU_HVBALLOON_STICK_GRANULE; QEMU_HVBALLOON_UNLIMITED if QEMU does
+ * not tell where sticks can lie, and will refuse what does not fit. */
+unsigned long long
+qemuMonitorHvBalloonFreeSpace(const qemuMonitorHvBalloonInfo *info,
+                              const GPtrArray *sticks,
+                              unsigned long long granule);
 
 /* @backends: name -> type of each memory backend object. */
 int

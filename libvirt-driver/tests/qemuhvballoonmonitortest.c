@@ -235,6 +235,40 @@ testParseText(const void *opaque G_GNUC_UNUSED)
 }
 
 
+#define INFO_SPACE(base, size) \
+    INFO_WITH("\"device-memory\": {\"base\": " base ", \"size\": " size "}, ", ONE, ONE)
+
+static int
+testParseSpace(const void *opaque G_GNUC_UNUSED)
+{
+    const char *const invalid[] = {
+        INFO_WITH("\"device-memory\": {}, ", ONE, ONE),
+        INFO_SPACE("-1", ONE),
+        INFO_SPACE(BASE, "-1"),
+        INFO_SPACE(BASE, "9223372036854775807"),
+        INFO_SPACE("9223372036854775808", "0"),
+    };
+    g_autoptr(GPtrArray) sticks = NULL;
+    g_autoptr(qemuMonitorHvBalloonInfo) untold = NULL;
+    g_autoptr(qemuMonitorHvBalloonInfo) told = NULL;
+
+    if (testParse("query-haprot",
+                  "{\"return\": [" STICK("0", BASE2, ONE, "idle", "0", "0") "]}",
+                  testGetSticks, (void **)&sticks) < 0 ||
+        testParse("query-hv-balloon", INFO(ONE, ONE), testGetInfo, (void **)&untold) < 0 ||
+        testParse("query-hv-balloon", INFO_SPACE(BASE, "4297064448"), testGetInfo, (void **)&told) < 0)
+        return -1;
+
+    /* from 4 GiB to 8 GiB and 2 MiB, less 1 GiB at 5 GiB */
+    if (qemuMonitorHvBalloonFreeSpace(untold, sticks, 0) != QEMU_HVBALLOON_UNLIMITED ||
+        qemuMonitorHvBalloonFreeSpace(told, sticks, 0) != 2 * GIB + 2048 ||
+        qemuMonitorHvBalloonFreeSpace(told, sticks, 1 * GIB) != 2 * GIB)
+        return -1;
+
+    return testRefuseInfo(invalid, G_N_ELEMENTS(invalid));
+}
+
+
 /*
  * Statistics
  */
@@ -536,7 +570,8 @@ mymain(void)
         virTestRun("query-haprot, invalid replies", testParseInvalidSticks, NULL) < 0 ||
         virTestRun("query-hv-balloon", testParseInfo, NULL) < 0 ||
         virTestRun("query-hv-balloon, free slots", testParseFreeSlots, NULL) < 0 ||
-        virTestRun("query-hv-balloon, texts", testParseText, NULL) < 0)
+        virTestRun("query-hv-balloon, texts", testParseText, NULL) < 0 ||
+        virTestRun("query-hv-balloon, where sticks can be", testParseSpace, NULL) < 0)
         ret = -1;
 
     RUN_ALL("", statsCases, testStats);

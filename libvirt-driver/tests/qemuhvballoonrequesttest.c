@@ -512,6 +512,79 @@ testConfig(const void *opaque)
 }
 
 
+/*
+ * A guest of 1 GiB and three sticks of as much, which leave holes of 384 and of
+ * 256 MiB
+ */
+
+static testSim *
+testFragmentedSim(void)
+{
+    testSim *sim = testSimNew();
+    size_t i;
+
+    for (i = 0; i < 3; i++) {
+        g_autofree char *id = g_strdup_printf("ua-haprot%zu", i);
+        g_autofree char *memdev = g_strdup_printf("mem%s", id);
+        testSimStick *stick = testSimAddStick(sim, id, memdev, true, 1ULL << 30);
+
+        testSimSetState(stick, "inuse");
+        stick->added = stick->size;
+        if (i == 1)
+            stick->addr += 384ULL << 20;
+        testSimAddBackend(sim, memdev, "child<memory-backend-ram>", stick->size);
+    }
+
+    sim->space = (3ULL << 30) + (384ULL << 20) + (256ULL << 20);
+    sim->target = sim->actual = 4ULL << 30;
+    return sim;
+}
+
+
+static int
+testFragmentedRun(virDomainObj *vm,
+                  const testSim *sim)
+{
+    const virDomainMemoryDef *mem;
+
+    CHECK(qemuHvBalloonSetMemory(&testDriver, vm, vm->def, NULL, 5 * GIB, 0) < 0, "no hole of 1 GiB");
+    CHECK(strstr(virGetLastErrorMessage(), "393216 KiB") &&
+          strstr(virGetLastErrorMessage(), "1048576 KiB"),
+          "error '%s'", virGetLastErrorMessage());
+    CHECK(testSimCount(sim, "object-add") == 0, "nothing is tried");
+    virResetLastError();
+
+    /* an eighth of what there is would be 512 MiB */
+    CHECK(qemuHvBalloonSetMemory(&testDriver, vm, vm->def, NULL, 4 * GIB + GIB / 4, 0) == 0,
+          "error '%s'", virGetLastErrorMessage());
+    CHECK(testSimCount(sim, "device_add") == 1 && vm->def->nmems == 4, "plugged at once");
+    mem = vm->def->mems[3];
+    CHECK(mem->size == 393216 && mem->target.haprot.address == 5ULL << 30,
+          "a stick of %llu KiB at 0x%llx", mem->size, mem->target.haprot.address);
+    return 0;
+}
+
+
+static int
+testFragmented(const void *opaque G_GNUC_UNUSED)
+{
+    virDomainObj *vm = testDomainNew((const unsigned long long[MAX_STICKS]) { GIB, GIB, GIB });
+    g_autoptr(testSim) sim = testFragmentedSim();
+    qemuMonitorTest *mon = vm ? testMonitorNew(vm) : NULL;
+    int ret = -1;
+
+    if (mon) {
+        vm->def->memballoon->requested = 4 * GIB;
+        testSimServe(sim, mon);
+        ret = testFragmentedRun(vm, sim);
+        testMonitorEnd(vm, mon);
+    }
+
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
 static int
 mymain(void)
 {
@@ -528,7 +601,8 @@ mymain(void)
         ret = -1;
 
     if (testCasesRun(refusals, G_N_ELEMENTS(refusals)) < 0 ||
-        testCasesRun(cases, G_N_ELEMENTS(cases)) < 0)
+        testCasesRun(cases, G_N_ELEMENTS(cases)) < 0 ||
+        virTestRun("a fragmented guest", testFragmented, NULL) < 0)
         ret = -1;
 
     testCleanup();

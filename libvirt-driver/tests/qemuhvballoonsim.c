@@ -121,6 +121,28 @@ testSimUsesBackend(const testSim *sim,
 }
 
 
+/* Where a stick of @size goes: its index, and its address. A QEMU that does not
+ * tell where its space ends reuses no address. */
+static size_t
+testSimPlace(const testSim *sim,
+             unsigned long long size,
+             unsigned long long *addr)
+{
+    size_t i;
+
+    *addr = SIM_BASE;
+    for (i = 0; i < sim->sticks->len; i++) {
+        const testSimStick *stick = g_ptr_array_index(sim->sticks, i);
+
+        if (sim->space > 0 && size <= stick->addr - *addr)
+            break;
+        *addr = stick->addr + stick->size;
+    }
+
+    return i;
+}
+
+
 testSimStick *
 testSimAddStick(testSim *sim,
                 const char *id,
@@ -128,21 +150,21 @@ testSimAddStick(testSim *sim,
                 bool onDemand,
                 unsigned long long size)
 {
-    testSimStick *stick = g_new0(testSimStick, 1);
+    testSimStick *stick = NULL;
+    unsigned long long addr;
+    size_t i = testSimPlace(sim, size, &addr);
 
-    stick->addr = SIM_BASE;
-    if (sim->sticks->len > 0) {
-        testSimStick *last = g_ptr_array_index(sim->sticks, sim->sticks->len - 1);
+    if (sim->space > 0 && size > SIM_BASE + sim->space - addr)
+        return NULL;
 
-        stick->addr = last->addr + last->size;
-    }
-
+    stick = g_new0(testSimStick, 1);
     stick->id = g_strdup(id);
     stick->memdev = g_strdup(memdev);
     stick->state = g_strdup("idle");
     stick->onDemand = onDemand;
+    stick->addr = addr;
     stick->size = size;
-    g_ptr_array_add(sim->sticks, stick);
+    g_ptr_array_insert(sim->sticks, i, stick);
 
     return stick;
 }
@@ -354,7 +376,12 @@ testSimQueryHvBalloon(testSim *sim,
                       virJSONValue *args G_GNUC_UNUSED,
                       char **error G_GNUC_UNUSED)
 {
+    g_autoptr(virJSONValue) space = NULL;
     g_autoptr(virJSONValue) obj = NULL;
+
+    if (sim->space > 0 &&
+        virJSONValueObjectAdd(&space, "U:base", SIM_BASE, "U:size", sim->space, NULL) < 0)
+        return NULL;
 
     if (virJSONValueObjectAdd(&obj,
                               "b:connected", true,
@@ -365,6 +392,7 @@ testSimQueryHvBalloon(testSim *sim,
                               "U:capacity", sim->actual,
                               "U:released", 0ULL,
                               "U:ghosts", 0ULL,
+                              "A:device-memory", &space,
                               NULL) < 0)
         return NULL;
 
@@ -469,7 +497,11 @@ testSimDeviceAdd(testSim *sim,
         return NULL;
     }
 
-    testSimAddStick(sim, id, memdev, STREQ_NULLABLE(insert, "on-demand"), backend->size);
+    if (!testSimAddStick(sim, id, memdev, STREQ_NULLABLE(insert, "on-demand"), backend->size)) {
+        *error = g_strdup("could not find position in guest address space");
+        return NULL;
+    }
+
     return virJSONValueNewObject();
 }
 

@@ -39,6 +39,7 @@ typedef struct {
     unsigned long long actual;
     unsigned long long lowest;  /* target so far */
     bool tookBack;              /* device_del of a stick in use */
+    unsigned long long space;   /* of addresses for sticks, 0: not told, no end */
     GPtrArray *sticks;          /* testSimStick, by address */
     GHashTable *backends;       /* name -> testSimBackend */
     GPtrArray *log;             /* names of the commands */
@@ -67,6 +68,7 @@ testSimStick *
 testSimFind(const testSim *sim,
             const char *id);
 
+/* At the first address where there is room; NULL if there is none. */
 testSimStick *
 testSimAddStick(testSim *sim,
                 const char *id,
