@@ -643,11 +643,7 @@ qemuHvBalloonValidateStick(const virDomainMemoryDef *mem,
         return -1;
     }
 
-    /* A missing <maxMemory> has an error of its own. */
-    if (!virDomainDefHasMemoryHotplug(def))
-        return 0;
-
-    return qemuHvBalloonValidateStickAddress(mem, def);
+    return qemuHvBalloonValidateStickAddress(mem);
 }
 
 

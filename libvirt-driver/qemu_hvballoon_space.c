@@ -1,6 +1,6 @@
 /*
- * qemu_hvballoon_space.c: where a guest with a hyperv balloon has its memory,
- *                         and whether its processor can address it
+ * qemu_hvballoon_space.c: the address space that a guest with a hyperv balloon
+ *                         needs, and whether its processor has it
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -26,11 +26,17 @@ VIR_LOG_INIT("qemu.qemu_hvballoon_space");
 /* The most address space beyond <maxMemory>, in KiB. */
 #define QEMU_HVBALLOON_SPACE_SLACK (32ULL << 20)
 
-/* What the one backend of a QEMU without sticks is aligned to, in KiB. */
+/* What the fixed backend of a QEMU without sticks is aligned to, in KiB. */
 #define QEMU_HVBALLOON_FIXED_ALIGNMENT (32ULL << 20)
 
 /* Of a processor for which nobody says anything else. */
 #define QEMU_HVBALLOON_DEFAULT_BITS 40
+
+/* Boot memory leaves a gap below 4 GiB for devices. How much of it lies below the
+ * gap QEMU decides, by machine type and size: something between these, unless
+ * all of it is less. */
+#define QEMU_HVBALLOON_LOW_LEAST (2 * GIB)
+#define QEMU_HVBALLOON_LOW_MOST (4 * GIB)
 
 /* What every host's processor can address. */
 #define QEMU_HVBALLOON_EVERY_HOST (1ULL << 36)
@@ -52,19 +58,6 @@ static unsigned long long
 qemuHvBalloonBoot(const virDomainDef *def)
 {
     return virDomainDefGetMemoryInitial(def) * 1024;
-}
-
-
-/* Boot memory leaves a gap below 4 GiB. What is above the gap, in bytes. */
-static unsigned long long
-qemuHvBalloonBootAboveGap(const virDomainDef *def)
-{
-    unsigned long long boot = qemuHvBalloonBoot(def);
-
-    if (qemuDomainIsQ35(def))
-        return boot >= 0xb0000000ULL ? boot - 0x80000000ULL : 0;
-
-    return boot >= 0xe0000000ULL ? boot - 0xc0000000ULL : 0;
 }
 
 
@@ -95,8 +88,7 @@ qemuHvBalloonMaxmem(const virDomainDef *def)
 }
 
 
-/* The one backend of a QEMU without sticks has to find a place that is aligned
- * as it wants. */
+/* The fixed backend of a QEMU without sticks needs room for its alignment. */
 unsigned long long
 qemuHvBalloonMaxmemFor(const virDomainDef *def,
                        virQEMUCaps *qemuCaps)
@@ -108,8 +100,8 @@ qemuHvBalloonMaxmemFor(const virDomainDef *def,
 }
 
 
-/* Sticks take none, and nothing else can be plugged beside them. QEMU would set
- * 1 GiB of address space aside for each. */
+/* Sticks take no slot, and nothing else can be plugged beside them. For each slot
+ * QEMU would set 1 GiB of address space aside. */
 unsigned int
 qemuHvBalloonSlots(const virDomainDef *def)
 {
@@ -117,45 +109,19 @@ qemuHvBalloonSlots(const virDomainDef *def)
 }
 
 
-/* Where QEMU puts memory devices, in bytes. Returns false if that is not
- * known: near 1 TiB the place depends on the processor. */
-static bool
-qemuHvBalloonMemoryRange(const virDomainDef *def,
-                         unsigned long long *start,
-                         unsigned long long *end)
-{
-    const unsigned long long limit = 1000 * GIB;
-
-    if (qemuHvBalloonMaxmem(def) > limit / 1024 ||
-        qemuHvBalloonMaxmem(def) < virDomainDefGetMemoryInitial(def))
-        return false;
-
-    *start = VIR_ROUND_UP(4 * GIB + qemuHvBalloonBootAboveGap(def), GIB);
-    *end = *start + qemuHvBalloonMaxmem(def) * 1024 - qemuHvBalloonBoot(def);
-
-    return *end <= limit;
-}
-
-
 int
-qemuHvBalloonValidateStickAddress(const virDomainMemoryDef *mem,
-                                  const virDomainDef *def)
+qemuHvBalloonValidateStickAddress(const virDomainMemoryDef *mem)
 {
     unsigned long long address = mem->target.haprot.address;
-    unsigned long long start;
-    unsigned long long end;
 
-    if (address == 0 || !qemuHvBalloonMemoryRange(def, &start, &end))
+    if (address == 0 ||
+        (address <= LLONG_MAX && mem->size <= (LLONG_MAX - address) / 1024))
         return 0;
 
-    if (address < start || address > end || mem->size * 1024 > end - address) {
-        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
-                       _("base address 0x%1$llx of the 'haprot' memory device '%2$s' of %3$llu KiB is outside of 0x%4$llx to 0x%5$llx, where this guest has its memory devices: choose one there, or remove <address> and QEMU chooses"),
-                       address, NULLSTR(mem->info.alias), mem->size, start, end);
-        return -1;
-    }
-
-    return 0;
+    virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                   _("the 'haprot' memory device '%1$s' of %2$llu KiB at base address 0x%3$llx ends above the highest address there is: choose a lower one, or remove <address> and QEMU chooses"),
+                   NULLSTR(mem->info.alias), mem->size, address);
+    return -1;
 }
 
 
@@ -178,14 +144,16 @@ qemuHvBalloonPCIHole(const virDomainDef *def)
 
 
 /* The end of all that needs an address, in bytes, if what is above the gap
- * begins at @base. @maxmem: in KiB. */
+ * begins at @base. @maxmem: in KiB. @low: of boot memory, below the gap. */
 static unsigned long long
 qemuHvBalloonEndFrom(const virDomainDef *def,
                      unsigned long long maxmem,
+                     unsigned long long low,
                      unsigned long long base)
 {
-    unsigned long long bootEnd = base + qemuHvBalloonBootAboveGap(def);
-    unsigned long long sticks = maxmem * 1024 - MIN(maxmem * 1024, qemuHvBalloonBoot(def));
+    unsigned long long boot = qemuHvBalloonBoot(def);
+    unsigned long long bootEnd = base + boot - MIN(boot, low);
+    unsigned long long sticks = maxmem * 1024 - MIN(maxmem * 1024, boot);
 
     if (sticks > 0)
         bootEnd = VIR_ROUND_UP(bootEnd, GIB);
@@ -197,14 +165,27 @@ qemuHvBalloonEndFrom(const virDomainDef *def,
 static unsigned long long
 qemuHvBalloonEnd(const virDomainDef *def,
                  unsigned long long maxmem,
+                 unsigned long long low,
                  bool amd)
 {
-    unsigned long long end = qemuHvBalloonEndFrom(def, maxmem, 4 * GIB);
+    unsigned long long end = qemuHvBalloonEndFrom(def, maxmem, low, 4 * GIB);
 
     if (amd && end > QEMU_HVBALLOON_HT_START)
-        return qemuHvBalloonEndFrom(def, maxmem, QEMU_HVBALLOON_HT_END);
+        return qemuHvBalloonEndFrom(def, maxmem, low, QEMU_HVBALLOON_HT_END);
 
     return end;
+}
+
+
+/* It is not below this, wherever QEMU leaves the gap: what does not fit here
+ * fits nowhere. */
+static unsigned long long
+qemuHvBalloonLowestEnd(const virDomainDef *def,
+                       virQEMUCaps *qemuCaps,
+                       bool amd)
+{
+    return qemuHvBalloonEnd(def, qemuHvBalloonMaxmemFor(def, qemuCaps),
+                            QEMU_HVBALLOON_LOW_MOST, amd);
 }
 
 
@@ -335,8 +316,8 @@ qemuHvBalloonCPUIs32Bit(const virDomainDef *def)
 }
 
 
-/* The largest <maxMemory> whose end is not above @limit, in KiB; 0 if there is
- * none. */
+/* The largest <maxMemory> whose end is not above @limit, wherever QEMU leaves the
+ * gap, in KiB; 0 if there is none. */
 static unsigned long long
 qemuHvBalloonLargestMaxMemory(const virDomainDef *def,
                               bool fixed,
@@ -351,7 +332,7 @@ qemuHvBalloonLargestMaxMemory(const virDomainDef *def,
         unsigned long long mid = fits + (tooMuch - fits) / 2;
         unsigned long long maxmem = qemuHvBalloonMaxmemOf(def, fixed, mid * QEMU_HVBALLOON_STICK_GRANULE);
 
-        if (qemuHvBalloonEnd(def, maxmem, amd) <= limit)
+        if (qemuHvBalloonEnd(def, maxmem, QEMU_HVBALLOON_LOW_LEAST, amd) <= limit)
             fits = mid;
         else
             tooMuch = mid;
@@ -419,7 +400,7 @@ qemuHvBalloonCheckAddressSpace(const virDomainDef *def,
         qemuHvBalloonCPUIs32Bit(def) || qemuHvBalloonIsLeftToQEMU(def))
         return 0;
 
-    end = qemuHvBalloonEnd(def, qemuHvBalloonMaxmemFor(def, qemuCaps), amd);
+    end = qemuHvBalloonLowestEnd(def, qemuCaps, amd);
     if (end <= 1ULL << bits)
         return 0;
 
@@ -439,7 +420,7 @@ qemuHvBalloonStartValidate(virQEMUDriver *driver,
 
     if (!virDomainDefHasHypervMemballoon(def) ||
         def->virtType != VIR_DOMAIN_VIRT_KVM ||
-        qemuHvBalloonEnd(def, qemuHvBalloonMaxmemFor(def, qemuCaps), true) <= QEMU_HVBALLOON_EVERY_HOST)
+        qemuHvBalloonLowestEnd(def, qemuCaps, true) <= QEMU_HVBALLOON_EVERY_HOST)
         return 0;
 
     hostcpu = virQEMUDriverGetHostCPU(driver);

@@ -1,6 +1,6 @@
 /*
- * qemu_hvballoon_space.h: where a guest with a hyperv balloon has its memory,
- *                         and whether its processor can address it
+ * qemu_hvballoon_space.h: the address space that a guest with a hyperv balloon
+ *                         needs, and whether its processor has it
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -29,11 +29,10 @@ qemuHvBalloonSlots(const virDomainDef *def);
 int
 qemuHvBalloonFitSizes(virDomainDef *def);
 
-/* Does a stick of @def with an address lie where there is a place for it?
- * Reports where that is. */
+/* Can there be a stick at the address that @mem has? Whether QEMU has a place for
+ * one there, it says itself. */
 int
-qemuHvBalloonValidateStickAddress(const virDomainMemoryDef *mem,
-                                  const virDomainDef *def);
+qemuHvBalloonValidateStickAddress(const virDomainMemoryDef *mem);
 
 /* Can the processor of @def address all that <maxMemory> allows? Reports how
  * much it can. @hostcpu: the host's processor, or NULL if only what holds on

@@ -25,6 +25,19 @@ def test_more_than_maxmemory_is_refused(guest):
     at_rest(guest)
 
 
+def stick_at(base):
+    return f"<memory model='haprot'><target><size unit='GiB'>1</size><address base='{base:#x}'/></target></memory>"
+
+
+def test_an_address_of_boot_memory_is_refused(guest):
+    path = os.path.join(os.environ["HVB_GUEST_RUN"], guest.name + ".stick.xml")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(stick_at(0x20000000))
+    with pytest.raises(hvb.VirshError, match="at address 0x20000000 is not within the usable range"):
+        hvb.virsh("attach-device", guest.name, path, "--live")
+    at_rest(guest)
+
+
 def test_maxmemory_itself_is_not(guest):
     go(guest, 2 * GIB)
 
@@ -45,6 +58,21 @@ def test_other_memory_devices_are_refused_for_the_real_reason(guest, model, more
         file.write(f"<memory model='{model}'><target><size unit='MiB'>512</size><node>0</node>{more}</target></memory>")
     with pytest.raises(hvb.VirshError, match=f"'{model}' of {512 * MIB} KiB cannot be used beside.*'virsh setmem' adds memory"):
         hvb.virsh("attach-device", guest.name, path, flag)
+
+
+# boot memory begins at 0; what there is for sticks ends below 64 GiB
+@pytest.mark.parametrize("base", [0x40000000, 64 << 30])
+@pytest.mark.parametrize("machine", ["q35", "pc"])
+def test_an_address_that_qemu_has_not_for_sticks(machine, base):
+    """Only QEMU knows where that is: the definition is taken, and the start refused with QEMU's words."""
+    guest = hvb.Guest("hvbt-bad-address", memory=3 * GIB, maximum=8 * GIB, machine=machine)
+    guest.remove()
+    guest.xml = guest.xml.replace("</devices>", stick_at(base) + "</devices>")
+    guest.define()
+    with pytest.raises(hvb.VirshError, match=f"'ua-stick0' of 0x40000000 bytes at address {base:#x} is not within the usable range.* choose an address there"):
+        guest.start()
+    assert guest.state() == "shut off"
+    guest.remove()
 
 
 @pytest.mark.parametrize("machine, ceiling", [("q35", 945 * GIB), ("pc", 975 * GIB)])
