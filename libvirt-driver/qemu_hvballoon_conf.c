@@ -15,7 +15,7 @@
 
 #define VIR_FROM_THIS VIR_FROM_QEMU
 
-/* The first QEMU with a hv-balloon. */
+/* The first QEMU with an hv-balloon; its backend is fixed. */
 #define QEMU_HVBALLOON_FIXED_VERSION 8002000
 
 VIR_LOG_INIT("qemu.qemu_hvballoon_conf");
@@ -150,8 +150,8 @@ qemuHvBalloonConfigStickAdded(virDomainDef *def,
  * @def: persistent definition
  * @mem: stick that is no longer part of @def
  *
- * The opposite. A guest that had less than its memory before may have as much
- * without the stick.
+ * Reverses qemuHvBalloonConfigStickAdded(): what the guest shall have stays
+ * between <minimum> and the memory that is left.
  */
 void
 qemuHvBalloonConfigStickRemoved(virDomainDef *def,
@@ -161,7 +161,7 @@ qemuHvBalloonConfigStickRemoved(virDomainDef *def,
         def->mem.cur_balloon > mem->size)
         def->mem.cur_balloon -= mem->size;
 
-    /* a definition that is valid before shall be so afterwards */
+    /* a valid definition stays valid */
     if (virDomainDefHasHypervMemballoon(def))
         def->mem.cur_balloon = MAX(def->mem.cur_balloon, def->memballoon->minimum);
 
@@ -182,8 +182,8 @@ static const virDomainHyperv qemuHvBalloonEnlightenments[] = {
  * @mem: memory device that is or will be part of @def
  * @def: domain definition
  *
- * Refuses, beside a hyperv balloon, models that have an address or a slot, and
- * whose size this balloon could not account for.
+ * Refuses models other than sticks beside a hyperv balloon, which does not
+ * account for their sizes, slots and addresses.
  */
 int
 qemuHvBalloonCheckMemoryModel(const virDomainMemoryDef *mem,
@@ -237,11 +237,11 @@ qemuHvBalloonHideKVM(virDomainDef *def)
  * @def: domain definition
  * @parseFlags: bitwise or of virDomainDefParseFlags
  *
- * Fills in what a hyperv balloon needs from the rest of the domain and the
- * user left open: without vpindex and synic there is no VMBus, a Linux guest
- * that sees KVM too does not look for it, and a guest
- * that hibernates comes back with a wrong idea of its memory. What the user
- * said explicitly is left for qemuHvBalloonValidate().
+ * Fills in what a hyperv balloon needs of the rest of the domain and the user
+ * left open: without vpindex and synic there is no VMBus, a Linux guest that
+ * sees KVM too does not look for it, and a guest that hibernates wakes up with a
+ * wrong idea of its memory. What the user said explicitly is left for
+ * qemuHvBalloonValidate().
  *
  * Returns 0 on success. A new definition with memory devices of another model,
  * or with sizes that do not go together, gets its error here, before it gets one
@@ -291,9 +291,8 @@ qemuHvBalloonPostParse(virDomainDef *def,
  * @parseFlags: bitwise or of virDomainDefParseFlags
  *
  * Names the guest NUMA node a stick belongs to, if there are any, and gives
- * a new stick without alias one that lasts. Where QEMU had put one of the
- * driver's while the domain ran says nothing about where there is room for it
- * when it starts the next time.
+ * a new stick without alias one that lasts. A driver's stick in a new definition
+ * loses its address: there may be boot memory at the next start.
  */
 void
 qemuHvBalloonStickPostParse(virDomainMemoryDef *mem,
@@ -399,8 +398,8 @@ qemuHvBalloonValidateEnlightenments(const virDomainDef *def)
 }
 
 
-/* What the guest looks at before it looks for VMBus, and what VMBus interrupts
- * it by. */
+/* Without the first a guest does not look for VMBus, without the second it gets
+ * no interrupt from it. */
 static const char *const qemuHvBalloonCPUFeatures[] = { "hypervisor", "apic" };
 
 
@@ -464,8 +463,8 @@ qemuHvBalloonValidateMemory(const virDomainDef *def)
 }
 
 
-/* A QEMU without sticks: all memory beyond what the guest boots with is one
- * backend of the balloon's, there from the start to the end. */
+/* A QEMU without sticks has all memory beyond boot memory in one fixed backend
+ * of the balloon's. */
 static int
 qemuHvBalloonValidateFixed(const virDomainDef *def,
                            virQEMUCaps *qemuCaps)
