@@ -48,8 +48,8 @@ struct _qemuMonitorHvBalloonInfo {
                                    does not tell */
     GPtrArray *sticks;          /* qemuMonitorHvBalloonStick by address, at the
                                    same moment; NULL: QEMU does not tell them here */
-    char *state;                /* one line, as is: */
-    char *lastError;            /* may be NULL */
+    char *state;                /* one line of text */
+    char *lastError;            /* the same, or NULL */
 };
 
 void

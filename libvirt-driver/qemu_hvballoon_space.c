@@ -63,7 +63,8 @@ qemuHvBalloonBoot(const virDomainDef *def)
 
 /* Sticks that come and go leave holes between those that stay, so the address
  * space for them is larger than what they may add up to: it costs nothing, and
- * a stick that <maxMemory> allows finds room. */
+ * a stick that <maxMemory> allows finds room. A fixed backend needs room for its
+ * alignment. */
 static unsigned long long
 qemuHvBalloonMaxmemOf(const virDomainDef *def,
                       bool fixed,
@@ -79,24 +80,13 @@ qemuHvBalloonMaxmemOf(const virDomainDef *def,
 
 
 unsigned long long
-qemuHvBalloonMaxmem(const virDomainDef *def)
+qemuHvBalloonMaxmemFor(const virDomainDef *def,
+                       virQEMUCaps *qemuCaps)
 {
     if (!virDomainDefHasHypervMemballoon(def))
         return def->mem.max_memory;
 
-    return qemuHvBalloonMaxmemOf(def, false, def->mem.max_memory);
-}
-
-
-/* The fixed backend of a QEMU without sticks needs room for its alignment. */
-unsigned long long
-qemuHvBalloonMaxmemFor(const virDomainDef *def,
-                       virQEMUCaps *qemuCaps)
-{
-    if (qemuHvBalloonIsFixed(def, qemuCaps))
-        return qemuHvBalloonMaxmemOf(def, true, def->mem.max_memory);
-
-    return qemuHvBalloonMaxmem(def);
+    return qemuHvBalloonMaxmemOf(def, qemuHvBalloonIsFixed(def, qemuCaps), def->mem.max_memory);
 }
 
 

@@ -11,10 +11,7 @@
 #include "qemu_capabilities.h"
 #include "qemu_conf.h"
 
-/* QEMU's maxmem= in KiB: of a QEMU with sticks, and of any. */
-unsigned long long
-qemuHvBalloonMaxmem(const virDomainDef *def);
-
+/* QEMU's maxmem= in KiB. */
 unsigned long long
 qemuHvBalloonMaxmemFor(const virDomainDef *def,
                        virQEMUCaps *qemuCaps);
