@@ -1395,30 +1395,3 @@ bool dm_engine_query_stick(const DmEngine *e, unsigned stick,
     };
     return true;
 }
-
-const char *dm_state_name(DmState state)
-{
-    static const char *const names[] = {
-        "disconnected", "handshake", "waiting", "idle", "ballooning",
-        "returning", "adding", "refused", "floor", "not-onlined", "late",
-        "new-kernel", "frozen",
-    };
-
-    return names[state];
-}
-
-const char *dm_guest_name(DmGuest guest)
-{
-    static const char *const names[] = {
-        "none", "linux", "windows", "other",
-    };
-
-    return names[guest];
-}
-
-const char *dm_stick_state_name(DmStickState state)
-{
-    static const char *const names[] = { "idle", "inuse", "unused" };
-
-    return names[state];
-}

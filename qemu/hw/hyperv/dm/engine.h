@@ -18,6 +18,7 @@
 
 #include <glib.h>
 
+#include "facts.h"
 #include "wire.h"
 
 typedef struct DmEngine DmEngine;
@@ -27,35 +28,6 @@ typedef enum DmProfile {
     DM_PROFILE_WINDOWS,
     DM_PROFILE_LINUX,
 } DmProfile;
-
-typedef enum DmGuest {
-    DM_GUEST_NONE,
-    DM_GUEST_LINUX,
-    DM_GUEST_WINDOWS,
-    DM_GUEST_OTHER,
-} DmGuest;
-
-typedef enum DmStickState {
-    DM_STICK_IDLE,              /* plugged; the guest never had a page of it */
-    DM_STICK_INUSE,
-    DM_STICK_UNUSED,            /* all released, or the system was reset */
-} DmStickState;
-
-typedef enum DmState {
-    DM_STATE_DISCONNECTED,
-    DM_STATE_HANDSHAKE,
-    DM_STATE_WAITING,           /* connected; it is too early to ask */
-    DM_STATE_IDLE,
-    DM_STATE_BALLOONING,
-    DM_STATE_RETURNING,
-    DM_STATE_ADDING,
-    DM_STATE_REFUSED,           /* the guest refused a hot-add */
-    DM_STATE_FLOOR,             /* the guest gives no more */
-    DM_STATE_NOT_ONLINED,       /* it took memory and does not online it */
-    DM_STATE_LATE,              /* a reply is overdue */
-    DM_STATE_NEW_KERNEL,        /* kexec: nothing is done before a reset */
-    DM_STATE_FROZEN,            /* a reconnect with other capabilities */
-} DmState;
 
 /* Counts since the engine was made; names as in query-hv-balloon. */
 typedef struct DmCounters {
@@ -197,8 +169,5 @@ bool dm_engine_is_released(const DmEngine *engine, uint64_t first,
                            uint64_t count);
 bool dm_engine_query_stick(const DmEngine *engine, unsigned stick,
                            DmStickInfo *info);
-const char *dm_state_name(DmState state);
-const char *dm_guest_name(DmGuest guest);
-const char *dm_stick_state_name(DmStickState state);
 
 #endif

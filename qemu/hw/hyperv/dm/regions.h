@@ -16,8 +16,9 @@
 #ifndef DM_REGIONS_H
 #define DM_REGIONS_H
 
-#include "engine.h"
+#include "facts.h"
 #include "qemu/pageset.h"
+#include "wire.h"
 
 typedef struct DmStick {
     unsigned id;
