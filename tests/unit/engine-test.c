@@ -249,7 +249,7 @@ static void test_target_zero(void)
     g_autoptr(GError) error = NULL;
 
     g_assert_false(dm_engine_set_target(sim->engine, 0, sim->now, &error));
-    g_assert_nonnull(error);
+    g_assert_error(error, DM_ERROR, DM_ERROR_NO_TARGET);
     g_assert_cmpuint(sim_info(sim).target, ==, SIM_GIB);
     done_honest(sim);
 }
@@ -300,6 +300,7 @@ static void test_unplug_in_use(void)
     Sim *sim = grown();
 
     g_assert_false(sim_unplug(sim, 1));
+    g_assert_cmpint(sim->refused, ==, DM_ERROR_IN_USE);
     g_assert_true(sim->sticks[1].plugged);
     done_honest(sim);
 }
@@ -312,6 +313,7 @@ static void test_unplug_in_flight(void)
     sim_target(sim, 2 * SIM_GIB);
     g_assert_cmpint(sim_stick(sim, 1).state, ==, DM_STICK_IDLE);
     g_assert_false(sim_unplug(sim, 1));
+    g_assert_cmpint(sim->refused, ==, DM_ERROR_IN_FLIGHT);
     sim->mute = false;
     sim_pump(sim);
     done_honest(sim);
@@ -327,15 +329,22 @@ static void test_unplug_idle(void)
     done_honest(sim);
 }
 
+static void check_no_plug(Sim *sim, uint64_t first, uint64_t count,
+                          DmError why)
+{
+    g_assert_false(sim_plug(sim, 2, first, count, true));
+    g_assert_cmpint(sim->refused, ==, why);
+}
+
 static void test_plug_overlap(void)
 {
     Sim *sim = one_stick();
 
-    g_assert_false(sim_plug(sim, 2, SIM_4G + SIM_GIB, 2 * SIM_GIB, true));
-    g_assert_false(sim_plug(sim, 2, SIM_MIB, SIM_MIB, true));
-    g_assert_false(sim_plug(sim, 2, SIM_4G - 1, 2, true));
-    g_assert_false(sim_plug(sim, 2, 7 * SIM_GIB, 0, true));
-    g_assert_false(sim_plug(sim, 2, DM_MAX_PFN, 2, true));
+    check_no_plug(sim, SIM_4G + SIM_GIB, 2 * SIM_GIB, DM_ERROR_OVERLAP);
+    check_no_plug(sim, SIM_MIB, SIM_MIB, DM_ERROR_OVERLAP);
+    check_no_plug(sim, SIM_4G - 1, 2, DM_ERROR_OVERLAP);
+    check_no_plug(sim, 7 * SIM_GIB, 0, DM_ERROR_RANGE);
+    check_no_plug(sim, DM_MAX_PFN, 2, DM_ERROR_RANGE);
     done_honest(sim);
 }
 
@@ -1047,6 +1056,7 @@ static void test_not_onlined(void)
     g_assert_cmpuint(sim_info(sim).actual, ==, SIM_GIB);
     g_assert_cmpuint(sim_info(sim).offline, ==, 128 * SIM_MIB);
     g_assert_false(sim_unplug(sim, 1));
+    g_assert_cmpint(sim->refused, ==, DM_ERROR_IN_USE);
     /* Nor when it is ballooned meanwhile. */
     sim_target(sim, 700 * SIM_MIB);
     assert_actual(sim, 700 * SIM_MIB);
@@ -1226,6 +1236,7 @@ static void test_close_while_adding(void)
     sim_target(sim, 3 * SIM_GIB);
     g_assert_nonnull(sim_info(sim).last_error);
     g_assert_false(sim_unplug(sim, 1));
+    g_assert_cmpint(sim->refused, ==, DM_ERROR_IN_USE);
     sim_check_honest(sim);
     sim_reset(sim);
     g_assert_cmpuint(sim_info(sim).in_doubt, ==, 0);
@@ -1296,6 +1307,7 @@ static void test_kexec_in_use(void)
                      SIM_GIB + 512 * SIM_MIB);
     g_assert_cmpint(sim_stick(sim, 1).state, ==, DM_STICK_INUSE);
     g_assert_false(sim_unplug(sim, 1));
+    g_assert_cmpint(sim->refused, ==, DM_ERROR_NEW_KERNEL);
     sim_check_honest(sim);
     check_new_kernel(sim);
 }
@@ -1356,6 +1368,7 @@ static void test_kexec_then_unplug(void)
     g_assert_cmpint(sim_stick(sim, 1).state, ==, DM_STICK_UNUSED);
     sim_kexec(sim, SIM_LINUX);
     g_assert_false(sim_unplug(sim, 1));
+    g_assert_cmpint(sim->refused, ==, DM_ERROR_NEW_KERNEL);
     g_assert_true(sim_unplug(sim, 2));
     sim_reset(sim);
     g_assert_true(sim_unplug(sim, 1));

@@ -811,6 +811,13 @@ void sim_target(Sim *sim, uint64_t pages)
     sim_pump(sim);
 }
 
+static void note_refusal(Sim *sim, const GError *error)
+{
+    g_assert_nonnull(error);
+    g_assert_true(error->domain == DM_ERROR);
+    sim->refused = error->code;
+}
+
 bool sim_plug(Sim *sim, unsigned id, uint64_t first, uint64_t count,
               bool on_demand)
 {
@@ -821,7 +828,7 @@ bool sim_plug(Sim *sim, unsigned id, uint64_t first, uint64_t count,
     g_assert_false(stick->plugged);
     if (!dm_engine_plug(sim->engine, id, (DmRange) { first, count },
                         on_demand, &error)) {
-        g_assert_nonnull(error);
+        note_refusal(sim, error);
         return false;
     }
     g_assert_no_error(error);
@@ -838,7 +845,7 @@ bool sim_unplug(Sim *sim, unsigned id)
     uint64_t page;
 
     if (!dm_engine_may_unplug(sim->engine, id, &error)) {
-        g_assert_nonnull(error);
+        note_refusal(sim, error);
         return false;
     }
     for (page = range.first; page < range.first + range.count; page++) {

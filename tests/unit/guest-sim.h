@@ -115,6 +115,7 @@ typedef struct Sim {
     uint64_t discarded;         /* pages */
     unsigned n_discards;        /* calls */
     uint64_t ns;                /* of the clock for statistics */
+    DmError refused;            /* why, when it last refused plug or unplug */
     unsigned n_actual, n_status, n_warn, n_inuse, n_unused;
     uint64_t told_actual;
     DmStatus last_status;

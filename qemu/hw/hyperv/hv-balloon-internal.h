@@ -130,8 +130,10 @@ void hv_balloon_discard(HvBalloon *balloon, DmRange range, bool released);
 /* The guest keeps these pages, and does not need what is in them. */
 HvFreePagesFunc hv_balloon_free_pages_reported;
 
-/* hv-balloon-qmp.c: events, queries, guest-stats */
+/* hv-balloon-qmp.c: the engine's facts in words; events, queries, guest-stats */
 
+/* Why the engine refused to plug or unplug the stick at @range. */
+void hv_balloon_set_error(Error **errp, DmError code, DmRange range);
 void hv_balloon_stick_event(HvBalloon *balloon, unsigned number,
                             DmStickState state);
 void hv_balloon_report_received(HvBalloon *balloon, const DmStatus *status);

@@ -84,16 +84,6 @@ static DmRange page_range(uint64_t addr, uint64_t size)
     return (DmRange) { addr >> DM_PAGE_SHIFT, size >> DM_PAGE_SHIFT };
 }
 
-static bool propagate_gerror(GError *gerr, Error **errp)
-{
-    if (!gerr) {
-        return true;
-    }
-    error_setg(errp, "%s", gerr->message);
-    g_error_free(gerr);
-    return false;
-}
-
 MemHaprot *hv_balloon_stick(HvBalloon *balloon, unsigned number)
 {
     return g_hash_table_lookup(balloon->sticks, GUINT_TO_POINTER(number));
@@ -102,13 +92,14 @@ MemHaprot *hv_balloon_stick(HvBalloon *balloon, unsigned number)
 static bool sticks_plug(HaprotProtocol *proto, MemHaprot *stick, Error **errp)
 {
     HvBalloon *balloon = container_of(proto, HvBalloon, haprot);
+    DmRange range = page_range(stick->addr, haprot_size(stick));
     bool on_demand = stick->insert == HAPROT_INSERT_ON_DEMAND;
-    GError *gerr = NULL;
+    g_autoptr(GError) gerr = NULL;
 
-    if (!dm_engine_plug(balloon->engine, balloon->next_stick,
-                        page_range(stick->addr, haprot_size(stick)),
-                        on_demand, &gerr)) {
-        return propagate_gerror(gerr, errp);
+    if (!dm_engine_plug(balloon->engine, balloon->next_stick, range, on_demand,
+                        &gerr)) {
+        hv_balloon_set_error(errp, gerr->code, range);
+        return false;
     }
     stick->handle = balloon->next_stick++;
     g_hash_table_insert(balloon->sticks, GUINT_TO_POINTER(stick->handle),
@@ -136,15 +127,18 @@ static bool sticks_may_unplug(HaprotProtocol *proto, MemHaprot *stick,
                               Error **errp)
 {
     HvBalloon *balloon = container_of(proto, HvBalloon, haprot);
-    GError *gerr = NULL;
+    DmRange range = page_range(stick->addr, haprot_size(stick));
+    g_autoptr(GError) gerr = NULL;
 
     if (stick_left_to_new_kernel(balloon, stick)) {
-        error_setg(errp, "another kernel is starting without a reset (kexec)"
-                   " and may use it: restart the guest first");
+        hv_balloon_set_error(errp, DM_ERROR_NEW_KERNEL, range);
         return false;
     }
-    return dm_engine_may_unplug(balloon->engine, stick->handle, &gerr) ||
-           propagate_gerror(gerr, errp);
+    if (!dm_engine_may_unplug(balloon->engine, stick->handle, &gerr)) {
+        hv_balloon_set_error(errp, gerr->code, range);
+        return false;
+    }
+    return true;
 }
 
 static void sticks_unplug(HaprotProtocol *proto, MemHaprot *stick)
@@ -212,8 +206,9 @@ static bool builtin_check(const HvBalloon *balloon, Error **errp)
 /* The machine has agreed on the address and maps it after this. */
 static bool builtin_realize(HvBalloon *balloon, Error **errp)
 {
-    GError *gerr = NULL;
+    g_autoptr(GError) gerr = NULL;
     MemoryRegion *mr;
+    DmRange range;
 
     if (!balloon->memdev) {
         if (balloon->addr) {
@@ -227,10 +222,11 @@ static bool builtin_realize(HvBalloon *balloon, Error **errp)
         return false;
     }
     mr = host_memory_backend_get_memory(balloon->memdev);
-    if (!dm_engine_plug(balloon->engine, HV_BALLOON_BUILTIN_STICK,
-                        page_range(balloon->addr, memory_region_size(mr)),
-                        true, &gerr)) {
-        return propagate_gerror(gerr, errp);
+    range = page_range(balloon->addr, memory_region_size(mr));
+    if (!dm_engine_plug(balloon->engine, HV_BALLOON_BUILTIN_STICK, range, true,
+                        &gerr)) {
+        hv_balloon_set_error(errp, gerr->code, range);
+        return false;
     }
     /*
      * What is mapped stays until the device is finalized, and by then QOM has

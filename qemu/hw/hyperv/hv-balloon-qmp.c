@@ -1,6 +1,9 @@
 /*
  * Hyper-V Dynamic Memory (hv-balloon): events, queries, guest-stats
  *
+ * What the engine reports as enums and numbers is put into words here, and
+ * nowhere else.
+ *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
@@ -10,6 +13,7 @@
 #include "qapi/qapi-commands-hv-balloon.h"
 #include "qapi/qapi-events-hv-balloon.h"
 #include "qapi/visitor.h"
+#include "qemu/units.h"
 #include "trace.h"
 
 static uint64_t bytes(uint64_t pages)
@@ -17,6 +21,40 @@ static uint64_t bytes(uint64_t pages)
     /* what a guest claims may not fit */
     return pages > UINT64_MAX >> DM_PAGE_SHIFT ? UINT64_MAX
                                                : pages << DM_PAGE_SHIFT;
+}
+
+/* Facts in words */
+
+void hv_balloon_set_error(Error **errp, DmError code, DmRange range)
+{
+    switch (code) {
+    case DM_ERROR_RANGE:
+        error_setg(errp, "a stick of %" PRIu64 " KiB at 0x%" PRIx64
+                   " is outside what the protocol can name",
+                   bytes(range.count) / KiB, bytes(range.first));
+        break;
+    case DM_ERROR_OVERLAP:
+        error_setg(errp, "the stick at 0x%" PRIx64 " overlaps other memory",
+                   bytes(range.first));
+        break;
+    case DM_ERROR_IN_USE:
+        error_setg(errp, "the guest uses it: lower the target and wait for"
+                   " HV_BALLOON_HAPROT_UNUSED, or restart the guest");
+        break;
+    case DM_ERROR_IN_FLIGHT:
+        error_setg(errp, "the guest is just being given a part of it");
+        break;
+    case DM_ERROR_NEW_KERNEL:
+        error_setg(errp, "another kernel was started without a reset (kexec)"
+                   " and may use it: restart the guest first");
+        break;
+    case DM_ERROR_NO_TARGET:
+    case DM_ERROR_NOT_FRESH:
+    case DM_ERROR_STATE:
+    case DM_ERROR__MAX:
+        /* none of them is about a stick */
+        g_assert_not_reached();
+    }
 }
 
 /* Events */

@@ -1210,9 +1210,8 @@ bool dm_engine_set_target(DmEngine *e, uint64_t pages, uint64_t now,
                           GError **error)
 {
     if (!pages) {
-        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-                    "a target of 0 is not possible: the guest keeps what it "
-                    "needs, so ask for 1 to get as low as it goes");
+        g_set_error_literal(error, DM_ERROR, DM_ERROR_NO_TARGET,
+                            "a target of no pages");
         return false;
     }
     trace(e, "target: %" G_GUINT64_FORMAT " pages", pages);
@@ -1252,22 +1251,20 @@ bool dm_engine_may_unplug(const DmEngine *e, unsigned stick, GError **error)
     const DmStick *s = dm_regions_stick(&e->regions, stick);
 
     if (txn_touches(e, s->range)) {
-        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-                    "the guest is just being given a part of it");
+        g_set_error_literal(error, DM_ERROR, DM_ERROR_IN_FLIGHT,
+                            "a request for a part of the stick is out");
         return false;
     }
     if (e->obstacle == DM_STATE_NEW_KERNEL &&
         dm_pageset_count_in(e->regions.added, s->range.first,
                             s->range.count)) {
-        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-                    "another kernel was started without a reset (kexec) and "
-                    "may use it: restart the guest first");
+        g_set_error_literal(error, DM_ERROR, DM_ERROR_NEW_KERNEL,
+                            "a new kernel may use the stick");
         return false;
     }
     if (dm_regions_stick_state(&e->regions, s) == DM_STICK_INUSE) {
-        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-                    "the guest uses it: lower the target and wait for "
-                    "HV_BALLOON_HAPROT_UNUSED, or restart the guest");
+        g_set_error_literal(error, DM_ERROR, DM_ERROR_IN_USE,
+                            "the guest has pages of the stick");
         return false;
     }
     return true;

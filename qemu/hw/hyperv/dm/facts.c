@@ -6,6 +6,8 @@
 
 #include "facts.h"
 
+G_DEFINE_QUARK(dm-error-quark, dm_error)
+
 const char *dm_guest_name(DmGuest guest)
 {
     static const char *const names[] = {

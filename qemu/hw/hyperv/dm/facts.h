@@ -50,6 +50,26 @@ typedef enum DmState {
     DM_STATE__MAX,
 } DmState;
 
+/*
+ * Why a call of the owner was refused: the code of a GError. Its message is
+ * for a log or a debugger; only that of DM_ERROR_STATE says more than the code.
+ */
+#define DM_ERROR dm_error_quark()
+
+typedef enum DmError {
+    DM_ERROR_NO_TARGET,         /* a target of no pages */
+    DM_ERROR_RANGE,             /* empty, or beyond what the protocol names */
+    DM_ERROR_OVERLAP,           /* there is other memory */
+    DM_ERROR_IN_USE,            /* the guest has pages of the stick */
+    DM_ERROR_IN_FLIGHT,         /* a request for a part of it is out */
+    DM_ERROR_NEW_KERNEL,        /* another kernel may have found it */
+    DM_ERROR_NOT_FRESH,         /* a guest has connected to this engine */
+    DM_ERROR_STATE,             /* a saved state that is not possible */
+    DM_ERROR__MAX,
+} DmError;
+
+GQuark dm_error_quark(void);
+
 const char *dm_guest_name(DmGuest guest);
 const char *dm_stick_state_name(DmStickState state);
 const char *dm_state_name(DmState state);

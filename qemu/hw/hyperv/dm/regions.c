@@ -302,16 +302,13 @@ bool dm_regions_plug(DmRegions *r, unsigned id, DmRange range, bool on_demand,
     unsigned i = 0;
 
     if (!range.count || range_end(range) > DM_MAX_PFN) {
-        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-                    "a stick of %" G_GUINT64_FORMAT " KiB at 0x%"
-                    G_GINT64_MODIFIER "x is outside what the protocol can "
-                    "name", range.count * 4, range.first << DM_PAGE_SHIFT);
+        g_set_error_literal(error, DM_ERROR, DM_ERROR_RANGE,
+                            "not a range of the protocol");
         return false;
     }
     if (memory_in(r, range)) {
-        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-                    "the stick at 0x%" G_GINT64_MODIFIER "x overlaps other "
-                    "memory", range.first << DM_PAGE_SHIFT);
+        g_set_error_literal(error, DM_ERROR, DM_ERROR_OVERLAP,
+                            "other memory is there");
         return false;
     }
     /* The guest still believes in ghosts: they need no hot-add, just a

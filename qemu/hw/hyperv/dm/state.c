@@ -761,8 +761,9 @@ bool dm_state_import(DmEngine *engine, const void *data, size_t len,
     DmEngine *read;
 
     if (!fresh(engine)) {
-        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
-                    "engine state can be read only before a guest connects");
+        g_set_error_literal(error, DM_ERROR, DM_ERROR_NOT_FRESH,
+                            "engine state can be read only before a guest "
+                            "connects");
         return false;
     }
     read = sibling(engine);
@@ -772,7 +773,7 @@ bool dm_state_import(DmEngine *engine, const void *data, size_t len,
     }
     dm_engine_free(read);
     if (s.fault) {
-        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL,
+        g_set_error(error, DM_ERROR, DM_ERROR_STATE,
                     "the engine state cannot be used: %s", s.fault);
         g_free(s.fault);
         return false;
