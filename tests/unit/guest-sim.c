@@ -520,11 +520,11 @@ static void op_status(void *opaque, const DmStatus *status)
     sim->last_status = *status;
 }
 
-static void op_warn(void *opaque, const char *text)
+static void op_warn(void *opaque, DmWarning warning)
 {
     Sim *sim = opaque;
 
-    g_assert_true(g_utf8_validate(text, -1, NULL));
+    g_assert_nonnull(dm_warning_name(warning));
     sim->n_warn++;
 }
 
@@ -944,6 +944,7 @@ void sim_check_accounts(const Sim *sim)
                                       info.in_doubt - info.offline);
     g_assert_nonnull(dm_state_name(info.state));
     g_assert_nonnull(dm_guest_name(info.guest));
+    g_assert_nonnull(dm_problem_name(info.problem.code));
 }
 
 /* What it may have on top is in doubt; what it lost went unheard. Another
@@ -977,7 +978,7 @@ void sim_check_target(const Sim *sim)
                    MIN(info.actual, info.target);
 
     if (off >= 2 * SIM_MIB) {
-        g_assert_nonnull(info.last_error);
+        g_assert_cmpint(info.problem.code, !=, DM_PROBLEM_NONE);
     } else {
         g_assert_cmpuint(off, <=, 2 * SIM_MIB);
     }

@@ -34,6 +34,12 @@ static inline void assert_state(const Sim *sim, DmState state)
                     dm_state_name(state));
 }
 
+static inline void assert_problem(const Sim *sim, DmProblemCode code)
+{
+    g_assert_cmpstr(dm_problem_name(sim_info(sim).problem.code), ==,
+                    dm_problem_name(code));
+}
+
 static inline void assert_actual(const Sim *sim, uint64_t pages)
 {
     DmEngineInfo info = sim_info(sim);

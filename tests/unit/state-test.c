@@ -320,26 +320,36 @@ static void odd_obstacle(DmEngine *e)
     e->obstacle = DM_STATE_LATE;
 }
 
-static void odd_text(DmEngine *e)
+static void odd_problem(DmEngine *e)
 {
-    g_free(e->last_error);
-    e->last_error = g_strdup("\xff\xfe");
+    e->problem.code = DM_PROBLEM__MAX;
+}
+
+static void late_without_request(DmEngine *e)
+{
+    e->problem = (DmProblem) { .code = DM_PROBLEM_NO_REPLY, .ms = 30000 };
+}
+
+static void floor_of_request(DmEngine *e)
+{
+    e->problem = (DmProblem) { .code = DM_PROBLEM_FLOOR,
+                               .request = DM_REQUEST_BALLOON };
 }
 
 static void empty_balloon(DmEngine *e)
 {
-    e->txn = (Txn) { .kind = TXN_BALLOON, .sent = true };
+    e->txn = (Txn) { .kind = DM_REQUEST_BALLOON, .sent = true };
 }
 
 static void greedy_balloon(DmEngine *e)
 {
-    e->txn = (Txn) { .kind = TXN_BALLOON, .sent = true, .asked = 512,
+    e->txn = (Txn) { .kind = DM_REQUEST_BALLOON, .sent = true, .asked = 512,
                      .claimed = 513 };
 }
 
 static void return_owned(DmEngine *e)
 {
-    e->txn = (Txn) { .kind = TXN_RETURN, .sent = true, .asked = 1,
+    e->txn = (Txn) { .kind = DM_REQUEST_RETURN, .sent = true, .asked = 1,
                      .n_ranges = 1, .ranges = { { 0x150, 1 } } };
     dm_pageset_remove(e->regions.released, 0x150, 1);
 }
@@ -347,18 +357,18 @@ static void return_owned(DmEngine *e)
 static void return_twice(DmEngine *e)
 {
     dm_regions_release(&e->regions, (DmRange) { 0x150, 1 }, NULL);
-    e->txn = (Txn) { .kind = TXN_RETURN, .sent = true, .asked = 2,
+    e->txn = (Txn) { .kind = DM_REQUEST_RETURN, .sent = true, .asked = 2,
                      .n_ranges = 2, .ranges = { { 0x150, 1 }, { 0x150, 1 } } };
 }
 
 static void return_nothing(DmEngine *e)
 {
-    e->txn = (Txn) { .kind = TXN_RETURN, .sent = true };
+    e->txn = (Txn) { .kind = DM_REQUEST_RETURN, .sent = true };
 }
 
 static void return_too_much(DmEngine *e)
 {
-    e->txn = (Txn) { .kind = TXN_RETURN, .sent = true,
+    e->txn = (Txn) { .kind = DM_REQUEST_RETURN, .sent = true,
                      .asked = MAX_RETURN_PAGES + 1, .n_ranges = 1,
                      .ranges = { { 0x150, MAX_RETURN_PAGES + 1 } } };
 }
@@ -370,13 +380,13 @@ static void relief_too_large(DmEngine *e)
 
 static void relief_beside_balloon(DmEngine *e)
 {
-    e->txn = (Txn) { .kind = TXN_BALLOON, .sent = true, .asked = 512 };
+    e->txn = (Txn) { .kind = DM_REQUEST_BALLOON, .sent = true, .asked = 512 };
     e->relief = 1;
 }
 
 static void hot_add_owned(DmEngine *e)
 {
-    e->txn = (Txn) { .kind = TXN_HOT_ADD, .sent = true, .asked = 256,
+    e->txn = (Txn) { .kind = DM_REQUEST_HOT_ADD, .sent = true, .asked = 256,
                      .add = { .range = { 32 * SIM_MIB, 256 },
                               .end = 33 * SIM_MIB } };
 }
@@ -428,7 +438,7 @@ static void offline_released(DmEngine *e)
 
 static void two_sizes(DmEngine *e)
 {
-    e->txn = (Txn) { .kind = TXN_HOT_ADD, .sent = true, .asked = 255,
+    e->txn = (Txn) { .kind = DM_REQUEST_HOT_ADD, .sent = true, .asked = 255,
                      .add = { .range = { 62 * SIM_MIB, 256 },
                               .end = 63 * SIM_MIB } };
 }
@@ -441,7 +451,7 @@ static void add_before_discard(DmEngine *e)
 
 static void unsent_nothing(DmEngine *e)
 {
-    e->txn = (Txn) { .kind = TXN_BALLOON, .asked = 512 };
+    e->txn = (Txn) { .kind = DM_REQUEST_BALLOON, .asked = 512 };
 }
 
 static void new_kernel_without_boot(DmEngine *e)
@@ -454,7 +464,7 @@ static void new_kernel_asked(DmEngine *e)
 {
     dm_regions_new_kernel(&e->regions);
     e->obstacle = DM_STATE_NEW_KERNEL;
-    e->txn = (Txn) { .kind = TXN_BALLOON, .sent = true, .asked = 512 };
+    e->txn = (Txn) { .kind = DM_REQUEST_BALLOON, .sent = true, .asked = 512 };
 }
 
 static void new_kernel_robbed(DmEngine *e)
@@ -480,7 +490,9 @@ static const Tamper tampers[] = {
     { "never-met", never_met, "never connected" },
     { "alignment", wide_alignment, "'alignment' is 16, at most 15" },
     { "obstacle", odd_obstacle, "stands in no target's way" },
-    { "text", odd_text, "is not text" },
+    { "problem", odd_problem, "'problem' is" },
+    { "problem-no-request", late_without_request, "go with its request" },
+    { "problem-of-request", floor_of_request, "go with its request" },
     { "balloon-empty", empty_balloon, "impossible size" },
     { "balloon-greedy", greedy_balloon, "'pages claimed' is 513" },
     { "return-owned", return_owned, "has not released" },
@@ -559,6 +571,12 @@ static void ignore_actual(void *opaque, uint64_t actual)
     (void)actual;
 }
 
+static void ignore_warning(void *opaque, DmWarning warning)
+{
+    (void)opaque;
+    g_assert_nonnull(dm_warning_name(warning));
+}
+
 static void ignore_text(void *opaque, const char *text)
 {
     (void)opaque;
@@ -570,7 +588,7 @@ static const DmEngineOps plain_ops = {
     .discard = look,
     .stick_state = ignore_stick,
     .actual_changed = ignore_actual,
-    .warn = ignore_text,
+    .warn = ignore_warning,
     .trace = ignore_text,
 };
 

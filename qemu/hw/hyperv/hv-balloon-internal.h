@@ -134,6 +134,8 @@ HvFreePagesFunc hv_balloon_free_pages_reported;
 
 /* Why the engine refused to plug or unplug the stick at @range. */
 void hv_balloon_set_error(Error **errp, DmError code, DmRange range);
+/* What the guest does against the protocol, in the log. */
+void hv_balloon_warn(DmWarning warning);
 void hv_balloon_stick_event(HvBalloon *balloon, unsigned number,
                             DmStickState state);
 void hv_balloon_report_received(HvBalloon *balloon, const DmStatus *status);

@@ -13,6 +13,7 @@
 #include "qapi/qapi-commands-hv-balloon.h"
 #include "qapi/qapi-events-hv-balloon.h"
 #include "qapi/visitor.h"
+#include "qemu/error-report.h"
 #include "qemu/units.h"
 #include "trace.h"
 
@@ -55,6 +56,132 @@ void hv_balloon_set_error(Error **errp, DmError code, DmRange range)
         /* none of them is about a stick */
         g_assert_not_reached();
     }
+}
+
+static uint64_t mib(uint64_t pages)
+{
+    return pages / (MiB / DM_PAGE_SIZE);
+}
+
+static char *late_text(const DmProblem *p)
+{
+    static const char *const what[] = {
+        [DM_REQUEST_NONE] = "do nothing",
+        [DM_REQUEST_BALLOON] = "release memory",
+        [DM_REQUEST_RETURN] = "take released memory back",
+        [DM_REQUEST_HOT_ADD] = "add memory",
+    };
+    static const char s4[] =
+        "; Linux ignores all requests where the machine offers hibernation"
+        " (ACPI S4), so turn that off: -global ICH9-LPC.disable_s4=1 (q35) or"
+        " PIIX4_PM.disable_s4=1 (pc), in domain XML <suspend-to-disk"
+        " enabled='no'/>";
+
+    QEMU_BUILD_BUG_ON(ARRAY_SIZE(what) != DM_REQUEST__MAX);
+    return g_strdup_printf("the guest has not %s a request to %s for %" PRIu64
+                           " s%s", p->code == DM_PROBLEM_NOT_SENT ?
+                           "made room for" : "answered", what[p->request],
+                           p->ms / 1000,
+                           p->code == DM_PROBLEM_NEVER_REPLIED ? s4 : "");
+}
+
+/* Why the target is not met, or NULL. */
+static char *problem_text(const DmProblem *p)
+{
+    switch (p->code) {
+    case DM_PROBLEM_NO_BALLOON:
+        return g_strdup("the guest's driver cannot release memory");
+    case DM_PROBLEM_NO_HOT_ADD:
+        return g_strdup("the guest's driver cannot add memory");
+    case DM_PROBLEM_CAPABILITIES:
+        return g_strdup("the guest's driver came back with other capabilities;"
+                        " a restart of the guest clears this");
+    case DM_PROBLEM_NEW_KERNEL:
+        return g_strdup("another kernel was started without a reset (kexec):"
+                        " memory is neither added nor returned before the"
+                        " guest is restarted");
+    case DM_PROBLEM_ACCOUNTING:
+        return g_strdup("the guest's driver took memory in too many pieces, or"
+                        " disconnected too often while it was given some: it"
+                        " gets no more before the guest is restarted");
+    case DM_PROBLEM_CAPACITY:
+        return g_strdup_printf("the target is %" PRIu64 " MiB above what is"
+                               " plugged", mib(p->pages));
+    case DM_PROBLEM_ALIGNMENT:
+        return g_strdup_printf("%" PRIu64 " MiB of the plugged memory cannot"
+                               " be given to this guest, which takes it in"
+                               " pieces of %" PRIu64 " MiB", mib(p->pages),
+                               mib(p->of));
+    case DM_PROBLEM_IN_DOUBT:
+        return g_strdup_printf("the target cannot be met: it is unknown"
+                               " whether the guest has %" PRIu64 " MiB that"
+                               " were on their way when its driver"
+                               " disconnected; a restart of the guest clears"
+                               " this", mib(p->pages));
+    case DM_PROBLEM_POPULATE:
+        return g_strdup_printf("the host cannot make memory at 0x%" PRIx64
+                               " ready for the guest, as an assigned device"
+                               " cannot map it; it will be tried again",
+                               bytes(p->page));
+    case DM_PROBLEM_FLOOR:
+        return g_strdup_printf("the guest releases no more: it kept %" PRIu64
+                               " MiB of %" PRIu64 " MiB requested",
+                               mib(p->pages), mib(p->of));
+    case DM_PROBLEM_RAN_DRY:
+        return g_strdup_printf("the guest has %" PRIu64 " MiB available and"
+                               " releases no more: memory that was onlined as"
+                               " movable (memhp_default_state=online_movable)"
+                               " cannot be released, and its kernel may lack"
+                               " other memory; it gets %" PRIu64 " MiB back",
+                               mib(p->pages), mib(p->of));
+    case DM_PROBLEM_REFUSED:
+        return g_strdup_printf("the guest could not add memory at 0x%" PRIx64
+                               "; it will be asked again", bytes(p->page));
+    case DM_PROBLEM_REFUSED_FOR_GOOD:
+        return g_strdup_printf("the guest refuses memory at 0x%" PRIx64
+                               " for good: it is asked again only when the"
+                               " target or the plugged memory changes, or it"
+                               " is restarted", bytes(p->page));
+    case DM_PROBLEM_NOT_ONLINED:
+        return g_strdup_printf("the guest took %" PRIu64 " MiB and seems not"
+                               " to online it: start its kernel with"
+                               " memhp_default_state=online", mib(p->pages));
+    case DM_PROBLEM_NOT_SENT:
+    case DM_PROBLEM_NO_REPLY:
+    case DM_PROBLEM_NEVER_REPLIED:
+        return late_text(p);
+    case DM_PROBLEM_NONE:
+    case DM_PROBLEM__MAX:
+        break;
+    }
+    return NULL;
+}
+
+void hv_balloon_warn(DmWarning warning)
+{
+    static const char *const texts[] = {
+        [DM_WARNING_HEADER] = "a message whose header and length do not fit",
+        [DM_WARNING_TYPE] = "a message of a type that no guest sends",
+        [DM_WARNING_VERSION] =
+            "the guest asks for a protocol version in the middle of a session",
+        [DM_WARNING_CAPABILITIES] =
+            "the guest reports its capabilities out of turn",
+        [DM_WARNING_UNREQUESTED] =
+            "the guest answers a request that was not made",
+        [DM_WARNING_BALLOON_SIZE] = "a balloon response of the wrong size",
+        [DM_WARNING_BALLOON_SURPLUS] =
+            "the guest releases more than was requested",
+        [DM_WARNING_BALLOON_PAGES] =
+            "the guest releases pages that it does not have",
+        [DM_WARNING_BALLOON_IDLE] =
+            "the guest announces memory and releases none",
+        [DM_WARNING_HOT_ADD_SIZE] = "a hot-add response of the wrong size",
+        [DM_WARNING_HOT_ADD_SURPLUS] =
+            "the guest takes more memory than it was offered",
+    };
+
+    QEMU_BUILD_BUG_ON(ARRAY_SIZE(texts) != DM_WARNING__MAX);
+    warn_report(TYPE_HV_BALLOON ": %s", texts[warning]);
 }
 
 /* Events */
@@ -133,23 +260,39 @@ static HvBalloon *hv_balloon_find(void)
 
 static HvBalloonGuest guest_kind(DmGuest guest)
 {
-    switch (guest) {
-    case DM_GUEST_LINUX:
-        return HV_BALLOON_GUEST_LINUX;
-    case DM_GUEST_WINDOWS:
-        return HV_BALLOON_GUEST_WINDOWS;
-    case DM_GUEST_OTHER:
-        return HV_BALLOON_GUEST_OTHER;
-    default:
-        return HV_BALLOON_GUEST_NONE;
-    }
+    static const HvBalloonGuest kinds[] = {
+        [DM_GUEST_NONE] = HV_BALLOON_GUEST_NONE,
+        [DM_GUEST_LINUX] = HV_BALLOON_GUEST_LINUX,
+        [DM_GUEST_WINDOWS] = HV_BALLOON_GUEST_WINDOWS,
+        [DM_GUEST_OTHER] = HV_BALLOON_GUEST_OTHER,
+    };
+
+    QEMU_BUILD_BUG_ON(ARRAY_SIZE(kinds) != DM_GUEST__MAX);
+    QEMU_BUILD_BUG_ON(ARRAY_SIZE(kinds) != HV_BALLOON_GUEST__MAX);
+    return kinds[guest];
 }
 
-/* The engine's states have QAPI's names. */
 static HvBalloonState state_kind(DmState state)
 {
-    return qapi_enum_parse(&HvBalloonState_lookup, dm_state_name(state),
-                           HV_BALLOON_STATE_DISCONNECTED, &error_abort);
+    static const HvBalloonState kinds[] = {
+        [DM_STATE_DISCONNECTED] = HV_BALLOON_STATE_DISCONNECTED,
+        [DM_STATE_HANDSHAKE] = HV_BALLOON_STATE_HANDSHAKE,
+        [DM_STATE_WAITING] = HV_BALLOON_STATE_WAITING,
+        [DM_STATE_IDLE] = HV_BALLOON_STATE_IDLE,
+        [DM_STATE_BALLOONING] = HV_BALLOON_STATE_BALLOONING,
+        [DM_STATE_RETURNING] = HV_BALLOON_STATE_RETURNING,
+        [DM_STATE_ADDING] = HV_BALLOON_STATE_ADDING,
+        [DM_STATE_REFUSED] = HV_BALLOON_STATE_REFUSED,
+        [DM_STATE_FLOOR] = HV_BALLOON_STATE_FLOOR,
+        [DM_STATE_NOT_ONLINED] = HV_BALLOON_STATE_NOT_ONLINED,
+        [DM_STATE_LATE] = HV_BALLOON_STATE_LATE,
+        [DM_STATE_NEW_KERNEL] = HV_BALLOON_STATE_NEW_KERNEL,
+        [DM_STATE_FROZEN] = HV_BALLOON_STATE_FROZEN,
+    };
+
+    QEMU_BUILD_BUG_ON(ARRAY_SIZE(kinds) != DM_STATE__MAX);
+    QEMU_BUILD_BUG_ON(ARRAY_SIZE(kinds) != HV_BALLOON_STATE__MAX);
+    return kinds[state];
 }
 
 static HvBalloonCounters *counters(const HvBalloon *balloon,
@@ -224,7 +367,7 @@ HvBalloonStatus *qmp_query_hv_balloon(Error **errp)
     info->sticks = qmp_query_haprot(&error_abort);
     fill_free_slots(info);
     info->device_memory = haprot_space();
-    info->last_error = g_strdup(e.last_error);
+    info->last_error = problem_text(&e.problem);
     info->counters = counters(balloon, &e);
     return info;
 }

@@ -120,9 +120,9 @@ static void op_status(void *opaque, const DmStatus *status)
     hv_balloon_report_received(opaque, status);
 }
 
-static void op_warn(void *opaque, const char *text)
+static void op_warn(void *opaque, DmWarning warning)
 {
-    warn_report(TYPE_HV_BALLOON ": %s", text);
+    hv_balloon_warn(warning);
 }
 
 static void op_trace(void *opaque, const char *text)

@@ -825,6 +825,58 @@ static void test_dump(void)
     qtest_quit(qts);
 }
 
+/* ---- Why the target is not met ---- */
+
+static void wait_last_error(QTestState *qts, const char *state,
+                            const char *text)
+{
+    QDict *status;
+
+    wait_state(qts, state);
+    status = query_dict(qts, "query-hv-balloon");
+    g_assert_cmpstr(qdict_get_try_str(status, "last-error"), ==, text);
+    qobject_unref(status);
+}
+
+/* The engine has the numbers, the device puts them into words. */
+static void test_last_error(void)
+{
+    g_autofree char *not_now = NULL, *never = NULL;
+    DmGuest guest;
+    QTestState *qts = start(&guest, "");
+    uint64_t addr;
+
+    wait_last_error(qts, "idle", NULL);
+    set_target(qts, BOOT + CHUNK);
+    wait_last_error(qts, "idle",
+                    "the target is 128 MiB above what is plugged");
+
+    add_stick(qts, "a", 2 * CHUNK);
+    addr = dm_hot_add_request(&guest).first * DM_PAGE;
+    not_now = g_strdup_printf("the guest could not add memory at 0x%" PRIx64
+                              "; it will be asked again", addr);
+    dm_hot_add_response(&guest, 0, 0);
+    wait_last_error(qts, "refused", not_now);
+
+    set_target(qts, BOOT + 2 * CHUNK);
+    dm_hot_add_request(&guest);
+    never = g_strdup_printf("the guest refuses memory at 0x%" PRIx64 " for"
+                            " good: it is asked again only when the target or"
+                            " the plugged memory changes, or it is restarted",
+                            addr);
+    dm_hot_add_response(&guest, 0, 1);
+    wait_last_error(qts, "refused", never);
+
+    set_target(qts, BOOT - 4 * MiB);
+    dm_balloon_request(&guest);
+    dm_balloon_response(&guest, NULL, 0, false);
+    wait_last_error(qts, "floor", "the guest releases no more: it kept 4 MiB"
+                    " of 4 MiB requested");
+    set_target(qts, BOOT);
+    wait_last_error(qts, "idle", NULL);
+    qtest_quit(qts);
+}
+
 /* ---- Trace events ---- */
 
 static void test_trace(void)
@@ -1050,6 +1102,7 @@ int main(int argc, char **argv)
     qtest_add_func("/hv-balloon/two-balloons", test_two_balloons);
     qtest_add_func("/hv-balloon/return-order", test_return_order);
     qtest_add_func("/hv-balloon/dump", test_dump);
+    qtest_add_func("/hv-balloon/last-error", test_last_error);
     qtest_add_func("/hv-balloon/trace", test_trace);
     qtest_add_func("/hv-balloon/status-report-rate", test_status_report_rate);
     qtest_add_func("/hv-balloon/hmp", test_hmp);

@@ -75,10 +75,10 @@ static void op_status(void *opaque, const DmStatus *status)
     (void)status;
 }
 
-static void op_warn(void *opaque, const char *text)
+static void op_warn(void *opaque, DmWarning warning)
 {
     (void)opaque;
-    g_error("the engine complains about an honest guest: %s", text);
+    g_error("the engine complains about an honest guest: %s", dm_warning_name(warning));
 }
 
 static const DmEngineOps ops = {

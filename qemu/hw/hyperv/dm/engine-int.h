@@ -29,16 +29,9 @@ typedef enum Stage {
     STAGE_READY,
 } Stage;
 
-typedef enum TxnKind {
-    TXN_NONE,
-    TXN_BALLOON,
-    TXN_RETURN,
-    TXN_HOT_ADD,
-} TxnKind;
-
 /* The one request that is outstanding. */
 typedef struct Txn {
-    TxnKind kind;
+    DmRequest kind;
     bool sent;                  /* the guest may have seen it */
     bool late;
     uint64_t started;           /* ms */
@@ -76,7 +69,7 @@ struct DmEngine {
 
     /* Why the target is not pursued, beyond what the stage says. */
     DmState obstacle;           /* DM_STATE_IDLE: nothing */
-    char *last_error;
+    DmProblem problem;
     uint64_t retry_at;          /* ms; NEVER: not before something changes */
     uint64_t retry_delay;
     bool probed;                /* it took and onlined what it was given */

@@ -68,26 +68,26 @@ static void G_GNUC_PRINTF(2, 3) trace(DmEngine *e, const char *format, ...)
 }
 
 /* What a guest does wrong may come a million times: one line in a while. */
-static void warn(DmEngine *e, uint64_t now, const char *text)
+static void warn(DmEngine *e, uint64_t now, DmWarning warning)
 {
-    trace(e, "warning: %s", text);
+    trace(e, "warning: %s", dm_warning_name(warning));
     if (now >= e->next_warning) {
         e->next_warning = now + WARN_INTERVAL;
-        e->ops.warn(e->opaque, text);
+        e->ops.warn(e->opaque, warning);
     }
 }
 
-static void G_GNUC_PRINTF(2, 3) set_error(DmEngine *e, const char *format, ...)
+static void set_problem(DmEngine *e, DmProblem problem)
 {
-    g_autofree char *before = g_steal_pointer(&e->last_error);
-    va_list args;
-
-    va_start(args, format);
-    e->last_error = g_strdup_vprintf(format, args);
-    va_end(args);
-    if (g_strcmp0(before, e->last_error)) {
-        trace(e, "error: %s", e->last_error);
+    if (memcmp(&e->problem, &problem, sizeof(problem))) {
+        trace(e, "problem: %s", dm_problem_name(problem.code));
     }
+    e->problem = problem;
+}
+
+static void clear_problem(DmEngine *e)
+{
+    e->problem = (DmProblem) { .code = DM_PROBLEM_NONE };
 }
 
 static void clear_retry(DmEngine *e)
@@ -102,7 +102,7 @@ static void clear_obstacle(DmEngine *e)
 {
     clear_retry(e);
     if (!e->txn.late) {
-        g_clear_pointer(&e->last_error, g_free);
+        clear_problem(e);
     }
 }
 
@@ -119,6 +119,19 @@ static void obstacle_for_good(DmEngine *e, DmState state)
 {
     e->obstacle = state;
     e->retry_at = NEVER;
+}
+
+static void stop(DmEngine *e, DmState state, DmProblem problem)
+{
+    set_problem(e, problem);
+    obstacle_for_good(e, state);
+}
+
+static void stop_for_now(DmEngine *e, DmState state, DmProblem problem,
+                         uint64_t now)
+{
+    set_problem(e, problem);
+    obstacle_for_now(e, state, now);
 }
 
 static bool frozen(const DmEngine *e)
@@ -201,7 +214,7 @@ static void flush(DmEngine *e, uint64_t now)
     }
     e->out_len = 0;
     e->counters.messages_sent++;
-    if (e->txn.kind != TXN_NONE && !e->txn.sent) {
+    if (e->txn.kind != DM_REQUEST_NONE && !e->txn.sent) {
         txn_sent(e, now);
     }
 }
@@ -218,11 +231,11 @@ static bool txn_touches(const DmEngine *e, DmRange range)
     DmRange add = e->txn.add.range;
     unsigned i;
 
-    if (e->txn.kind == TXN_HOT_ADD) {
+    if (e->txn.kind == DM_REQUEST_HOT_ADD) {
         return add.first < range.first + range.count &&
                range.first < add.first + add.count;
     }
-    for (i = 0; e->txn.kind == TXN_RETURN && i < e->txn.n_ranges; i++) {
+    for (i = 0; e->txn.kind == DM_REQUEST_RETURN && i < e->txn.n_ranges; i++) {
         if (e->txn.ranges[i].first - range.first < range.count) {
             return true;
         }
@@ -230,7 +243,7 @@ static bool txn_touches(const DmEngine *e, DmRange range)
     return false;
 }
 
-static void txn_begin(DmEngine *e, TxnKind kind, uint64_t now,
+static void txn_begin(DmEngine *e, DmRequest kind, uint64_t now,
                       uint64_t deadline, uint64_t asked)
 {
     e->txn.kind = kind;
@@ -246,7 +259,7 @@ static void txn_begin(DmEngine *e, TxnKind kind, uint64_t now,
 
 static void txn_end(DmEngine *e)
 {
-    e->txn.kind = TXN_NONE;
+    e->txn.kind = DM_REQUEST_NONE;
     e->txn.late = false;
     tell_sticks(e);
 }
@@ -256,10 +269,10 @@ static void txn_abandon(DmEngine *e)
 {
     unsigned i;
 
-    if (e->txn.sent && e->txn.kind == TXN_HOT_ADD) {
+    if (e->txn.sent && e->txn.kind == DM_REQUEST_HOT_ADD) {
         dm_regions_add_doubt(&e->regions, &e->txn.add);
     }
-    for (i = 0; e->txn.sent && e->txn.kind == TXN_RETURN &&
+    for (i = 0; e->txn.sent && e->txn.kind == DM_REQUEST_RETURN &&
                 i < e->txn.n_ranges; i++) {
         dm_regions_return_doubt(&e->regions, e->txn.ranges[i]);
     }
@@ -270,7 +283,7 @@ static void txn_abandon(DmEngine *e)
 static void start_balloon(DmEngine *e, uint64_t pages, uint64_t now)
 {
     pages = MIN(pages, MAX_BALLOON_PAGES) / BALLOON_UNIT * BALLOON_UNIT;
-    txn_begin(e, TXN_BALLOON, now, BALLOON_DEADLINE, pages);
+    txn_begin(e, DM_REQUEST_BALLOON, now, BALLOON_DEADLINE, pages);
     trace(e, "balloon: %" G_GUINT64_FORMAT " pages asked", pages);
     post(e, dm_wire_put_balloon_request(e->out, e->trans_id, pages), now);
 }
@@ -288,22 +301,19 @@ static bool one_range_only(const DmEngine *e)
             e->guest_os_id >> 48 != OS_LINUX);
 }
 
-/* Can the guest be given these? If not, that is the state for a while. */
-static bool populate(DmEngine *e, const DmRange *ranges, unsigned n,
-                     uint64_t now)
+/* What came of trying to make a request. */
+typedef enum Started {
+    STARTED,
+    STARTED_NOTHING,            /* there is nothing to request */
+    STARTED_NOT_POPULATED,      /* the owner cannot have it given to a guest */
+} Started;
+
+static bool populate(DmEngine *e, const DmRange *ranges, unsigned n)
 {
-    if (!e->ops.populate || e->ops.populate(e->opaque, ranges, n)) {
-        return true;
-    }
-    set_error(e, "the host cannot make memory at 0x%" G_GINT64_MODIFIER "x "
-              "ready for the guest, as an assigned device cannot map it; it "
-              "will be tried again", ranges[0].first << DM_PAGE_SHIFT);
-    obstacle_for_now(e, DM_STATE_REFUSED, now);
-    return false;
+    return !e->ops.populate || e->ops.populate(e->opaque, ranges, n);
 }
 
-/* True if something was begun, or cannot be for now. */
-static bool start_return(DmEngine *e, uint64_t pages, uint64_t now)
+static Started start_return(DmEngine *e, uint64_t pages, uint64_t now)
 {
     unsigned i, max = one_range_only(e) ? 1 : DM_MAX_SEND_RANGES;
     uint64_t asked = 0;
@@ -315,18 +325,18 @@ static bool start_return(DmEngine *e, uint64_t pages, uint64_t now)
         asked += e->txn.ranges[i].count;
     }
     if (!asked) {
-        return false;
+        return STARTED_NOTHING;
     }
-    if (!populate(e, e->txn.ranges, e->txn.n_ranges, now)) {
-        return true;
+    if (!populate(e, e->txn.ranges, e->txn.n_ranges)) {
+        return STARTED_NOT_POPULATED;
     }
-    txn_begin(e, TXN_RETURN, now, RETURN_DEADLINE +
+    txn_begin(e, DM_REQUEST_RETURN, now, RETURN_DEADLINE +
               RETURN_DEADLINE_BLOCK * blocks(asked), asked);
     trace(e, "unballoon: %" G_GUINT64_FORMAT " pages in %u ranges", asked,
           e->txn.n_ranges);
     post(e, dm_wire_put_unballoon_request(e->out, e->trans_id, e->txn.ranges,
                                           e->txn.n_ranges), now);
-    return true;
+    return STARTED;
 }
 
 static uint64_t alignment(const DmEngine *e)
@@ -334,7 +344,7 @@ static uint64_t alignment(const DmEngine *e)
     return MIB_PAGES(1) << e->caps.alignment;
 }
 
-static bool start_hot_add(DmEngine *e, uint64_t pages, uint64_t now)
+static Started start_hot_add(DmEngine *e, uint64_t pages, uint64_t now)
 {
     /* Until this guest has shown that it takes and onlines what it gets,
      * give it as little as possible. */
@@ -343,12 +353,12 @@ static bool start_hot_add(DmEngine *e, uint64_t pages, uint64_t now)
 
     if (!dm_regions_pick_hot_add(&e->regions, pages, alignment(e), limit,
                                  e->elsewhere, add)) {
-        return false;
+        return STARTED_NOTHING;
     }
-    if (!populate(e, &add->range, 1, now)) {
-        return true;
+    if (!populate(e, &add->range, 1)) {
+        return STARTED_NOT_POPULATED;
     }
-    txn_begin(e, TXN_HOT_ADD, now, HOT_ADD_DEADLINE +
+    txn_begin(e, DM_REQUEST_HOT_ADD, now, HOT_ADD_DEADLINE +
               HOT_ADD_DEADLINE_BLOCK * blocks(add->range.count),
               add->range.count);
     trace(e, "hot-add: %" G_GUINT64_FORMAT " pages at 0x%" G_GINT64_MODIFIER
@@ -357,7 +367,7 @@ static bool start_hot_add(DmEngine *e, uint64_t pages, uint64_t now)
     post(e, dm_wire_put_hot_add_request(e->out, e->trans_id, &add->range,
                                         add->region.count ? &add->region
                                                           : NULL), now);
-    return true;
+    return STARTED;
 }
 
 /* ---- deciding ---- */
@@ -372,32 +382,53 @@ static bool books_are_full(const DmEngine *e)
            dm_regions_capacity(&e->regions) / OTHER_BYTES_PAGES;
 }
 
+static void not_populated(DmEngine *e, DmRange range, uint64_t now)
+{
+    stop_for_now(e, DM_STATE_REFUSED,
+                 (DmProblem) { .code = DM_PROBLEM_POPULATE,
+                               .page = range.first }, now);
+}
+
+static void grow_by_hot_add(DmEngine *e, uint64_t missing, uint64_t now)
+{
+    if (!e->caps.hot_add) {
+        stop(e, DM_STATE_REFUSED,
+             (DmProblem) { .code = DM_PROBLEM_NO_HOT_ADD });
+        return;
+    }
+    switch (start_hot_add(e, missing, now)) {
+    case STARTED:
+        break;
+    case STARTED_NOT_POPULATED:
+        not_populated(e, e->txn.add.range, now);
+        break;
+    case STARTED_NOTHING:
+        stop(e, DM_STATE_REFUSED,
+             (DmProblem) { .code = DM_PROBLEM_ALIGNMENT,
+                           .pages = dm_regions_ungranted(&e->regions),
+                           .of = alignment(e) });
+        break;
+    }
+}
+
 static void grow(DmEngine *e, uint64_t missing, uint64_t now)
 {
+    Started started = STARTED_NOTHING;
+
     if (books_are_full(e)) {
-        set_error(e, "the guest's driver took memory in too many pieces, or "
-                  "disconnected too often while it was given some: it gets no "
-                  "more before the guest is restarted");
-        obstacle_for_good(e, DM_STATE_REFUSED);
+        stop(e, DM_STATE_REFUSED,
+             (DmProblem) { .code = DM_PROBLEM_ACCOUNTING });
         return;
     }
-    if (e->caps.balloon && start_return(e, missing, now)) {
-        return;
+    if (e->caps.balloon) {
+        started = start_return(e, missing, now);
     }
-    if (!dm_regions_ungranted(&e->regions) ||
-        missing < MIN(BALLOON_UNIT, alignment(e))) {
-        return;                 /* there is no more, or it is near enough */
-    }
-    if (!e->caps.hot_add) {
-        set_error(e, "the guest's driver cannot add memory");
-        obstacle_for_good(e, DM_STATE_REFUSED);
-    } else if (!start_hot_add(e, missing, now)) {
-        set_error(e, "%" G_GUINT64_FORMAT " MiB of the plugged memory cannot "
-                  "be given to this guest, which takes it in pieces of %"
-                  G_GUINT64_FORMAT " MiB",
-                  dm_regions_ungranted(&e->regions) / MIB_PAGES(1),
-                  alignment(e) / MIB_PAGES(1));
-        obstacle_for_good(e, DM_STATE_REFUSED);
+    if (started == STARTED_NOT_POPULATED) {
+        not_populated(e, e->txn.ranges[0], now);
+    } else if (started == STARTED_NOTHING &&
+               dm_regions_ungranted(&e->regions) &&
+               missing >= MIN(BALLOON_UNIT, alignment(e))) {
+        grow_by_hot_add(e, missing, now);
     }
 }
 
@@ -406,8 +437,8 @@ static void shrink(DmEngine *e, uint64_t surplus, uint64_t now)
     if (e->caps.balloon) {
         start_balloon(e, surplus, now);
     } else {
-        set_error(e, "the guest's driver cannot release memory");
-        obstacle_for_good(e, DM_STATE_REFUSED);
+        stop(e, DM_STATE_REFUSED,
+             (DmProblem) { .code = DM_PROBLEM_NO_BALLOON });
     }
 }
 
@@ -434,7 +465,7 @@ static bool other_way(const DmEngine *e)
 static bool may_send(DmEngine *e, uint64_t now)
 {
     e->waiting = e->stage == STAGE_READY && now < e->quiet_until;
-    return e->stage == STAGE_READY && e->txn.kind == TXN_NONE && !e->out_len &&
+    return e->stage == STAGE_READY && e->txn.kind == DM_REQUEST_NONE && !e->out_len &&
            !dm_pageset_count(e->discard) && !e->waiting;
 }
 
@@ -451,34 +482,30 @@ static bool may_pursue(DmEngine *e, uint64_t now)
     return true;
 }
 
-static void not_onlined(DmEngine *e, uint64_t pages)
+static DmProblem not_onlined(uint64_t pages)
 {
-    set_error(e, "the guest took %" G_GUINT64_FORMAT " MiB and seems not to "
-              "online it: start its kernel with memhp_default_state=online",
-              pages / MIB_PAGES(1));
-    obstacle_for_good(e, DM_STATE_NOT_ONLINED);
+    return (DmProblem) { .code = DM_PROBLEM_NOT_ONLINED, .pages = pages };
 }
 
 /* Nothing more can be done for the target: says so if that is not enough. */
 static void explain_ceiling(DmEngine *e)
 {
     uint64_t capacity = dm_regions_capacity(&e->regions);
-    uint64_t actual = dm_regions_actual(&e->regions);
+    uint64_t offline = dm_pageset_count(e->regions.offline);
+    bool missed = e->target >= dm_regions_actual(&e->regions) + BALLOON_UNIT;
 
     if (e->target > capacity) {
-        set_error(e, "the target is %" G_GUINT64_FORMAT " MiB above what is "
-                  "plugged", (e->target - capacity) / MIB_PAGES(1));
-    } else if (e->target >= actual + BALLOON_UNIT &&
-               dm_pageset_count(e->regions.offline)) {
-        not_onlined(e, dm_pageset_count(e->regions.offline));
-    } else if (e->target >= actual + BALLOON_UNIT) {
-        set_error(e, "the target cannot be met: it is unknown whether the "
-                  "guest has %" G_GUINT64_FORMAT " MiB that were on their "
-                  "way when its driver disconnected; a restart of the guest "
-                  "clears this",
-                  dm_regions_in_doubt(&e->regions) / MIB_PAGES(1));
+        set_problem(e, (DmProblem) { .code = DM_PROBLEM_CAPACITY,
+                                     .pages = e->target - capacity });
+    } else if (missed && offline) {
+        stop(e, DM_STATE_NOT_ONLINED, not_onlined(offline));
+    } else if (missed) {
+        set_problem(e, (DmProblem) {
+            .code = DM_PROBLEM_IN_DOUBT,
+            .pages = dm_regions_in_doubt(&e->regions),
+        });
     } else {
-        g_clear_pointer(&e->last_error, g_free);
+        clear_problem(e);
     }
 }
 
@@ -496,21 +523,8 @@ static bool relief_wanted(const DmEngine *e)
  */
 static bool start_relief(DmEngine *e, uint64_t now)
 {
-    g_autofree char *error = g_strdup(e->last_error);
-    DmState obstacle = e->obstacle;
-    uint64_t retry_at = e->retry_at, retry_delay = e->retry_delay;
-
-    if (!start_return(e, e->relief, now)) {
+    if (start_return(e, e->relief, now) != STARTED) {
         e->relief = 0;
-        return false;
-    }
-    if (e->txn.kind == TXN_NONE) {
-        e->relief = 0;
-        e->obstacle = obstacle;
-        e->retry_at = retry_at;
-        e->retry_delay = retry_delay;
-        g_free(e->last_error);
-        e->last_error = g_steal_pointer(&error);
         return false;
     }
     e->relief -= e->txn.asked;
@@ -541,41 +555,31 @@ static void start(DmEngine *e, uint64_t now)
     } else if (actual - target >= BALLOON_UNIT) {
         shrink(e, actual - target, now);
     }
-    if (e->txn.kind == TXN_NONE && e->obstacle == DM_STATE_IDLE) {
+    if (e->txn.kind == DM_REQUEST_NONE && e->obstacle == DM_STATE_IDLE) {
         clear_retry(e);
         explain_ceiling(e);
     }
 }
 
-/* Why a guest that never answered anything may be silent. */
-static const char *why_silent(const DmEngine *e)
+static DmProblemCode why_late(const DmEngine *e)
 {
-    if (e->answered || !e->txn.sent || guest_kind(e) != DM_GUEST_LINUX) {
-        return "";
+    if (!e->txn.sent) {
+        return DM_PROBLEM_NOT_SENT;
     }
-    return "; Linux ignores all requests where the machine offers hibernation "
-           "(ACPI S4), so turn that off: -global ICH9-LPC.disable_s4=1 (q35) "
-           "or PIIX4_PM.disable_s4=1 (pc), in domain XML <suspend-to-disk "
-           "enabled='no'/>";
+    return e->answered || guest_kind(e) != DM_GUEST_LINUX ?
+           DM_PROBLEM_NO_REPLY : DM_PROBLEM_NEVER_REPLIED;
 }
 
 static void notice_deadline(DmEngine *e, uint64_t now)
 {
-    static const char *const what[] = {
-        [TXN_BALLOON] = "release memory",
-        [TXN_RETURN] = "take released memory back",
-        [TXN_HOT_ADD] = "add memory",
-    };
-
-    if (e->txn.kind == TXN_NONE || e->txn.late || now < e->txn.deadline) {
+    if (e->txn.kind == DM_REQUEST_NONE || e->txn.late ||
+        now < e->txn.deadline) {
         return;
     }
     e->txn.late = true;
     e->counters.late++;
-    set_error(e, "the guest has not %s a request to %s for %"
-              G_GUINT64_FORMAT " s%s",
-              e->txn.sent ? "answered" : "made room for", what[e->txn.kind],
-              (now - e->txn.started) / 1000, why_silent(e));
+    set_problem(e, (DmProblem) { .code = why_late(e), .request = e->txn.kind,
+                                 .ms = now - e->txn.started });
 }
 
 /*
@@ -624,7 +628,7 @@ bool dm_engine_run(DmEngine *e, uint64_t now)
     notice_deadline(e, now);
     if (!more) {
         start(e, now);
-        e->settled |= e->txn.kind == TXN_NONE;
+        e->settled |= e->txn.kind == DM_REQUEST_NONE;
     }
     tell_actual(e);
     work_end(e, began);
@@ -640,10 +644,10 @@ uint64_t dm_engine_deadline(const DmEngine *e)
 {
     uint64_t due = NEVER;
 
-    if (e->txn.kind != TXN_NONE && !e->txn.late) {
+    if (e->txn.kind != DM_REQUEST_NONE && !e->txn.late) {
         due = e->txn.deadline;
     }
-    if (e->stage == STAGE_READY && e->txn.kind == TXN_NONE) {
+    if (e->stage == STAGE_READY && e->txn.kind == DM_REQUEST_NONE) {
         due = MIN(due, e->retry_at);
         if (e->waiting) {
             due = MIN(due, e->quiet_until);
@@ -666,8 +670,7 @@ static void version_request(DmEngine *e, const uint8_t *msg,
     }
     if (e->stage != STAGE_VERSION && e->stage != STAGE_CAPABILITIES) {
         e->counters.unexpected++;
-        warn(e, now, "the guest asks for a protocol version in the middle "
-             "of a session");
+        warn(e, now, DM_WARNING_VERSION);
         return;
     }
     known = version == DM_VERSION_2_0 || version == DM_VERSION_1_0 ||
@@ -696,7 +699,7 @@ static void capabilities(DmEngine *e, const uint8_t *msg,
     }
     if (e->stage != STAGE_CAPABILITIES) {
         e->counters.unexpected++;
-        warn(e, now, "the guest reports its capabilities out of turn");
+        warn(e, now, DM_WARNING_CAPABILITIES);
         return;
     }
     trace(e, "capabilities: balloon %d, hot-add %d, alignment %"
@@ -705,9 +708,8 @@ static void capabilities(DmEngine *e, const uint8_t *msg,
     if (e->had_caps && !same_caps(&e->caps, &caps) &&
         e->obstacle != DM_STATE_NEW_KERNEL) {
         /* Regions were declared in the old alignment. */
-        set_error(e, "the guest's driver came back with other capabilities; "
-                  "a restart of the guest clears this");
-        obstacle_for_good(e, DM_STATE_FROZEN);
+        stop(e, DM_STATE_FROZEN,
+             (DmProblem) { .code = DM_PROBLEM_CAPABILITIES });
     }
     e->caps = caps;
     e->had_caps = true;
@@ -791,7 +793,7 @@ static void look_for_use(DmEngine *e, const DmStatus *status, uint64_t now)
     uint64_t own = status->available - MIN(status->available, RELIEF_PAGES);
 
     if (e->obstacle == DM_STATE_FLOOR && e->retry_at == NEVER &&
-        e->txn.kind == TXN_NONE && !e->relief &&
+        e->txn.kind == DM_REQUEST_NONE && !e->relief &&
         !dm_floor_ran_dry(counted(e, 0), own, own)) {
         obstacle_for_now(e, DM_STATE_FLOOR, now);
     }
@@ -814,14 +816,14 @@ static void status_report(DmEngine *e, const uint8_t *msg,
 }
 
 /* An answer to nothing that is outstanding: counted, and that is all. */
-static bool unexpected(DmEngine *e, TxnKind kind, uint64_t now)
+static bool unexpected(DmEngine *e, DmRequest kind, uint64_t now)
 {
     if (e->stage == STAGE_READY && e->txn.kind == kind && e->txn.sent) {
         e->answered = true;
         return false;
     }
     e->counters.unexpected++;
-    warn(e, now, "the guest answers a request that was not made");
+    warn(e, now, DM_WARNING_UNREQUESTED);
     return true;
 }
 
@@ -837,7 +839,7 @@ static void take_range(DmEngine *e, DmRange range, uint64_t now)
 
     if (range.count > room) {
         e->counters.surplus_pages += range.count - room;
-        warn(e, now, "the guest releases more than it was asked for");
+        warn(e, now, DM_WARNING_BALLOON_SURPLUS);
         range.count = room;
     }
     if (!range.count) {
@@ -849,7 +851,7 @@ static void take_range(DmEngine *e, DmRange range, uint64_t now)
     e->counters.duplicate_pages += result.duplicate;
     if (result.dropped) {
         e->counters.dropped_ranges++;
-        warn(e, now, "the guest releases pages that it does not have");
+        warn(e, now, DM_WARNING_BALLOON_PAGES);
     }
 }
 
@@ -868,12 +870,9 @@ static bool ran_dry(const DmEngine *e)
 
 static void explain_dry(DmEngine *e)
 {
-    set_error(e, "the guest has %" G_GUINT64_FORMAT " MiB available and "
-              "releases no more: memory that was onlined as movable "
-              "(memhp_default_state=online_movable) cannot be released, and "
-              "its kernel may lack other memory; it gets %" G_GUINT64_FORMAT
-              " MiB back", available(e) / MIB_PAGES(1),
-              (uint64_t)RELIEF_PAGES / MIB_PAGES(1));
+    set_problem(e, (DmProblem) { .code = DM_PROBLEM_RAN_DRY,
+                                 .pages = available(e),
+                                 .of = RELIEF_PAGES });
 }
 
 /*
@@ -907,10 +906,9 @@ static void balloon_done(DmEngine *e, uint64_t now)
         stopped_dry(e, now);
         return;
     }
-    set_error(e, "the guest releases no more: it kept %" G_GUINT64_FORMAT
-              " MiB of %" G_GUINT64_FORMAT " MiB asked for",
-              missing / MIB_PAGES(1), e->txn.asked / MIB_PAGES(1));
-    obstacle_for_now(e, DM_STATE_FLOOR, now);
+    stop_for_now(e, DM_STATE_FLOOR,
+                 (DmProblem) { .code = DM_PROBLEM_FLOOR, .pages = missing,
+                               .of = e->txn.asked }, now);
 }
 
 static void balloon_response(DmEngine *e, const uint8_t *msg,
@@ -922,10 +920,10 @@ static void balloon_response(DmEngine *e, const uint8_t *msg,
 
     if (!dm_wire_balloon_response(msg, header->size, &response)) {
         e->counters.malformed++;
-        warn(e, now, "a balloon response of the wrong size");
+        warn(e, now, DM_WARNING_BALLOON_SIZE);
         return;
     }
-    if (unexpected(e, TXN_BALLOON, now)) {
+    if (unexpected(e, DM_REQUEST_BALLOON, now)) {
         return;
     }
     discard_backlog(e);
@@ -940,7 +938,7 @@ static void balloon_response(DmEngine *e, const uint8_t *msg,
     if (!response.more) {
         balloon_done(e, now);
     } else if (e->txn.idle_responses >= MAX_IDLE_RESPONSES) {
-        warn(e, now, "the guest announces memory and releases none");
+        warn(e, now, DM_WARNING_BALLOON_IDLE);
         balloon_done(e, now);
     }
 }
@@ -949,7 +947,7 @@ static void return_response(DmEngine *e, uint64_t now)
 {
     unsigned i;
 
-    if (unexpected(e, TXN_RETURN, now)) {
+    if (unexpected(e, DM_REQUEST_RETURN, now)) {
         return;
     }
     for (i = 0; i < e->txn.n_ranges; i++) {
@@ -994,7 +992,7 @@ static void judge_onlining(DmEngine *e, uint64_t pages, uint64_t now)
     dm_regions_not_onlined(&e->regions,
                            (DmRange) { e->txn.add.range.first, pages });
     e->probed = false;
-    not_onlined(e, pages);
+    stop(e, DM_STATE_NOT_ONLINED, not_onlined(pages));
 }
 
 /*
@@ -1003,20 +1001,19 @@ static void judge_onlining(DmEngine *e, uint64_t pages, uint64_t now)
  */
 static void hot_add_refused(DmEngine *e, uint32_t result, uint64_t now)
 {
-    uint64_t addr = e->txn.add.range.first << DM_PAGE_SHIFT;
+    uint64_t page = e->txn.add.range.first;
 
     e->counters.refused++;
     e->elsewhere = dm_regions_postpone(&e->regions, &e->txn.add);
     e->probed = false;
     if (result) {
-        set_error(e, "the guest refuses memory at 0x%" G_GINT64_MODIFIER "x "
-                  "for good: it is asked again only when the target or the "
-                  "plugged memory changes, or it is restarted", addr);
-        obstacle_for_good(e, DM_STATE_REFUSED);
+        stop(e, DM_STATE_REFUSED,
+             (DmProblem) { .code = DM_PROBLEM_REFUSED_FOR_GOOD,
+                           .page = page });
     } else {
-        set_error(e, "the guest could not add memory at 0x%"
-                  G_GINT64_MODIFIER "x; it will be asked again", addr);
-        obstacle_for_now(e, DM_STATE_REFUSED, now);
+        stop_for_now(e, DM_STATE_REFUSED,
+                     (DmProblem) { .code = DM_PROBLEM_REFUSED, .page = page },
+                     now);
     }
 }
 
@@ -1042,16 +1039,16 @@ static void hot_add_response(DmEngine *e, const uint8_t *msg,
 
     if (!dm_wire_hot_add_response(msg, header->size, &response)) {
         e->counters.malformed++;
-        warn(e, now, "a hot-add response of the wrong size");
+        warn(e, now, DM_WARNING_HOT_ADD_SIZE);
         return;
     }
-    if (unexpected(e, TXN_HOT_ADD, now)) {
+    if (unexpected(e, DM_REQUEST_HOT_ADD, now)) {
         return;
     }
     trace(e, "hot-add: %u pages taken, result %u", response.pages,
           response.result);
     if (response.pages > e->txn.asked) {
-        warn(e, now, "the guest takes more memory than it was offered");
+        warn(e, now, DM_WARNING_HOT_ADD_SURPLUS);
         response.pages = e->txn.asked;
     }
     if (response.pages) {
@@ -1086,7 +1083,7 @@ static void dispatch(DmEngine *e, const uint8_t *msg, const DmHeader *header,
         break;
     default:
         e->counters.unexpected++;
-        warn(e, now, "a message of a type that no guest sends");
+        warn(e, now, DM_WARNING_TYPE);
     }
 }
 
@@ -1101,7 +1098,7 @@ void dm_engine_receive(DmEngine *e, const void *msg, size_t len, uint64_t now)
         e->counters.unexpected++;
     } else if (!dm_wire_header(msg, len, &header)) {
         e->counters.malformed++;
-        warn(e, now, "a message whose header and length do not fit");
+        warn(e, now, DM_WARNING_HEADER);
     } else {
         trace(e, "received: type %u, %u bytes, id %u", header.type,
               header.size, header.trans_id);
@@ -1132,9 +1129,8 @@ static void new_kernel(DmEngine *e)
     /* Nor is it known what it was told of sticks: leave them be. */
     dm_pageset_clear(e->discard);
     forget_driver(e);
-    set_error(e, "another kernel was started without a reset (kexec): memory "
-              "is neither added nor returned before the guest is restarted");
-    obstacle_for_good(e, DM_STATE_NEW_KERNEL);
+    stop(e, DM_STATE_NEW_KERNEL,
+         (DmProblem) { .code = DM_PROBLEM_NEW_KERNEL });
     tell_sticks(e);
 }
 
@@ -1192,7 +1188,7 @@ void dm_engine_system_reset(DmEngine *e, uint64_t now)
 {
     trace(e, "system reset");
     /* A reset answers every question: nothing stays in doubt. */
-    e->txn.kind = TXN_NONE;
+    e->txn.kind = DM_REQUEST_NONE;
     dm_engine_channel_close(e, now);
     e->counters.resets++;
     e->guest_os_id = 0;
@@ -1305,7 +1301,6 @@ void dm_engine_free(DmEngine *e)
     if (e) {
         dm_regions_clear(&e->regions);
         dm_pageset_free(e->discard);
-        g_free(e->last_error);
         g_free(e);
     }
 }
@@ -1313,9 +1308,9 @@ void dm_engine_free(DmEngine *e)
 static DmState txn_state(const DmEngine *e)
 {
     static const DmState states[] = {
-        [TXN_BALLOON] = DM_STATE_BALLOONING,
-        [TXN_RETURN] = DM_STATE_RETURNING,
-        [TXN_HOT_ADD] = DM_STATE_ADDING,
+        [DM_REQUEST_BALLOON] = DM_STATE_BALLOONING,
+        [DM_REQUEST_RETURN] = DM_STATE_RETURNING,
+        [DM_REQUEST_HOT_ADD] = DM_STATE_ADDING,
     };
 
     return e->txn.late ? DM_STATE_LATE : states[e->txn.kind];
@@ -1329,7 +1324,7 @@ static DmState current_state(const DmEngine *e)
     if (e->stage != STAGE_READY) {
         return DM_STATE_HANDSHAKE;
     }
-    if (e->txn.kind != TXN_NONE) {
+    if (e->txn.kind != DM_REQUEST_NONE) {
         return txn_state(e);
     }
     if (e->obstacle != DM_STATE_IDLE) {
@@ -1350,7 +1345,7 @@ void dm_engine_query(const DmEngine *e, DmEngineInfo *info)
         .can_hot_add = e->had_caps && e->caps.hot_add,
         .alignment = e->had_caps ? alignment(e) : 0,
         .state = current_state(e),
-        .last_error = e->last_error,
+        .problem = e->problem,
         .target = e->target,
         .actual = dm_regions_actual(r),
         .boot = r->boot_pages,

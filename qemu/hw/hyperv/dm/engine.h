@@ -59,7 +59,7 @@ typedef struct DmEngineInfo {
     bool can_hot_add;
     uint64_t alignment;         /* pages; 0 before a handshake */
     DmState state;
-    const char *last_error;     /* NULL if none; valid until the next call */
+    DmProblem problem;          /* why the target is not met */
     uint64_t target;
     uint64_t actual;            /* boot + added - released - in doubt -
                                    offline */
@@ -100,7 +100,7 @@ typedef struct DmEngineOps {
     void (*actual_changed)(void *opaque, uint64_t actual);
     void (*status)(void *opaque, const DmStatus *status);
     /* Rate limited: something that an operator may want to know. */
-    void (*warn)(void *opaque, const char *text);
+    void (*warn)(void *opaque, DmWarning warning);
     /* Every message and state change, for trace events. May be NULL. */
     void (*trace)(void *opaque, const char *text);
     /* ns of a clock that runs always, for the statistics. May be NULL. */

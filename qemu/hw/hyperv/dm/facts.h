@@ -50,6 +50,71 @@ typedef enum DmState {
     DM_STATE__MAX,
 } DmState;
 
+/* What the one outstanding request asks of the guest. */
+typedef enum DmRequest {
+    DM_REQUEST_NONE,
+    DM_REQUEST_BALLOON,         /* release memory */
+    DM_REQUEST_RETURN,          /* take released memory back */
+    DM_REQUEST_HOT_ADD,         /* add memory */
+    DM_REQUEST__MAX,
+} DmRequest;
+
+/* Why the target is not met; which fields of DmProblem go with it. */
+typedef enum DmProblemCode {
+    DM_PROBLEM_NONE,
+
+    /* Nothing can be requested of this guest. */
+    DM_PROBLEM_NO_BALLOON,      /* its driver cannot release memory */
+    DM_PROBLEM_NO_HOT_ADD,      /* its driver cannot add memory */
+    DM_PROBLEM_CAPABILITIES,    /* its driver came back with others */
+    DM_PROBLEM_NEW_KERNEL,      /* another kernel, without a reset */
+    DM_PROBLEM_ACCOUNTING,      /* in too many pieces: see OTHER_BYTES */
+
+    /* There is no memory to give. */
+    DM_PROBLEM_CAPACITY,        /* pages that the target is above capacity */
+    DM_PROBLEM_ALIGNMENT,       /* pages ungranted; of: of the alignment */
+    DM_PROBLEM_IN_DOUBT,        /* pages in doubt */
+    DM_PROBLEM_POPULATE,        /* page: the owner could not populate it */
+
+    /* The guest did not do what was requested. */
+    DM_PROBLEM_FLOOR,           /* pages it kept; of: as many requested */
+    DM_PROBLEM_RAN_DRY,         /* pages available; of: pages it gets back */
+    DM_PROBLEM_REFUSED,         /* page: not added there for now */
+    DM_PROBLEM_REFUSED_FOR_GOOD,        /* page: never */
+    DM_PROBLEM_NOT_ONLINED,     /* pages it took and does not use */
+
+    /* A request takes too long: which, and for how many ms. */
+    DM_PROBLEM_NOT_SENT,        /* there was no room to send it */
+    DM_PROBLEM_NO_REPLY,
+    DM_PROBLEM_NEVER_REPLIED,   /* a Linux that never replied to any */
+    DM_PROBLEM__MAX,
+} DmProblemCode;
+
+typedef struct DmProblem {
+    DmProblemCode code;
+    DmRequest request;
+    uint64_t page;              /* a page number */
+    uint64_t pages;
+    uint64_t of;                /* pages */
+    uint64_t ms;
+} DmProblem;
+
+/* What a guest does against the protocol. */
+typedef enum DmWarning {
+    DM_WARNING_HEADER,          /* header and length do not fit */
+    DM_WARNING_TYPE,            /* a type that no guest sends */
+    DM_WARNING_VERSION,         /* a version request within a session */
+    DM_WARNING_CAPABILITIES,    /* capabilities out of turn */
+    DM_WARNING_UNREQUESTED,     /* a reply to no request */
+    DM_WARNING_BALLOON_SIZE,    /* a balloon response of a wrong size */
+    DM_WARNING_BALLOON_SURPLUS, /* more released than was requested */
+    DM_WARNING_BALLOON_PAGES,   /* pages released that it does not have */
+    DM_WARNING_BALLOON_IDLE,    /* more announced, again and again, for none */
+    DM_WARNING_HOT_ADD_SIZE,    /* a hot-add response of a wrong size */
+    DM_WARNING_HOT_ADD_SURPLUS, /* more taken than was offered */
+    DM_WARNING__MAX,
+} DmWarning;
+
 /*
  * Why a call of the owner was refused: the code of a GError. Its message is
  * for a log or a debugger; only that of DM_ERROR_STATE says more than the code.
@@ -73,5 +138,8 @@ GQuark dm_error_quark(void);
 const char *dm_guest_name(DmGuest guest);
 const char *dm_stick_state_name(DmStickState state);
 const char *dm_state_name(DmState state);
+const char *dm_request_name(DmRequest request);
+const char *dm_problem_name(DmProblemCode code);
+const char *dm_warning_name(DmWarning warning);
 
 #endif

@@ -10,13 +10,12 @@
 
 #include "engine-int.h"
 
-#define MAGIC UINT64_C(0x3365746174736d64)      /* "dmstate3" */
+#define MAGIC UINT64_C(0x3465746174736d64)      /* "dmstate4" */
 #define CONTAINER_SHIFT 16
 #define CONTAINER_PAGES (UINT64_C(1) << CONTAINER_SHIFT)
 #define BITMAP_WORDS (CONTAINER_PAGES / 64)
 /* More runs than this in a container, and a bitmap is the shorter form. */
 #define MAX_RUNS BITMAP_WORDS
-#define MAX_TEXT 1024
 #define MAX_PAGES (UINT64_MAX >> DM_PAGE_SHIFT)
 #define MAX_MS (UINT64_C(7) * 24 * 3600 * 1000)
 
@@ -137,28 +136,6 @@ static void range(Stream *s, const char *what, DmRange *r)
 {
     NUMBER(s, what, r->first, DM_MAX_PFN);
     NUMBER(s, what, r->count, DM_MAX_RANGE_PAGES);
-}
-
-static void text(Stream *s, const char *what, char **string)
-{
-    size_t len = *string ? MIN(strlen(*string), MAX_TEXT) : 0;
-
-    NUMBER(s, what, len, MAX_TEXT);
-    if (!reading(s)) {
-        g_byte_array_append(s->out, (const uint8_t *)*string, len);
-        return;
-    }
-    if (len > s->len - s->at) {
-        fail(s, "it ends within '%s'", what);
-        return;
-    }
-    if (!g_utf8_validate((const char *)s->in + s->at, len, NULL)) {
-        fail(s, "'%s' is not text", what);
-        return;
-    }
-    g_free(*string);
-    *string = len ? g_strndup((const char *)s->in + s->at, len) : NULL;
-    s->at += len;
 }
 
 /* ---- sets of pages ---- */
@@ -368,8 +345,8 @@ static void transaction(Stream *s, Txn *txn)
 {
     unsigned i;
 
-    NUMBER(s, "request", txn->kind, TXN_HOT_ADD);
-    if (txn->kind == TXN_NONE) {
+    NUMBER(s, "request", txn->kind, DM_REQUEST_HOT_ADD);
+    if (txn->kind == DM_REQUEST_NONE) {
         return;
     }
     FLAG(s, "request sent", txn->sent);
@@ -380,9 +357,9 @@ static void transaction(Stream *s, Txn *txn)
     NUMBER(s, "pages claimed", txn->claimed, txn->asked);
     NUMBER(s, "pages got", txn->got, txn->claimed);
     NUMBER(s, "idle responses", txn->idle_responses, UINT32_MAX);
-    if (txn->kind == TXN_HOT_ADD) {
+    if (txn->kind == DM_REQUEST_HOT_ADD) {
         hot_add(s, "hot-add", &txn->add);
-    } else if (txn->kind == TXN_RETURN) {
+    } else if (txn->kind == DM_REQUEST_RETURN) {
         NUMBER(s, "ranges to return", txn->n_ranges, DM_MAX_SEND_RANGES);
         for (i = 0; i < txn->n_ranges; i++) {
             range(s, "range to return", &txn->ranges[i]);
@@ -400,12 +377,23 @@ static void status(Stream *s, DmStatus *status)
     NUMBER(s, "input and output", status->io_diff, UINT32_MAX);
 }
 
+static void problem(Stream *s, DmProblem *problem)
+{
+    NUMBER(s, "problem", problem->code, DM_PROBLEM__MAX - 1);
+    NUMBER(s, "request of the problem", problem->request,
+           DM_REQUEST__MAX - 1);
+    NUMBER(s, "page of the problem", problem->page, DM_MAX_PFN);
+    NUMBER(s, "pages of the problem", problem->pages, UINT64_MAX);
+    NUMBER(s, "whole of the problem", problem->of, UINT64_MAX);
+    NUMBER(s, "time of the problem", problem->ms, UINT64_MAX);
+}
+
 static void intent(Stream *s, DmEngine *e)
 {
     NUMBER(s, "target", e->target, MAX_PAGES);
     NUMBER(s, "obstacle", e->obstacle, DM_STATE_FROZEN);
     e->regions.new_kernel = e->obstacle == DM_STATE_NEW_KERNEL;
-    text(s, "last error", &e->last_error);
+    problem(s, &e->problem);
     moment_or_never(s, "next try", &e->retry_at);
     NUMBER(s, "delay of tries", e->retry_delay, MAX_MS);
     FLAG(s, "probed", e->probed);
@@ -462,12 +450,12 @@ static size_t put_request(DmEngine *e)
     const Txn *txn = &e->txn;
 
     switch (txn->kind) {
-    case TXN_BALLOON:
+    case DM_REQUEST_BALLOON:
         return dm_wire_put_balloon_request(e->out, e->trans_id, txn->asked);
-    case TXN_RETURN:
+    case DM_REQUEST_RETURN:
         return dm_wire_put_unballoon_request(e->out, e->trans_id, txn->ranges,
                                              txn->n_ranges);
-    case TXN_HOT_ADD:
+    case DM_REQUEST_HOT_ADD:
         return dm_wire_put_hot_add_request(e->out, e->trans_id,
                                            &txn->add.range,
                                            txn->add.region.count ?
@@ -494,7 +482,7 @@ static size_t put_pending(DmEngine *e, Pending kind, uint32_t trans_id,
 
 static bool request_waits(const DmEngine *e)
 {
-    return e->txn.kind != TXN_NONE && !e->txn.sent;
+    return e->txn.kind != DM_REQUEST_NONE && !e->txn.sent;
 }
 
 /* Last of all, for a request is made anew from what was read before: no
@@ -572,6 +560,15 @@ static const char *check_obstacle(const DmEngine *e)
     }
 }
 
+/* Only what takes too long is about a request. */
+static const char *check_problem(const DmEngine *e)
+{
+    bool late = e->problem.code >= DM_PROBLEM_NOT_SENT;
+
+    return late == (e->problem.request != DM_REQUEST_NONE) ? NULL :
+           "a problem that does not go with its request";
+}
+
 static bool ends_within_protocol(DmRange r)
 {
     return r.first + r.count <= DM_MAX_PFN + 1;
@@ -623,27 +620,27 @@ static const char *check_transaction(const DmEngine *e)
     const Txn *txn = &e->txn;
 
     if (e->obstacle == DM_STATE_NEW_KERNEL &&
-        (txn->kind != TXN_NONE || dm_pageset_count(e->discard))) {
+        (txn->kind != DM_REQUEST_NONE || dm_pageset_count(e->discard))) {
         return "something goes on under a new kernel";
     }
-    if (txn->kind == TXN_NONE) {
+    if (txn->kind == DM_REQUEST_NONE) {
         return e->relief && !e->had_caps ?
                "it relieves a guest that never connected" : NULL;
     }
-    if (e->relief && txn->kind != TXN_RETURN) {
+    if (e->relief && txn->kind != DM_REQUEST_RETURN) {
         return "it relieves a guest and asks something else of it";
     }
     if (e->stage != STAGE_READY) {
         return "a request without a session";
     }
-    if (txn->kind == TXN_BALLOON) {
+    if (txn->kind == DM_REQUEST_BALLOON) {
         return txn->asked && txn->asked <= MAX_BALLOON_PAGES ? NULL :
                "a balloon request of an impossible size";
     }
     if (dm_pageset_count(e->discard)) {
         return "it gives memory while there is some to discard";
     }
-    if (txn->kind == TXN_RETURN) {
+    if (txn->kind == DM_REQUEST_RETURN) {
         return txn->asked <= MAX_RETURN_PAGES ? check_return(e) :
                "a return of an impossible size";
     }
@@ -690,6 +687,7 @@ static const char *check(const DmEngine *e)
 
     why = why ? why : check_session(e);
     why = why ? why : check_obstacle(e);
+    why = why ? why : check_problem(e);
     why = why ? why : check_discard(e);
     why = why ? why : check_postponed(e);
     why = why ? why : check_transaction(e);
