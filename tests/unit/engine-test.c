@@ -1556,6 +1556,66 @@ static void test_cannot_map(void)
     done_honest(sim);
 }
 
+/* ---- what a message costs ---- */
+
+/* The sanitizers count for us, where the tests are built with them. */
+int __sanitizer_install_malloc_and_free_hooks(
+    void (*on_malloc)(const volatile void *, size_t),
+    void (*on_free)(const volatile void *)) __attribute__((weak));
+
+static unsigned n_mallocs;
+
+static void count_malloc(const volatile void *at, size_t len)
+{
+    (void)at, (void)len;
+    n_mallocs++;
+}
+
+static void ignore_free(const volatile void *at)
+{
+    (void)at;
+}
+
+/* Reports, replies to nothing, and what is no message at all. */
+static void say_much(Sim *sim)
+{
+    uint8_t noise[] = { 99, 0, 8, 0, 1, 0, 0, 0 };
+
+    sim_status(sim, 1000);
+    sim_unballoon_response(sim);
+    sim_hot_add_response(sim, 1, 1);
+    sim_say(sim, noise, sizeof(noise));
+    sim_say(sim, noise, 3);
+    dm_engine_set_target(sim->engine, 8 * SIM_GIB, sim->now, NULL);
+    dm_engine_run(sim->engine, sim->now);
+}
+
+/* Whatever is traced and reported on the way is made of numbers. */
+static void test_no_allocation(void)
+{
+    Sim *sim = one_stick();
+    unsigned before;
+    void *probe;
+
+    if (!__sanitizer_install_malloc_and_free_hooks) {
+        g_test_skip("not built with sanitizers");
+        sim_free(sim);
+        return;
+    }
+    g_assert_true(__sanitizer_install_malloc_and_free_hooks(count_malloc,
+                                                            ignore_free));
+    sim_target(sim, 3 * SIM_GIB);
+    say_much(sim);
+    before = n_mallocs;
+    say_much(sim);
+    g_assert_cmpuint(n_mallocs, ==, before);
+    assert_problem(sim, DM_PROBLEM_CAPACITY);
+    probe = g_malloc(1);
+    g_assert_cmpuint(n_mallocs, >, before);
+    g_free(probe);
+    sim_free(sim);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -1563,5 +1623,6 @@ int main(int argc, char **argv)
     add_sticks();
     add_guests();
     g_test_add_func("/engine/cannot-map", test_cannot_map);
+    g_test_add_func("/engine/no-allocation", test_no_allocation);
     return g_test_run();
 }

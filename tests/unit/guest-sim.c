@@ -528,13 +528,107 @@ static void op_warn(void *opaque, DmWarning warning)
     sim->n_warn++;
 }
 
-static void op_trace(void *opaque, const char *text)
+/* ---- traces, with --verbose ---- */
+
+static void note(const char *format, ...) G_GNUC_PRINTF(1, 2);
+static void note(const char *format, ...)
+{
+    g_autofree char *text = NULL;
+    va_list args;
+
+    if (!g_test_verbose()) {
+        return;
+    }
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    g_test_message("%s", text);
+}
+
+static void trace_received(void *opaque, const DmHeader *header)
 {
     (void)opaque;
-    if (g_test_verbose()) {
-        g_test_message("%s", text);
-    }
+    note("received: %s, %u bytes", dm_message_name(header->type),
+         header->size);
 }
+
+static void trace_sent(void *opaque, const DmHeader *header)
+{
+    (void)opaque;
+    g_assert_cmpstr(dm_message_name(header->type), !=, "unknown");
+    note("sent: %s, %u bytes", dm_message_name(header->type), header->size);
+}
+
+static void trace_version(void *opaque, uint32_t version, bool last,
+                          bool accepted)
+{
+    (void)opaque;
+    note("version 0x%x%s: %s", version, last ? ", its last" : "",
+         accepted ? "accepted" : "refused");
+}
+
+static void trace_capabilities(void *opaque, const DmCapabilities *caps)
+{
+    (void)opaque;
+    note("capabilities: balloon %d, hot-add %d, alignment 2^%u MiB",
+         caps->balloon, caps->hot_add, caps->alignment);
+}
+
+static void trace_target(void *opaque, uint64_t pages)
+{
+    (void)opaque;
+    note("target: %" G_GUINT64_FORMAT " pages", pages);
+}
+
+static void trace_request(void *opaque, DmRequest kind, uint64_t pages,
+                          unsigned ranges, uint64_t page)
+{
+    (void)opaque;
+    note("%s: %" G_GUINT64_FORMAT " pages in %u ranges, 0x%" G_GINT64_MODIFIER
+         "x first", dm_request_name(kind), pages, ranges, page);
+}
+
+static void trace_done(void *opaque, DmRequest kind, uint64_t pages,
+                       uint64_t of)
+{
+    (void)opaque;
+    g_assert_cmpuint(pages, <=, of);
+    note("%s: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT " pages",
+         dm_request_name(kind), pages, of);
+}
+
+static void trace_onlined(void *opaque, uint64_t pages)
+{
+    (void)opaque;
+    note("onlined: %" G_GUINT64_FORMAT " pages", pages);
+}
+
+static void trace_problem(void *opaque, const DmProblem *problem)
+{
+    (void)opaque;
+    note("problem: %s", dm_problem_name(problem->code));
+}
+
+static void trace_warning(void *opaque, DmWarning warning)
+{
+    (void)opaque;
+    note("warning: %s", dm_warning_name(warning));
+}
+
+static const DmTraceOps sim_trace = {
+    .received = trace_received,
+    .sent = trace_sent,
+    .version = trace_version,
+    .capabilities = trace_capabilities,
+    .target = trace_target,
+    .request = trace_request,
+    .done = trace_done,
+    .onlined = trace_onlined,
+    .problem = trace_problem,
+    .warning = trace_warning,
+};
+
+/* ---- what else the engine calls ---- */
 
 /* Each look at it costs a microsecond. */
 static uint64_t op_clock(void *opaque)
@@ -561,7 +655,7 @@ static const DmEngineOps sim_ops = {
     .actual_changed = op_actual_changed,
     .status = op_status,
     .warn = op_warn,
-    .trace = op_trace,
+    .trace = &sim_trace,
     .clock = op_clock,
 };
 

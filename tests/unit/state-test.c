@@ -577,19 +577,12 @@ static void ignore_warning(void *opaque, DmWarning warning)
     g_assert_nonnull(dm_warning_name(warning));
 }
 
-static void ignore_text(void *opaque, const char *text)
-{
-    (void)opaque;
-    g_assert_true(g_utf8_validate(text, -1, NULL));
-}
-
 static const DmEngineOps plain_ops = {
     .send = take,
     .discard = look,
     .stick_state = ignore_stick,
     .actual_changed = ignore_actual,
     .warn = ignore_warning,
-    .trace = ignore_text,
 };
 
 static DmEngine *plain_destination(Sim *sim)

@@ -77,7 +77,6 @@ static bool op_send(void *opaque, const void *msg, size_t len)
         vmbus_channel_reserve(balloon->chan, 0, len)) {
         return false;
     }
-    trace_hv_balloon_send(len);
     ret = vmbus_channel_send(balloon->chan, VMBUS_PACKET_DATA_INBAND, NULL, 0,
                              (void *)msg, len, false, 0);
     if (ret < 0) {
@@ -125,15 +124,81 @@ static void op_warn(void *opaque, DmWarning warning)
     hv_balloon_warn(warning);
 }
 
-static void op_trace(void *opaque, const char *text)
-{
-    trace_hv_balloon_engine(text);
-}
-
 static uint64_t op_clock(void *opaque)
 {
     return get_clock();
 }
+
+/* What the engine traces, each as an event that is checked where it is off */
+
+static void op_received(void *opaque, const DmHeader *header)
+{
+    trace_hv_balloon_received(header->type, dm_message_name(header->type),
+                              header->size, header->trans_id);
+}
+
+static void op_sent(void *opaque, const DmHeader *header)
+{
+    trace_hv_balloon_sent(header->type, dm_message_name(header->type),
+                          header->size, header->trans_id);
+}
+
+static void op_version(void *opaque, uint32_t version, bool last,
+                       bool accepted)
+{
+    trace_hv_balloon_version(version >> 16, version & 0xffff, last, accepted);
+}
+
+static void op_capabilities(void *opaque, const DmCapabilities *caps)
+{
+    trace_hv_balloon_capabilities(caps->balloon, caps->hot_add,
+                                  caps->alignment);
+}
+
+static void op_target(void *opaque, uint64_t pages)
+{
+    trace_hv_balloon_target(pages);
+}
+
+static void op_request(void *opaque, DmRequest kind, uint64_t pages,
+                       unsigned ranges, uint64_t page)
+{
+    trace_hv_balloon_request(kind, dm_request_name(kind), pages, ranges, page);
+}
+
+static void op_done(void *opaque, DmRequest kind, uint64_t pages, uint64_t of)
+{
+    trace_hv_balloon_done(kind, dm_request_name(kind), pages, of);
+}
+
+static void op_onlined(void *opaque, uint64_t pages)
+{
+    trace_hv_balloon_onlined(pages);
+}
+
+static void op_problem(void *opaque, const DmProblem *p)
+{
+    trace_hv_balloon_problem(p->code, dm_problem_name(p->code), p->request,
+                             p->page, p->pages, p->of, p->ms);
+}
+
+static void op_warning(void *opaque, DmWarning warning)
+{
+    trace_hv_balloon_warning(warning, dm_warning_name(warning));
+}
+
+static const DmTraceOps engine_trace = {
+    .received = op_received,
+    .sent = op_sent,
+    .version = op_version,
+    .capabilities = op_capabilities,
+    .target = op_target,
+    .request = op_request,
+    .done = op_done,
+    .onlined = op_onlined,
+    .problem = op_problem,
+    .warning = op_warning,
+};
 
 static const DmEngineOps engine_ops = {
     .send = op_send,
@@ -143,7 +208,7 @@ static const DmEngineOps engine_ops = {
     .actual_changed = op_actual_changed,
     .status = op_status,
     .warn = op_warn,
-    .trace = op_trace,
+    .trace = &engine_trace,
     .clock = op_clock,
 };
 

@@ -885,12 +885,15 @@ static void test_trace(void)
         "hv_balloon_open guest OS id 0x8100000000000001, new kernel 0",
         "hv_balloon_state idle", "hv_balloon_state adding",
         "hv_balloon_state ballooning", "hv_balloon_state disconnected",
-        "hv_balloon_send ", "hv_balloon_packet type 6",
-        "hv_balloon_engine target: ", "hv_balloon_engine version 2.0",
-        "hv_balloon_engine hot-add: 32768 pages at ",
-        "hv_balloon_engine hot-add: 32768 pages taken",
-        "hv_balloon_engine balloon: 32768 pages asked",
-        "hv_balloon_engine received: type 7",
+        "hv_balloon_sent type 10 (hot-add-request), 24 bytes",
+        "hv_balloon_packet type 6",
+        "hv_balloon_target 98304 pages", "hv_balloon_version 2.0",
+        "hv_balloon_capabilities balloon 1, hot-add 1, alignment 2^7 MiB",
+        "hv_balloon_request 3 (hot-add): 32768 pages in 1 ranges",
+        "hv_balloon_done 3 (hot-add): 32768 of 32768 pages",
+        "hv_balloon_request 1 (balloon): 32768 pages",
+        "hv_balloon_problem 6 (capacity)",
+        "hv_balloon_received type 7 (balloon-response), ",
         "hv_balloon_stick stick 1 is inuse",
         "hv_balloon_stick stick 1 is unused", "hv_balloon_actual 402653184",
         "hv_balloon_discard ", "hv_balloon_status_report committed 8192, ",
@@ -909,6 +912,7 @@ static void test_trace(void)
     options = g_strdup_printf("-trace 'hv_balloon_*' -trace 'haprot_*' -D %s",
                               log);
     qts = start(&guest, options);
+    set_target(qts, BOOT + CHUNK);
     pages = start_with_stick(&guest);
     dm_status_report(&guest, 1, 2);
     del_fails(qts, "a", "the guest uses it");

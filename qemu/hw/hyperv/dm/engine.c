@@ -53,24 +53,17 @@
 
 /* ---- telling ---- */
 
-static void G_GNUC_PRINTF(2, 3) trace(DmEngine *e, const char *format, ...)
-{
-    g_autofree char *text = NULL;
-    va_list args;
-
-    if (!e->ops.trace) {
-        return;
-    }
-    va_start(args, format);
-    text = g_strdup_vprintf(format, args);
-    va_end(args);
-    e->ops.trace(e->opaque, text);
-}
+#define TRACE(e, event, ...) \
+    do { \
+        if ((e)->ops.trace) { \
+            (e)->ops.trace->event((e)->opaque, __VA_ARGS__); \
+        } \
+    } while (0)
 
 /* What a guest does wrong may come a million times: one line in a while. */
 static void warn(DmEngine *e, uint64_t now, DmWarning warning)
 {
-    trace(e, "warning: %s", dm_warning_name(warning));
+    TRACE(e, warning, warning);
     if (now >= e->next_warning) {
         e->next_warning = now + WARN_INTERVAL;
         e->ops.warn(e->opaque, warning);
@@ -79,10 +72,12 @@ static void warn(DmEngine *e, uint64_t now, DmWarning warning)
 
 static void set_problem(DmEngine *e, DmProblem problem)
 {
-    if (memcmp(&e->problem, &problem, sizeof(problem))) {
-        trace(e, "problem: %s", dm_problem_name(problem.code));
-    }
+    bool same = !memcmp(&e->problem, &problem, sizeof(problem));
+
     e->problem = problem;
+    if (!same) {
+        TRACE(e, problem, &e->problem);
+    }
 }
 
 static void clear_problem(DmEngine *e)
@@ -166,7 +161,6 @@ static void tell_sticks(DmEngine *e)
 
         if (state != stick->state) {
             stick->state = state;
-            trace(e, "stick %u: %s", stick->id, dm_stick_state_name(state));
             e->ops.stick_state(e->opaque, stick->id, state);
         }
     }
@@ -207,11 +201,21 @@ static void txn_sent(DmEngine *e, uint64_t now)
     e->txn.started = now;
 }
 
+static void trace_sent(const DmEngine *e)
+{
+    DmHeader header;
+
+    if (e->ops.trace && dm_wire_header(e->out, e->out_len, &header)) {
+        e->ops.trace->sent(e->opaque, &header);
+    }
+}
+
 static void flush(DmEngine *e, uint64_t now)
 {
     if (!e->out_len || !e->ops.send(e->opaque, e->out, e->out_len)) {
         return;
     }
+    trace_sent(e);
     e->out_len = 0;
     e->counters.messages_sent++;
     if (e->txn.kind != DM_REQUEST_NONE && !e->txn.sent) {
@@ -284,7 +288,7 @@ static void start_balloon(DmEngine *e, uint64_t pages, uint64_t now)
 {
     pages = MIN(pages, MAX_BALLOON_PAGES) / BALLOON_UNIT * BALLOON_UNIT;
     txn_begin(e, DM_REQUEST_BALLOON, now, BALLOON_DEADLINE, pages);
-    trace(e, "balloon: %" G_GUINT64_FORMAT " pages asked", pages);
+    TRACE(e, request, DM_REQUEST_BALLOON, pages, 0, 0);
     post(e, dm_wire_put_balloon_request(e->out, e->trans_id, pages), now);
 }
 
@@ -332,8 +336,8 @@ static Started start_return(DmEngine *e, uint64_t pages, uint64_t now)
     }
     txn_begin(e, DM_REQUEST_RETURN, now, RETURN_DEADLINE +
               RETURN_DEADLINE_BLOCK * blocks(asked), asked);
-    trace(e, "unballoon: %" G_GUINT64_FORMAT " pages in %u ranges", asked,
-          e->txn.n_ranges);
+    TRACE(e, request, DM_REQUEST_RETURN, asked, e->txn.n_ranges,
+          e->txn.ranges[0].first);
     post(e, dm_wire_put_unballoon_request(e->out, e->trans_id, e->txn.ranges,
                                           e->txn.n_ranges), now);
     return STARTED;
@@ -361,9 +365,8 @@ static Started start_hot_add(DmEngine *e, uint64_t pages, uint64_t now)
     txn_begin(e, DM_REQUEST_HOT_ADD, now, HOT_ADD_DEADLINE +
               HOT_ADD_DEADLINE_BLOCK * blocks(add->range.count),
               add->range.count);
-    trace(e, "hot-add: %" G_GUINT64_FORMAT " pages at 0x%" G_GINT64_MODIFIER
-          "x%s", add->range.count, add->range.first,
-          add->region.count ? "" : ", continuing a region");
+    TRACE(e, request, DM_REQUEST_HOT_ADD, add->range.count, 1,
+          add->range.first);
     post(e, dm_wire_put_hot_add_request(e->out, e->trans_id, &add->range,
                                         add->region.count ? &add->region
                                                           : NULL), now);
@@ -675,8 +678,7 @@ static void version_request(DmEngine *e, const uint8_t *msg,
     }
     known = version == DM_VERSION_2_0 || version == DM_VERSION_1_0 ||
             version == DM_VERSION_0_3;
-    trace(e, "version %u.%u%s: %s", version >> 16, version & 0xffff,
-          last ? " (its last offer)" : "", known ? "accepted" : "refused");
+    TRACE(e, version, version, last, known);
     e->version = known ? version : 0;
     e->stage = known ? STAGE_CAPABILITIES : STAGE_VERSION;
     post(e, dm_wire_put_version_response(e->out, header->trans_id, known), now);
@@ -702,9 +704,7 @@ static void capabilities(DmEngine *e, const uint8_t *msg,
         warn(e, now, DM_WARNING_CAPABILITIES);
         return;
     }
-    trace(e, "capabilities: balloon %d, hot-add %d, alignment %"
-          G_GUINT64_FORMAT " MiB", caps.balloon, caps.hot_add,
-          UINT64_C(1) << caps.alignment);
+    TRACE(e, capabilities, &caps);
     if (e->had_caps && !same_caps(&e->caps, &caps) &&
         e->obstacle != DM_STATE_NEW_KERNEL) {
         /* Regions were declared in the old alignment. */
@@ -740,7 +740,7 @@ static bool was_onlined(const DmEngine *e, const DmStatus *status)
 static void look_for_onlining(DmEngine *e, const DmStatus *status)
 {
     if (was_onlined(e, status)) {
-        trace(e, "memory that the guest did not use was onlined");
+        TRACE(e, onlined, dm_pageset_count(e->regions.offline));
         dm_regions_all_onlined(&e->regions);
         e->probed = true;
         e->settled = false;
@@ -895,8 +895,7 @@ static void balloon_done(DmEngine *e, uint64_t now)
 {
     uint64_t missing = e->txn.asked - e->txn.got;
 
-    trace(e, "balloon: %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
-          " pages released", e->txn.got, e->txn.asked);
+    TRACE(e, done, DM_REQUEST_BALLOON, e->txn.got, e->txn.asked);
     txn_end(e);
     if (missing < BALLOON_UNIT) {
         e->retry_delay = RETRY_MIN;
@@ -953,8 +952,7 @@ static void return_response(DmEngine *e, uint64_t now)
     for (i = 0; i < e->txn.n_ranges; i++) {
         dm_regions_returned(&e->regions, e->txn.ranges[i]);
     }
-    trace(e, "unballoon: %" G_GUINT64_FORMAT " pages taken back",
-          e->txn.asked);
+    TRACE(e, done, DM_REQUEST_RETURN, e->txn.asked, e->txn.asked);
     if (e->txn.late && e->obstacle == DM_STATE_FLOOR) {
         explain_dry(e);         /* the reason was that it is late */
     }
@@ -1045,12 +1043,11 @@ static void hot_add_response(DmEngine *e, const uint8_t *msg,
     if (unexpected(e, DM_REQUEST_HOT_ADD, now)) {
         return;
     }
-    trace(e, "hot-add: %u pages taken, result %u", response.pages,
-          response.result);
     if (response.pages > e->txn.asked) {
         warn(e, now, DM_WARNING_HOT_ADD_SURPLUS);
         response.pages = e->txn.asked;
     }
+    TRACE(e, done, DM_REQUEST_HOT_ADD, response.pages, e->txn.asked);
     if (response.pages) {
         hot_add_taken(e, response.pages, now);
     } else {
@@ -1100,8 +1097,7 @@ void dm_engine_receive(DmEngine *e, const void *msg, size_t len, uint64_t now)
         e->counters.malformed++;
         warn(e, now, DM_WARNING_HEADER);
     } else {
-        trace(e, "received: type %u, %u bytes, id %u", header.type,
-              header.size, header.trans_id);
+        TRACE(e, received, &header);
         dispatch(e, msg, &header, now);
         tell_actual(e);
     }
@@ -1152,8 +1148,6 @@ void dm_engine_channel_open(DmEngine *e, uint64_t guest_os_id,
     if (e->stage != STAGE_CLOSED) {
         dm_engine_channel_close(e, now);
     }
-    trace(e, "channel open, guest OS id 0x%" G_GINT64_MODIFIER "x",
-          guest_os_id);
     is_new_kernel |= e->met && guest_os_id != e->guest_os_id;
     e->guest_os_id = guest_os_id;
     e->stage = STAGE_VERSION;
@@ -1177,7 +1171,6 @@ void dm_engine_channel_close(DmEngine *e, uint64_t now)
     if (e->stage == STAGE_CLOSED) {
         return;
     }
-    trace(e, "channel closed");
     txn_abandon(e);
     e->stage = STAGE_CLOSED;
     e->waiting = false;
@@ -1186,7 +1179,6 @@ void dm_engine_channel_close(DmEngine *e, uint64_t now)
 
 void dm_engine_system_reset(DmEngine *e, uint64_t now)
 {
-    trace(e, "system reset");
     /* A reset answers every question: nothing stays in doubt. */
     e->txn.kind = DM_REQUEST_NONE;
     dm_engine_channel_close(e, now);
@@ -1210,7 +1202,7 @@ bool dm_engine_set_target(DmEngine *e, uint64_t pages, uint64_t now,
                             "a target of no pages");
         return false;
     }
-    trace(e, "target: %" G_GUINT64_FORMAT " pages", pages);
+    TRACE(e, target, pages);
     e->target = pages;
     e->settled = false;
     if (!frozen(e)) {

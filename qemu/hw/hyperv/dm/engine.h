@@ -84,6 +84,29 @@ typedef struct DmStickInfo {
     uint64_t released;          /* of those: pages that it does not have */
 } DmStickInfo;
 
+/*
+ * What happens, as numbers: nothing is allocated or formatted for it, so
+ * whoever does not look pays for a call and no more. All of them are set.
+ * Channels that open or close, resets and sticks are the owner's to trace.
+ */
+typedef struct DmTraceOps {
+    /* A message as it came or went, before anything of its body is known. */
+    void (*received)(void *opaque, const DmHeader *header);
+    void (*sent)(void *opaque, const DmHeader *header);
+    void (*version)(void *opaque, uint32_t version, bool last, bool accepted);
+    void (*capabilities)(void *opaque, const DmCapabilities *caps);
+    void (*target)(void *opaque, uint64_t pages);
+    /* @pages in @ranges, the first of which begins at @page. A balloon request
+     * names no pages: it has no ranges. */
+    void (*request)(void *opaque, DmRequest kind, uint64_t pages,
+                    unsigned ranges, uint64_t page);
+    /* The request of @of pages is over, and @pages changed hands. */
+    void (*done)(void *opaque, DmRequest kind, uint64_t pages, uint64_t of);
+    void (*onlined)(void *opaque, uint64_t pages);
+    void (*problem)(void *opaque, const DmProblem *problem);
+    void (*warning)(void *opaque, DmWarning warning);
+} DmTraceOps;
+
 typedef struct DmEngineOps {
     /* Queue a message; false: no room now, try at dm_engine_writable(). */
     bool (*send)(void *opaque, const void *msg, size_t len);
@@ -101,8 +124,7 @@ typedef struct DmEngineOps {
     void (*status)(void *opaque, const DmStatus *status);
     /* Rate limited: something that an operator may want to know. */
     void (*warn)(void *opaque, DmWarning warning);
-    /* Every message and state change, for trace events. May be NULL. */
-    void (*trace)(void *opaque, const char *text);
+    const DmTraceOps *trace;    /* NULL: nothing is traced */
     /* ns of a clock that runs always, for the statistics. May be NULL. */
     uint64_t (*clock)(void *opaque);
 } DmEngineOps;

@@ -42,6 +42,28 @@ static void put64(uint8_t *p, uint64_t value)
     put32(p + 4, value >> 32);
 }
 
+const char *dm_message_name(unsigned type)
+{
+    static const char *const names[] = {
+        [DM_MSG_ERROR] = "error",
+        [DM_MSG_VERSION_REQUEST] = "version-request",
+        [DM_MSG_VERSION_RESPONSE] = "version-response",
+        [DM_MSG_CAPABILITIES] = "capabilities",
+        [DM_MSG_CAPABILITIES_RESPONSE] = "capabilities-response",
+        [DM_MSG_STATUS] = "status",
+        [DM_MSG_BALLOON_REQUEST] = "balloon-request",
+        [DM_MSG_BALLOON_RESPONSE] = "balloon-response",
+        [DM_MSG_UNBALLOON_REQUEST] = "unballoon-request",
+        [DM_MSG_UNBALLOON_RESPONSE] = "unballoon-response",
+        [DM_MSG_HOT_ADD_REQUEST] = "hot-add-request",
+        [DM_MSG_HOT_ADD_RESPONSE] = "hot-add-response",
+        [DM_MSG_INFO] = "info",
+    };
+
+    G_STATIC_ASSERT(G_N_ELEMENTS(names) == DM_MSG__MAX);
+    return type < G_N_ELEMENTS(names) ? names[type] : "unknown";
+}
+
 bool dm_wire_header(const uint8_t *msg, size_t len, DmHeader *header)
 {
     if (len < DM_HEADER_SIZE || len > DM_MAX_RECEIVE) {

@@ -51,7 +51,11 @@ typedef enum DmMessageType {
     DM_MSG_HOT_ADD_REQUEST = 10,
     DM_MSG_HOT_ADD_RESPONSE = 11,
     DM_MSG_INFO = 12,
+    DM_MSG__MAX,
 } DmMessageType;
+
+/* Of any number, for traces. */
+const char *dm_message_name(unsigned type);
 
 /* A run of pages: numbers first .. first + count - 1. */
 typedef struct DmRange {
