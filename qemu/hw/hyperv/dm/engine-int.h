@@ -1,5 +1,5 @@
 /*
- * Dynamic Memory engine: its state, for engine.c and state.c alone
+ * Dynamic Memory engine: its state, and what its files share
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
@@ -13,6 +13,15 @@
 #include "regions.h"
 
 #define NEVER UINT64_MAX
+#define SECONDS(n) ((uint64_t)(n) * 1000)
+#define MIB_PAGES(n) ((uint64_t)(n) << (20 - DM_PAGE_SHIFT))
+
+/* Old Linux kernels warn about requests that are not whole 2 MiB. */
+#define BALLOON_UNIT MIB_PAGES(2)
+/* Linux onlines memory, and Windows takes it, in blocks of so much at least. */
+#define BLOCK_PAGES MIB_PAGES(128)
+/* The first pause before something is tried again. */
+#define RETRY_MIN SECONDS(5)
 
 /* The most that Windows gives in one request; a whole number of units. */
 #define MAX_BALLOON_PAGES 585728
@@ -87,5 +96,84 @@ struct DmEngine {
     uint64_t next_warning;
     DmCounters counters;
 };
+
+/* Of what nobody traces no argument is evaluated. */
+#define TRACE(e, event, ...) \
+    do { \
+        if ((e)->ops.trace) { \
+            (e)->ops.trace->event((e)->opaque, __VA_ARGS__); \
+        } \
+    } while (0)
+
+/* ---- engine.c ---- */
+
+uint64_t dm_work_begin(const DmEngine *e);
+void dm_work_end(DmEngine *e, uint64_t began);
+void dm_tell_sticks(DmEngine *e);
+void dm_tell_actual(DmEngine *e);
+DmGuest dm_guest_kind(const DmEngine *e);
+bool dm_one_range_only(const DmEngine *e);
+/* In pages; of a guest whose capabilities are known. */
+uint64_t dm_alignment(const DmEngine *e);
+void dm_discard_backlog(DmEngine *e);
+
+/* ---- obstacle.c: what stands in the way of the target ---- */
+
+void dm_warn(DmEngine *e, uint64_t now, DmWarning warning);
+void dm_problem_set(DmEngine *e, DmProblem problem);
+void dm_problem_clear(DmEngine *e);
+void dm_obstacle_clear(DmEngine *e);
+void dm_obstacle_clear_retry(DmEngine *e);
+void dm_obstacle_for_now(DmEngine *e, DmState state, uint64_t now);
+void dm_obstacle_for_good(DmEngine *e, DmState state);
+void dm_stop(DmEngine *e, DmState state, DmProblem problem);
+void dm_stop_for_now(DmEngine *e, DmState state, DmProblem problem,
+                     uint64_t now);
+bool dm_frozen(const DmEngine *e);
+/* May the target be pursued? If so, there is no obstacle any more. */
+bool dm_obstacle_passed(DmEngine *e, uint64_t now);
+
+/* ---- request.c: the one request that is outstanding ---- */
+
+/* What came of trying to make a request. */
+typedef enum Started {
+    STARTED,
+    STARTED_NOTHING,            /* there is nothing to request */
+    STARTED_NOT_POPULATED,      /* the owner cannot have it given to a guest */
+} Started;
+
+void dm_flush(DmEngine *e, uint64_t now);
+void dm_post(DmEngine *e, size_t len, uint64_t now);
+void dm_request_balloon(DmEngine *e, uint64_t pages, uint64_t now);
+Started dm_request_return(DmEngine *e, uint64_t pages, uint64_t now);
+Started dm_request_hot_add(DmEngine *e, uint64_t pages, uint64_t now);
+void dm_request_continues(DmEngine *e, uint64_t now);
+void dm_request_end(DmEngine *e);
+void dm_request_abandon(DmEngine *e);
+bool dm_request_touches(const DmEngine *e, DmRange range);
+void dm_request_notice_deadline(DmEngine *e, uint64_t now);
+
+/* ---- pursue.c: what to request next ---- */
+
+void dm_pursue(DmEngine *e, uint64_t now);
+bool dm_accounting_is_full(const DmEngine *e);
+DmProblem dm_not_onlined(uint64_t pages);
+
+/* ---- relief.c: a Linux guest whose kernel ran dry ---- */
+
+bool dm_relieve(DmEngine *e, uint64_t now);
+bool dm_ran_dry(const DmEngine *e);
+void dm_stopped_dry(DmEngine *e, uint64_t now);
+void dm_explain_dry(DmEngine *e);
+void dm_relief_look_for_use(DmEngine *e, const DmStatus *status,
+                            uint64_t now);
+
+/* ---- reply.c: what the guest replies to a request ---- */
+
+void dm_balloon_response(DmEngine *e, const uint8_t *msg,
+                         const DmHeader *header, uint64_t now);
+void dm_return_response(DmEngine *e, uint64_t now);
+void dm_hot_add_response(DmEngine *e, const uint8_t *msg,
+                         const DmHeader *header, uint64_t now);
 
 #endif

@@ -4,32 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
-#include "regions.h"
-
-#include <string.h>
-
-static uint64_t range_end(DmRange range)
-{
-    return range.first + range.count;
-}
-
-static DmRange intersect(DmRange a, DmRange b)
-{
-    uint64_t first = MAX(a.first, b.first);
-    uint64_t end = MIN(range_end(a), range_end(b));
-
-    return (DmRange) { first, end > first ? end - first : 0 };
-}
-
-static uint64_t round_down(uint64_t value, uint64_t align)
-{
-    return value / align * align;
-}
-
-static uint64_t round_up(uint64_t value, uint64_t align)
-{
-    return round_down(value + align - 1, align);
-}
+#include "regions-int.h"
 
 void dm_regions_init(DmRegions *r, const DmRange *boot, unsigned n,
                      uint64_t boot_pages)
@@ -65,30 +40,9 @@ void dm_regions_clear(DmRegions *r)
     dm_pageset_free(r->unusable);
 }
 
-static DmRange boot_at(const DmRegions *r, unsigned i)
-{
-    return g_array_index(r->boot, DmRange, i);
-}
-
-static DmStick *stick_at(const DmRegions *r, unsigned i)
-{
-    return &g_array_index(r->sticks, DmStick, i);
-}
-
 static uint64_t count_in(const DmPageSet *set, DmRange range)
 {
     return dm_pageset_count_in(set, range.first, range.count);
-}
-
-static uint64_t boot_in(const DmRegions *r, DmRange range)
-{
-    uint64_t n = 0;
-    unsigned i;
-
-    for (i = 0; i < r->boot->len; i++) {
-        n += intersect(boot_at(r, i), range).count;
-    }
-    return n;
 }
 
 static uint64_t sticks_in(const DmRegions *r, DmRange range)
@@ -327,19 +281,6 @@ bool dm_regions_plug(DmRegions *r, unsigned id, DmRange range, bool on_demand,
     return true;
 }
 
-static void drop_postponed_in(DmRegions *r, DmRange range)
-{
-    unsigned i = r->n_postponed;
-
-    while (i--) {
-        DmHotAdd add = r->postponed[i];
-
-        if (intersect(add.range, range).count) {
-            dm_regions_refused(r, &add, 0);
-        }
-    }
-}
-
 void dm_regions_unplug(DmRegions *r, unsigned id)
 {
     int i = stick_index(r, id);
@@ -349,7 +290,7 @@ void dm_regions_unplug(DmRegions *r, unsigned id)
     dm_pageset_remove(r->added, range.first, range.count);
     dm_pageset_remove(r->in_doubt, range.first, range.count);
     dm_pageset_remove(r->offline, range.first, range.count);
-    drop_postponed_in(r, range);
+    dm_regions_drop_postponed(r, range);
     r->stick_pages -= range.count;
     g_array_remove_index(r->sticks, i);
 }
@@ -460,7 +401,7 @@ unsigned dm_regions_pick_return(const DmRegions *r, uint64_t want,
     return pick.n;
 }
 
-static void mark_used(DmRegions *r, DmRange range)
+void dm_regions_mark_used(DmRegions *r, DmRange range)
 {
     unsigned i;
 
@@ -476,231 +417,13 @@ static void mark_used(DmRegions *r, DmRange range)
 void dm_regions_returned(DmRegions *r, DmRange range)
 {
     dm_pageset_remove(r->released, range.first, range.count);
-    mark_used(r, range);
+    dm_regions_mark_used(r, range);
 }
 
 void dm_regions_return_doubt(DmRegions *r, DmRange range)
 {
     dm_regions_returned(r, range);
     dm_pageset_add(r->in_doubt, range.first, range.count);
-}
-
-/* ---- hot-add ---- */
-
-/* All that a hot-add that the guest refused may have left on its record. */
-static DmRange span(const DmHotAdd *add)
-{
-    uint64_t first = add->region.count ? add->region.first : add->range.first;
-
-    return (DmRange) { first, add->end - first };
-}
-
-static void nearer(DmRange found, DmRange *nearest)
-{
-    if (found.count && (!nearest->count || found.first < nearest->first)) {
-        *nearest = found;
-    }
-}
-
-/* Given to the guest at some time since the reset, or refused by it: a
- * region that covers such a page is not to be declared again. */
-static bool next_touched(const DmRegions *r, uint64_t from, uint64_t end,
-                         uint64_t *first, uint64_t *count)
-{
-    const DmPageSet *sets[] = { r->added, r->ghosts, r->unusable };
-    DmRange window = { from, end - from }, found, nearest = { 0, 0 };
-    unsigned i;
-
-    for (i = 0; i < G_N_ELEMENTS(sets); i++) {
-        if (dm_pageset_next(sets[i], from, end, &found.first,
-                            &found.count)) {
-            nearer(found, &nearest);
-        }
-    }
-    for (i = 0; i < r->n_postponed; i++) {
-        nearer(intersect(span(&r->postponed[i]), window), &nearest);
-    }
-    *first = nearest.first;
-    *count = nearest.count;
-    return nearest.count > 0;
-}
-
-static bool touched(const DmRegions *r, uint64_t from, uint64_t end)
-{
-    uint64_t first, count;
-
-    return next_touched(r, from, end, &first, &count);
-}
-
-/* Where the run of adjacent sticks that holds @page ends; @page if none. */
-static uint64_t space_end(const DmRegions *r, uint64_t page)
-{
-    unsigned i;
-
-    for (i = 0; i < r->sticks->len; i++) {
-        DmRange range = stick_at(r, i)->range;
-
-        if (range.first <= page && page < range_end(range)) {
-            page = range_end(range);
-        }
-    }
-    return page;
-}
-
-/*
- * The rest of a chunk of which the guest already has a part: Linux continues
- * there if nothing above @page was given yet.
- */
-static bool continue_chunk(const DmRegions *r, uint64_t page, uint64_t end,
-                           DmHotAdd *add)
-{
-    if (touched(r, page, end)) {
-        return false;
-    }
-    *add = (DmHotAdd) {
-        .range = { page, MIN(end, space_end(r, page)) - page },
-        .end = end,
-    };
-    return true;
-}
-
-/*
- * A new region of whole chunks from @chunk on; false if the first one holds
- * anything that is not to be declared again. A range that starts inside a
- * chunk stays within it: Linux rounds the length up, not the end, and would
- * leave the last pages of a longer one out.
- */
-static bool start_region(const DmRegions *r, uint64_t page, uint64_t chunk,
-                         uint64_t align, uint64_t want, DmHotAdd *add)
-{
-    /* A region, whole chunks, must fit a range on the wire. */
-    uint64_t most = chunk + round_down(DM_MAX_RANGE_PAGES, align);
-    uint64_t end = MIN(MIN(round_up(page + want, align), most),
-                       space_end(r, page));
-    uint64_t limit, at = chunk;
-
-    if (page > chunk) {
-        end = MIN(end, chunk + align);
-    }
-    limit = round_up(end, align);
-    while (at < limit && !touched(r, at, at + align) &&
-           !boot_in(r, (DmRange) { at, align })) {
-        at += align;
-    }
-    if (at == chunk) {
-        return false;
-    }
-    end = MIN(end, at);
-    add->range = (DmRange) { page, end - page };
-    add->end = round_up(end, align);
-    add->region = (DmRange) { chunk, add->end - chunk };
-    return true;
-}
-
-/* Tries at @page, else says in @skip where to look next. */
-static bool try_hot_add(const DmRegions *r, uint64_t page, uint64_t align,
-                        uint64_t want, DmHotAdd *add, uint64_t *skip)
-{
-    uint64_t chunk = round_down(page, align), end = chunk + align;
-
-    if (touched(r, chunk, page)) {
-        uint64_t first, count;
-
-        *skip = next_touched(r, page, end, &first, &count) ?
-                first + count : end;
-        return continue_chunk(r, page, end, add);
-    }
-    *skip = end;
-    return start_region(r, page, chunk, align, want, add);
-}
-
-static bool holds_postponed(const DmRegions *r, DmRange range)
-{
-    unsigned i;
-
-    for (i = 0; i < r->n_postponed; i++) {
-        if (intersect(r->postponed[i].range, range).count) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* In the sticks of which nothing is postponed, or in the others. */
-static bool pick_new_in(const DmRegions *r, uint64_t want, uint64_t align,
-                        uint64_t limit, bool refused, DmHotAdd *add)
-{
-    unsigned i;
-
-    want = MIN(want, MAX(round_down(limit, align), align));
-    for (i = 0; i < r->sticks->len; i++) {
-        DmRange range = stick_at(r, i)->range;
-        uint64_t at = range.first, first, count;
-
-        if (holds_postponed(r, range) != refused) {
-            continue;
-        }
-        while (at < range_end(range)) {
-            if (next_touched(r, at, at + 1, &first, &count)) {
-                /* Skip the whole run that starts here. */
-                next_touched(r, at, range_end(range), &first, &count);
-                at = first + count;
-            } else if (try_hot_add(r, at, align, want, add, &at)) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-static bool pick_new(const DmRegions *r, uint64_t want, uint64_t align,
-                     uint64_t limit, DmHotAdd *add)
-{
-    /* Step by step where a place was refused: the next may be, too. */
-    return pick_new_in(r, want, align, limit, false, add) ||
-           pick_new_in(r, want, align, 1, true, add);
-}
-
-static bool pick_postponed(const DmRegions *r, DmHotAdd *add)
-{
-    if (r->n_postponed) {
-        *add = r->postponed[0];
-    }
-    return r->n_postponed > 0;
-}
-
-bool dm_regions_pick_hot_add(const DmRegions *r, uint64_t want,
-                             uint64_t align, uint64_t limit, bool elsewhere,
-                             DmHotAdd *add)
-{
-    /* A place that is tried anew must find room if it is refused too. */
-    if (r->n_postponed == DM_MAX_POSTPONED || !elsewhere) {
-        return pick_postponed(r, add) || pick_new(r, want, align, limit, add);
-    }
-    return pick_new(r, want, align, limit, add) || pick_postponed(r, add);
-}
-
-/* Returns whether a hot-add at @page had been postponed. */
-static bool unpostpone(DmRegions *r, uint64_t page)
-{
-    unsigned i;
-
-    for (i = 0; i < r->n_postponed; i++) {
-        if (r->postponed[i].range.first == page) {
-            r->n_postponed--;
-            memmove(&r->postponed[i], &r->postponed[i + 1],
-                    (r->n_postponed - i) * sizeof(r->postponed[0]));
-            return true;
-        }
-    }
-    return false;
-}
-
-void dm_regions_added(DmRegions *r, DmRange range)
-{
-    unpostpone(r, range.first);
-    dm_pageset_add(r->added, range.first, range.count);
-    mark_used(r, range);
 }
 
 void dm_regions_not_onlined(DmRegions *r, DmRange range)
@@ -713,62 +436,7 @@ void dm_regions_all_onlined(DmRegions *r)
     dm_pageset_clear(r->offline);
 }
 
-void dm_regions_add_doubt(DmRegions *r, const DmHotAdd *add)
-{
-    DmRange range = add->range;
-
-    dm_regions_added(r, range);
-    dm_pageset_add(r->in_doubt, range.first, range.count);
-    dm_regions_refused(r, add, range.count);
-}
-
-bool dm_regions_postpone(DmRegions *r, const DmHotAdd *add)
-{
-    bool again = unpostpone(r, add->range.first);
-
-    if (r->n_postponed < DM_MAX_POSTPONED) {
-        r->postponed[r->n_postponed++] = *add;
-    } else {
-        dm_regions_refused(r, add, 0);
-    }
-    return again;
-}
-
-void dm_regions_refused(DmRegions *r, const DmHotAdd *add, uint64_t taken)
-{
-    uint64_t from = add->range.first + taken;
-
-    unpostpone(r, add->range.first);
-    dm_pageset_add(r->unusable, from, add->end - from);
-}
-
 /* ---- other kernels ---- */
-
-static void do_not_continue(DmRegions *r, const DmPageSet *given,
-                            uint64_t align)
-{
-    uint64_t first, count, at = 0;
-
-    while (dm_pageset_next(given, at, DM_MAX_PFN + 1, &first, &count)) {
-        at = first + count;
-        dm_pageset_add(r->unusable, at, round_up(at, align) - at);
-    }
-}
-
-void dm_regions_new_driver(DmRegions *r, uint64_t align)
-{
-    unsigned i = r->n_postponed;
-
-    do_not_continue(r, r->added, align);
-    do_not_continue(r, r->ghosts, align);
-    while (i--) {
-        DmHotAdd add = r->postponed[i];
-
-        if (!add.region.count) {
-            dm_regions_refused(r, &add, 0);
-        }
-    }
-}
 
 void dm_regions_new_kernel(DmRegions *r)
 {

@@ -1,0 +1,137 @@
+/*
+ * Dynamic Memory engine: what to request next
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "engine-int.h"
+
+/* What the books other than the pages released may take, in bytes: so much,
+ * and a few bytes a container of a page set. */
+#define OTHER_BYTES (64 * 1024)
+#define OTHER_BYTES_PAGES 256
+
+/*
+ * A driver that leaves again and again while it is given scattered pages, or
+ * takes a bit of every block, makes the books grow: not without end.
+ */
+bool dm_accounting_is_full(const DmEngine *e)
+{
+    return dm_regions_other_bytes(&e->regions) > OTHER_BYTES +
+           dm_regions_capacity(&e->regions) / OTHER_BYTES_PAGES;
+}
+
+static void not_populated(DmEngine *e, DmRange range, uint64_t now)
+{
+    dm_stop_for_now(e, DM_STATE_REFUSED,
+                    (DmProblem) { .code = DM_PROBLEM_POPULATE,
+                                  .page = range.first }, now);
+}
+
+static void grow_by_hot_add(DmEngine *e, uint64_t missing, uint64_t now)
+{
+    if (!e->caps.hot_add) {
+        dm_stop(e, DM_STATE_REFUSED,
+                (DmProblem) { .code = DM_PROBLEM_NO_HOT_ADD });
+        return;
+    }
+    switch (dm_request_hot_add(e, missing, now)) {
+    case STARTED:
+        break;
+    case STARTED_NOT_POPULATED:
+        not_populated(e, e->txn.add.range, now);
+        break;
+    case STARTED_NOTHING:
+        dm_stop(e, DM_STATE_REFUSED,
+                (DmProblem) { .code = DM_PROBLEM_ALIGNMENT,
+                              .pages = dm_regions_ungranted(&e->regions),
+                              .of = dm_alignment(e) });
+        break;
+    }
+}
+
+static void grow(DmEngine *e, uint64_t missing, uint64_t now)
+{
+    Started started = STARTED_NOTHING;
+
+    if (dm_accounting_is_full(e)) {
+        dm_stop(e, DM_STATE_REFUSED,
+                (DmProblem) { .code = DM_PROBLEM_ACCOUNTING });
+        return;
+    }
+    if (e->caps.balloon) {
+        started = dm_request_return(e, missing, now);
+    }
+    if (started == STARTED_NOT_POPULATED) {
+        not_populated(e, e->txn.ranges[0], now);
+    } else if (started == STARTED_NOTHING &&
+               dm_regions_ungranted(&e->regions) &&
+               missing >= MIN(BALLOON_UNIT, dm_alignment(e))) {
+        grow_by_hot_add(e, missing, now);
+    }
+}
+
+static void shrink(DmEngine *e, uint64_t surplus, uint64_t now)
+{
+    if (e->caps.balloon) {
+        dm_request_balloon(e, surplus, now);
+    } else {
+        dm_stop(e, DM_STATE_REFUSED,
+                (DmProblem) { .code = DM_PROBLEM_NO_BALLOON });
+    }
+}
+
+static bool may_send(DmEngine *e, uint64_t now)
+{
+    e->waiting = e->stage == STAGE_READY && now < e->quiet_until;
+    return e->stage == STAGE_READY && e->txn.kind == DM_REQUEST_NONE &&
+           !e->out_len && !dm_pageset_count(e->discard) && !e->waiting;
+}
+
+DmProblem dm_not_onlined(uint64_t pages)
+{
+    return (DmProblem) { .code = DM_PROBLEM_NOT_ONLINED, .pages = pages };
+}
+
+/* Nothing more can be done for the target: says so if that is not enough. */
+static void explain_ceiling(DmEngine *e)
+{
+    uint64_t capacity = dm_regions_capacity(&e->regions);
+    uint64_t offline = dm_pageset_count(e->regions.offline);
+    bool missed = e->target >= dm_regions_actual(&e->regions) + BALLOON_UNIT;
+
+    if (e->target > capacity) {
+        dm_problem_set(e, (DmProblem) { .code = DM_PROBLEM_CAPACITY,
+                                        .pages = e->target - capacity });
+    } else if (missed && offline) {
+        dm_stop(e, DM_STATE_NOT_ONLINED, dm_not_onlined(offline));
+    } else if (missed) {
+        dm_problem_set(e, (DmProblem) {
+            .code = DM_PROBLEM_IN_DOUBT,
+            .pages = dm_regions_in_doubt(&e->regions),
+        });
+    } else {
+        dm_problem_clear(e);
+    }
+}
+
+/* Sends what brings the guest nearer to its target, if anything can. */
+void dm_pursue(DmEngine *e, uint64_t now)
+{
+    uint64_t actual = dm_regions_actual(&e->regions);
+    uint64_t target = MIN(e->target, dm_regions_capacity(&e->regions));
+
+    if (!may_send(e, now) || dm_relieve(e, now) ||
+        !dm_obstacle_passed(e, now)) {
+        return;
+    }
+    if (target > actual) {
+        grow(e, target - actual, now);
+    } else if (actual - target >= BALLOON_UNIT) {
+        shrink(e, actual - target, now);
+    }
+    if (e->txn.kind == DM_REQUEST_NONE && e->obstacle == DM_STATE_IDLE) {
+        dm_obstacle_clear_retry(e);
+        explain_ceiling(e);
+    }
+}

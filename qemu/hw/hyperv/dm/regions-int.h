@@ -1,0 +1,61 @@
+/*
+ * Who has which page: what regions.c and hot-add.c share
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#ifndef DM_REGIONS_INT_H
+#define DM_REGIONS_INT_H
+
+#include "regions.h"
+
+static inline uint64_t range_end(DmRange range)
+{
+    return range.first + range.count;
+}
+
+static inline DmRange intersect(DmRange a, DmRange b)
+{
+    uint64_t first = MAX(a.first, b.first);
+    uint64_t end = MIN(range_end(a), range_end(b));
+
+    return (DmRange) { first, end > first ? end - first : 0 };
+}
+
+static inline uint64_t round_down(uint64_t value, uint64_t align)
+{
+    return value / align * align;
+}
+
+static inline uint64_t round_up(uint64_t value, uint64_t align)
+{
+    return round_down(value + align - 1, align);
+}
+
+static inline DmRange boot_at(const DmRegions *r, unsigned i)
+{
+    return g_array_index(r->boot, DmRange, i);
+}
+
+static inline DmStick *stick_at(const DmRegions *r, unsigned i)
+{
+    return &g_array_index(r->sticks, DmStick, i);
+}
+
+static inline uint64_t boot_in(const DmRegions *r, DmRange range)
+{
+    uint64_t n = 0;
+    unsigned i;
+
+    for (i = 0; i < r->boot->len; i++) {
+        n += intersect(boot_at(r, i), range).count;
+    }
+    return n;
+}
+
+/* Every stick that holds a page of @range has been in use from now on. */
+void dm_regions_mark_used(DmRegions *regions, DmRange range);
+/* No hot-add that touches @range is tried again before a reset. */
+void dm_regions_drop_postponed(DmRegions *regions, DmRange range);
+
+#endif

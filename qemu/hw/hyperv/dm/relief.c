@@ -1,0 +1,125 @@
+/*
+ * Dynamic Memory engine: a Linux guest whose kernel ran dry
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "engine-int.h"
+#include "floor.h"
+
+static bool relief_wanted(const DmEngine *e)
+{
+    return e->relief && e->caps.balloon && !dm_frozen(e) &&
+           !dm_accounting_is_full(e) &&
+           e->target <= dm_regions_actual(&e->regions);
+}
+
+/*
+ * What it released last may be single pages: then it takes more than one
+ * message. Where the host cannot make the memory ready, what stood in the way
+ * of the target still does: asking the guest for more instead would only run
+ * it dry again.
+ */
+static bool start_relief(DmEngine *e, uint64_t now)
+{
+    if (dm_request_return(e, e->relief, now) != STARTED) {
+        e->relief = 0;
+        return false;
+    }
+    e->relief -= e->txn.asked;
+    return true;
+}
+
+/* Its kernel first, then the target. True if something was begun. */
+bool dm_relieve(DmEngine *e, uint64_t now)
+{
+    if (!relief_wanted(e)) {
+        e->relief = 0;
+        return false;
+    }
+    return start_relief(e, now);
+}
+
+/*
+ * Its sticks' blocks of which it released nothing may have been onlined as
+ * movable. The others were not: the driver releases no movable memory.
+ */
+static uint64_t maybe_movable(const DmEngine *e)
+{
+    const DmRegions *r = &e->regions;
+    uint64_t block = MAX(BLOCK_PAGES, dm_alignment(e)), pages = 0, at, count;
+    unsigned i;
+
+    for (i = 0; i < r->sticks->len; i++) {
+        DmRange range = g_array_index(r->sticks, DmStick, i).range;
+        uint64_t end = range.first + range.count;
+
+        for (at = range.first; at < end; at += count) {
+            count = MIN(end, at / block * block + block) - at;
+            if (!dm_pageset_count_in(r->released, at, count)) {
+                pages += dm_pageset_count_in(r->added, at, count);
+            }
+        }
+    }
+    return pages;
+}
+
+/* What the driver's rule counts, before it released @got pages. */
+static uint64_t counted(const DmEngine *e, uint64_t got)
+{
+    return dm_regions_actual(&e->regions) +
+           (dm_floor_counts_released(e->guest_os_id) ?
+            dm_pageset_count(e->regions.released) : got);
+}
+
+/*
+ * What was known when it stopped may have been older than a process that took
+ * all that was available. It is asked again once a report says that no more
+ * is there than the driver's rule explains, what it was given back apart.
+ */
+void dm_relief_look_for_use(DmEngine *e, const DmStatus *status, uint64_t now)
+{
+    uint64_t own = status->available - MIN(status->available, RELIEF_PAGES);
+
+    if (e->obstacle == DM_STATE_FLOOR && e->retry_at == NEVER &&
+        e->txn.kind == DM_REQUEST_NONE && !e->relief &&
+        !dm_floor_ran_dry(counted(e, 0), own, own)) {
+        dm_obstacle_for_now(e, DM_STATE_FLOOR, now);
+    }
+}
+
+/* What it may have available now: its last report may be a second old. */
+static uint64_t available(const DmEngine *e)
+{
+    return e->status.available - MIN(e->status.available, e->txn.got);
+}
+
+bool dm_ran_dry(const DmEngine *e)
+{
+    return dm_guest_kind(e) == DM_GUEST_LINUX &&
+           dm_floor_ran_dry(counted(e, e->txn.got), available(e),
+                            maybe_movable(e));
+}
+
+void dm_explain_dry(DmEngine *e)
+{
+    dm_problem_set(e, (DmProblem) { .code = DM_PROBLEM_RAN_DRY,
+                                    .pages = available(e),
+                                    .of = RELIEF_PAGES });
+}
+
+/*
+ * It is asked again if it gave much more than it gets back: what its caches
+ * held may be free by then. Else it would only be run dry once more, for what
+ * it was given and what little its kernel found meanwhile.
+ */
+void dm_stopped_dry(DmEngine *e, uint64_t now)
+{
+    dm_explain_dry(e);
+    e->relief = RELIEF_PAGES;
+    if (e->txn.got > 2 * RELIEF_PAGES) {
+        dm_obstacle_for_now(e, DM_STATE_FLOOR, now);
+    } else {
+        dm_obstacle_for_good(e, DM_STATE_FLOOR);
+    }
+}
