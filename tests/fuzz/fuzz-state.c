@@ -14,11 +14,11 @@ static void live_on(Sim *sim)
     sim_check_accounts(sim);
     sim->mute = true;
     sim->connected = true;
-    dm_engine_set_target(sim->engine, 20 * SIM_MIB, sim->now, NULL);
-    dm_engine_channel_close(sim->engine, sim->now);
+    dm_engine_set_target(sim->engine, 20 * SIM_MIB, NULL);
+    dm_engine_channel_close(sim->engine);
     dm_engine_run(sim->engine, sim->now);
     sim_check_accounts(sim);
-    dm_engine_system_reset(sim->engine, sim->now);
+    dm_engine_system_reset(sim->engine);
     sim_check_accounts(sim);
 }
 

@@ -248,7 +248,7 @@ static void test_target_zero(void)
     Sim *sim = one_stick();
     g_autoptr(GError) error = NULL;
 
-    g_assert_false(dm_engine_set_target(sim->engine, 0, sim->now, &error));
+    g_assert_false(dm_engine_set_target(sim->engine, 0, &error));
     g_assert_error(error, DM_ERROR, DM_ERROR_NO_TARGET);
     g_assert_cmpuint(sim_info(sim).target, ==, SIM_GIB);
     done_honest(sim);
@@ -1379,7 +1379,7 @@ static void test_kexec_before_discard(void)
     sim->mute = true;
     sim_target(sim, 2 * SIM_GIB);
     sim_claim(sim, &range, 1, true);
-    dm_engine_channel_close(sim->engine, sim->now);
+    dm_engine_channel_close(sim->engine);
     /* The new kernel runs long before its driver says that it is new. */
     sim_pump(sim);
     g_assert_cmpuint(sim->discarded, ==, 0);
@@ -1586,7 +1586,7 @@ static void say_much(Sim *sim)
     sim_hot_add_response(sim, 1, 1);
     sim_say(sim, noise, sizeof(noise));
     sim_say(sim, noise, 3);
-    dm_engine_set_target(sim->engine, 8 * SIM_GIB, sim->now, NULL);
+    dm_engine_set_target(sim->engine, 8 * SIM_GIB, NULL);
     dm_engine_run(sim->engine, sim->now);
 }
 

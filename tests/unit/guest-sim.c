@@ -805,7 +805,7 @@ void sim_connect(Sim *sim)
 void sim_close(Sim *sim)
 {
     sim->connected = false;
-    dm_engine_channel_close(sim->engine, sim->now);
+    dm_engine_channel_close(sim->engine);
     sim_drop_inbox(sim);
     sim_pump(sim);
 }
@@ -815,7 +815,7 @@ void sim_reset(Sim *sim)
     sim->connected = false;
     sim_drop_inbox(sim);
     forget_pages(sim);
-    dm_engine_system_reset(sim->engine, sim->now);
+    dm_engine_system_reset(sim->engine);
     sim_pump(sim);
 }
 
@@ -900,7 +900,7 @@ void sim_target(Sim *sim, uint64_t pages)
 {
     GError *error = NULL;
 
-    g_assert_true(dm_engine_set_target(sim->engine, pages, sim->now, &error));
+    g_assert_true(dm_engine_set_target(sim->engine, pages, &error));
     g_assert_no_error(error);
     sim_pump(sim);
 }

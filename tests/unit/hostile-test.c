@@ -27,7 +27,7 @@
  * 15 no answer                              15-late-balloon, 15-late-hot-add,
  *                                           15-late-unballoon
  * 16 a flood that holds the main loop, or   16-budget, -scattered, -backlog,
- *    fills memory                           -sated, -time, -memory
+ *    fills memory                           -throttled, -time, -memory
  * 17 a flood of status reports              17-status, 17-status-early; the
  *                                           event's rate: qtest
  * 18 a ring in memory that is gone          18-ring-gone; the ring: qtest
@@ -552,7 +552,7 @@ static void test_h16_scattered(void)
         sim_claim(sim, ranges, 510, true);
     }
     g_assert_cmpuint(sim_info(sim).released, ==, 51000);
-    g_assert_true(dm_engine_sated(sim->engine));
+    g_assert_true(dm_engine_throttled(sim->engine));
     do {
         sim->n_discards = 0;
         i = dm_engine_run(sim->engine, sim->now);
@@ -560,7 +560,7 @@ static void test_h16_scattered(void)
     } while (i);
     g_assert_cmpuint(most, ==, 256);
     g_assert_cmpuint(sim->discarded, ==, 51000);
-    g_assert_false(dm_engine_sated(sim->engine));
+    g_assert_false(dm_engine_throttled(sim->engine));
     sim_free(sim);
 }
 
@@ -587,26 +587,26 @@ static void test_h16_backlog(void)
     }
     g_assert_cmpuint(sim_info(sim).released, ==, pages);
     g_assert_cmpuint(most, <=, 2 * pages / 8 + (96 << 10));
-    g_assert_true(dm_engine_sated(sim->engine));
+    g_assert_true(dm_engine_throttled(sim->engine));
     sim_pump(sim);
     g_assert_cmpuint(sim->discarded, ==, pages);
     sim_free(sim);
 }
 
 /* Bytes count too, whatever is in them. */
-static void test_h16_sated(void)
+static void test_h16_throttled(void)
 {
     g_autofree uint8_t *msg = g_malloc0(65536);
     Sim *sim = one_stick();
     unsigned i;
 
-    for (i = 0; !dm_engine_sated(sim->engine); i++) {
+    for (i = 0; !dm_engine_throttled(sim->engine); i++) {
         g_assert_cmpuint(i, <, 2);
         dm_engine_receive(sim->engine, msg, 65536, sim->now);
     }
     g_assert_cmpuint(i, ==, 2);
     sim_pump(sim);
-    g_assert_false(dm_engine_sated(sim->engine));
+    g_assert_false(dm_engine_throttled(sim->engine));
     done_honest(sim);
 }
 
@@ -923,7 +923,7 @@ static void add_hostile(void)
     ADD("16-budget", test_h16_budget);
     ADD("16-scattered", test_h16_scattered);
     ADD("16-backlog", test_h16_backlog);
-    ADD("16-sated", test_h16_sated);
+    ADD("16-throttled", test_h16_throttled);
     ADD("16-time", test_h16_time);
     ADD("16-memory", test_h16_memory);
     ADD("16-relief", test_h16_relief);

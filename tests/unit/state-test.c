@@ -612,10 +612,10 @@ static void use(DmEngine *engine, uint64_t now)
     g_assert_null(dm_regions_fault(&engine->regions));
     settle(engine, now);
     settle(engine, now + 100 * 1000);
-    dm_engine_channel_close(engine, now);
+    dm_engine_channel_close(engine);
     settle(engine, now);
     g_assert_null(dm_regions_fault(&engine->regions));
-    dm_engine_system_reset(engine, now);
+    dm_engine_system_reset(engine);
     settle(engine, now);
     dm_engine_query(engine, &info);
     g_assert_cmpuint(info.actual, ==, info.boot);

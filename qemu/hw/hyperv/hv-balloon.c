@@ -228,7 +228,7 @@ static void take_packet(HvBalloon *balloon, const VMBusChanReq *req)
 static bool take_packets(HvBalloon *balloon, VMBusChannel *chan)
 {
     for (int i = 0;
-         i < MESSAGE_BUDGET && !dm_engine_sated(balloon->engine); i++) {
+         i < MESSAGE_BUDGET && !dm_engine_throttled(balloon->engine); i++) {
         VMBusChanReq *req = vmbus_channel_recv_peek(chan, sizeof(*req));
 
         if (!req) {
@@ -279,7 +279,7 @@ static void close_channel(VMBusChannel *chan)
 
     trace_hv_balloon_close();
     balloon->chan = NULL;
-    dm_engine_channel_close(balloon->engine, hv_balloon_now());
+    dm_engine_channel_close(balloon->engine);
     hv_balloon_kick(balloon);
 }
 
@@ -334,7 +334,7 @@ static void system_reset_exit(Object *obj, ResetType type)
     trace_hv_balloon_system_reset();
     hv_balloon_kernel_forget(balloon);
     hv_balloon_report_reset(balloon);
-    dm_engine_system_reset(balloon->engine, hv_balloon_now());
+    dm_engine_system_reset(balloon->engine);
     hv_balloon_mem_reset(balloon);
     hv_balloon_kick(balloon);
 }
@@ -373,7 +373,7 @@ static void to_target(void *opaque, ram_addr_t target)
     uint64_t pages = MAX(target >> DM_PAGE_SHIFT, 1);
 
     /* only 0 is refused, and that was refused before */
-    dm_engine_set_target(balloon->engine, pages, hv_balloon_now(), NULL);
+    dm_engine_set_target(balloon->engine, pages, NULL);
     hv_balloon_kick(balloon);
 }
 
@@ -459,7 +459,7 @@ static void vmdev_unrealize(VMBusDevice *vdev)
     hyperv_set_free_pages_handler(NULL, NULL);
     qemu_remove_balloon_handler(balloon);
     balloon->chan = NULL;
-    dm_engine_channel_close(balloon->engine, hv_balloon_now());
+    dm_engine_channel_close(balloon->engine);
 }
 
 static void hv_balloon_finalize(Object *obj)

@@ -145,7 +145,7 @@ static double move(Guest *guest, uint64_t target)
     DmEngineInfo info;
     double start = bench_cpu(), seconds;
 
-    dm_engine_set_target(guest->engine, target, guest->now, NULL);
+    dm_engine_set_target(guest->engine, target, NULL);
     while (dm_engine_run(guest->engine, guest->now) || guest->pending_len) {
         if (guest->pending_len) {
             answer(guest);

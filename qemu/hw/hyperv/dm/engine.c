@@ -121,7 +121,7 @@ static bool discard_some(DmEngine *e)
     return may_discard(e) && dm_pageset_count(e->discard);
 }
 
-/* An owner that does not heed dm_engine_sated() makes the backlog grow. */
+/* An owner that does not heed dm_engine_throttled() makes the backlog grow. */
 void dm_discard_backlog(DmEngine *e)
 {
     while (dm_pageset_bytes(e->discard) > DISCARD_BYTES && discard_some(e)) {
@@ -148,7 +148,7 @@ bool dm_engine_run(DmEngine *e, uint64_t now)
     return more;
 }
 
-bool dm_engine_sated(const DmEngine *e)
+bool dm_engine_throttled(const DmEngine *e)
 {
     return e->heard >= HEARD_BYTES || dm_pageset_count(e->discard);
 }
@@ -211,7 +211,7 @@ void dm_engine_channel_open(DmEngine *e, uint64_t guest_os_id,
                             bool is_new_kernel, uint64_t now)
 {
     if (e->stage != STAGE_CLOSED) {
-        dm_engine_channel_close(e, now);
+        dm_engine_channel_close(e);
     }
     is_new_kernel |= e->met && guest_os_id != e->guest_os_id;
     e->guest_os_id = guest_os_id;
@@ -230,9 +230,8 @@ void dm_engine_channel_open(DmEngine *e, uint64_t guest_os_id,
     }
 }
 
-void dm_engine_channel_close(DmEngine *e, uint64_t now)
+void dm_engine_channel_close(DmEngine *e)
 {
-    (void)now;
     if (e->stage == STAGE_CLOSED) {
         return;
     }
@@ -242,11 +241,11 @@ void dm_engine_channel_close(DmEngine *e, uint64_t now)
     e->version = 0;
 }
 
-void dm_engine_system_reset(DmEngine *e, uint64_t now)
+void dm_engine_system_reset(DmEngine *e)
 {
     /* A reset answers every question: nothing stays in doubt. */
     e->txn.kind = DM_REQUEST_NONE;
-    dm_engine_channel_close(e, now);
+    dm_engine_channel_close(e);
     e->counters.resets++;
     e->guest_os_id = 0;
     e->met = false;
@@ -259,8 +258,7 @@ void dm_engine_system_reset(DmEngine *e, uint64_t now)
     dm_tell_actual(e);
 }
 
-bool dm_engine_set_target(DmEngine *e, uint64_t pages, uint64_t now,
-                          GError **error)
+bool dm_engine_set_target(DmEngine *e, uint64_t pages, GError **error)
 {
     if (!pages) {
         g_set_error_literal(error, DM_ERROR, DM_ERROR_NO_TARGET,
@@ -273,7 +271,6 @@ bool dm_engine_set_target(DmEngine *e, uint64_t pages, uint64_t now,
     if (!dm_frozen(e)) {
         dm_obstacle_clear(e);
     }
-    (void)now;
     return true;
 }
 

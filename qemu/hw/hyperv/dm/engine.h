@@ -143,7 +143,7 @@ void dm_engine_free(DmEngine *engine);
  * a system reset between. */
 void dm_engine_channel_open(DmEngine *engine, uint64_t guest_os_id,
                             bool new_kernel, uint64_t now);
-void dm_engine_channel_close(DmEngine *engine, uint64_t now);
+void dm_engine_channel_close(DmEngine *engine);
 
 /* One message of the guest. */
 void dm_engine_receive(DmEngine *engine, const void *msg, size_t len,
@@ -152,7 +152,7 @@ void dm_engine_receive(DmEngine *engine, const void *msg, size_t len,
  * Should the next message wait until dm_engine_run() was called? So that what
  * is done between two calls of it, and what is left for it, is bounded.
  */
-bool dm_engine_sated(const DmEngine *engine);
+bool dm_engine_throttled(const DmEngine *engine);
 /* There may be room again to send. */
 void dm_engine_writable(DmEngine *engine, uint64_t now);
 
@@ -169,8 +169,7 @@ uint64_t dm_engine_deadline(const DmEngine *engine);
 
 /* Zero is an error, and so is nothing else: what cannot be met shows as
  * state. */
-bool dm_engine_set_target(DmEngine *engine, uint64_t pages, uint64_t now,
-                          GError **error);
+bool dm_engine_set_target(DmEngine *engine, uint64_t pages, GError **error);
 
 /* A stick at @range; its number is the caller's. @on_demand false: the
  * target grows by its size. */
@@ -183,7 +182,7 @@ bool dm_engine_may_unplug(const DmEngine *engine, unsigned stick,
 void dm_engine_unplug(DmEngine *engine, unsigned stick);
 
 /* The machine was reset: the guest has its boot memory and nothing else. */
-void dm_engine_system_reset(DmEngine *engine, uint64_t now);
+void dm_engine_system_reset(DmEngine *engine);
 
 void dm_engine_query(const DmEngine *engine, DmEngineInfo *info);
 /* Does the guest have none of these pages? For callbacks too. */
