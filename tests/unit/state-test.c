@@ -489,7 +489,7 @@ static const Tamper tampers[] = {
     { "no-capabilities", no_capabilities, "without capabilities" },
     { "never-met", never_met, "never connected" },
     { "alignment", wide_alignment, "'alignment' is 16, at most 15" },
-    { "obstacle", odd_obstacle, "stands in no target's way" },
+    { "obstacle", odd_obstacle, "an obstacle that is none" },
     { "problem", odd_problem, "'problem' is" },
     { "problem-no-request", late_without_request, "go with its request" },
     { "problem-of-request", floor_of_request, "go with its request" },

@@ -3,7 +3,7 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A field that is added here travels in a migration: see state.c.
+ * A field that is added here belongs into the saved state: see state.c.
  */
 
 #ifndef DM_ENGINE_INT_H
@@ -18,17 +18,17 @@
 
 /* Old Linux kernels warn about requests that are not whole 2 MiB. */
 #define BALLOON_UNIT MIB_PAGES(2)
-/* Linux onlines memory, and Windows takes it, in blocks of so much at least. */
+/* The smallest block in which Linux onlines memory. */
 #define BLOCK_PAGES MIB_PAGES(128)
 /* The first pause before something is tried again. */
 #define RETRY_MIN SECONDS(5)
 
 /* The most that Windows gives in one request; a whole number of units. */
 #define MAX_BALLOON_PAGES 585728
-/* Linux frees what one request gives back without a pause, in the handler of
- * its interrupt: much more would be a processor that hangs. 1 GiB. */
+/* Linux frees all that a request returns in its interrupt handler, without a
+ * pause: with much more a processor would hang. 1 GiB. */
 #define MAX_RETURN_PAGES 262144
-/* What a guest is given back whose kernel ran dry. 128 MiB. */
+/* What a guest gets back whose kernel ran dry. 128 MiB. */
 #define RELIEF_PAGES 32768
 
 typedef enum Stage {
@@ -45,9 +45,9 @@ typedef struct Txn {
     bool late;
     uint64_t started;           /* ms */
     uint64_t deadline;          /* ms */
-    uint64_t asked;             /* pages */
+    uint64_t asked;             /* pages requested */
     uint64_t claimed;           /* pages that the guest says it released */
-    uint64_t got;               /* pages of those that it really had */
+    uint64_t got;               /* those of them that it had */
     unsigned idle_responses;
     DmHotAdd add;
     unsigned n_ranges;
@@ -64,9 +64,9 @@ struct DmEngine {
     uint32_t version;
     uint32_t trans_id;
     uint64_t guest_os_id;
-    bool had_caps;              /* caps are of this kernel, since its boot */
+    bool had_caps;              /* this kernel has reported caps */
     DmCapabilities caps;
-    bool met;                   /* a driver connected since the reset */
+    bool met;                   /* a driver has connected since the reset */
     uint64_t quiet_until;       /* ms */
 
     uint8_t out[DM_MAX_SEND];
@@ -74,30 +74,30 @@ struct DmEngine {
     Txn txn;
 
     uint64_t target;
-    DmPageSet *discard;         /* of released, and of reset sticks */
+    DmPageSet *discard;         /* pages that the guest does not have */
 
-    /* Why the target is not pursued, beyond what the stage says. */
+    /* Why the target is not pursued, though a driver is connected. */
     DmState obstacle;           /* DM_STATE_IDLE: nothing */
     DmProblem problem;
-    uint64_t retry_at;          /* ms; NEVER: not before something changes */
+    uint64_t retry_at;          /* ms; NEVER: once something changes */
     uint64_t retry_delay;
-    bool probed;                /* it took and onlined what it was given */
-    bool elsewhere;             /* a hot-add was refused twice: try others */
-    bool answered;              /* this kernel answers requests */
-    uint64_t relief;            /* pages to give back, for it ran dry */
-    DmStatus status;            /* the last one, of this kernel */
+    bool probed;                /* it has onlined what it was given */
+    bool elsewhere;             /* a place was refused twice: try others */
+    bool answered;              /* this kernel has replied to a request */
+    uint64_t relief;            /* pages to return, because it ran dry */
+    DmStatus status;            /* the last report of this driver */
 
-    size_t heard;               /* bytes of messages since the last run */
+    size_t heard;               /* bytes received since the last run */
     DmWork work;
 
-    bool waiting;               /* for the end of the quiet time */
-    bool settled;
-    uint64_t reported;          /* the actual last told */
+    bool waiting;               /* until quiet_until */
+    bool settled;               /* there was a run since the last change */
+    uint64_t reported;          /* actual, as last told to the owner */
     uint64_t next_warning;
     DmCounters counters;
 };
 
-/* Of what nobody traces no argument is evaluated. */
+/* The arguments are evaluated only if somebody may be tracing. */
 #define TRACE(e, event, ...) \
     do { \
         if ((e)->ops.trace) { \
@@ -113,60 +113,72 @@ void dm_tell_sticks(DmEngine *e);
 void dm_tell_actual(DmEngine *e);
 DmGuest dm_guest_kind(const DmEngine *e);
 bool dm_one_range_only(const DmEngine *e);
-/* In pages; of a guest whose capabilities are known. */
+/* Of hot-add; only once the guest has reported its capabilities. */
 uint64_t dm_alignment(const DmEngine *e);
 void dm_discard_backlog(DmEngine *e);
 
 /* ---- obstacle.c: what stands in the way of the target ---- */
 
+/* A guest may break the protocol a million times: one warning in a while. */
 void dm_warn(DmEngine *e, uint64_t now, DmWarning warning);
 void dm_problem_set(DmEngine *e, DmProblem problem);
 void dm_problem_clear(DmEngine *e);
 void dm_obstacle_clear(DmEngine *e);
 void dm_obstacle_clear_retry(DmEngine *e);
+/* For a while, longer each time; or until something changes. */
 void dm_obstacle_for_now(DmEngine *e, DmState state, uint64_t now);
 void dm_obstacle_for_good(DmEngine *e, DmState state);
+/* The same, with the problem that it makes. */
 void dm_stop(DmEngine *e, DmState state, DmProblem problem);
 void dm_stop_for_now(DmEngine *e, DmState state, DmProblem problem,
                      uint64_t now);
+/* Is there something that only a reset clears? */
 bool dm_frozen(const DmEngine *e);
 /* May the target be pursued? If so, there is no obstacle any more. */
 bool dm_obstacle_passed(DmEngine *e, uint64_t now);
 
 /* ---- request.c: the one request that is outstanding ---- */
 
-/* What came of trying to make a request. */
+/* What came of an attempt to make a request. */
 typedef enum Started {
     STARTED,
-    STARTED_NOTHING,            /* there is nothing to request */
-    STARTED_NOT_POPULATED,      /* the owner cannot have it given to a guest */
+    STARTED_NOTHING,            /* there is no page to request it for */
+    STARTED_NOT_POPULATED,      /* the owner's populate() failed */
 } Started;
 
+/* Sends the message in e->out, if there is room; it stays there if not. */
 void dm_flush(DmEngine *e, uint64_t now);
 void dm_post(DmEngine *e, size_t len, uint64_t now);
 void dm_request_balloon(DmEngine *e, uint64_t pages, uint64_t now);
 Started dm_request_return(DmEngine *e, uint64_t pages, uint64_t now);
 Started dm_request_hot_add(DmEngine *e, uint64_t pages, uint64_t now);
+/* A response to a balloon request: it is not late, whatever follows. */
 void dm_request_continues(DmEngine *e, uint64_t now);
 void dm_request_end(DmEngine *e);
+/* The channel is closed: what was requested is in doubt. */
 void dm_request_abandon(DmEngine *e);
+/* Would the outstanding request give the guest a page of @range? */
 bool dm_request_touches(const DmEngine *e, DmRange range);
 void dm_request_notice_deadline(DmEngine *e, uint64_t now);
 
 /* ---- pursue.c: what to request next ---- */
 
+/* Makes the request that brings the guest nearer to its target, if any can. */
 void dm_pursue(DmEngine *e, uint64_t now);
+/* Has the guest fragmented the accounting so much that it gets no more? */
 bool dm_accounting_is_full(const DmEngine *e);
 DmProblem dm_not_onlined(uint64_t pages);
 
 /* ---- relief.c: a Linux guest whose kernel ran dry ---- */
 
+/* Returns what a dry kernel needs, if it does. True: a request was made. */
 bool dm_relieve(DmEngine *e, uint64_t now);
+/* Did the guest that released less than was requested run dry? */
 bool dm_ran_dry(const DmEngine *e);
 void dm_stopped_dry(DmEngine *e, uint64_t now);
 void dm_explain_dry(DmEngine *e);
-void dm_relief_look_for_use(DmEngine *e, const DmStatus *status,
-                            uint64_t now);
+/* Does this report say that a guest that ran dry can be asked again? */
+void dm_relief_check_report(DmEngine *e, const DmStatus *status, uint64_t now);
 
 /* ---- reply.c: what the guest replies to a request ---- */
 

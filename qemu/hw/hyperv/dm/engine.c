@@ -1,29 +1,64 @@
 /*
- * Dynamic Memory engine: what to say to the guest, and what it owns
+ * Dynamic Memory engine: the rules, and what the owner can call
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The guest is asked to release pages (balloon), to take them back (return)
+ * and to take pages that it never had (hot-add). Its replies are all that is
+ * known of what it has, and they may be wrong or hostile. These rules hold at
+ * all times:
+ *
+ * - A page is discarded only while the guest does not have it, and is given to
+ *   the guest only if it does not have it. Breaking this corrupts a guest;
+ *   everything else that can go wrong only costs time or memory. regions.c
+ *   says who has a page, and where nobody can tell it is "in doubt": neither
+ *   discarded nor given before a system reset.
+ * - One request at a time. The protocol matches a reply to a request by its
+ *   type alone, so with two requests out a reply could not be told apart.
+ * - A request is never given up. A deadline changes the state that is shown and
+ *   nothing else, and a reply counts whenever it comes. Only a closed channel
+ *   ends a request; what it was about is in doubt from then on.
+ * - What is to be discarded is discarded before the next request is made, so no
+ *   page is given to the guest that still waits to be discarded.
+ * - Nothing is discarded while the channel is closed. Another kernel may run by
+ *   then, which owns all boot memory and has not said so yet.
+ * - Only dm_pursue() makes requests. Whatever happens (a target, a stick, a
+ *   reply, a reconnect) changes the accounting, and the next run compares the
+ *   target with what the guest has. So no order of events needs code of its
+ *   own, and a saved state is resumed by just going on.
+ * - Released pages are returned before any are added, and those of boot memory
+ *   first: a stick can be removed only as long as the guest does not use it.
+ * - An obstacle stops the pursuit, for a while or until the target, the sticks
+ *   or the guest change. The problem beside it is for people: nothing is
+ *   decided by it.
+ * - The guest chooses how much work and memory it costs, within bounds: a reply
+ *   counts for no more pages than were requested, a run discards so much, the
+ *   owner is told when to hold messages back, and a guest that fragments the
+ *   accounting too much is given nothing more.
+ *
+ * receive.c and reply.c take messages in, pursue.c decides on a request and
+ * request.c sends it; obstacle.c, relief.c (a kernel that ran dry) and state.c
+ * (a saved state) do what their names say.
  */
 
 #include "engine-int.h"
 
-/* Windows wants to be left alone for a while after it has booted. */
+/* Windows is not asked for anything for a while after it has booted. */
 #define WINDOWS_QUIET SECONDS(50)
 
-/* What one dm_engine_run() discards at most. */
+/* The most that one dm_engine_run() discards. */
 #define DISCARD_RUNS 256
 #define DISCARD_PAGES MIB_PAGES(1024)
-/* What may be left to be discarded, but for one message, in bytes. */
+/* The most that may wait to be discarded, one message aside, in bytes. */
 #define DISCARD_BYTES (64 * 1024)
-/* What is to be heard between two of them, but for one message. */
-#define HEARD_BYTES (128 * 1024)
-/* What is to be heard between two of them, but for one message. */
+/* The most that is received between two runs, one message aside. */
 #define HEARD_BYTES (128 * 1024)
 
 /* hv_guest_os_id bits 63:48: open source, OS type Linux; or Microsoft. */
 #define OS_LINUX 0x8100
 #define OS_MICROSOFT 0x0001
 
-/* ---- what there is to tell ---- */
+/* ---- what is reported, and what kind of guest it is ---- */
 
 uint64_t dm_work_begin(const DmEngine *e)
 {
@@ -78,7 +113,7 @@ DmGuest dm_guest_kind(const DmEngine *e)
     }
 }
 
-/* One range a message is all that is known to work with Windows. */
+/* With Windows only one range a message is known to work. */
 bool dm_one_range_only(const DmEngine *e)
 {
     return e->profile == DM_PROFILE_WINDOWS ||
@@ -91,19 +126,18 @@ uint64_t dm_alignment(const DmEngine *e)
     return MIB_PAGES(1) << e->caps.alignment;
 }
 
-/* ---- released memory on its way back ---- */
+/* ---- released memory goes back to the host ---- */
 
 /*
- * While a driver is away, its kernel may be, too: what was released may be
- * another's already, which has not said so yet. It is discarded when the same
- * comes back, or the machine is reset.
+ * Without a driver there may be another kernel, which owns what the last one
+ * had released. So this waits until the same kernel reconnects, or a reset.
  */
 static bool may_discard(const DmEngine *e)
 {
     return e->stage != STAGE_CLOSED || !e->met;
 }
 
-/* Returns true if there is more to discard. */
+/* True if there is more to discard. */
 static bool discard_some(DmEngine *e)
 {
     uint64_t left = DISCARD_PAGES, first, count;
@@ -121,11 +155,11 @@ static bool discard_some(DmEngine *e)
     return may_discard(e) && dm_pageset_count(e->discard);
 }
 
-/* An owner that does not heed dm_engine_throttled() makes the backlog grow. */
+/* Bounds what waits even if the owner ignores dm_engine_throttled(). */
 void dm_discard_backlog(DmEngine *e)
 {
     while (dm_pageset_bytes(e->discard) > DISCARD_BYTES && discard_some(e)) {
-        /* as much as came on top */
+        /* until it is short enough */
     }
 }
 
@@ -187,7 +221,7 @@ static void forget_driver(DmEngine *e)
 static void new_kernel(DmEngine *e)
 {
     dm_regions_new_kernel(&e->regions);
-    /* Nor is it known what it was told of sticks: leave them be. */
+    /* It may have found any page of a stick: discard none. */
     dm_pageset_clear(e->discard);
     forget_driver(e);
     dm_stop(e, DM_STATE_NEW_KERNEL,
@@ -201,7 +235,7 @@ static void same_kernel(DmEngine *e)
         dm_regions_new_driver(&e->regions, dm_alignment(e));
     }
     e->elsewhere = false;
-    /* A driver that was loaded anew reports nothing for 45 s. */
+    /* A driver that was loaded again sends no report for 45 s. */
     e->status = (DmStatus) { 0 };
     e->relief = 0;
     dm_obstacle_clear(e);
@@ -243,7 +277,7 @@ void dm_engine_channel_close(DmEngine *e)
 
 void dm_engine_system_reset(DmEngine *e)
 {
-    /* A reset answers every question: nothing stays in doubt. */
+    /* A reset settles everything: nothing of the request is in doubt. */
     e->txn.kind = DM_REQUEST_NONE;
     dm_engine_channel_close(e);
     e->counters.resets++;

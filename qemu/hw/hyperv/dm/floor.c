@@ -10,13 +10,13 @@
 
 #define MIB_PAGES(n) ((uint64_t)(n) << 8)
 
-/* By which what the guest says and what its driver saw may differ. */
+/* How much a report and what the driver saw may differ. */
 #define SLACK MIB_PAGES(64)
 
 /* As LINUX_VERSION_CODE. */
 #define LINUX_5_11 0x050b00
 
-/* The rule of the driver: up to so many pages, a constant and a share. */
+/* The driver's rule: below so many pages, a constant and a share of them. */
 static const struct {
     uint64_t below;
     uint64_t keep;

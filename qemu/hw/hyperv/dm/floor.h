@@ -5,10 +5,10 @@
  *
  * Pure C: no QEMU header. All numbers are 4 KiB pages.
  *
- * Linux's driver leaves a part of what is available alone, by a rule that
- * counts all memory. It takes memory that the kernel itself could use. Where
- * a part was onlined as movable, which the kernel cannot use, the rule is
- * satisfied by that part while the driver takes the last of the other.
+ * Linux's driver keeps a part of the available memory, by a rule that depends
+ * on the size of all memory, and it releases only memory that the kernel could
+ * use itself. Where a part was onlined as movable, which the kernel cannot use,
+ * that part alone satisfies the rule, and the driver releases all of the other.
  */
 
 #ifndef DM_FLOOR_H
@@ -18,8 +18,8 @@
 #include <stdint.h>
 
 /*
- * Does the driver's rule count what it has released as well? Before 5.11 it
- * did. By hv_guest_os_id, whose bits 47:16 are the kernel's version.
+ * Does the driver's rule count released pages, too? It did before 5.11. Bits
+ * 47:16 of hv_guest_os_id are the kernel's version.
  */
 bool dm_floor_counts_released(uint64_t guest_os_id);
 
@@ -27,10 +27,9 @@ bool dm_floor_counts_released(uint64_t guest_os_id);
 uint64_t dm_floor_linux(uint64_t pages);
 
 /*
- * A guest that counted @pages released less than it was asked for, and has
- * @available left: is that more than the driver's rule explains? Then its
- * kernel may have run out of memory that it can use, if there are as many
- * pages that it may not be able to use: @movable.
+ * A guest that counts @pages released less than was requested, and has
+ * @available left. If that is more than the driver's rule explains, and as much
+ * may be @movable, then its kernel may have run out of memory that it can use.
  */
 bool dm_floor_ran_dry(uint64_t pages, uint64_t available, uint64_t movable);
 

@@ -2,13 +2,25 @@
  * Who has which page: where memory is added next
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * A hot-add names a range of pages and, if the guest does not know it yet, the
+ * region that holds it: whole chunks of the guest's alignment. Linux keeps the
+ * regions that it was told of in a list, until its driver is unloaded:
+ *
+ * - A region may be declared only once, and only over pages that the guest
+ *   never had (touched() below).
+ * - A range within a known region is taken from where the last one there ended,
+ *   whatever the request says. So a chunk is continued only upwards, and
+ *   nothing else may be requested in a region that was refused in part.
+ * - A refused request may be made again as it was: it is postponed. Others may
+ *   be made meanwhile, elsewhere.
  */
 
 #include "regions-int.h"
 
 #include <string.h>
 
-/* All that a hot-add that the guest refused may have left on its record. */
+/* The pages that the guest may remember of a hot-add that it refused. */
 static DmRange span(const DmHotAdd *add)
 {
     uint64_t first = add->region.count ? add->region.first : add->range.first;
@@ -23,8 +35,8 @@ static void nearer(DmRange found, DmRange *nearest)
     }
 }
 
-/* Given to the guest at some time since the reset, or refused by it: a
- * region that covers such a page is not to be declared again. */
+/* A region must not be declared over pages that the guest was given since the
+ * reset, or that it refused. */
 static bool next_touched(const DmRegions *r, uint64_t from, uint64_t end,
                          uint64_t *first, uint64_t *count)
 {
@@ -53,7 +65,7 @@ static bool touched(const DmRegions *r, uint64_t from, uint64_t end)
     return next_touched(r, from, end, &first, &count);
 }
 
-/* Where the run of adjacent sticks that holds @page ends; @page if none. */
+/* The end of the run of adjacent sticks that holds @page, or @page. */
 static uint64_t space_end(const DmRegions *r, uint64_t page)
 {
     unsigned i;
@@ -68,10 +80,7 @@ static uint64_t space_end(const DmRegions *r, uint64_t page)
     return page;
 }
 
-/*
- * The rest of a chunk of which the guest already has a part: Linux continues
- * there if nothing above @page was given yet.
- */
+/* Linux continues a chunk at @page if it was given nothing above it. */
 static bool continue_chunk(const DmRegions *r, uint64_t page, uint64_t end,
                            DmHotAdd *add)
 {
@@ -86,10 +95,10 @@ static bool continue_chunk(const DmRegions *r, uint64_t page, uint64_t end,
 }
 
 /*
- * A new region of whole chunks from @chunk on; false if the first one holds
- * anything that is not to be declared again. A range that starts inside a
- * chunk stays within it: Linux rounds the length up, not the end, and would
- * leave the last pages of a longer one out.
+ * Declares a region of whole chunks from @chunk on; false if the first chunk
+ * cannot be declared. A range that starts within a chunk ends in it: Linux
+ * rounds up the length and not the end, and would not add the last pages of a
+ * longer one.
  */
 static bool start_region(const DmRegions *r, uint64_t page, uint64_t chunk,
                          uint64_t align, uint64_t want, DmHotAdd *add)
@@ -118,7 +127,7 @@ static bool start_region(const DmRegions *r, uint64_t page, uint64_t chunk,
     return true;
 }
 
-/* Tries at @page, else says in @skip where to look next. */
+/* Tries at @page; if that is impossible, @skip is where to try next. */
 static bool try_hot_add(const DmRegions *r, uint64_t page, uint64_t align,
                         uint64_t want, DmHotAdd *add, uint64_t *skip)
 {
@@ -147,7 +156,7 @@ static bool holds_postponed(const DmRegions *r, DmRange range)
     return false;
 }
 
-/* In the sticks of which nothing is postponed, or in the others. */
+/* In the sticks of which nothing is postponed, or (@refused) in the others. */
 static bool pick_new_in(const DmRegions *r, uint64_t want, uint64_t align,
                         uint64_t limit, bool refused, DmHotAdd *add)
 {
@@ -163,7 +172,7 @@ static bool pick_new_in(const DmRegions *r, uint64_t want, uint64_t align,
         }
         while (at < range_end(range)) {
             if (next_touched(r, at, at + 1, &first, &count)) {
-                /* Skip the whole run that starts here. */
+                /* Skip all of the run that starts here. */
                 next_touched(r, at, range_end(range), &first, &count);
                 at = first + count;
             } else if (try_hot_add(r, at, align, want, add, &at)) {
@@ -177,7 +186,7 @@ static bool pick_new_in(const DmRegions *r, uint64_t want, uint64_t align,
 static bool pick_new(const DmRegions *r, uint64_t want, uint64_t align,
                      uint64_t limit, DmHotAdd *add)
 {
-    /* Step by step where a place was refused: the next may be, too. */
+    /* In small steps in a stick of which a part was refused. */
     return pick_new_in(r, want, align, limit, false, add) ||
            pick_new_in(r, want, align, 1, true, add);
 }
@@ -194,14 +203,14 @@ bool dm_regions_pick_hot_add(const DmRegions *r, uint64_t want,
                              uint64_t align, uint64_t limit, bool elsewhere,
                              DmHotAdd *add)
 {
-    /* A place that is tried anew must find room if it is refused too. */
+    /* A new place may be refused as well, and must then be remembered. */
     if (r->n_postponed == DM_MAX_POSTPONED || !elsewhere) {
         return pick_postponed(r, add) || pick_new(r, want, align, limit, add);
     }
     return pick_new(r, want, align, limit, add) || pick_postponed(r, add);
 }
 
-/* Returns whether a hot-add at @page had been postponed. */
+/* True if a hot-add at @page had been postponed. */
 static bool unpostpone(DmRegions *r, uint64_t page)
 {
     unsigned i;

@@ -11,7 +11,6 @@
 #define RETRY_MAX SECONDS(60)
 #define WARN_INTERVAL SECONDS(10)
 
-/* What a guest does wrong may come a million times: one line in a while. */
 void dm_warn(DmEngine *e, uint64_t now, DmWarning warning)
 {
     TRACE(e, warning, warning);
@@ -43,7 +42,7 @@ void dm_obstacle_clear_retry(DmEngine *e)
     e->retry_delay = RETRY_MIN;
 }
 
-/* A late reply stays the reason, whatever is wanted meanwhile. */
+/* A reply that is late stays the problem, whatever changes meanwhile. */
 void dm_obstacle_clear(DmEngine *e)
 {
     dm_obstacle_clear_retry(e);
@@ -52,7 +51,6 @@ void dm_obstacle_clear(DmEngine *e)
     }
 }
 
-/* Something stands in the way that may be gone later. */
 void dm_obstacle_for_now(DmEngine *e, DmState state, uint64_t now)
 {
     e->obstacle = state;
@@ -60,7 +58,6 @@ void dm_obstacle_for_now(DmEngine *e, DmState state, uint64_t now)
     e->retry_delay = MIN(2 * e->retry_delay, RETRY_MAX);
 }
 
-/* Only a new target, a reconnect or a reset can change this. */
 void dm_obstacle_for_good(DmEngine *e, DmState state)
 {
     e->obstacle = state;
@@ -87,9 +84,9 @@ bool dm_frozen(const DmEngine *e)
 }
 
 /*
- * What stands in the way of more memory does not in the way of less, nor the
- * other way round. The target may have passed the guest's size while the
- * request was out that met the obstacle, or the guest's size the target.
+ * What keeps the guest from growing does not keep it from shrinking, nor the
+ * other way round. While the request was out that met the obstacle, the target
+ * may have moved to the other side of what the guest has.
  */
 static bool other_way(const DmEngine *e)
 {

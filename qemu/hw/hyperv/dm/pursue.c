@@ -6,14 +6,14 @@
 
 #include "engine-int.h"
 
-/* What the books other than the pages released may take, in bytes: so much,
- * and a few bytes a container of a page set. */
+/* The memory for all of the accounting but the released pages, in bytes, above
+ * which the guest is given nothing more: this, and a byte for so many pages. */
 #define OTHER_BYTES (64 * 1024)
 #define OTHER_BYTES_PAGES 256
 
 /*
- * A driver that leaves again and again while it is given scattered pages, or
- * takes a bit of every block, makes the books grow: not without end.
+ * The accounting grows with a driver that disconnects again and again while
+ * scattered pages are returned to it, or takes a part of each block.
  */
 bool dm_accounting_is_full(const DmEngine *e)
 {
@@ -93,7 +93,7 @@ DmProblem dm_not_onlined(uint64_t pages)
     return (DmProblem) { .code = DM_PROBLEM_NOT_ONLINED, .pages = pages };
 }
 
-/* Nothing more can be done for the target: says so if that is not enough. */
+/* Nothing can be requested any more. If the target is not met, why? */
 static void explain_ceiling(DmEngine *e)
 {
     uint64_t capacity = dm_regions_capacity(&e->regions);
@@ -115,7 +115,6 @@ static void explain_ceiling(DmEngine *e)
     }
 }
 
-/* Sends what brings the guest nearer to its target, if anything can. */
 void dm_pursue(DmEngine *e, uint64_t now)
 {
     uint64_t actual = dm_regions_actual(&e->regions);

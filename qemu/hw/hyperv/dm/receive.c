@@ -1,5 +1,5 @@
 /*
- * Dynamic Memory engine: what the guest says by itself
+ * Dynamic Memory engine: messages of the guest, and those that are no replies
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -53,7 +53,7 @@ static void capabilities(DmEngine *e, const uint8_t *msg,
     TRACE(e, capabilities, &caps);
     if (e->had_caps && !same_caps(&e->caps, &caps) &&
         e->obstacle != DM_STATE_NEW_KERNEL) {
-        /* Regions were declared in the old alignment. */
+        /* The regions that the guest knows have the old alignment. */
         dm_stop(e, DM_STATE_FROZEN,
                 (DmProblem) { .code = DM_PROBLEM_CAPABILITIES });
     }
@@ -66,9 +66,9 @@ static void capabilities(DmEngine *e, const uint8_t *msg,
 }
 
 /*
- * Linux counts what it was given and did not online as committed. So where it
- * is onlined at last, between two reports as much becomes available as is
- * committed no more.
+ * Linux reports memory that was added and not onlined as committed. When it is
+ * onlined, available grows by as much as committed shrinks from one report to
+ * the next.
  */
 static bool was_onlined(const DmEngine *e, const DmStatus *status)
 {
@@ -81,7 +81,7 @@ static bool was_onlined(const DmEngine *e, const DmStatus *status)
            e->status.committed - status->committed >= least;
 }
 
-static void look_for_onlining(DmEngine *e, const DmStatus *status)
+static void check_onlining(DmEngine *e, const DmStatus *status)
 {
     if (was_onlined(e, status)) {
         TRACE(e, onlined, dm_pageset_count(e->regions.offline));
@@ -105,8 +105,8 @@ static void status_report(DmEngine *e, const uint8_t *msg,
     } else if (e->stage != STAGE_READY) {
         e->counters.unexpected++;
     } else {
-        look_for_onlining(e, &status);
-        dm_relief_look_for_use(e, &status, now);
+        check_onlining(e, &status);
+        dm_relief_check_report(e, &status, now);
         e->ops.status(e->opaque, &status);
     }
 }

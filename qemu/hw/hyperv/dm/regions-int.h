@@ -53,9 +53,9 @@ static inline uint64_t boot_in(const DmRegions *r, DmRange range)
     return n;
 }
 
-/* Every stick that holds a page of @range has been in use from now on. */
+/* From now on, each stick that holds a page of @range has been used. */
 void dm_regions_mark_used(DmRegions *regions, DmRange range);
-/* No hot-add that touches @range is tried again before a reset. */
+/* A postponed hot-add of a page of @range is not tried again. */
 void dm_regions_drop_postponed(DmRegions *regions, DmRange range);
 
 #endif

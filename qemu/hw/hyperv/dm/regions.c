@@ -2,6 +2,36 @@
  * Who has which page: boot memory, sticks, ghosts
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Boot memory is the guest's from the start, a page of a stick once it was
+ * added. A page that the guest was given may then be one of these, and never
+ * two of them:
+ *
+ *   released   the guest said that it does not have it
+ *   in doubt   nobody can tell: its request was out when the channel closed
+ *   offline    the guest took a page of a stick and does not use it
+ *
+ * So "actual" is boot + added - released - in doubt - offline, without a look
+ * at any page. dm_regions_fault() checks what must hold between the sets, for a
+ * saved state may come from anywhere.
+ *
+ * - Pages in doubt are not counted as the guest's, but they are not taken for
+ *   released either: they are neither returned nor discarded, and keep their
+ *   stick from being removed. Either guess could corrupt the guest; a system
+ *   reset settles it.
+ * - Added is for good. Linux remembers which regions it was told of, takes one
+ *   that is added again for a conflict, and refuses all memory from then on. So
+ *   a released page comes back by a return, never by a hot-add.
+ * - That outlives the stick. Released pages of a stick that is removed become
+ *   ghosts: a new stick at their address starts with them added and released.
+ *   Ghosts never lie over memory.
+ * - A new kernel (kexec) has all boot memory, and may have found any page that
+ *   was added. That is one flag beside the sets: to mark each page would take
+ *   time and memory that the old kernel could choose.
+ * - A guest chooses which pages it releases. So these are sets that take about
+ *   a bit a page at most (see pageset.h), however scattered the pages are.
+ *
+ * Where memory is added next is in hot-add.c.
  */
 
 #include "regions-int.h"
@@ -95,10 +125,7 @@ uint64_t dm_regions_ungranted(const DmRegions *r)
     return r->stick_pages - dm_pageset_count(r->added);
 }
 
-/*
- * Released pages are, and of a stick also those that the guest was never
- * given, or has no more since a reset. Pages in doubt are not.
- */
+/* Pages of a stick that were not added count as well. Those in doubt do not. */
 bool dm_regions_is_released(const DmRegions *r, DmRange range)
 {
     return released_in(r, range) + sticks_in(r, range) - added_in(r, range) ==
@@ -118,7 +145,7 @@ size_t dm_regions_bytes(const DmRegions *r)
            r->sticks->len * sizeof(DmStick) + r->boot->len * sizeof(DmRange);
 }
 
-/* ---- invariants ---- */
+/* ---- what must hold ---- */
 
 static uint64_t given_in(const DmRegions *r, DmRange range)
 {
@@ -127,7 +154,7 @@ static uint64_t given_in(const DmRegions *r, DmRange range)
 
 typedef uint64_t CountFunc(const DmRegions *r, DmRange range);
 
-/* How many pages of the set @count finds. */
+/* The sum of @count over all runs of the set. */
 static uint64_t count_of_set(const DmRegions *r, const DmPageSet *set,
                              CountFunc *count)
 {
@@ -228,7 +255,7 @@ DmStick *dm_regions_stick(const DmRegions *r, unsigned id)
 
 DmStickState dm_regions_stick_state(const DmRegions *r, const DmStick *stick)
 {
-    /* Over a ghost pages are added, and released, from the start. */
+    /* Of a stick over a ghost, pages are added and released at once. */
     if (count_in(r->added, stick->range) >
         count_in(r->released, stick->range)) {
         return DM_STICK_INUSE;
@@ -265,8 +292,7 @@ bool dm_regions_plug(DmRegions *r, unsigned id, DmRange range, bool on_demand,
                             "other memory is there");
         return false;
     }
-    /* The guest still believes in ghosts: they need no hot-add, just a
-     * return. */
+    /* The guest remembers ghosts: they come by a return, not by a hot-add. */
     while (dm_pageset_next(r->ghosts, at, range_end(range), &first, &count)) {
         dm_pageset_add(r->added, first, count);
         dm_pageset_add(r->released, first, count);
@@ -297,8 +323,8 @@ void dm_regions_unplug(DmRegions *r, unsigned id)
 
 /* ---- releasing ---- */
 
-/* Releases what is neither released nor in doubt of @part, all of which the
- * guest was given. */
+/* Of @part, which the guest was given, releases what is neither released nor
+ * in doubt. */
 static uint64_t release_owned(DmRegions *r, DmRange part, DmPageSet *discard)
 {
     uint64_t at = part.first, end = range_end(part), first, count, fresh = 0;
@@ -339,7 +365,7 @@ DmReleased dm_regions_release(DmRegions *r, DmRange range, DmPageSet *discard)
     for (i = 0; i < r->boot->len; i++) {
         release_part(r, intersect(boot_at(r, i), range), discard, &result);
     }
-    /* Only pages of sticks are in added, so no stick need be looked up. */
+    /* Only pages of sticks are added: no stick has to be found. */
     for (at = range.first;
          dm_pageset_next(r->added, at, range_end(range), &first, &count);
          at = first + count) {
@@ -347,6 +373,18 @@ DmReleased dm_regions_release(DmRegions *r, DmRange range, DmPageSet *discard)
     }
     result.dropped = range.count - result.fresh - result.duplicate;
     return result;
+}
+
+/* ---- onlining ---- */
+
+void dm_regions_not_onlined(DmRegions *r, DmRange range)
+{
+    dm_pageset_add(r->offline, range.first, range.count);
+}
+
+void dm_regions_all_onlined(DmRegions *r)
+{
+    dm_pageset_clear(r->offline);
 }
 
 /* ---- returning ---- */
@@ -424,16 +462,6 @@ void dm_regions_return_doubt(DmRegions *r, DmRange range)
 {
     dm_regions_returned(r, range);
     dm_pageset_add(r->in_doubt, range.first, range.count);
-}
-
-void dm_regions_not_onlined(DmRegions *r, DmRange range)
-{
-    dm_pageset_add(r->offline, range.first, range.count);
-}
-
-void dm_regions_all_onlined(DmRegions *r)
-{
-    dm_pageset_clear(r->offline);
 }
 
 /* ---- other kernels ---- */

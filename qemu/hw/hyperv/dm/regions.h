@@ -3,14 +3,9 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Pure C + GLib. The books of the engine, without any protocol: which pages
- * the machine has, which of them the guest was given, which it released.
- * All numbers are pages.
- *
- * A page of boot memory is the guest's from the start. A page of a stick is
- * its own once added. Either may be released (the guest does not have it and
- * knows so) or in doubt (nobody can tell); a page of a stick may also be
- * offline (the guest took it and does not use it). Never two of these.
+ * Pure C + GLib. The accounting of the engine, without any protocol: which
+ * pages the machine has, which of them the guest was given and which it has
+ * released. All numbers are pages. The rules are at the top of regions.c.
  */
 
 #ifndef DM_REGIONS_H
@@ -24,8 +19,8 @@ typedef struct DmStick {
     unsigned id;
     DmRange range;
     bool on_demand;
-    bool used;                  /* the guest had a page of it at some time */
-    DmStickState state;         /* as last told to the owner */
+    bool used;                  /* the guest has had a page of it */
+    DmStickState state;         /* as last reported to the owner */
 } DmStick;
 
 typedef struct DmHotAdd {
@@ -34,7 +29,7 @@ typedef struct DmHotAdd {
     uint64_t end;               /* of the region, or of the chunk continued */
 } DmHotAdd;
 
-/* So many hot-adds may wait for another try. */
+/* How many refused hot-adds are remembered, to be tried again. */
 #define DM_MAX_POSTPONED 4
 
 typedef struct DmRegions {
@@ -46,22 +41,22 @@ typedef struct DmRegions {
     DmPageSet *released;        /* of boot memory and of added */
     DmPageSet *in_doubt;        /* of boot memory and of added */
     DmPageSet *offline;         /* of added */
-    DmPageSet *ghosts;          /* released, and their stick is gone */
-    DmPageSet *unusable;        /* refused, plugged or not: until a reset */
-    bool new_kernel;            /* all of added and not released is in doubt,
+    DmPageSet *ghosts;          /* released, and their stick was removed */
+    DmPageSet *unusable;        /* not to be added before a reset */
+    bool new_kernel;            /* added pages are in doubt unless released,
                                    whatever in_doubt holds */
-    DmHotAdd postponed[DM_MAX_POSTPONED];   /* the next to try first */
+    DmHotAdd postponed[DM_MAX_POSTPONED];   /* the first is the next to try */
     unsigned n_postponed;
 } DmRegions;
 
-/* What became of a range that a guest says it released. */
+/* The pages of a range that the guest says it released. */
 typedef struct DmReleased {
-    uint64_t fresh;
-    uint64_t duplicate;         /* it was released, or in doubt, before */
-    uint64_t dropped;           /* not a page that the guest has */
+    uint64_t fresh;             /* it had them, and they are released now */
+    uint64_t duplicate;         /* they were released, or in doubt, before */
+    uint64_t dropped;           /* the guest was never given them */
 } DmReleased;
 
-/* @boot_pages: at least what the windows @boot hold. */
+/* @boot_pages: with holes, so at least what the ranges @boot hold. */
 void dm_regions_init(DmRegions *regions, const DmRange *boot, unsigned n,
                      uint64_t boot_pages);
 void dm_regions_clear(DmRegions *regions);
@@ -70,18 +65,18 @@ void dm_regions_clear(DmRegions *regions);
 uint64_t dm_regions_actual(const DmRegions *regions);
 uint64_t dm_regions_capacity(const DmRegions *regions);
 uint64_t dm_regions_in_doubt(const DmRegions *regions);
-/* Plugged, but never given to this guest. */
+/* Plugged, and never given to this guest. */
 uint64_t dm_regions_ungranted(const DmRegions *regions);
 
 /* Is every page of @range memory that the guest does not have? */
 bool dm_regions_is_released(const DmRegions *regions, DmRange range);
 
-/* Do the books hold together? NULL: yes; else what is wrong. */
+/* Which rule of regions.c the accounting breaks; NULL: none. */
 const char *dm_regions_fault(const DmRegions *regions);
 /* Are these pages all of sticks, and not added? */
 bool dm_regions_never_given(const DmRegions *regions, DmRange range);
 
-/* Bytes that the books hold; and of those, all but what is released. */
+/* Bytes that the accounting takes; and those of all but the released pages. */
 size_t dm_regions_bytes(const DmRegions *regions);
 size_t dm_regions_other_bytes(const DmRegions *regions);
 
@@ -94,16 +89,16 @@ DmStickState dm_regions_stick_state(const DmRegions *regions,
                                     const DmStick *stick);
 
 /*
- * The guest says it released @range. Pages that it had go into released and,
- * if @discard is given, into that set too.
+ * The guest says that it released @range. The pages that it had are added to
+ * released and, if it is given, to @discard.
  */
 DmReleased dm_regions_release(DmRegions *regions, DmRange range,
                               DmPageSet *discard);
 
 /*
- * Chooses up to @want released pages to give back, as up to @max ranges:
- * boot memory first, then sticks in part released, then whole ones, so that
- * sticks stay removable. Returns how many ranges.
+ * Chooses up to @want released pages to return, in up to @max ranges: boot
+ * memory first, then sticks in use, then the others, so that they stay
+ * removable. Returns the number of ranges.
  */
 unsigned dm_regions_pick_return(const DmRegions *regions, uint64_t want,
                                 DmRange *ranges, unsigned max);
@@ -111,29 +106,29 @@ void dm_regions_returned(DmRegions *regions, DmRange range);
 
 /*
  * Chooses the next range to add: about @want pages, rounded up to @align, at
- * most @limit (but at least @align). What was postponed comes first, as it
- * was; with @elsewhere, last. False if nothing is left that a guest with this
- * alignment can be given.
+ * most @limit but at least @align. A postponed hot-add comes first, unchanged;
+ * with @elsewhere it comes last. False if there is nothing left that a guest
+ * with this alignment can be given.
  */
 bool dm_regions_pick_hot_add(const DmRegions *regions, uint64_t want,
                              uint64_t align, uint64_t limit, bool elsewhere,
                              DmHotAdd *add);
 void dm_regions_added(DmRegions *regions, DmRange range);
 
-/* The guest does not use @range, which it was given; or now does, all. */
+/* The guest was given @range and does not use it; or now it uses everything. */
 void dm_regions_not_onlined(DmRegions *regions, DmRange range);
 void dm_regions_all_onlined(DmRegions *regions);
 
-/* Added or returned, perhaps: nobody can tell. Not offered again. */
+/* Nobody can tell whether it was added or returned: not offered again. */
 void dm_regions_add_doubt(DmRegions *regions, const DmHotAdd *add);
 void dm_regions_return_doubt(DmRegions *regions, DmRange range);
 
 /*
- * A guest that did not take the whole of @add keeps the region on record and
- * goes on, whatever it is asked for there next, where it stopped. So either
- * the same is asked again (postponed), or what lies behind the @taken pages
- * is out of bounds until a reset, to the end of the region. Returns whether
- * @add had been postponed before: it is now the last to be tried again.
+ * A guest that did not take all of @add remembers its region, and continues it
+ * where it stopped, whatever a later request there asks for. So either the same
+ * request is made again (postponed), or all of the region after the @taken
+ * pages is unusable until a reset. dm_regions_postpone() puts @add last; true
+ * if it had been postponed before.
  */
 bool dm_regions_postpone(DmRegions *regions, const DmHotAdd *add);
 void dm_regions_refused(DmRegions *regions, const DmHotAdd *add,
@@ -141,17 +136,17 @@ void dm_regions_refused(DmRegions *regions, const DmHotAdd *add,
 
 /*
  * The same kernel, but perhaps another driver, which does not know the regions
- * that the last one was told of: those in part given are not continued.
+ * of the last one: those that the guest has a part of are not continued.
  */
 void dm_regions_new_driver(DmRegions *regions, uint64_t align);
 /*
- * A new kernel owns all boot memory, whatever the old one released. Of sticks
- * it may have found anything that the old one had: that is in doubt until a
- * reset. It takes no time or room, however scattered the released pages are.
+ * A new kernel has all boot memory, whatever the old one released. It may have
+ * found any page of a stick that the old one had: they are in doubt until a
+ * reset. This takes neither time nor memory, however scattered pages are.
  */
 void dm_regions_new_kernel(DmRegions *regions);
-/* The guest has its boot memory and nothing else. What it had of sticks goes
- * into @discard. */
+/* The guest has all boot memory and nothing else. Its pages of sticks, and no
+ * others, are in @discard afterwards. */
 void dm_regions_reset(DmRegions *regions, DmPageSet *discard);
 
 #endif

@@ -2,6 +2,10 @@
  * Dynamic Memory engine: a Linux guest whose kernel ran dry
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * Where memory was onlined as movable, Linux's driver may release nearly all
+ * that its kernel can use (see floor.h). Such a guest gets some back at once,
+ * before the target is pursued any further.
  */
 
 #include "engine-int.h"
@@ -15,10 +19,9 @@ static bool relief_wanted(const DmEngine *e)
 }
 
 /*
- * What it released last may be single pages: then it takes more than one
- * message. Where the host cannot make the memory ready, what stood in the way
- * of the target still does: asking the guest for more instead would only run
- * it dry again.
+ * If the guest released single pages, this takes more than one message. If the
+ * pages cannot be populated, the guest gets none, but the obstacle stays: more
+ * balloon requests would only run it dry again.
  */
 static bool start_relief(DmEngine *e, uint64_t now)
 {
@@ -30,7 +33,6 @@ static bool start_relief(DmEngine *e, uint64_t now)
     return true;
 }
 
-/* Its kernel first, then the target. True if something was begun. */
 bool dm_relieve(DmEngine *e, uint64_t now)
 {
     if (!relief_wanted(e)) {
@@ -41,8 +43,8 @@ bool dm_relieve(DmEngine *e, uint64_t now)
 }
 
 /*
- * Its sticks' blocks of which it released nothing may have been onlined as
- * movable. The others were not: the driver releases no movable memory.
+ * Blocks of sticks of which nothing was released may have been onlined as
+ * movable. Others were not, since the driver releases no movable memory.
  */
 static uint64_t maybe_movable(const DmEngine *e)
 {
@@ -64,7 +66,7 @@ static uint64_t maybe_movable(const DmEngine *e)
     return pages;
 }
 
-/* What the driver's rule counts, before it released @got pages. */
+/* The pages that the driver's rule counts, before it released @got of them. */
 static uint64_t counted(const DmEngine *e, uint64_t got)
 {
     return dm_regions_actual(&e->regions) +
@@ -73,11 +75,11 @@ static uint64_t counted(const DmEngine *e, uint64_t got)
 }
 
 /*
- * What was known when it stopped may have been older than a process that took
- * all that was available. It is asked again once a report says that no more
- * is there than the driver's rule explains, what it was given back apart.
+ * A process may have taken all available memory after the last report, before
+ * the driver stopped. So the guest is asked again once a report shows that the
+ * driver's rule explains what is available, besides what was returned to it.
  */
-void dm_relief_look_for_use(DmEngine *e, const DmStatus *status, uint64_t now)
+void dm_relief_check_report(DmEngine *e, const DmStatus *status, uint64_t now)
 {
     uint64_t own = status->available - MIN(status->available, RELIEF_PAGES);
 
@@ -88,7 +90,7 @@ void dm_relief_look_for_use(DmEngine *e, const DmStatus *status, uint64_t now)
     }
 }
 
-/* What it may have available now: its last report may be a second old. */
+/* The last report may be from before the guest released these pages. */
 static uint64_t available(const DmEngine *e)
 {
     return e->status.available - MIN(e->status.available, e->txn.got);
@@ -109,9 +111,9 @@ void dm_explain_dry(DmEngine *e)
 }
 
 /*
- * It is asked again if it gave much more than it gets back: what its caches
- * held may be free by then. Else it would only be run dry once more, for what
- * it was given and what little its kernel found meanwhile.
+ * The guest is asked again only if it released much more than it gets back:
+ * then its caches may have shrunk by that time. Otherwise it would run dry once
+ * more, over what was returned to it and the little that it found meanwhile.
  */
 void dm_stopped_dry(DmEngine *e, uint64_t now)
 {

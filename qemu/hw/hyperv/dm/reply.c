@@ -1,17 +1,17 @@
 /*
- * Dynamic Memory engine: what the guest replies to a request
+ * Dynamic Memory engine: the guest's replies to requests
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "engine-int.h"
 
-/* Linux waits 5 s a block for its memory to be onlined, then says it was. */
+/* Linux waits up to 5 s a block for it to be onlined, then replies anyway. */
 #define NOT_ONLINED_BLOCK 4500
-/* Responses in a row that release nothing and announce more. */
+/* Responses in a row that release nothing and say that more will follow. */
 #define MAX_IDLE_RESPONSES 16
 
-/* An answer to nothing that is outstanding: counted, and that is all. */
+/* A reply to nothing that is outstanding is counted and otherwise ignored. */
 static bool unexpected(DmEngine *e, DmRequest kind, uint64_t now)
 {
     if (e->stage == STAGE_READY && e->txn.kind == kind && e->txn.sent) {
@@ -24,9 +24,8 @@ static bool unexpected(DmEngine *e, DmRequest kind, uint64_t now)
 }
 
 /*
- * Accounts one range. What counts towards the cap is what the guest claims,
- * not what is true of it: so no request costs more work than it asked for
- * pages, whatever comes back.
+ * Accounts for one range. The limit counts what the guest claims, valid or
+ * not, so that no reply costs more work than the pages that were requested.
  */
 static void take_range(DmEngine *e, DmRange range, uint64_t now)
 {
@@ -113,15 +112,14 @@ void dm_return_response(DmEngine *e, uint64_t now)
     }
     TRACE(e, done, DM_REQUEST_RETURN, e->txn.asked, e->txn.asked);
     if (e->txn.late && e->obstacle == DM_STATE_FLOOR) {
-        dm_explain_dry(e);         /* the reason was that it is late */
+        dm_explain_dry(e);      /* until now the problem was the delay */
     }
     dm_request_end(e);
 }
 
 /*
- * A guest that was given memory and answered too slowly to have onlined it:
- * Linux waits so long for each of its blocks, and says that it did either way.
- * An answer that is slower than that has other reasons and says nothing.
+ * Linux waits for each block to be onlined, but not for ever, and its reply is
+ * the same if it was not: only the time that it took tells.
  */
 static bool seems_onlined(const DmEngine *e, uint64_t pages, uint64_t now)
 {
@@ -140,7 +138,7 @@ static bool is_late(const Txn *txn, uint64_t now)
 static void judge_onlining(DmEngine *e, uint64_t pages, uint64_t now)
 {
     if (is_late(&e->txn, now)) {
-        return;
+        return;                 /* so slow for another reason */
     }
     if (seems_onlined(e, pages, now)) {
         e->probed = true;
@@ -153,8 +151,8 @@ static void judge_onlining(DmEngine *e, uint64_t pages, uint64_t now)
 }
 
 /*
- * The same can be asked again, as it was, without harm, and is: now and then,
- * or once something has changed if the guest says "never".
+ * The same request is safe to make again: from time to time, or, if the guest
+ * refuses for good, once something has changed.
  */
 static void hot_add_refused(DmEngine *e, uint32_t result, uint64_t now)
 {
@@ -172,7 +170,7 @@ static void hot_add_refused(DmEngine *e, uint32_t result, uint64_t now)
     }
 }
 
-/* It took the first pages and not the rest: the rest is a barrier. */
+/* If it took only the first pages, no other request may touch the rest. */
 static void hot_add_taken(DmEngine *e, uint64_t pages, uint64_t now)
 {
     DmRange add = e->txn.add.range;

@@ -14,7 +14,7 @@
 #define HOT_ADD_DEADLINE SECONDS(10)
 #define HOT_ADD_DEADLINE_BLOCK SECONDS(5)
 
-/* The guest's time to answer starts when the request really leaves. */
+/* The guest's time to reply begins when the request has really been sent. */
 static void txn_sent(DmEngine *e, uint64_t now)
 {
     e->txn.sent = true;
@@ -51,7 +51,6 @@ void dm_post(DmEngine *e, size_t len, uint64_t now)
     dm_flush(e, now);
 }
 
-/* Something outstanding touches this range: its fate is not known yet. */
 bool dm_request_touches(const DmEngine *e, DmRange range)
 {
     DmRange add = e->txn.add.range;
@@ -90,7 +89,6 @@ void dm_request_end(DmEngine *e)
     dm_tell_sticks(e);
 }
 
-/* The channel is gone: what was on its way is in doubt. */
 void dm_request_abandon(DmEngine *e)
 {
     unsigned i;
@@ -106,7 +104,6 @@ void dm_request_abandon(DmEngine *e)
     dm_request_end(e);
 }
 
-/* Each of a few responses to a balloon request. */
 void dm_request_continues(DmEngine *e, uint64_t now)
 {
     e->txn.late = false;
@@ -159,8 +156,8 @@ Started dm_request_return(DmEngine *e, uint64_t pages, uint64_t now)
 
 Started dm_request_hot_add(DmEngine *e, uint64_t pages, uint64_t now)
 {
-    /* Until this guest has shown that it takes and onlines what it gets,
-     * give it as little as possible. */
+    /* As little as possible, until this guest has shown that it onlines what
+     * it is given. */
     uint64_t limit = e->probed ? MAX_HOT_ADD_PAGES : 1;
     DmHotAdd *add = &e->txn.add;
 

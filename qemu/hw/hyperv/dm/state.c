@@ -20,8 +20,8 @@
 #define MAX_MS (UINT64_C(7) * 24 * 3600 * 1000)
 
 /*
- * One walk over the state serves both ways, so they cannot disagree. After a
- * failure a stream that is read gives zeros and keeps its first error.
+ * The same walk over the state writes and reads it, so the two cannot differ.
+ * After a failure reading gives zeros, and the first error is kept.
  */
 typedef struct Stream {
     GByteArray *out;            /* NULL: reading */
@@ -92,7 +92,7 @@ static uint64_t number(Stream *s, const char *what, uint64_t value,
     ((lvalue) = number((s), (what), (lvalue), (max)))
 #define FLAG(s, what, lvalue) NUMBER(s, what, lvalue, 1)
 
-/* A number on which both sides have to agree. */
+/* A number that must be the same on both sides. */
 static void same(Stream *s, const char *what, uint64_t value)
 {
     uint64_t theirs = number(s, what, value, UINT64_MAX);
@@ -103,7 +103,7 @@ static void same(Stream *s, const char *what, uint64_t value)
     }
 }
 
-/* A moment to come, or one that has passed: that is now. */
+/* A time to come; one that has passed becomes now. */
 static void moment(Stream *s, const char *what, uint64_t *when)
 {
     uint64_t left = *when > s->now ? *when - s->now : 0;
@@ -314,7 +314,7 @@ static void postponed(Stream *s, DmRegions *r)
     }
 }
 
-static void books(Stream *s, DmRegions *r)
+static void accounting(Stream *s, DmRegions *r)
 {
     page_set(s, "added", r->added);
     page_set(s, "released", r->released);
@@ -337,7 +337,7 @@ static void session(Stream *s, DmEngine *e)
     NUMBER(s, "alignment", e->caps.alignment, 15);
     NUMBER(s, "min pages", e->caps.min_pages, UINT64_MAX);
     NUMBER(s, "max page number", e->caps.max_pfn, UINT64_MAX);
-    FLAG(s, "met", e->met);
+    FLAG(s, "connected before", e->met);
     moment(s, "quiet time", &e->quiet_until);
 }
 
@@ -353,7 +353,7 @@ static void transaction(Stream *s, Txn *txn)
     FLAG(s, "request late", txn->late);
     moment_past(s, "start of the request", &txn->started);
     moment(s, "deadline", &txn->deadline);
-    NUMBER(s, "pages asked", txn->asked, MAX_PAGES);
+    NUMBER(s, "pages requested", txn->asked, MAX_PAGES);
     NUMBER(s, "pages claimed", txn->claimed, txn->asked);
     NUMBER(s, "pages got", txn->got, txn->claimed);
     NUMBER(s, "idle responses", txn->idle_responses, UINT32_MAX);
@@ -485,8 +485,8 @@ static bool request_waits(const DmEngine *e)
     return e->txn.kind != DM_REQUEST_NONE && !e->txn.sent;
 }
 
-/* Last of all, for a request is made anew from what was read before: no
- * byte of the buffer goes to the guest as it is. */
+/* Comes last, because the message is built again from what was read before: no
+ * byte of the buffer is sent to the guest. */
 static const char *check(const DmEngine *e);
 
 static void pending(Stream *s, DmEngine *e)
@@ -515,7 +515,7 @@ static void pending(Stream *s, DmEngine *e)
 static void walk(Stream *s, DmEngine *e)
 {
     layout(s, e);
-    books(s, &e->regions);
+    accounting(s, &e->regions);
     page_set(s, "to discard", e->discard);
     session(s, e);
     transaction(s, &e->txn);
@@ -524,7 +524,7 @@ static void walk(Stream *s, DmEngine *e)
     pending(s, e);
 }
 
-/* ---- does it make sense together? ---- */
+/* ---- does it fit together? ---- */
 
 static const char *check_session(const DmEngine *e)
 {
@@ -556,11 +556,11 @@ static const char *check_obstacle(const DmEngine *e)
     case DM_STATE_FROZEN:
         return NULL;
     default:
-        return "a state of the engine that stands in no target's way";
+        return "an obstacle that is none";
     }
 }
 
-/* Only what takes too long is about a request. */
+/* Only the problems of a late reply name a request. */
 static const char *check_problem(const DmEngine *e)
 {
     bool late = e->problem.code >= DM_PROBLEM_NOT_SENT;
@@ -648,7 +648,7 @@ static const char *check_transaction(const DmEngine *e)
            "a hot-add of two sizes" : check_hot_add(e, &txn->add);
 }
 
-/* What the guest has is not to be discarded. */
+/* No page may be discarded that the guest has. */
 static const char *check_discard(const DmEngine *e)
 {
     uint64_t at = 0;
@@ -701,7 +701,7 @@ GByteArray *dm_state_export(const DmEngine *engine, uint64_t now)
     Stream s = { .out = g_byte_array_new(), .now = now };
 
     put_number(&s, MAGIC);
-    /* Writing only looks at it. */
+    /* Writing does not change it. */
     walk(&s, (DmEngine *)engine);
     return s.out;
 }

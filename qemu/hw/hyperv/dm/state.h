@@ -3,11 +3,11 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Pure C + GLib. What the engine knows of its guest, a request that is on its
- * way included, as a flat and versioned buffer; and back again, for an engine
- * over the same boot memory and the same sticks. Numbers are 64 bits, little
- * endian; times travel as what is left of them, so that two machines need
- * not agree on a clock. Sets of pages take at most about a bit a page.
+ * Pure C + GLib. All that the engine knows of its guest, the outstanding
+ * request included, as a versioned buffer; and back, into an engine over the
+ * same boot memory and sticks. Numbers are 64 bits, little endian. A time is
+ * saved as what is left of it, so the clocks of two machines may differ. A set
+ * of pages takes about a bit a page at most.
  */
 
 #ifndef DM_STATE_H
@@ -19,11 +19,11 @@
 GByteArray *dm_state_export(const DmEngine *engine, uint64_t now);
 
 /*
- * Nothing in the buffer is trusted. On an error, which names what is wrong,
- * the engine is as it was. It must be fresh: no guest has connected since it
- * was made or reset, and its boot memory, its profile and its sticks (by
- * address; their numbers may differ) are those of the engine that was
- * written out. No callback is called.
+ * Nothing in the buffer is trusted. On an error, which says what is wrong, the
+ * engine is as it was. No guest may have connected to it since it was made or
+ * reset, and it must have the boot memory, the profile and the sticks (by
+ * address; their numbers may differ) of the engine that was saved. No callback
+ * is called.
  */
 bool dm_state_import(DmEngine *engine, const void *data, size_t len,
                      uint64_t now, GError **error);

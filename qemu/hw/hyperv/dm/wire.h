@@ -4,11 +4,11 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Pure C: no QEMU header. All integers on the wire are little endian. Page
- * numbers and counts are in 4 KiB pages. Decoders look at every size before
- * they read, return false on anything malformed and never keep a pointer
- * into the caller's buffer unless they say so.
+ * numbers and counts are in 4 KiB pages. Decoders check each size before they
+ * read, return false if a message is malformed, and keep no pointer into the
+ * caller's buffer.
  *
- * The shapes are those of Linux's hv_balloon driver.
+ * The messages are those of Linux's hv_balloon driver.
  */
 
 #ifndef DM_WIRE_H
@@ -21,9 +21,9 @@
 #define DM_PAGE_SHIFT 12
 #define DM_PAGE_SIZE (UINT64_C(1) << DM_PAGE_SHIFT)
 
-/* A guest has one page for what it receives. */
+/* A guest receives into one page. */
 #define DM_MAX_SEND 4096
-/* No guest known sends more than a page; this leaves room and bounds work. */
+/* No known guest sends more than a page. This bounds the work. */
 #define DM_MAX_RECEIVE 65536
 /* A range on the wire has a page number of 40 and a count of 24 bits. */
 #define DM_MAX_PFN ((UINT64_C(1) << 40) - 1)
@@ -66,7 +66,7 @@ typedef struct DmRange {
 typedef struct DmHeader {
     uint16_t type;
     uint16_t size;              /* bytes, header included */
-    uint32_t trans_id;          /* the sender's counter: never used to match */
+    uint32_t trans_id;          /* of the sender; replies do not repeat it */
 } DmHeader;
 
 typedef struct DmCapabilities {
@@ -92,7 +92,7 @@ typedef struct DmBalloonResponse {
     uint32_t ranges;            /* how many; read with dm_wire_range() */
 } DmBalloonResponse;
 
-/* result: nonzero with pages 0 says "never", zero with pages 0 "not now". */
+/* With pages 0, result tells "never" (nonzero) from "not now" (zero). */
 typedef struct DmHotAddResponse {
     uint32_t pages;
     uint32_t result;
