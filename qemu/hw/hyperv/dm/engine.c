@@ -396,11 +396,13 @@ void dm_engine_free(DmEngine *e)
 static DmState txn_state(const DmEngine *e)
 {
     static const DmState states[] = {
+        [DM_REQUEST_NONE] = DM_STATE_IDLE,
         [DM_REQUEST_BALLOON] = DM_STATE_BALLOONING,
         [DM_REQUEST_RETURN] = DM_STATE_RETURNING,
         [DM_REQUEST_HOT_ADD] = DM_STATE_ADDING,
     };
 
+    G_STATIC_ASSERT(G_N_ELEMENTS(states) == DM_REQUEST__MAX);
     return e->txn.late ? DM_STATE_LATE : states[e->txn.kind];
 }
 
