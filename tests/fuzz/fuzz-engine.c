@@ -1,8 +1,8 @@
 /*
- * Fuzz target: a guest that lies, and an operator without a plan
+ * Fuzz target: a guest that sends invalid replies, and a random operator
  *
- * The first byte says which guest; every further one is a choice of
- * sim_step(), which checks the accounts and holds the books.
+ * The first byte chooses the guest, the others the steps of sim_step(), which
+ * checks the engine's numbers and what it does against the guest's accounting.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

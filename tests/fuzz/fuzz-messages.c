@@ -1,12 +1,12 @@
 /*
  * Fuzz target: any bytes as messages of a guest, for the whole engine
  *
- * Where fuzz-engine lies within what the books can follow, here nothing
- * follows: what is left to check is that the accounts add up and that no
- * page is discarded which the guest has not released.
+ * The invalid replies of fuzz-engine are accounted for on the guest's side;
+ * here nothing is. What can be checked is that the engine's numbers add up and
+ * that it discards only pages that count as released.
  *
- * A byte says what comes next: mostly a message, of which one byte is the
- * type and one or two are the length; its size field fits, but for one in 16.
+ * A byte chooses what comes next: mostly a message, of which one byte is the
+ * type and one or two are the length. Its size field is wrong once in 16 times.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

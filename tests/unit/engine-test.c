@@ -30,7 +30,7 @@ static void test_versions(gconstpointer data)
     done_honest(sim);
 }
 
-/* A version from the future is refused; the guest offers an older one. */
+/* A version that is too new is refused, and the guest offers an older one. */
 static void test_version_fallback(void)
 {
     Sim *sim = sim_new(SIM_GIB, DM_PROFILE_AUTO, SIM_LINUX);
@@ -176,7 +176,7 @@ static void test_small_steps(void)
     done_honest(sim);
 }
 
-/* Hot-add comes in whole blocks: what is too much is ballooned out again. */
+/* Hot-add takes whole blocks: what is too much is released again. */
 static void test_surplus_of_alignment(void)
 {
     Sim *sim = one_stick();
@@ -231,7 +231,7 @@ static void test_floor(void)
     assert_actual(sim, 800 * SIM_MIB);
     assert_problem(sim, DM_PROBLEM_FLOOR);
     g_assert_cmpuint(sim->told_actual, ==, sim_info(sim).actual);
-    /* It is asked again now and then, ever more seldom. */
+    /* It is asked again, after longer and longer pauses. */
     sim->sent[DM_MSG_BALLOON_REQUEST] = 0;
     sim_advance(sim, 600 * 1000);
     g_assert_cmpuint(sim->sent[DM_MSG_BALLOON_REQUEST], >=, 8);
@@ -276,7 +276,7 @@ static void test_target_before_connect(void)
     done_honest(sim);
 }
 
-/* A new target while the last is under way: nothing is sent in between. */
+/* New targets while a request is out: no other is sent. */
 static void test_target_twice(void)
 {
     Sim *sim = one_stick();
@@ -348,7 +348,7 @@ static void test_plug_overlap(void)
     done_honest(sim);
 }
 
-/* An address of a removed stick is used again without a hot-add. */
+/* The address of a removed stick is used again without a hot-add. */
 static void test_ghosts(void)
 {
     Sim *sim = one_stick();
@@ -371,7 +371,7 @@ static void test_ghosts(void)
     done_honest(sim);
 }
 
-/* It never had a hot-add and is as good as any other. */
+/* After a reset a stick over a ghost is as any other. */
 static void test_ghost_then_reset(void)
 {
     Sim *sim = one_stick();
@@ -432,7 +432,7 @@ static void test_cycles(void)
     done_honest(sim);
 }
 
-/* Whether all of a stick was given back does not depend on how. */
+/* How the guest releases its pages makes no difference. */
 static void set_manner(Sim *sim, unsigned cycle)
 {
     static const unsigned units[] = { 512, 1, 37, 300 };
@@ -442,8 +442,8 @@ static void set_manner(Sim *sim, unsigned cycle)
 }
 
 /*
- * Grow, shrink, delete, grow again at the same addresses, of which there are
- * only just enough: 200 times, and no page ever loses its contents.
+ * Grow, shrink, unplug and grow again at the same few addresses, 200 times: no
+ * page ever loses its contents.
  */
 static void ghost_cycles(Sim *sim, uint64_t unit)
 {
@@ -463,7 +463,7 @@ static void ghost_cycles(Sim *sim, uint64_t unit)
                                size * unit, i % 2));
         sim_target(sim, boot + size * unit);
         g_assert_cmpuint(sim_info(sim).actual, ==, boot + size * unit);
-        /* Hot-add is for what this guest never had. */
+        /* Only what this guest never had is hot-added. */
         g_assert_true(size <= units ||
                       sim->sent[DM_MSG_HOT_ADD_REQUEST] > adds);
         g_assert_true(size > units ||
@@ -488,7 +488,7 @@ static void test_ghost_cycles_small(gconstpointer data)
     ghost_cycles(sim, 2 * SIM_MIB);
 }
 
-/* Blocks of 128 MiB, and sizes that are none. */
+/* Blocks of 128 MiB, and sizes that are no multiples of that. */
 static void test_ghost_cycles_blocks(void)
 {
     Sim *sim = sim_new_of(256 * SIM_MIB, SIM_GIB, DM_PROFILE_AUTO,
@@ -514,7 +514,7 @@ static void test_adjacent_sticks(void)
     done_honest(sim);
 }
 
-/* A stick that follows later continues the block that was begun. */
+/* A stick that is added later continues the block of the one before. */
 static void test_continue_region(void)
 {
     Sim *sim = sim_new(SIM_GIB, DM_PROFILE_AUTO, SIM_LINUX);
@@ -527,7 +527,7 @@ static void test_continue_region(void)
     done_honest(sim);
 }
 
-/* Not at a block's start: no page before it is touched. */
+/* One that does not begin with a block. */
 static void test_unaligned_stick(void)
 {
     Sim *sim = sim_new(SIM_GIB, DM_PROFILE_AUTO, SIM_LINUX);
@@ -538,7 +538,7 @@ static void test_unaligned_stick(void)
     done_honest(sim);
 }
 
-/* Boot memory ends inside the first block: the guest has its start. */
+/* Boot memory ends in the block in which the stick begins. */
 static void test_stick_after_boot(void)
 {
     Sim *sim = sim_new(4 * SIM_GIB + 64 * SIM_MIB, DM_PROFILE_AUTO,
@@ -548,13 +548,13 @@ static void test_stick_after_boot(void)
     sim_connect(sim);
     sim_plug(sim, 0, at, 320 * SIM_MIB, false);
     sim_check_honest(sim);
-    /* The part in boot memory's block cannot be added; the rest is. */
+    /* The part in the block of boot memory cannot be added; the rest is. */
     g_assert_cmpuint(sim_stick(sim, 0).added, ==, 256 * SIM_MIB);
     assert_problem(sim, DM_PROBLEM_ALIGNMENT);
     sim_free(sim);
 }
 
-/* A stick in sight of a guest whose blocks are larger than it. */
+/* The guest's blocks are larger than the stick. */
 static void test_small_stick(void)
 {
     Sim *sim = sim_new(SIM_GIB, DM_PROFILE_AUTO, SIM_LINUX);
@@ -632,7 +632,7 @@ static void test_request_limits(void)
     done_honest(sim);
 }
 
-/* Linux frees in one go what one request gives back. */
+/* Linux frees all that a request returns without a pause. */
 static void test_return_limits(void)
 {
     Sim *sim = sim_new(8 * SIM_GIB, DM_PROFILE_AUTO, SIM_LINUX);
@@ -664,15 +664,14 @@ static void check_return_deadline(uint64_t pages, unsigned seconds)
     done_honest(sim);
 }
 
-/* It has the longer the more it was given. */
+/* The more is returned, the longer the guest has. */
 static void test_return_deadline(void)
 {
     check_return_deadline(16 * SIM_MIB, 32);
     check_return_deadline(SIM_GIB, 46);
 }
 
-/* Each answer counts, not only the last: what the guest has is told while it
- * is on its way. */
+/* The size is reported after each reply, not only after the last. */
 static void test_actual_follows(void)
 {
     Sim *sim = sim_new(8 * SIM_GIB, DM_PROFILE_AUTO, SIM_LINUX);
@@ -686,7 +685,7 @@ static void test_actual_follows(void)
     done_honest(sim);
 }
 
-/* Memory in single pages, all over the place. */
+/* Single pages, scattered over all memory. */
 static void test_fragments(void)
 {
     Sim *sim = grown();
@@ -699,7 +698,7 @@ static void test_fragments(void)
     done_honest(sim);
 }
 
-/* ---- guests that cannot or will not ---- */
+/* ---- guests that cannot, or do not ---- */
 
 static void test_no_hot_add(void)
 {
@@ -746,7 +745,7 @@ static void test_transient_refusal(void)
     done_honest(sim);
 }
 
-/* One place that the guest never takes does not keep it from the others. */
+/* Memory that the guest always refuses does not keep it from getting other. */
 static void test_refused_here_only(void)
 {
     Sim *sim = one_stick();
@@ -762,14 +761,14 @@ static void test_refused_here_only(void)
     assert_state(sim, DM_STATE_REFUSED);
     sim_check_honest(sim);
     sim_check_target(sim);
-    /* And that place is not lost either. */
+    /* And that memory is not lost. */
     sim->refuse_at.count = 0;
     sim_advance(sim, 3600 * 1000);
     g_assert_cmpuint(sim_info(sim).actual, ==, 3 * SIM_GIB + 512 * SIM_MIB);
     done_honest(sim);
 }
 
-/* "Never", said as often as there are targets, costs no memory. */
+/* However often the guest refuses for good, no memory is lost. */
 static void test_never_may_change(void)
 {
     Sim *sim = one_stick();
@@ -817,8 +816,8 @@ static Sim *movable(void)
     return sim;
 }
 
-/* The guest's driver takes all that the kernel can use: it gets some back, and
- * is asked again only as long as that helps. */
+/* The driver releases all that the kernel can use: the guest gets some back,
+ * and is asked again only as long as that helps. */
 static void test_ran_dry(void)
 {
     Sim *sim = movable();
@@ -829,7 +828,7 @@ static void test_ran_dry(void)
     assert_actual(sim, 1536 * SIM_MIB + 240 * SIM_MIB + 128 * SIM_MIB);
     assert_problem(sim, DM_PROBLEM_RAN_DRY);
     sim_report(sim);
-    /* what little its kernel finds is no reason to go on */
+    /* The little that its kernel finds meanwhile is no reason to go on. */
     sim->floor -= 10 * SIM_MIB;
     sim_advance(sim, 10 * 1000);
     assert_actual(sim, 1536 * SIM_MIB + 230 * SIM_MIB + 128 * SIM_MIB);
@@ -847,7 +846,7 @@ static void test_ran_dry(void)
     done_honest(sim);
 }
 
-/* One whose caches are slow to go gives more each time. */
+/* One whose caches shrink slowly releases more each time. */
 static void test_slow_caches(void)
 {
     static const unsigned delays[] = { 5, 10, 20, 40, 60, 60, 60 };
@@ -868,7 +867,7 @@ static void test_slow_caches(void)
     done_honest(sim);
 }
 
-/* No report, or a guest that is no Linux: nobody can tell. */
+/* Without a report nobody can tell. */
 static void test_dry_unknown(void)
 {
     Sim *sim = one_stick();
@@ -892,8 +891,8 @@ static void check_still_asked(Sim *sim)
     g_assert_cmpuint(sim->sent[DM_MSG_BALLOON_REQUEST], >=, requests + 9);
 }
 
-/* A report from before a process took all there was: nothing is movable where
- * the guest has no stick, or released of each. */
+/* The report is from before a process took all available memory. Nothing is
+ * movable where the guest has no stick, or released pages of each. */
 static void check_burst(uint64_t stick)
 {
     Sim *sim = sim_new(8 * SIM_GIB, DM_PROFILE_AUTO, SIM_LINUX);
@@ -921,7 +920,7 @@ static void test_burst(void)
     check_burst(SIM_GIB);
 }
 
-/* Where it may be movable, the next report tells the one from the other. */
+/* Where memory may be movable, the next report tells. */
 static void test_dry_no_more(void)
 {
     Sim *sim = movable();
@@ -957,14 +956,14 @@ static void check_old_kernel(uint64_t os_id, bool dry)
     done_honest(sim);
 }
 
-/* What one of 17 GiB keeps is more than what one of 1280 MiB does. */
+/* What a driver keeps that counts 17 GiB is more than with 1280 MiB. */
 static void test_old_kernel(void)
 {
     check_old_kernel(SIM_LINUX, true);
     check_old_kernel(UINT64_C(0x8100) << 48 | UINT64_C(0x050a00) << 16, false);
 }
 
-/* The last that it released are single pages: it gets as much all the same. */
+/* It released single pages last, and gets as much back. */
 static void test_dry_fragments(void)
 {
     Sim *sim = movable();
@@ -990,7 +989,7 @@ static void test_dry_fragments(void)
     done_honest(sim);
 }
 
-/* Asked again with what the report says of a driver that is gone? */
+/* A report of the last driver says nothing of this one. */
 static void test_dry_reconnect(void)
 {
     Sim *sim = movable();
@@ -1003,7 +1002,7 @@ static void test_dry_reconnect(void)
     sim_free(sim);
 }
 
-/* The host cannot give it anything: it is not asked for more instead. */
+/* The host cannot return anything: the guest is not asked for more instead. */
 static void test_dry_cannot_map(void)
 {
     Sim *sim = movable();
@@ -1020,7 +1019,7 @@ static void test_dry_cannot_map(void)
     done_honest(sim);
 }
 
-/* Late with taking it: the reason is the first one once it has. */
+/* It takes its pages back late: then the problem is the first one again. */
 static void test_dry_late(void)
 {
     Sim *sim = movable();
@@ -1048,22 +1047,22 @@ static void test_not_onlined(void)
     sim->onlines = false;
     sim_target(sim, 3 * SIM_GIB);
     assert_state(sim, DM_STATE_NOT_ONLINED);
-    /* As little as possible was wasted. */
+    /* No more than a block was lost. */
     g_assert_cmpuint(sim_stick(sim, 1).added, ==, 128 * SIM_MIB);
     sim_advance(sim, 600 * 1000);
     g_assert_cmpuint(sim_stick(sim, 1).added, ==, 128 * SIM_MIB);
-    /* The guest has it and does not use it: it does not count. */
+    /* The guest has it and does not use it, so it does not count. */
     g_assert_cmpuint(sim_info(sim).actual, ==, SIM_GIB);
     g_assert_cmpuint(sim_info(sim).offline, ==, 128 * SIM_MIB);
     g_assert_false(sim_unplug(sim, 1));
     g_assert_cmpint(sim->refused, ==, DM_ERROR_IN_USE);
-    /* Nor when it is ballooned meanwhile. */
+    /* Nor when the guest shrinks meanwhile. */
     sim_target(sim, 700 * SIM_MIB);
     assert_actual(sim, 700 * SIM_MIB);
     done_honest(sim);
 }
 
-/* Somebody onlines it at last: that is seen, and the rest follows. */
+/* It is onlined in the end: that is noticed, and the rest follows. */
 static void test_onlined_later(void)
 {
     Sim *sim = one_stick();
@@ -1098,8 +1097,8 @@ static void test_onlines_from_now_on(void)
     done_honest(sim);
 }
 
-/* The target went down while the request was out that was then refused, or
- * whose memory is not used: less memory is no question of that. */
+/* The target went down while a request was out that was refused, or whose
+ * memory is not used: that does not keep the guest from shrinking. */
 static void test_refused_on_the_way(void)
 {
     Sim *sim = one_stick();
@@ -1129,7 +1128,7 @@ static void test_not_onlined_on_the_way(void)
     done_honest(sim);
 }
 
-/* And up, while a guest was asked that had no more to give. */
+/* Or up, while a guest was asked that could release no more. */
 static void test_floor_on_the_way(void)
 {
     Sim *sim = one_stick();
@@ -1144,7 +1143,7 @@ static void test_floor_on_the_way(void)
     done_honest(sim);
 }
 
-/* The time that Linux takes says nothing of Windows. */
+/* How long Linux takes says nothing about Windows. */
 static void test_slow_windows(void)
 {
     Sim *sim = sim_new(SIM_GIB, DM_PROFILE_AUTO, SIM_WINDOWS);
@@ -1161,7 +1160,7 @@ static void test_slow_windows(void)
     done_honest(sim);
 }
 
-/* So late that waiting for it to be onlined does not explain it. */
+/* So late that it cannot be the time to online the memory. */
 static void test_late_first_answer(void)
 {
     Sim *sim = one_stick();
@@ -1177,7 +1176,7 @@ static void test_late_first_answer(void)
     done_honest(sim);
 }
 
-/* A Linux that may hibernate answers nothing, ever. */
+/* A Linux that may hibernate never replies. */
 static void test_never_answers(void)
 {
     Sim *sim = one_stick();
@@ -1190,7 +1189,7 @@ static void test_never_answers(void)
     g_assert_cmpuint(sim_info(sim).actual, ==, SIM_GIB);
     sim->mute = false;
     sim_pump(sim);
-    /* It did answer: if it is slow once more, there is another reason. */
+    /* It has replied: if it is late again, that has another reason. */
     sim->mute = true;
     sim_target(sim, 600 * SIM_MIB);
     sim_advance(sim, 60 * 1000);
@@ -1225,7 +1224,7 @@ static void test_close_while_adding(void)
     g_assert_cmpuint(sim_info(sim).actual, ==, SIM_GIB);
     sim->mute = false;
     sim_connect(sim);
-    /* The rest can be had; what is in doubt is never offered again. */
+    /* The rest can be added; what is in doubt is not offered again. */
     g_assert_cmpuint(sim_info(sim).actual, ==, 2 * SIM_GIB);
     g_assert_cmpuint(sim_info(sim).in_doubt, ==, 128 * SIM_MIB);
     sim_target(sim, 3 * SIM_GIB);
@@ -1275,7 +1274,7 @@ static void check_new_kernel(Sim *sim)
     done_honest(sim);
 }
 
-/* The next kernel has all boot memory; of sticks it may have anything. */
+/* The new kernel has all boot memory, and any pages of sticks. */
 static void test_kexec(void)
 {
     Sim *sim = grown();
@@ -1288,7 +1287,7 @@ static void test_kexec(void)
     check_new_kernel(sim);
 }
 
-/* Nobody can tell whether it has the sticks: they do not count. */
+/* Nobody can tell which pages of sticks it has: they do not count. */
 static void test_kexec_in_use(void)
 {
     Sim *sim = grown();
@@ -1307,7 +1306,7 @@ static void test_kexec_in_use(void)
     check_new_kernel(sim);
 }
 
-/* The driver that comes has not heard of the regions that are begun. */
+/* The new driver does not know the regions of the last one. */
 static void test_rebind(void)
 {
     Sim *sim = sim_new(SIM_GIB, DM_PROFILE_AUTO, SIM_LINUX);
@@ -1329,7 +1328,7 @@ static void test_rebind(void)
     done_honest(sim);
 }
 
-/* What a driver refused is asked of the next one too. */
+/* What a driver refused is offered to the next one. */
 static void test_rebind_after_refusal(void)
 {
     Sim *sim = one_stick();
@@ -1342,7 +1341,7 @@ static void test_rebind_after_refusal(void)
     done_honest(sim);
 }
 
-/* Even if nobody saw the id being cleared: another id, another kernel. */
+/* Another id is another kernel, even if the owner did not notice. */
 static void test_other_os_id(void)
 {
     Sim *sim = grown();
@@ -1370,7 +1369,7 @@ static void test_kexec_then_unplug(void)
     sim_free(sim);
 }
 
-/* What was not discarded by then may be the new kernel's. */
+/* Pages that were not discarded by then may be the new kernel's. */
 static void test_kexec_before_discard(void)
 {
     Sim *sim = grown();
@@ -1389,7 +1388,7 @@ static void test_kexec_before_discard(void)
     sim_free(sim);
 }
 
-/* The same kernel came back: what it had released by then goes now. */
+/* The same kernel reconnects: what it had released is discarded now. */
 static void test_discard_after_rebind(void)
 {
     Sim *sim = grown();
@@ -1533,7 +1532,7 @@ static void add_guests(void)
     ADD("reconnect/kexec-before-discard", test_kexec_before_discard);
 }
 
-/* What nobody could map for a device is not given, until somebody can. */
+/* What cannot be populated is not given to the guest, until it can. */
 static void test_cannot_map(void)
 {
     Sim *sim = one_stick();
@@ -1576,7 +1575,7 @@ static void ignore_free(const volatile void *at)
     (void)at;
 }
 
-/* Reports, replies to nothing, and what is no message at all. */
+/* Reports, replies to no request, and what is no message at all. */
 static void say_much(Sim *sim)
 {
     uint8_t noise[] = { 99, 0, 8, 0, 1, 0, 0, 0 };
@@ -1590,7 +1589,7 @@ static void say_much(Sim *sim)
     dm_engine_run(sim->engine, sim->now);
 }
 
-/* Whatever is traced and reported on the way is made of numbers. */
+/* A message that changes no page costs no allocation, traced or not. */
 static void test_no_allocation(void)
 {
     Sim *sim = one_stick();

@@ -39,9 +39,9 @@ static DmRange get_range(const uint8_t *p)
     return (DmRange) { bits & DM_MAX_PFN, bits >> 40 };
 }
 
-/* ---- the guest's books ---- */
+/* ---- the guest's accounting ---- */
 
-static bool in_books(const Sim *sim, uint64_t page)
+static bool is_accounted(const Sim *sim, uint64_t page)
 {
     return page < sim->n_pages;
 }
@@ -57,7 +57,7 @@ static void set_page(Sim *sim, uint64_t page, SimPage state)
 {
     SimPage was = sim->pages[page];
 
-    g_assert_true(in_books(sim, page));
+    g_assert_true(is_accounted(sim, page));
     sim->owned -= was == SIM_OWNED;
     sim->offline -= was == SIM_OFFLINE;
     sim->owned += state == SIM_OWNED;
@@ -98,7 +98,7 @@ static void get_pages_as(Sim *sim, DmRange range, SimPage was, SimPage state)
 
     g_assert_true(is_memory(sim, range));
     for (page = range.first; page < range.first + range.count; page++) {
-        g_assert_true(in_books(sim, page));
+        g_assert_true(is_accounted(sim, page));
         g_assert_cmpint(sim->pages[page], ==, was);
         set_page(sim, page, state);
     }
@@ -208,7 +208,7 @@ static void claim_pages(Sim *sim, DmRange range)
     uint64_t page;
 
     for (page = range.first;
-         page < range.first + range.count && in_books(sim, page); page++) {
+         page < range.first + range.count && is_accounted(sim, page); page++) {
         if (sim->pages[page] == SIM_OWNED) {
             set_page(sim, page, SIM_RELEASED);
         }
@@ -230,7 +230,7 @@ void sim_claim(Sim *sim, const DmRange *ranges, unsigned n, bool more)
     sim_say(sim, msg, size);
 }
 
-/* ---- how the guest answers ---- */
+/* ---- how the guest replies ---- */
 
 /* Where to look for pages to release: downward from the top, or anywhere. */
 static uint64_t look_from(const Sim *sim, uint64_t below)
@@ -273,7 +273,7 @@ static DmRange next_run(Sim *sim, uint64_t *below, uint64_t most)
     return run;
 }
 
-/* Where memory begins that it does not release. */
+/* Where the memory begins that it does not release. */
 static uint64_t releasable_end(const Sim *sim)
 {
     const DmRange *last = &sim->boot[sim->n_boot - 1];
@@ -365,9 +365,9 @@ static void declare_region(Sim *sim, DmRange range, DmRange region)
         return;
     }
     for (page = region.first; page < region.first + region.count; page++) {
-        g_assert_true(!in_books(sim, page) || sim->pages[page] == SIM_NONE);
+        g_assert_true(!is_accounted(sim, page) || sim->pages[page] == SIM_NONE);
         g_assert_null(region_of(sim, page));
-        page += in_books(sim, page) ? 0 : align;
+        page += is_accounted(sim, page) ? 0 : align;
     }
     g_array_append_val(sim->regions, new);
 }
@@ -482,7 +482,7 @@ static void op_discard(void *opaque, uint64_t first, uint64_t count)
     }
     g_assert_true(dm_engine_is_released(sim->engine, first, count));
     for (page = first; page < first + count; page++) {
-        g_assert_true(in_books(sim, page));
+        g_assert_true(is_accounted(sim, page));
         g_assert_cmpint(sim->pages[page], !=, SIM_OWNED);
         g_assert_cmpint(sim->pages[page], !=, SIM_OFFLINE);
         if (sim->memory) {
@@ -630,7 +630,7 @@ static const DmTraceOps sim_trace = {
 
 /* ---- what else the engine calls ---- */
 
-/* Each look at it costs a microsecond. */
+/* Each query takes a microsecond. */
 static uint64_t op_clock(void *opaque)
 {
     Sim *sim = opaque;
@@ -819,7 +819,7 @@ void sim_reset(Sim *sim)
     sim_pump(sim);
 }
 
-/* All that any kernel before had of it. */
+/* All pages of it that any kernel before had. */
 static void take_range(Sim *sim, DmRange range)
 {
     uint64_t page;
@@ -991,7 +991,7 @@ void sim_migrate(Sim *sim)
     sim_check_accounts(sim);
 }
 
-/* ---- looking ---- */
+/* ---- queries and checks ---- */
 
 DmEngineInfo sim_info(const Sim *sim)
 {
@@ -1041,8 +1041,8 @@ void sim_check_accounts(const Sim *sim)
     g_assert_nonnull(dm_problem_name(info.problem.code));
 }
 
-/* What it may have on top is in doubt; what it lost went unheard. Another
- * kernel may have found any page of sticks. */
+/* It may also have pages in doubt, and have released some that nobody heard of.
+ * Another kernel may have found any page of sticks. */
 void sim_check_honest(const Sim *sim)
 {
     DmEngineInfo info = sim_info(sim);
@@ -1078,7 +1078,7 @@ void sim_check_target(const Sim *sim)
     }
 }
 
-/* ---- a random life ---- */
+/* ---- random steps ---- */
 
 static uint32_t pick(Sim *sim, uint32_t bound)
 {
@@ -1159,8 +1159,8 @@ static void step_online(Sim *sim)
     }
 }
 
-/* What the guest is willing to do. */
-static void step_mood(Sim *sim)
+/* How the guest behaves from now on. */
+static void step_behaviour(Sim *sim)
 {
     sim->floor = pick(sim, 4) ? 0 : pick(sim, sim_info(sim).capacity);
     sim->refuse = pick(sim, 8) == 0;
@@ -1171,7 +1171,7 @@ static void step_mood(Sim *sim)
     sim_pump(sim);
 }
 
-/* True if it was a thing that machine and operator do. */
+/* True if machine or operator did something. */
 static bool step_machine(Sim *sim)
 {
     switch (pick(sim, 20)) {
@@ -1211,7 +1211,7 @@ static bool step_machine(Sim *sim)
     }
 }
 
-/* Wherever a page number might do harm. */
+/* Where a page number might do harm. */
 static DmRange some_range(Sim *sim)
 {
     static const uint64_t places[] = { 0, 0x90, 0xa0, 0xff, 0x100 };
@@ -1231,7 +1231,7 @@ static DmRange some_range(Sim *sim)
     }
 }
 
-static void lie_balloon(Sim *sim)
+static void invalid_balloon(Sim *sim)
 {
     DmRange ranges[16];
     unsigned i, n = pick(sim, 16);
@@ -1243,8 +1243,8 @@ static void lie_balloon(Sim *sim)
     sim_claim(sim, ranges, n, more);
 }
 
-/* The books follow what was offered and not more. */
-static void lie_hot_add(Sim *sim)
+/* No more is accounted for than was offered. */
+static void invalid_hot_add(Sim *sim)
 {
     uint32_t pages = pick(sim, 4) ? pick(sim, 100000) : UINT32_MAX;
     bool result = pick(sim, 2);
@@ -1263,7 +1263,7 @@ static void lie_hot_add(Sim *sim)
     sim_hot_add_response(sim, pages, result);
 }
 
-static void lie_unballoon(Sim *sim)
+static void invalid_unballoon(Sim *sim)
 {
     if (sim->open.type == DM_MSG_UNBALLOON_REQUEST) {
         const uint8_t *msg = g_bytes_get_data(sim->open.msg, NULL);
@@ -1277,7 +1277,7 @@ static void lie_unballoon(Sim *sim)
     sim_unballoon_response(sim);
 }
 
-static void lie_noise(Sim *sim)
+static void noise(Sim *sim)
 {
     uint8_t msg[64];
     size_t len = pick(sim, sizeof(msg) + 1), i;
@@ -1285,7 +1285,7 @@ static void lie_noise(Sim *sim)
     for (i = 0; i < len; i++) {
         msg[i] = pick(sim, 256);
     }
-    /* An answer that the books would have to follow is not noise. */
+    /* A reply that would have to be accounted for is not noise. */
     if (len >= 2 && (msg[0] == DM_MSG_BALLOON_RESPONSE ||
                      msg[0] == DM_MSG_HOT_ADD_RESPONSE ||
                      msg[0] == DM_MSG_UNBALLOON_RESPONSE)) {
@@ -1294,20 +1294,20 @@ static void lie_noise(Sim *sim)
     sim_say(sim, msg, len);
 }
 
-static void step_lie(Sim *sim)
+static void step_invalid(Sim *sim)
 {
     switch (pick(sim, 8)) {
     case 0: case 1: case 2:
-        lie_balloon(sim);
+        invalid_balloon(sim);
         break;
     case 3: case 4:
-        lie_hot_add(sim);
+        invalid_hot_add(sim);
         break;
     case 5:
-        lie_unballoon(sim);
+        invalid_unballoon(sim);
         break;
     case 6:
-        lie_noise(sim);
+        noise(sim);
         break;
     default:
         pick(sim, 2) ? sim_version_request(sim, pick(sim, 4) << 16, false)
@@ -1316,7 +1316,7 @@ static void step_lie(Sim *sim)
     run_engine(sim);
 }
 
-/* Looks at what came without answering it. */
+/* Receives what came without a reply. */
 static void take_request(Sim *sim)
 {
     GBytes *bytes;
@@ -1337,12 +1337,12 @@ void sim_step(Sim *sim, bool honest)
     bool machine = step_machine(sim);
 
     if (honest && !machine) {
-        step_mood(sim);
+        step_behaviour(sim);
     } else if (!honest) {
         sim->mute = true;
         take_request(sim);
         if (!machine) {
-            step_lie(sim);
+            step_invalid(sim);
         }
     }
     sim_check_accounts(sim);

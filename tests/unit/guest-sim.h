@@ -3,15 +3,15 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The guest keeps its own books, one byte a page, written without looking at
- * the engine's. Whatever the engine does is held against them at once: a page
- * that is handed out must not be the guest's already, a page that is
- * discarded must not be the guest's at all, a region is declared only once, a
- * page that is handed out is memory. With sim_keep_contents() the memory has
- * contents too, and what the guest wrote must be there for as long as it has
- * the page.
- * A guest that lies uses the same books: what it claims to have released
- * counts as released, so the same rules hold.
+ * The guest does its own accounting, one byte a page, and knows nothing of the
+ * engine's. Whatever the engine does is checked against it at once: a page that
+ * is given to the guest is memory and was not the guest's before, a page that
+ * is discarded is not the guest's, and a region is declared only once. With
+ * sim_keep_contents() the memory has contents, too: what the guest wrote must
+ * be there for as long as it has the page.
+ *
+ * A guest that sends invalid replies is accounted for in the same way: what it
+ * claims to have released counts as released, so the same rules hold.
  *
  * Sizes are in 4 KiB pages, times in ms.
  */
@@ -68,19 +68,20 @@ typedef struct Sim {
     uint64_t os_id;
     bool can_balloon, can_hot_add;
     unsigned alignment;         /* 2^n MiB */
-    uint64_t floor;             /* it keeps at least so much */
-    bool movable;               /* sticks are onlined so: it keeps them */
-    bool mute;                  /* it answers nothing */
-    bool onlines;               /* a Linux: hot-added memory is used at once */
+    uint64_t floor;             /* it keeps at least this */
+    bool movable;               /* it onlines sticks so, and keeps them */
+    bool mute;                  /* it replies to nothing */
+    bool onlines;               /* a Linux that uses hot-added memory */
     bool refuse, refuse_for_good; /* hot-add */
-    DmRange refuse_at;          /* hot-add of anything in there */
+    DmRange refuse_at;          /* hot-add of any page in there */
     uint64_t take_at_most;      /* of a hot-add; 0: all */
-    unsigned unit;              /* it releases runs of so many pages */
-    bool big_ranges;            /* as Windows: runs in one range */
+    unsigned unit;              /* pages in a run that it releases */
+    bool big_ranges;            /* joins runs, as Windows does */
     bool scatter;               /* release from anywhere, not top down */
     bool ring_full;             /* the engine cannot send */
-    bool cannot_map;            /* the host cannot ready memory for it */
-    /* For a state from elsewhere, of which the books know nothing. */
+    bool cannot_map;            /* the host cannot populate memory */
+    /* Takes discards in place of the checks: where a state comes from elsewhere
+     * or the guest says anything, and the accounting here cannot follow. */
     void (*believe)(void *opaque, uint64_t first, uint64_t count);
     SimPick *pick;
     void *pick_opaque;
@@ -94,7 +95,7 @@ typedef struct Sim {
     uint32_t *memory, *wrote;
     uint32_t writes;
     GQueue inbox;               /* GBytes from the engine */
-    SimRequest open;            /* of a guest that lies */
+    SimRequest open;            /* for invalid replies */
     uint32_t counter;           /* its own trans_id */
 
     /* The machine. */
@@ -102,7 +103,7 @@ typedef struct Sim {
     unsigned n_boot;
     uint64_t boot_pages, hole_pages;
     uint64_t stick_space;       /* where sim_step() plugs sticks */
-    uint64_t stick_end;         /* no stick reaches beyond; 0: books' end */
+    uint64_t stick_end;         /* no stick reaches beyond */
     SimStick sticks[SIM_STICKS];
 
     /* What the engine said. */
@@ -123,14 +124,14 @@ typedef struct Sim {
 
 /* A machine of @boot pages; those above 3 GiB start at 4 GiB. */
 Sim *sim_new(uint64_t boot, DmProfile profile, uint64_t os_id);
-/* The same, with books of @n_pages: nothing can be beyond. */
+/* The same, with @n_pages accounted for: nothing can be beyond. */
 Sim *sim_new_of(uint64_t boot, uint64_t n_pages, DmProfile profile,
                 uint64_t os_id);
 /* 16 MiB and 96 MiB of space for sticks, blocks of 1 MiB: for many steps. */
 Sim *sim_new_small(DmProfile profile, uint64_t os_id);
 void sim_free(Sim *sim);
 
-/* The driver connects and does its handshake; then everything that follows. */
+/* The driver connects and does its handshake, and all that follows happens. */
 void sim_connect(Sim *sim);
 void sim_open(Sim *sim, bool new_kernel);
 void sim_close(Sim *sim);
@@ -158,9 +159,9 @@ bool sim_plug(Sim *sim, unsigned id, uint64_t first, uint64_t count,
 /* Returns whether the engine agreed. */
 bool sim_unplug(Sim *sim, unsigned id);
 
-/* One message of the guest as it is. */
+/* A message of the guest, as it is. */
 void sim_say(Sim *sim, const void *msg, size_t len);
-/* A balloon response that claims these ranges: the books follow. */
+/* A balloon response that claims these ranges, and is accounted for. */
 void sim_claim(Sim *sim, const DmRange *ranges, unsigned n, bool more);
 void sim_hot_add_response(Sim *sim, uint32_t pages, uint32_t result);
 void sim_unballoon_response(Sim *sim);
@@ -169,7 +170,7 @@ void sim_capabilities(Sim *sim);
 void sim_status(Sim *sim, uint64_t available);
 /* A status report as Linux makes it. */
 void sim_report(Sim *sim);
-/* Drops what the engine sent and the guest has not looked at. */
+/* Drops what the engine sent and the guest has not received. */
 void sim_drop_inbox(Sim *sim);
 
 /* A fresh engine over the same boot memory and sticks, of profile auto; and
@@ -180,7 +181,7 @@ void sim_migrate(Sim *sim);
 DmEngineInfo sim_info(const Sim *sim);
 DmStickInfo sim_stick(const Sim *sim, unsigned id);
 
-/* The engine's numbers must add up, whatever the guest is. */
+/* The engine's numbers must add up, whatever the guest does. */
 void sim_check_accounts(const Sim *sim);
 /* And, for an honest guest at rest, agree with the guest's. */
 void sim_check_honest(const Sim *sim);
@@ -188,9 +189,8 @@ void sim_check_honest(const Sim *sim);
 void sim_check_target(const Sim *sim);
 
 /*
- * One step of a random life: of machine and operator (targets, sticks,
- * resets, a full ring) and of the guest, which answers honestly or says
- * whatever comes to its mind.
+ * A random step, of machine and operator (targets, sticks, resets, a full
+ * ring) or of the guest, which replies honestly or sends anything.
  */
 void sim_step(Sim *sim, bool honest);
 

@@ -3,15 +3,15 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Everything that a guest can do wrong has a number, and each number at least
- * one test /hostile/NN-name. Those of the engine are here and, for the state
- * that travels, in state-test.c; what only VMBus or a hypercall can get wrong
- * is tried by a small hostile guest under TCG, in qemu/tests/qtest
+ * Everything that a guest can do wrong has a number, and each number has at
+ * least one test /hostile/NN-name. Those of the engine are here and, for the
+ * saved state, in state-test.c. What only VMBus or a hypercall can get wrong is
+ * tested with a small hostile guest under TCG, in qemu/tests/qtest
  * (dm-guest-test.c; 21 and 22 in hyperv-tcg-test.c), under the same names.
  *
  *  1 a page returned twice                  01-page-twice
  *  2 a page outside RAM, ROM, MMIO          02-outside-ram, 02-half-in-rom
- *  3 more ranges than asked                 03-more-than-asked
+ *  3 more than requested                   03-more-than-asked
  *  4 endless more_pages                     04-endless-more, 04-endless-repeats
  *  5 no progress                            05-no-progress
  *  6 range count or size does not fit       06-sizes, 06-truncated-TYPE
@@ -20,11 +20,11 @@
  *  9 pages of a stick never added           09-never-added
  * 10 pages of a ghost                       10-ghost
  * 11 hot-add: more than offered, a part     11-takes-too-much, 11-takes-a-part
- * 12 an answer to nothing                   12-unasked, 12-other-kind,
+ * 12 a reply to no request                  12-unasked, 12-other-kind,
  *                                           12-before-sent
  * 13 other capabilities after a reconnect   13-other-capabilities
  * 14 alignment 2^15 MiB                     14-alignment-15
- * 15 no answer                              15-late-balloon, 15-late-hot-add,
+ * 15 no reply                               15-late-balloon, 15-late-hot-add,
  *                                           15-late-unballoon
  * 16 a flood that holds the main loop, or   16-budget, -scattered, -backlog,
  *    fills memory                           -throttled, -time, -memory
@@ -68,7 +68,7 @@ static void test_h02_outside_ram(void)
     g_assert_cmpuint(sim_info(sim).released, ==, 0);
     g_assert_cmpuint(sim_info(sim).counters.dropped_ranges, ==,
                      G_N_ELEMENTS(bad));
-    /* However often: one warning in a while. */
+    /* One warning for all of them. */
     g_assert_cmpuint(sim->n_warn, ==, 1);
     sim_free(sim);
 }
@@ -105,12 +105,12 @@ static void test_h04_endless_more(void)
     g_assert_cmpuint(sim_info(sim).counters.unexpected, >, 50);
     assert_state(sim, DM_STATE_FLOOR);
     assert_problem(sim, DM_PROBLEM_FLOOR);
-    /* One failure, one step of the back-off. */
+    /* One failure doubles the pause once. */
     g_assert_cmpuint(dm_engine_deadline(sim->engine), ==, sim->now + 5000);
     sim_free(sim);
 }
 
-/* One page at a time with more to come: it ends when all was claimed. */
+/* One page at a time, and more to follow: it ends when all are claimed. */
 static void test_h04_endless_repeats(void)
 {
     Sim *sim = asked(4 * SIM_MIB);
@@ -208,7 +208,7 @@ static const Whole whole_messages[] = {
     { "hot-add-response", DM_MSG_HOT_ADD_RESPONSE, 16, adding },
 };
 
-/* Good in every field, so that only the length is wrong. */
+/* Valid in every field, so that only the length is wrong. */
 static void fill(const Whole *whole, uint8_t *msg)
 {
     memset(msg, 0, whole->size);
@@ -400,7 +400,7 @@ static void test_h12_other_kind(void)
     sim_free(sim);
 }
 
-/* An answer to a request that did not leave yet is none. */
+/* A request that was not sent yet has no reply. */
 static void test_h12_before_sent(void)
 {
     Sim *sim = one_stick();
@@ -461,7 +461,7 @@ static void check_late(Sim *sim, uint64_t at_least)
     assert_state(sim, DM_STATE_LATE);
     g_assert_cmpint(sim_info(sim).problem.request, !=, DM_REQUEST_NONE);
     g_assert_cmpuint(sim_info(sim).counters.late, ==, 1);
-    /* The transaction stays open: nothing else is asked. */
+    /* The request is still outstanding: there is no other. */
     g_assert_cmpuint(g_queue_get_length(&sim->inbox), ==, 1);
 }
 
@@ -501,7 +501,7 @@ static void test_h15_late_unballoon(void)
     sim->mute = true;
     sim_target(sim, SIM_GIB);
     assert_state(sim, DM_STATE_RETURNING);
-    /* Not the guest's before it says so. */
+    /* Not the guest's before it replies. */
     assert_actual(sim, 500 * SIM_MIB);
     check_late(sim, 10 * 1000);
     sim->mute = false;
@@ -510,7 +510,7 @@ static void test_h15_late_unballoon(void)
     done_honest(sim);
 }
 
-/* What one call does is bounded: discards come in pieces. */
+/* What one call discards is bounded. */
 static void test_h16_budget(void)
 {
     Sim *sim = asked(800 * SIM_MIB);
@@ -564,8 +564,8 @@ static void test_h16_scattered(void)
     sim_free(sim);
 }
 
-/* An owner that only listens: what waits to be discarded takes no more than
- * it should, and is not lost. */
+/* An owner that only receives: what waits to be discarded is bounded, and not
+ * lost. */
 static void test_h16_backlog(void)
 {
     Sim *sim = sim_new_of(8 * SIM_GIB, 10 * SIM_GIB, DM_PROFILE_AUTO,
@@ -593,7 +593,7 @@ static void test_h16_backlog(void)
     sim_free(sim);
 }
 
-/* Bytes count too, whatever is in them. */
+/* Any bytes count. */
 static void test_h16_throttled(void)
 {
     g_autofree uint8_t *msg = g_malloc0(65536);
@@ -628,7 +628,7 @@ static void ignore_discard(void *opaque, uint64_t first, uint64_t count)
     (void)opaque, (void)first, (void)count;
 }
 
-/* How much the engine asks for, if it does. */
+/* How much the engine requests, or 0. */
 static uint64_t take_balloon_request(Sim *sim)
 {
     GBytes *bytes = g_queue_peek_head(&sim->inbox);
@@ -640,7 +640,7 @@ static uint64_t take_balloon_request(Sim *sim)
     return asked;
 }
 
-/* Releases every second page from @page on, of what is asked for. */
+/* Releases as many pages as are @asked for, every second one from @page on. */
 static uint64_t release_every_second(Sim *sim, uint64_t page, uint64_t asked)
 {
     DmRange ranges[510];
@@ -667,8 +667,8 @@ static void reconnect(Sim *sim)
 }
 
 /*
- * Every second page of 64 GiB, and then a driver that leaves whenever it is
- * given some of them: the books take a bit a page and not much more.
+ * Every second page of 64 GiB, and then a driver that disconnects whenever some
+ * are returned to it: the accounting takes about a bit a page.
  */
 static void test_h16_memory(void)
 {
@@ -706,7 +706,7 @@ static void test_h16_memory(void)
     sim_free(sim);
 }
 
-/* One that says that it ran dry, and leaves when it is given some back. */
+/* One that seems to run dry, and disconnects when it gets some back. */
 static void test_h16_relief(void)
 {
     Sim *sim = sim_new(8 * SIM_GIB, DM_PROFILE_AUTO, SIM_LINUX);
@@ -734,7 +734,7 @@ static void test_h16_relief(void)
     sim_free(sim);
 }
 
-/* Every report is passed on; the caller throttles what it tells. */
+/* Every report is passed on: the owner limits the rate of its events. */
 static void test_h17_status(void)
 {
     Sim *sim = one_stick();
@@ -760,7 +760,7 @@ static void test_h17_status_early(void)
     sim_free(sim);
 }
 
-/* Nothing can be sent any more: visible, harmless, and over with the channel. */
+/* Nothing can be sent any more: that shows, and ends with the channel. */
 static void test_h18_ring_gone(void)
 {
     Sim *sim = one_stick();
@@ -794,8 +794,7 @@ static void test_h19_full_ring(void)
     done_honest(sim);
 }
 
-/* A request that never left leaves nothing in doubt. */
-/* It is late, and is not any more once it could be sent. */
+/* A request that waits is late, and no longer late once it was sent. */
 static void test_h19_full_ring_long(void)
 {
     Sim *sim = one_stick();
@@ -815,6 +814,7 @@ static void test_h19_full_ring_long(void)
     sim_free(sim);
 }
 
+/* A request that was never sent leaves nothing in doubt. */
 static void test_h19_full_ring_close(void)
 {
     Sim *sim = one_stick();
@@ -846,7 +846,7 @@ static void test_h20_reconnect_storm(void)
     done_honest(sim);
 }
 
-/* Nor does a guest that says it is another one each time. */
+/* Nor does a guest that is a new kernel each time. */
 static void test_h20_kexec(void)
 {
     Sim *sim = grown();

@@ -1,5 +1,5 @@
 /*
- * The books of boot memory, sticks and ghosts, without any protocol
+ * The accounting of boot memory, sticks and ghosts, without any protocol
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,5 +1,5 @@
 /*
- * Situations that tests of the engine start from, and how they end
+ * Situations that tests of the engine start from, and the checks at their end
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -9,7 +9,7 @@
 
 #include "guest-sim.h"
 
-/* A Linux guest of 1 GiB with a stick of 2 GiB that waits to be asked for. */
+/* A Linux guest of 1 GiB with an unused stick of 2 GiB. */
 static inline Sim *one_stick(void)
 {
     Sim *sim = sim_new(SIM_GIB, DM_PROFILE_AUTO, SIM_LINUX);
@@ -56,7 +56,7 @@ static inline void done_honest(Sim *sim)
     sim_free(sim);
 }
 
-/* Makes the engine ask for @pages and leaves the question open. */
+/* The engine requested @pages, and the guest has not replied. */
 static inline Sim *asked(uint64_t pages)
 {
     Sim *sim = one_stick();

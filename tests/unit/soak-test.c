@@ -1,15 +1,15 @@
 /*
- * Random lives of machine, operator and guest, every rule checked after every
+ * Random runs of machine, operator and guest, every rule checked after every
  * step: weeks of growing, shrinking, plugging, unplugging, resets, reconnects,
- * new drivers, new kernels and moves to other hosts, in seconds. A failure is
- * repeated with the seed that GLib printed: --seed=…
+ * new drivers, new kernels and moves to other hosts, in seconds. The seed that
+ * GLib prints repeats a failure: --seed=…
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
 #include "guest-sim.h"
 
-#define LIVES 100
+#define RUNS 100
 #define STEPS 300
 #define STEPS_LARGE 150
 
@@ -19,13 +19,13 @@ typedef struct Kind {
     bool small;
     bool honest;
     bool contents;
-    unsigned lives;
+    unsigned runs;
     unsigned steps;
 } Kind;
 
 /*
- * A guest that keeps nothing back gets down to its target; and as long as it
- * is below, nothing that it released is kept from it.
+ * A guest that can release everything gets down to its target; and while it is
+ * below, all that it released has been returned to it.
  */
 static void check_reached(const Sim *sim)
 {
@@ -35,7 +35,7 @@ static void check_reached(const Sim *sim)
         return;
     }
     if (!sim->floor) {
-        /* What it does not use it cannot release. */
+        /* It cannot release what it does not use. */
         g_assert_cmpuint(info.actual, <, info.target + 2 * SIM_MIB +
                                          sim->offline);
     }
@@ -67,7 +67,7 @@ static void check_rest(Sim *sim)
 }
 
 /* Returns how long it was, in ms. */
-static uint64_t one_life(const Kind *kind)
+static uint64_t one_run(const Kind *kind)
 {
     Sim *sim = kind->small ? sim_new_small(DM_PROFILE_AUTO, kind->os_id)
                            : sim_new(SIM_GIB, DM_PROFILE_AUTO, kind->os_id);
@@ -95,25 +95,26 @@ static void test_soak(gconstpointer data)
     uint64_t ms = 0;
     unsigned i;
 
-    for (i = 0; i < kind->lives; i++) {
-        ms += one_life(kind);
+    for (i = 0; i < kind->runs; i++) {
+        ms += one_run(kind);
     }
-    g_test_message("%u lives, %.1f days", kind->lives, ms / 86400000.0);
+    g_test_message("%u runs, %.1f days", kind->runs, ms / 86400000.0);
 }
 
 int main(int argc, char **argv)
 {
     static const Kind kinds[] = {
-        { "/soak/linux", SIM_LINUX, true, true, false, LIVES, STEPS },
+        { "/soak/linux", SIM_LINUX, true, true, false, RUNS, STEPS },
         { "/soak/linux-contents", SIM_LINUX, true, true, true, 30, STEPS },
         { "/soak/linux-large", SIM_LINUX, false, true, false, 3,
           STEPS_LARGE },
-        { "/soak/windows", SIM_WINDOWS, true, true, false, LIVES, STEPS },
+        { "/soak/windows", SIM_WINDOWS, true, true, false, RUNS, STEPS },
         { "/soak/windows-contents", SIM_WINDOWS, true, true, true, 30,
           STEPS },
-        { "/soak/liar", SIM_LINUX, true, false, false, LIVES, STEPS },
-        { "/soak/liar-windows", SIM_WINDOWS, true, false, false, LIVES,
+        { "/soak/invalid-replies", SIM_LINUX, true, false, false, RUNS,
           STEPS },
+        { "/soak/invalid-replies-windows", SIM_WINDOWS, true, false, false,
+          RUNS, STEPS },
     };
     unsigned i;
 

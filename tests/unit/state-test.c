@@ -10,12 +10,12 @@
 #include "guest-sim.h"
 #include "state.h"
 
-#define LIVES 20
+#define RUNS 20
 #define STEPS 100
 
-/* ---- whole lives, with a move to another host at every step ---- */
+/* ---- random runs, with a move to another host at every step ---- */
 
-static void live(uint64_t os_id, bool honest)
+static void random_run(uint64_t os_id, bool honest)
 {
     Sim *sim = sim_new_small(DM_PROFILE_AUTO, os_id);
     unsigned i;
@@ -29,12 +29,12 @@ static void live(uint64_t os_id, bool honest)
     sim_free(sim);
 }
 
-static void test_lives(void)
+static void test_runs(void)
 {
     unsigned i;
 
-    for (i = 0; i < LIVES; i++) {
-        live(i % 2 ? SIM_LINUX : SIM_WINDOWS, i % 4 < 2);
+    for (i = 0; i < RUNS; i++) {
+        random_run(i % 2 ? SIM_LINUX : SIM_WINDOWS, i % 4 < 2);
     }
 }
 
@@ -604,7 +604,7 @@ static void settle(DmEngine *engine, uint64_t now)
     }
 }
 
-/* What was read must serve as an engine, whatever it says. */
+/* An engine must work whatever was read into it. */
 static void use(DmEngine *engine, uint64_t now)
 {
     DmEngineInfo info;
@@ -657,7 +657,7 @@ int main(int argc, char **argv)
     unsigned i;
 
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/state/lives", test_lives);
+    g_test_add_func("/state/random-runs", test_runs);
     for (i = 0; i < G_N_ELEMENTS(flights); i++) {
         g_autofree char *muted = g_strconcat("/state/in-flight/",
                                              flights[i].name, NULL);
