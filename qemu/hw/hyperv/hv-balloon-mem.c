@@ -152,14 +152,14 @@ static void sticks_unplug(HaprotProtocol *proto, MemHaprot *stick)
 
 static HaprotState stick_state(DmStickState state)
 {
-    switch (state) {
-    case DM_STICK_INUSE:
-        return HAPROT_STATE_INUSE;
-    case DM_STICK_UNUSED:
-        return HAPROT_STATE_UNUSED;
-    default:
-        return HAPROT_STATE_IDLE;
-    }
+    static const HaprotState states[] = {
+        [DM_STICK_IDLE] = HAPROT_STATE_IDLE,
+        [DM_STICK_INUSE] = HAPROT_STATE_INUSE,
+        [DM_STICK_UNUSED] = HAPROT_STATE_UNUSED,
+    };
+
+    QEMU_BUILD_BUG_ON(ARRAY_SIZE(states) != DM_STICK__MAX);
+    return states[state];
 }
 
 static void sticks_query(HaprotProtocol *proto, MemHaprot *stick,

@@ -125,13 +125,10 @@ void dm_problem_set(DmEngine *e, DmProblem problem);
 void dm_problem_clear(DmEngine *e);
 void dm_obstacle_clear(DmEngine *e);
 void dm_obstacle_clear_retry(DmEngine *e);
-/* For a while, longer each time; or until something changes. */
-void dm_obstacle_for_now(DmEngine *e, DmState state, uint64_t now);
-void dm_obstacle_for_good(DmEngine *e, DmState state);
-/* The same, with the problem that it makes. */
-void dm_stop(DmEngine *e, DmState state, DmProblem problem);
-void dm_stop_for_now(DmEngine *e, DmState state, DmProblem problem,
-                     uint64_t now);
+/* For a while, which is longer each time; or until something changes. */
+void dm_obstacle_for_now(DmEngine *e, DmState state, DmProblem problem,
+                         uint64_t now);
+void dm_obstacle_for_good(DmEngine *e, DmState state, DmProblem problem);
 /* Is there something that only a reset clears? */
 bool dm_frozen(const DmEngine *e);
 /* May the target be pursued? If so, there is no obstacle any more. */

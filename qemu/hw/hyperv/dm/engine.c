@@ -224,8 +224,8 @@ static void new_kernel(DmEngine *e)
     /* It may have found any page of a stick: discard none. */
     dm_pageset_clear(e->discard);
     forget_driver(e);
-    dm_stop(e, DM_STATE_NEW_KERNEL,
-            (DmProblem) { .code = DM_PROBLEM_NEW_KERNEL });
+    dm_obstacle_for_good(e, DM_STATE_NEW_KERNEL,
+                         (DmProblem) { .code = DM_PROBLEM_NEW_KERNEL });
     dm_tell_sticks(e);
 }
 

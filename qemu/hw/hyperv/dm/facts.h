@@ -68,7 +68,7 @@ typedef enum DmProblemCode {
     DM_PROBLEM_NO_HOT_ADD,      /* its driver cannot add memory */
     DM_PROBLEM_CAPABILITIES,    /* its driver came back with others */
     DM_PROBLEM_NEW_KERNEL,      /* another kernel, without a reset */
-    DM_PROBLEM_ACCOUNTING,      /* in too many pieces: see OTHER_BYTES */
+    DM_PROBLEM_ACCOUNTING,      /* it fragments the accounting too much */
 
     /* There is no memory to give. */
     DM_PROBLEM_CAPACITY,        /* pages that the target is above capacity */

@@ -51,30 +51,20 @@ void dm_obstacle_clear(DmEngine *e)
     }
 }
 
-void dm_obstacle_for_now(DmEngine *e, DmState state, uint64_t now)
+void dm_obstacle_for_now(DmEngine *e, DmState state, DmProblem problem,
+                         uint64_t now)
 {
+    dm_problem_set(e, problem);
     e->obstacle = state;
     e->retry_at = now + e->retry_delay;
     e->retry_delay = MIN(2 * e->retry_delay, RETRY_MAX);
 }
 
-void dm_obstacle_for_good(DmEngine *e, DmState state)
+void dm_obstacle_for_good(DmEngine *e, DmState state, DmProblem problem)
 {
+    dm_problem_set(e, problem);
     e->obstacle = state;
     e->retry_at = NEVER;
-}
-
-void dm_stop(DmEngine *e, DmState state, DmProblem problem)
-{
-    dm_problem_set(e, problem);
-    dm_obstacle_for_good(e, state);
-}
-
-void dm_stop_for_now(DmEngine *e, DmState state, DmProblem problem,
-                     uint64_t now)
-{
-    dm_problem_set(e, problem);
-    dm_obstacle_for_now(e, state, now);
 }
 
 bool dm_frozen(const DmEngine *e)

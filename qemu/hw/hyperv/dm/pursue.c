@@ -23,16 +23,23 @@ bool dm_accounting_is_full(const DmEngine *e)
 
 static void not_populated(DmEngine *e, DmRange range, uint64_t now)
 {
-    dm_stop_for_now(e, DM_STATE_REFUSED,
-                    (DmProblem) { .code = DM_PROBLEM_POPULATE,
-                                  .page = range.first }, now);
+    dm_obstacle_for_now(e, DM_STATE_REFUSED,
+                        (DmProblem) { .code = DM_PROBLEM_POPULATE,
+                                      .page = range.first }, now);
+}
+
+static DmProblem not_aligned(const DmEngine *e)
+{
+    return (DmProblem) { .code = DM_PROBLEM_ALIGNMENT,
+                         .pages = dm_regions_ungranted(&e->regions),
+                         .of = dm_alignment(e) };
 }
 
 static void grow_by_hot_add(DmEngine *e, uint64_t missing, uint64_t now)
 {
     if (!e->caps.hot_add) {
-        dm_stop(e, DM_STATE_REFUSED,
-                (DmProblem) { .code = DM_PROBLEM_NO_HOT_ADD });
+        dm_obstacle_for_good(e, DM_STATE_REFUSED,
+                             (DmProblem) { .code = DM_PROBLEM_NO_HOT_ADD });
         return;
     }
     switch (dm_request_hot_add(e, missing, now)) {
@@ -42,10 +49,7 @@ static void grow_by_hot_add(DmEngine *e, uint64_t missing, uint64_t now)
         not_populated(e, e->txn.add.range, now);
         break;
     case STARTED_NOTHING:
-        dm_stop(e, DM_STATE_REFUSED,
-                (DmProblem) { .code = DM_PROBLEM_ALIGNMENT,
-                              .pages = dm_regions_ungranted(&e->regions),
-                              .of = dm_alignment(e) });
+        dm_obstacle_for_good(e, DM_STATE_REFUSED, not_aligned(e));
         break;
     }
 }
@@ -55,8 +59,8 @@ static void grow(DmEngine *e, uint64_t missing, uint64_t now)
     Started started = STARTED_NOTHING;
 
     if (dm_accounting_is_full(e)) {
-        dm_stop(e, DM_STATE_REFUSED,
-                (DmProblem) { .code = DM_PROBLEM_ACCOUNTING });
+        dm_obstacle_for_good(e, DM_STATE_REFUSED,
+                             (DmProblem) { .code = DM_PROBLEM_ACCOUNTING });
         return;
     }
     if (e->caps.balloon) {
@@ -76,8 +80,8 @@ static void shrink(DmEngine *e, uint64_t surplus, uint64_t now)
     if (e->caps.balloon) {
         dm_request_balloon(e, surplus, now);
     } else {
-        dm_stop(e, DM_STATE_REFUSED,
-                (DmProblem) { .code = DM_PROBLEM_NO_BALLOON });
+        dm_obstacle_for_good(e, DM_STATE_REFUSED,
+                             (DmProblem) { .code = DM_PROBLEM_NO_BALLOON });
     }
 }
 
@@ -104,7 +108,7 @@ static void explain_ceiling(DmEngine *e)
         dm_problem_set(e, (DmProblem) { .code = DM_PROBLEM_CAPACITY,
                                         .pages = e->target - capacity });
     } else if (missed && offline) {
-        dm_stop(e, DM_STATE_NOT_ONLINED, dm_not_onlined(offline));
+        dm_obstacle_for_good(e, DM_STATE_NOT_ONLINED, dm_not_onlined(offline));
     } else if (missed) {
         dm_problem_set(e, (DmProblem) {
             .code = DM_PROBLEM_IN_DOUBT,

@@ -54,8 +54,8 @@ static void capabilities(DmEngine *e, const uint8_t *msg,
     if (e->had_caps && !same_caps(&e->caps, &caps) &&
         e->obstacle != DM_STATE_NEW_KERNEL) {
         /* The regions that the guest knows have the old alignment. */
-        dm_stop(e, DM_STATE_FROZEN,
-                (DmProblem) { .code = DM_PROBLEM_CAPABILITIES });
+        dm_obstacle_for_good(e, DM_STATE_FROZEN,
+                             (DmProblem) { .code = DM_PROBLEM_CAPABILITIES });
     }
     e->caps = caps;
     e->had_caps = true;

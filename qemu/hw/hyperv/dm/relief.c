@@ -86,7 +86,7 @@ void dm_relief_check_report(DmEngine *e, const DmStatus *status, uint64_t now)
     if (e->obstacle == DM_STATE_FLOOR && e->retry_at == NEVER &&
         e->txn.kind == DM_REQUEST_NONE && !e->relief &&
         !dm_floor_ran_dry(counted(e, 0), own, own)) {
-        dm_obstacle_for_now(e, DM_STATE_FLOOR, now);
+        dm_obstacle_for_now(e, DM_STATE_FLOOR, e->problem, now);
     }
 }
 
@@ -103,11 +103,15 @@ bool dm_ran_dry(const DmEngine *e)
                             maybe_movable(e));
 }
 
+static DmProblem problem_dry(const DmEngine *e)
+{
+    return (DmProblem) { .code = DM_PROBLEM_RAN_DRY, .pages = available(e),
+                         .of = RELIEF_PAGES };
+}
+
 void dm_explain_dry(DmEngine *e)
 {
-    dm_problem_set(e, (DmProblem) { .code = DM_PROBLEM_RAN_DRY,
-                                    .pages = available(e),
-                                    .of = RELIEF_PAGES });
+    dm_problem_set(e, problem_dry(e));
 }
 
 /*
@@ -117,11 +121,10 @@ void dm_explain_dry(DmEngine *e)
  */
 void dm_stopped_dry(DmEngine *e, uint64_t now)
 {
-    dm_explain_dry(e);
     e->relief = RELIEF_PAGES;
     if (e->txn.got > 2 * RELIEF_PAGES) {
-        dm_obstacle_for_now(e, DM_STATE_FLOOR, now);
+        dm_obstacle_for_now(e, DM_STATE_FLOOR, problem_dry(e), now);
     } else {
-        dm_obstacle_for_good(e, DM_STATE_FLOOR);
+        dm_obstacle_for_good(e, DM_STATE_FLOOR, problem_dry(e));
     }
 }

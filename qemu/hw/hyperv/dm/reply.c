@@ -64,9 +64,10 @@ static void balloon_done(DmEngine *e, uint64_t now)
         dm_stopped_dry(e, now);
         return;
     }
-    dm_stop_for_now(e, DM_STATE_FLOOR,
-                    (DmProblem) { .code = DM_PROBLEM_FLOOR, .pages = missing,
-                                  .of = e->txn.asked }, now);
+    dm_obstacle_for_now(e, DM_STATE_FLOOR,
+                        (DmProblem) { .code = DM_PROBLEM_FLOOR,
+                                      .pages = missing,
+                                      .of = e->txn.asked }, now);
 }
 
 void dm_balloon_response(DmEngine *e, const uint8_t *msg,
@@ -147,7 +148,7 @@ static void judge_onlining(DmEngine *e, uint64_t pages, uint64_t now)
     dm_regions_not_onlined(&e->regions,
                            (DmRange) { e->txn.add.range.first, pages });
     e->probed = false;
-    dm_stop(e, DM_STATE_NOT_ONLINED, dm_not_onlined(pages));
+    dm_obstacle_for_good(e, DM_STATE_NOT_ONLINED, dm_not_onlined(pages));
 }
 
 /*
@@ -163,10 +164,10 @@ static void hot_add_refused(DmEngine *e, uint32_t result, uint64_t now)
     e->probed = false;
     if (result) {
         problem.code = DM_PROBLEM_REFUSED_FOR_GOOD;
-        dm_stop(e, DM_STATE_REFUSED, problem);
+        dm_obstacle_for_good(e, DM_STATE_REFUSED, problem);
     } else {
         problem.code = DM_PROBLEM_REFUSED;
-        dm_stop_for_now(e, DM_STATE_REFUSED, problem, now);
+        dm_obstacle_for_now(e, DM_STATE_REFUSED, problem, now);
     }
 }
 
