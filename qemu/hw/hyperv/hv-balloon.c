@@ -223,7 +223,7 @@ static void take_packet(HvBalloon *balloon, const VMBusChanReq *req)
     }
 }
 
-/* Take up to the budget of packets, or until the engine has its fill; true if
+/* Take packets up to the budget, or until the engine is throttled; true if
  * there may be more. */
 static bool take_packets(HvBalloon *balloon, VMBusChannel *chan)
 {
