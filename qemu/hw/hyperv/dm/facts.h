@@ -72,12 +72,12 @@ typedef enum DmProblemCode {
 
     /* There is no memory to give. */
     DM_PROBLEM_CAPACITY,        /* pages that the target is above capacity */
-    DM_PROBLEM_ALIGNMENT,       /* pages ungranted; of: of the alignment */
+    DM_PROBLEM_ALIGNMENT,       /* pages ungranted; of: alignment */
     DM_PROBLEM_IN_DOUBT,        /* pages in doubt */
     DM_PROBLEM_POPULATE,        /* page: the owner could not populate it */
 
     /* The guest did not do what was requested. */
-    DM_PROBLEM_FLOOR,           /* pages it kept; of: as many requested */
+    DM_PROBLEM_FLOOR,           /* pages it kept; of: pages requested */
     DM_PROBLEM_RAN_DRY,         /* pages available; of: pages it gets back */
     DM_PROBLEM_REFUSED,         /* page: not added there for now */
     DM_PROBLEM_REFUSED_FOR_GOOD,        /* page: never */
