@@ -63,47 +63,31 @@ static uint64_t mib(uint64_t pages)
     return pages / (MiB / DM_PAGE_SIZE);
 }
 
-static char *late_text(const DmProblem *p)
+/* Nothing can be requested of the guest. */
+static char *driver_problem(DmProblemCode code)
 {
-    static const char *const what[] = {
-        [DM_REQUEST_NONE] = "do nothing",
-        [DM_REQUEST_BALLOON] = "release memory",
-        [DM_REQUEST_RETURN] = "take released memory back",
-        [DM_REQUEST_HOT_ADD] = "add memory",
+    static const char *const texts[] = {
+        [DM_PROBLEM_NO_BALLOON] = "the guest's driver cannot release memory",
+        [DM_PROBLEM_NO_HOT_ADD] = "the guest's driver cannot add memory",
+        [DM_PROBLEM_CAPABILITIES] =
+            "the guest's driver came back with other capabilities; a restart"
+            " of the guest clears this",
+        [DM_PROBLEM_NEW_KERNEL] =
+            "another kernel was started without a reset (kexec): memory is"
+            " neither added nor returned before the guest is restarted",
+        [DM_PROBLEM_ACCOUNTING] =
+            "the guest's driver took memory in too many pieces, or"
+            " disconnected too often while it was given some: it gets no more"
+            " before the guest is restarted",
     };
-    static const char s4[] =
-        "; Linux ignores all requests where the machine offers hibernation"
-        " (ACPI S4), so turn that off: -global ICH9-LPC.disable_s4=1 (q35) or"
-        " PIIX4_PM.disable_s4=1 (pc), in domain XML <suspend-to-disk"
-        " enabled='no'/>";
 
-    QEMU_BUILD_BUG_ON(ARRAY_SIZE(what) != DM_REQUEST__MAX);
-    return g_strdup_printf("the guest has not %s a request to %s for %" PRIu64
-                           " s%s", p->code == DM_PROBLEM_NOT_SENT ?
-                           "made room for" : "answered", what[p->request],
-                           p->ms / 1000,
-                           p->code == DM_PROBLEM_NEVER_REPLIED ? s4 : "");
+    return g_strdup(texts[code]);
 }
 
-/* Why the target is not met, or NULL. */
-static char *problem_text(const DmProblem *p)
+/* There is no memory to give. */
+static char *memory_problem(const DmProblem *p)
 {
     switch (p->code) {
-    case DM_PROBLEM_NO_BALLOON:
-        return g_strdup("the guest's driver cannot release memory");
-    case DM_PROBLEM_NO_HOT_ADD:
-        return g_strdup("the guest's driver cannot add memory");
-    case DM_PROBLEM_CAPABILITIES:
-        return g_strdup("the guest's driver came back with other capabilities;"
-                        " a restart of the guest clears this");
-    case DM_PROBLEM_NEW_KERNEL:
-        return g_strdup("another kernel was started without a reset (kexec):"
-                        " memory is neither added nor returned before the"
-                        " guest is restarted");
-    case DM_PROBLEM_ACCOUNTING:
-        return g_strdup("the guest's driver took memory in too many pieces, or"
-                        " disconnected too often while it was given some: it"
-                        " gets no more before the guest is restarted");
     case DM_PROBLEM_CAPACITY:
         return g_strdup_printf("the target is %" PRIu64 " MiB above what is"
                                " plugged", mib(p->pages));
@@ -123,6 +107,15 @@ static char *problem_text(const DmProblem *p)
                                " ready for the guest, as an assigned device"
                                " cannot map it; it will be tried again",
                                bytes(p->page));
+    default:
+        g_assert_not_reached();
+    }
+}
+
+/* The guest did not do what was requested. */
+static char *guest_problem(const DmProblem *p)
+{
+    switch (p->code) {
     case DM_PROBLEM_FLOOR:
         return g_strdup_printf("the guest releases no more: it kept %" PRIu64
                                " MiB of %" PRIu64 " MiB requested",
@@ -146,10 +139,59 @@ static char *problem_text(const DmProblem *p)
         return g_strdup_printf("the guest took %" PRIu64 " MiB and seems not"
                                " to online it: start its kernel with"
                                " memhp_default_state=online", mib(p->pages));
+    default:
+        g_assert_not_reached();
+    }
+}
+
+/* A request takes too long. */
+static char *late_problem(const DmProblem *p)
+{
+    static const char *const what[] = {
+        [DM_REQUEST_NONE] = "do nothing",
+        [DM_REQUEST_BALLOON] = "release memory",
+        [DM_REQUEST_RETURN] = "take released memory back",
+        [DM_REQUEST_HOT_ADD] = "add memory",
+    };
+    static const char s4[] =
+        "; Linux ignores all requests where the machine offers hibernation"
+        " (ACPI S4), so turn that off: -global ICH9-LPC.disable_s4=1 (q35) or"
+        " PIIX4_PM.disable_s4=1 (pc), in domain XML <suspend-to-disk"
+        " enabled='no'/>";
+
+    QEMU_BUILD_BUG_ON(ARRAY_SIZE(what) != DM_REQUEST__MAX);
+    return g_strdup_printf("the guest has not %s a request to %s for %" PRIu64
+                           " s%s", p->code == DM_PROBLEM_NOT_SENT ?
+                           "made room for" : "answered", what[p->request],
+                           p->ms / 1000,
+                           p->code == DM_PROBLEM_NEVER_REPLIED ? s4 : "");
+}
+
+/* Why the target is not met, or NULL. The compiler warns of a missing code. */
+static char *problem_text(const DmProblem *p)
+{
+    switch (p->code) {
+    case DM_PROBLEM_NO_BALLOON:
+    case DM_PROBLEM_NO_HOT_ADD:
+    case DM_PROBLEM_CAPABILITIES:
+    case DM_PROBLEM_NEW_KERNEL:
+    case DM_PROBLEM_ACCOUNTING:
+        return driver_problem(p->code);
+    case DM_PROBLEM_CAPACITY:
+    case DM_PROBLEM_ALIGNMENT:
+    case DM_PROBLEM_IN_DOUBT:
+    case DM_PROBLEM_POPULATE:
+        return memory_problem(p);
+    case DM_PROBLEM_FLOOR:
+    case DM_PROBLEM_RAN_DRY:
+    case DM_PROBLEM_REFUSED:
+    case DM_PROBLEM_REFUSED_FOR_GOOD:
+    case DM_PROBLEM_NOT_ONLINED:
+        return guest_problem(p);
     case DM_PROBLEM_NOT_SENT:
     case DM_PROBLEM_NO_REPLY:
     case DM_PROBLEM_NEVER_REPLIED:
-        return late_text(p);
+        return late_problem(p);
     case DM_PROBLEM_NONE:
     case DM_PROBLEM__MAX:
         break;
