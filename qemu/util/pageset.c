@@ -13,8 +13,8 @@
 #define CONTAINER_PAGES (1u << CONTAINER_SHIFT)
 #define WORDS (CONTAINER_PAGES / 64)
 /*
- * Beyond so many runs a bitmap takes over: enough for any set of 2 MiB units,
- * and few enough that an insert among them moves little.
+ * A container with more runs than this becomes a bitmap. It is enough for any
+ * set of 2 MiB units, and few enough for an insert to move little.
  */
 #define MAX_RUNS 128
 
@@ -32,8 +32,8 @@ typedef struct Run {
 
 typedef struct Container {
     uint32_t index;             /* of its first page, in containers */
-    uint32_t span;              /* containers that it stands for: 1 if it is
-                                 * not full */
+    uint32_t span;              /* number of containers that it stands for; 1
+                                 * unless it is full */
     uint16_t population;        /* pages in the set; UINT16_MAX if full */
     uint16_t low;               /* of a bitmap: the first page in the set */
     uint8_t kind;
@@ -48,14 +48,14 @@ typedef struct Container {
 G_STATIC_ASSERT(MAX_RUNS <= UINT8_MAX);
 
 /*
- * Only containers that hold a page are there, ascending by index. Full ones
- * never touch each other: the longest run is one of them.
+ * Only containers that hold a page are there, ascending by index. Adjacent full
+ * ones are always joined into one.
  */
 struct DmPageSet {
     Container *containers;
     uint32_t len, room;
     uint32_t last;              /* the one last changed, often the next too */
-    bool hot;                   /* that one is a bitmap and grows page by page */
+    bool hot;                   /* it is a bitmap that grows by single pages */
     uint64_t count;
 };
 
@@ -116,8 +116,8 @@ static bool covers(const DmPageSet *set, uint64_t i, uint64_t index)
 }
 
 /*
- * Position of the first container that ends above @index. Mostly it is the
- * same as the last time, or no container below it is missing.
+ * Position of the first container that ends above @index. Usually it is the one
+ * of the last call, or all containers below it are there.
  */
 static uint32_t lower_bound(const DmPageSet *set, uint64_t index)
 {
@@ -168,7 +168,7 @@ static void directory_splice(DmPageSet *set, uint32_t at, uint32_t old,
     }
 }
 
-/* A full container that covers @index and what is below becomes two. */
+/* Splits at @index a full container that covers it and begins below. */
 static void split_at(DmPageSet *set, uint64_t index)
 {
     uint32_t i = lower_bound(set, index);
@@ -192,7 +192,7 @@ static bool joined(const Container *c)
            container_end(c) == c[1].index;
 }
 
-/* Container @i has become full: it may touch others that are. */
+/* Container @i has become full: joins it with full ones beside it. */
 static void join_full(DmPageSet *set, uint32_t i)
 {
     Container *c = set->containers;
@@ -314,7 +314,7 @@ static void runs_splice(Container *c, uint32_t at, uint32_t old,
 
 static void runs_add(Container *c, uint32_t first, uint32_t last)
 {
-    /* Runs that only touch the new one are swallowed too. */
+    /* Runs that only touch the new one are joined with it, too. */
     uint32_t from = runs_lower_bound(c, first ? first - 1 : 0);
     uint32_t to = from;
     Run run = { first, last };
@@ -605,16 +605,16 @@ static bool add_to_ends(Container *c, uint32_t first, uint64_t count)
 }
 
 /*
- * What most adds are: a page or a few, all new, in one word of a bitmap or at
- * either end of a list of runs. Returns false, and has done nothing, if this
- * add is something else.
+ * The common cases: a page or a few, all new, in one word of a bitmap or at
+ * either end of a list of runs. Returns false, with nothing done, in any other
+ * case.
  */
 static bool add_few(DmPageSet *set, uint32_t i, uint64_t first, uint64_t count)
 {
     uint32_t from = first % CONTAINER_PAGES;
     Container *c = &set->containers[i];
 
-    /* One that is or becomes full is something else. */
+    /* A container that is or becomes full is another case. */
     if (c->population + count >= CONTAINER_PAGES ||
         !(c->kind == KIND_BITMAP ? add_to_word(c, from, count)
                                  : add_to_ends(c, from, count))) {
@@ -627,8 +627,8 @@ static bool add_few(DmPageSet *set, uint32_t i, uint64_t first, uint64_t count)
     return true;
 }
 
-/* A page that is new and not the lowest one of a bitmap that stays one: the
- * least that can be done. Returns false, as above, if it is something else. */
+/* The cheapest case: one page that is new, and not the lowest, in a bitmap that
+ * stays one. Returns false, with nothing done, in any other case. */
 static inline bool add_one(DmPageSet *set, uint64_t page)
 {
     uint32_t at = page % CONTAINER_PAGES;
@@ -649,7 +649,7 @@ static inline bool add_one(DmPageSet *set, uint64_t page)
     return true;
 }
 
-/* By itself, so that dm_pageset_add() needs next to no stack. */
+/* A function of its own, so that dm_pageset_add() needs hardly any stack. */
 static G_GNUC_NO_INLINE uint64_t add_anywhere(DmPageSet *set, uint64_t first,
                                               uint64_t count)
 {
