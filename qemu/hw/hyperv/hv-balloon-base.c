@@ -1,5 +1,5 @@
 /*
- * Hyper-V Dynamic Memory (hv-balloon): clock, kick, kernel identity
+ * Hyper-V Dynamic Memory (hv-balloon): clock, kick, kernel identity, sticks
  *
  * What all other files of the device stand on: nothing here calls them.
  *
@@ -60,4 +60,9 @@ void hv_balloon_kernel_remember(HvBalloon *balloon)
 void hv_balloon_kernel_forget(HvBalloon *balloon)
 {
     balloon->kernel = (HvBalloonKernel) { };
+}
+
+MemHaprot *hv_balloon_stick(HvBalloon *balloon, unsigned number)
+{
+    return g_hash_table_lookup(balloon->sticks, GUINT_TO_POINTER(number));
 }

@@ -103,6 +103,8 @@ bool hv_balloon_kernel_is_new(const HvBalloon *balloon);
 void hv_balloon_kernel_remember(HvBalloon *balloon);
 /* A system reset: whichever comes next is not new. */
 void hv_balloon_kernel_forget(HvBalloon *balloon);
+/* NULL for the stick that memdev= makes. */
+MemHaprot *hv_balloon_stick(HvBalloon *balloon, unsigned number);
 
 /* hv-balloon-mem.c: boot memory, sticks, the memory device */
 
@@ -112,8 +114,6 @@ void hv_balloon_mem_unrealize(HvBalloon *balloon);
 /* After a system reset: no guest has memory of a stick. */
 void hv_balloon_mem_reset(HvBalloon *balloon);
 void hv_balloon_mem_class_init(ObjectClass *oc);
-/* NULL for the stick that memdev= makes. */
-MemHaprot *hv_balloon_stick(HvBalloon *balloon, unsigned number);
 
 /* hv-balloon-discard.c: released memory goes back to the host */
 

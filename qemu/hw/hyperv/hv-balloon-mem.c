@@ -84,11 +84,6 @@ static DmRange page_range(uint64_t addr, uint64_t size)
     return (DmRange) { addr >> DM_PAGE_SHIFT, size >> DM_PAGE_SHIFT };
 }
 
-MemHaprot *hv_balloon_stick(HvBalloon *balloon, unsigned number)
-{
-    return g_hash_table_lookup(balloon->sticks, GUINT_TO_POINTER(number));
-}
-
 static bool sticks_plug(HaprotProtocol *proto, MemHaprot *stick, Error **errp)
 {
     HvBalloon *balloon = container_of(proto, HvBalloon, haprot);

@@ -9,7 +9,7 @@
 #ifndef DM_ENGINE_INT_H
 #define DM_ENGINE_INT_H
 
-#include "engine.h"
+#include "owner.h"
 #include "regions.h"
 
 #define NEVER UINT64_MAX
@@ -105,7 +105,7 @@ struct DmEngine {
         } \
     } while (0)
 
-/* ---- engine.c ---- */
+/* ---- engine-base.c: what all of these stand on ---- */
 
 uint64_t dm_work_begin(const DmEngine *e);
 void dm_work_end(DmEngine *e, uint64_t began);
@@ -115,6 +115,10 @@ DmGuest dm_guest_kind(const DmEngine *e);
 bool dm_one_range_only(const DmEngine *e);
 /* Of hot-add; only once the guest has reported its capabilities. */
 uint64_t dm_alignment(const DmEngine *e);
+/* Has the guest fragmented the accounting so much that it gets no more? */
+bool dm_accounting_is_full(const DmEngine *e);
+/* Discards what one run may. True if there is more to discard. */
+bool dm_discard_some(DmEngine *e);
 void dm_discard_backlog(DmEngine *e);
 
 /* ---- obstacle.c: what stands in the way of the target ---- */
@@ -162,8 +166,6 @@ void dm_request_notice_deadline(DmEngine *e, uint64_t now);
 
 /* Makes the request that brings the guest nearer to its target, if any can. */
 void dm_pursue(DmEngine *e, uint64_t now);
-/* Has the guest fragmented the accounting so much that it gets no more? */
-bool dm_accounting_is_full(const DmEngine *e);
 DmProblem dm_not_onlined(uint64_t pages);
 
 /* ---- relief.c: a Linux guest whose kernel ran dry ---- */

@@ -41,134 +41,21 @@
  * (a saved state) do what their names say.
  */
 
+#include "engine.h"
 #include "engine-int.h"
 
 /* Windows is not asked for anything for a while after it has booted. */
 #define WINDOWS_QUIET SECONDS(50)
 
-/* The most that one dm_engine_run() discards. */
-#define DISCARD_RUNS 256
-#define DISCARD_PAGES MIB_PAGES(1024)
-/* The most that may wait to be discarded, one message aside, in bytes. */
-#define DISCARD_BYTES (64 * 1024)
 /* The most that is received between two runs, one message aside. */
 #define HEARD_BYTES (128 * 1024)
-
-/* hv_guest_os_id bits 63:48: open source, OS type Linux; or Microsoft. */
-#define OS_LINUX 0x8100
-#define OS_MICROSOFT 0x0001
-
-/* ---- what is reported, and what kind of guest it is ---- */
-
-uint64_t dm_work_begin(const DmEngine *e)
-{
-    return e->ops.clock ? e->ops.clock(e->opaque) : 0;
-}
-
-void dm_work_end(DmEngine *e, uint64_t began)
-{
-    uint64_t ns = dm_work_begin(e) - began;
-
-    e->work.calls++;
-    e->work.ns += ns;
-    e->work.longest_ns = MAX(e->work.longest_ns, ns);
-}
-
-void dm_tell_sticks(DmEngine *e)
-{
-    unsigned i;
-
-    for (i = 0; i < e->regions.sticks->len; i++) {
-        DmStick *stick = &g_array_index(e->regions.sticks, DmStick, i);
-        DmStickState state = dm_regions_stick_state(&e->regions, stick);
-
-        if (state != stick->state) {
-            stick->state = state;
-            e->ops.stick_state(e->opaque, stick->id, state);
-        }
-    }
-}
-
-void dm_tell_actual(DmEngine *e)
-{
-    uint64_t actual = dm_regions_actual(&e->regions);
-
-    if (actual != e->reported) {
-        e->reported = actual;
-        e->ops.actual_changed(e->opaque, actual);
-    }
-}
-
-DmGuest dm_guest_kind(const DmEngine *e)
-{
-    switch (e->guest_os_id >> 48) {
-    case 0:
-        return DM_GUEST_NONE;
-    case OS_LINUX:
-        return DM_GUEST_LINUX;
-    case OS_MICROSOFT:
-        return DM_GUEST_WINDOWS;
-    default:
-        return DM_GUEST_OTHER;
-    }
-}
-
-/* With Windows only one range a message is known to work. */
-bool dm_one_range_only(const DmEngine *e)
-{
-    return e->profile == DM_PROFILE_WINDOWS ||
-           (e->profile == DM_PROFILE_AUTO &&
-            e->guest_os_id >> 48 != OS_LINUX);
-}
-
-uint64_t dm_alignment(const DmEngine *e)
-{
-    return MIB_PAGES(1) << e->caps.alignment;
-}
-
-/* ---- released memory goes back to the host ---- */
-
-/*
- * Without a driver there may be another kernel, which owns what the last one
- * had released. So this waits until the same kernel reconnects, or a reset.
- */
-static bool may_discard(const DmEngine *e)
-{
-    return e->stage != STAGE_CLOSED || !e->met;
-}
-
-/* True if there is more to discard. */
-static bool discard_some(DmEngine *e)
-{
-    uint64_t left = DISCARD_PAGES, first, count;
-    unsigned runs;
-
-    for (runs = 0; may_discard(e) && runs < DISCARD_RUNS && left; runs++) {
-        if (!dm_pageset_next(e->discard, 0, DM_MAX_PFN, &first, &count)) {
-            return false;
-        }
-        count = MIN(count, left);
-        dm_pageset_remove(e->discard, first, count);
-        e->ops.discard(e->opaque, first, count);
-        left -= count;
-    }
-    return may_discard(e) && dm_pageset_count(e->discard);
-}
-
-/* Bounds what waits even if the owner ignores dm_engine_throttled(). */
-void dm_discard_backlog(DmEngine *e)
-{
-    while (dm_pageset_bytes(e->discard) > DISCARD_BYTES && discard_some(e)) {
-        /* until it is short enough */
-    }
-}
 
 /* ---- work that is due ---- */
 
 bool dm_engine_run(DmEngine *e, uint64_t now)
 {
     uint64_t began = dm_work_begin(e);
-    bool more = discard_some(e);
+    bool more = dm_discard_some(e);
 
     e->heard = 0;
     dm_flush(e, now);

@@ -6,21 +6,6 @@
 
 #include "engine-int.h"
 
-/* The memory for all of the accounting but the released pages, in bytes, above
- * which the guest is given nothing more: this, and a byte for so many pages. */
-#define OTHER_BYTES (64 * 1024)
-#define OTHER_BYTES_PAGES 256
-
-/*
- * The accounting grows with a driver that disconnects again and again while
- * scattered pages are returned to it, or takes a part of each block.
- */
-bool dm_accounting_is_full(const DmEngine *e)
-{
-    return dm_regions_other_bytes(&e->regions) > OTHER_BYTES +
-           dm_regions_capacity(&e->regions) / OTHER_BYTES_PAGES;
-}
-
 static void not_populated(DmEngine *e, DmRange range, uint64_t now)
 {
     dm_obstacle_for_now(e, DM_STATE_REFUSED,

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
+#include "engine.h"
 #include "engine-int.h"
 
 static void version_request(DmEngine *e, const uint8_t *msg,

@@ -1,5 +1,5 @@
 /*
- * Who has which page: what regions.c and hot-add.c share
+ * Who has which page: what regions.c, hot-add.c and sticks.c share
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -42,6 +42,19 @@ static inline DmStick *stick_at(const DmRegions *r, unsigned i)
     return &g_array_index(r->sticks, DmStick, i);
 }
 
+/* -1: there is none. */
+static inline int stick_index(const DmRegions *r, unsigned id)
+{
+    unsigned i;
+
+    for (i = 0; i < r->sticks->len; i++) {
+        if (stick_at(r, i)->id == id) {
+            return i;
+        }
+    }
+    return -1;
+}
+
 static inline uint64_t boot_in(const DmRegions *r, DmRange range)
 {
     uint64_t n = 0;
@@ -51,6 +64,22 @@ static inline uint64_t boot_in(const DmRegions *r, DmRange range)
         n += intersect(boot_at(r, i), range).count;
     }
     return n;
+}
+
+static inline uint64_t sticks_in(const DmRegions *r, DmRange range)
+{
+    uint64_t n = 0;
+    unsigned i;
+
+    for (i = 0; i < r->sticks->len; i++) {
+        n += intersect(stick_at(r, i)->range, range).count;
+    }
+    return n;
+}
+
+static inline uint64_t memory_in(const DmRegions *r, DmRange range)
+{
+    return boot_in(r, range) + sticks_in(r, range);
 }
 
 /* From now on, each stick that holds a page of @range has been used. */

@@ -75,22 +75,6 @@ static uint64_t count_in(const DmPageSet *set, DmRange range)
     return dm_pageset_count_in(set, range.first, range.count);
 }
 
-static uint64_t sticks_in(const DmRegions *r, DmRange range)
-{
-    uint64_t n = 0;
-    unsigned i;
-
-    for (i = 0; i < r->sticks->len; i++) {
-        n += intersect(stick_at(r, i)->range, range).count;
-    }
-    return n;
-}
-
-static uint64_t memory_in(const DmRegions *r, DmRange range)
-{
-    return boot_in(r, range) + sticks_in(r, range);
-}
-
 static uint64_t released_in(const DmRegions *r, DmRange range)
 {
     return count_in(r->released, range);
@@ -234,18 +218,6 @@ bool dm_regions_never_given(const DmRegions *r, DmRange range)
 
 /* ---- sticks ---- */
 
-static int stick_index(const DmRegions *r, unsigned id)
-{
-    unsigned i;
-
-    for (i = 0; i < r->sticks->len; i++) {
-        if (stick_at(r, i)->id == id) {
-            return i;
-        }
-    }
-    return -1;
-}
-
 DmStick *dm_regions_stick(const DmRegions *r, unsigned id)
 {
     int i = stick_index(r, id);
@@ -261,64 +233,6 @@ DmStickState dm_regions_stick_state(const DmRegions *r, const DmStick *stick)
         return DM_STICK_INUSE;
     }
     return stick->used ? DM_STICK_UNUSED : DM_STICK_IDLE;
-}
-
-/* Moves the pages of @from within @range into @to. */
-static void move_pages(DmPageSet *from, DmPageSet *to, DmRange range)
-{
-    uint64_t first, count, at = range.first;
-
-    while (dm_pageset_next(from, at, range_end(range), &first, &count)) {
-        dm_pageset_add(to, first, count);
-        at = first + count;
-    }
-    dm_pageset_remove(from, range.first, range.count);
-}
-
-bool dm_regions_plug(DmRegions *r, unsigned id, DmRange range, bool on_demand,
-                     GError **error)
-{
-    DmStick stick = { .id = id, .range = range, .on_demand = on_demand };
-    uint64_t first, count, at = range.first;
-    unsigned i = 0;
-
-    if (!range.count || range_end(range) > DM_MAX_PFN) {
-        g_set_error_literal(error, DM_ERROR, DM_ERROR_RANGE,
-                            "not a range of the protocol");
-        return false;
-    }
-    if (memory_in(r, range)) {
-        g_set_error_literal(error, DM_ERROR, DM_ERROR_OVERLAP,
-                            "other memory is there");
-        return false;
-    }
-    /* The guest remembers ghosts: they come by a return, not by a hot-add. */
-    while (dm_pageset_next(r->ghosts, at, range_end(range), &first, &count)) {
-        dm_pageset_add(r->added, first, count);
-        dm_pageset_add(r->released, first, count);
-        at = first + count;
-    }
-    dm_pageset_remove(r->ghosts, range.first, range.count);
-    while (i < r->sticks->len && stick_at(r, i)->range.first < range.first) {
-        i++;
-    }
-    g_array_insert_val(r->sticks, i, stick);
-    r->stick_pages += range.count;
-    return true;
-}
-
-void dm_regions_unplug(DmRegions *r, unsigned id)
-{
-    int i = stick_index(r, id);
-    DmRange range = stick_at(r, i)->range;
-
-    move_pages(r->released, r->ghosts, range);
-    dm_pageset_remove(r->added, range.first, range.count);
-    dm_pageset_remove(r->in_doubt, range.first, range.count);
-    dm_pageset_remove(r->offline, range.first, range.count);
-    dm_regions_drop_postponed(r, range);
-    r->stick_pages -= range.count;
-    g_array_remove_index(r->sticks, i);
 }
 
 /* ---- releasing ---- */
