@@ -11,31 +11,11 @@
 #include "qemu_capabilities.h"
 #include "qemu_conf.h"
 #include "qemu_domain.h"
+#include "qemu_hvballoon_def.h"
 #include "qemu_hvballoon_space.h"
 #include "virbuffer.h"
 #include "vircommand.h"
 #include "virjson.h"
-
-/* Sticks that the driver plugs and removes on its own. */
-#define QEMU_HVBALLOON_DRIVER_ALIAS "ua-haprot"
-/* Sticks that came from the user's XML without a name. */
-#define QEMU_HVBALLOON_USER_ALIAS "ua-stick"
-
-bool
-qemuHvBalloonAliasIsUsed(const virDomainDef *def,
-                         const char *alias);
-
-char *
-qemuHvBalloonFreeAlias(const virDomainDef *def,
-                       const virDomainDef *other,
-                       const char *prefix);
-
-bool
-qemuHvBalloonStickIsDriverOwned(const virDomainMemoryDef *mem);
-
-virDomainMemoryDef *
-qemuHvBalloonFindStick(const virDomainDef *def,
-                       const char *alias);
 
 virDomainMemoryDef *
 qemuHvBalloonStickNew(const virDomainDef *def,
@@ -78,10 +58,6 @@ qemuHvBalloonValidateDevice(const virDomainMemballoonDef *balloon);
 int
 qemuHvBalloonValidateStick(const virDomainMemoryDef *mem,
                            const virDomainDef *def);
-
-bool
-qemuHvBalloonIsFixed(const virDomainDef *def,
-                     virQEMUCaps *qemuCaps);
 
 int
 qemuHvBalloonPrepareFixed(virDomainDef *def,

@@ -11,7 +11,7 @@
 #include <config.h>
 
 #include "qemu_hvballoon_fixed.h"
-#include "qemu_hvballoon_conf.h"
+#include "qemu_hvballoon_def.h"
 #include "qemu_hvballoon_plan.h"
 #include "qemu_hvballoon_requested.h"
 #include "qemu_hvballoon_run.h"

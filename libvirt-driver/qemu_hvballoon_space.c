@@ -8,7 +8,8 @@
 #include <config.h>
 
 #include "qemu_hvballoon_space.h"
-#include "qemu_hvballoon_conf.h"
+#include "qemu_domain.h"
+#include "qemu_hvballoon_def.h"
 #include "qemu_hvballoon_plan.h"
 
 #include "cpu/cpu.h"

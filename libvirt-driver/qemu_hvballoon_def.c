@@ -1,0 +1,111 @@
+/*
+ * qemu_hvballoon_def.c: questions about a definition with a hyperv memory balloon
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include <config.h>
+
+#include "qemu_hvballoon_def.h"
+
+
+/**
+ * qemuHvBalloonAliasIsUsed:
+ * @def: domain definition or NULL
+ * @alias: name of a device
+ *
+ * By any device: QEMU has one space of names for all.
+ */
+bool
+qemuHvBalloonAliasIsUsed(const virDomainDef *def,
+                         const char *alias)
+{
+    virDomainDeviceDef dev;
+
+    return def &&
+        virDomainDefFindDevice((virDomainDef *)def, alias, &dev, false) == 0;
+}
+
+
+/**
+ * qemuHvBalloonFreeAlias:
+ * @def: domain definition
+ * @other: another definition of the same domain (live, persistent) or NULL
+ * @prefix: QEMU_HVBALLOON_DRIVER_ALIAS or QEMU_HVBALLOON_USER_ALIAS
+ *
+ * Returns the alias made of @prefix and the lowest number that no device of
+ * either definition uses. Never fails.
+ */
+char *
+qemuHvBalloonFreeAlias(const virDomainDef *def,
+                       const virDomainDef *other,
+                       const char *prefix)
+{
+    size_t i;
+
+    for (i = 0; ; i++) {
+        g_autofree char *alias = g_strdup_printf("%s%zu", prefix, i);
+
+        if (!qemuHvBalloonAliasIsUsed(def, alias) &&
+            !qemuHvBalloonAliasIsUsed(other, alias))
+            return g_steal_pointer(&alias);
+    }
+}
+
+
+/**
+ * qemuHvBalloonStickIsDriverOwned:
+ * @mem: memory device
+ *
+ * Returns true if @mem is a stick the driver made, which therefore may be
+ * removed without being asked.
+ */
+bool
+qemuHvBalloonStickIsDriverOwned(const virDomainMemoryDef *mem)
+{
+    const char *number;
+
+    if (mem->model != VIR_DOMAIN_MEMORY_MODEL_HAPROT ||
+        !mem->info.alias ||
+        !(number = STRSKIP(mem->info.alias, QEMU_HVBALLOON_DRIVER_ALIAS)))
+        return false;
+
+    return *number && strspn(number, "0123456789") == strlen(number);
+}
+
+
+/**
+ * qemuHvBalloonFindStick:
+ *
+ * The memory device of @def named @alias, or NULL.
+ */
+virDomainMemoryDef *
+qemuHvBalloonFindStick(const virDomainDef *def,
+                       const char *alias)
+{
+    size_t i;
+
+    for (i = 0; alias && i < def->nmems; i++) {
+        if (STREQ_NULLABLE(def->mems[i]->info.alias, alias))
+            return def->mems[i];
+    }
+
+    return NULL;
+}
+
+
+/**
+ * qemuHvBalloonIsFixed:
+ * @def: domain definition
+ * @qemuCaps: capabilities of the QEMU binary
+ *
+ * Returns true if @def has a hyperv balloon that QEMU can give one fixed
+ * backend only.
+ */
+bool
+qemuHvBalloonIsFixed(const virDomainDef *def,
+                     virQEMUCaps *qemuCaps)
+{
+    return virDomainDefHasHypervMemballoon(def) &&
+        !virQEMUCapsGet(qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT);
+}

@@ -1,0 +1,35 @@
+/*
+ * qemu_hvballoon_def.h: questions about a definition with a hyperv memory balloon
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "qemu_capabilities.h"
+#include "qemu_conf.h"
+
+/* Sticks that the driver plugs and removes on its own. */
+#define QEMU_HVBALLOON_DRIVER_ALIAS "ua-haprot"
+/* Sticks that came from the user's XML without a name. */
+#define QEMU_HVBALLOON_USER_ALIAS "ua-stick"
+
+bool
+qemuHvBalloonAliasIsUsed(const virDomainDef *def,
+                         const char *alias);
+
+char *
+qemuHvBalloonFreeAlias(const virDomainDef *def,
+                       const virDomainDef *other,
+                       const char *prefix);
+
+bool
+qemuHvBalloonStickIsDriverOwned(const virDomainMemoryDef *mem);
+
+virDomainMemoryDef *
+qemuHvBalloonFindStick(const virDomainDef *def,
+                       const char *alias);
+
+bool
+qemuHvBalloonIsFixed(const virDomainDef *def,
+                     virQEMUCaps *qemuCaps);
