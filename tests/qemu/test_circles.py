@@ -4,12 +4,15 @@
 Who calls whom is read from the object files, so it is what the linker sees: functions and tables of other files, used or passed on.
 What goes the other way goes through a table of functions that the lower file was given.
 """
-import json
 import pathlib
 import re
 import subprocess
+import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+import circles  # noqa: E402
+
 OURS = ROOT / "qemu"
 OBJ = ROOT / "build/obj/qemu"
 FOLDERS = ("hw", "include", "target", "util")
@@ -21,28 +24,14 @@ def name(path):
 
 def objects(tmp_path):
     """Our sources and their object files, without stubs. What QEMU does not build yet, being pure, is compiled here."""
-    built = {}
-    for entry in json.loads((OBJ / "compile_commands.json").read_text()):
-        source = (OBJ / entry["file"]).resolve()
-        if source.is_relative_to(OURS) and not source.is_relative_to(OURS / "tests") and not source.stem.endswith("-stub"):
-            built[name(source)] = OBJ / entry["output"]
+    built = {source: path for source, path in circles.objects(OBJ, OURS).items()
+             if not source.startswith("tests/") and not source.endswith("-stub.c")}
     state = "hw/hyperv/dm/state.c"
     if state not in built:
         glib = subprocess.run(["pkg-config", "--cflags", "glib-2.0"], capture_output=True, text=True, check=True).stdout.split()
         built[state] = tmp_path / "state.o"
         subprocess.run(["cc", "-std=gnu11", f"-I{OURS / 'include'}", *glib, "-c", OURS / state, "-o", built[state]], check=True)
     return built
-
-
-def symbols(path, *options):
-    run = subprocess.run(["nm", "--format=posix", *options, path], capture_output=True, text=True, check=True)
-    return {line.split()[0] for line in run.stdout.splitlines()}
-
-
-def calls(built):
-    """For each file, the others of which it uses a function or a variable."""
-    owner = {s: source for source, path in built.items() for s in symbols(path, "--defined-only", "--extern-only")}
-    return {source: {owner[s] for s in symbols(path, "--undefined-only") if s in owner} for source, path in built.items()}
 
 
 def includes():
@@ -56,40 +45,26 @@ def includes():
     return found
 
 
-def circles(graph):
-    """Groups of files each of which reaches all others of its group."""
-    def reach(start):
-        seen, todo = set(), [start]
-        while todo:
-            new = graph.get(todo.pop(), set()) - seen
-            seen |= new
-            todo += new
-        return seen
-
-    reached = {a: reach(a) for a in graph}
-    return {frozenset(b for b in reached[a] if a in reached.get(b, ())) for a in graph if a in reached[a]}
-
-
 def test_finds_a_circle():
-    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == {frozenset("bc")}
-    assert not circles({"a": {"b", "c"}, "b": {"c"}, "c": set()})
+    assert circles.circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == {frozenset("bc")}
+    assert not circles.circles({"a": {"b", "c"}, "b": {"c"}, "c": set()})
 
 
 def test_no_file_calls_its_caller(tmp_path):
-    graph = calls(objects(tmp_path))
+    graph = circles.calls(objects(tmp_path))
     assert any(graph.values())
-    assert not circles({a: b - {a} for a, b in graph.items()})
+    assert not circles.circles({a: b - {a} for a, b in graph.items()})
 
 
 def test_no_header_includes_its_includer():
     graph = includes()
     assert any(graph.values())
-    assert not circles(graph)
+    assert not circles.circles(graph)
 
 
 def test_sticks_know_no_protocol(tmp_path):
     """hw/mem is below hw/hyperv, and hw/hyperv/dm below all but the sets of pages."""
-    graph = calls(objects(tmp_path))
+    graph = circles.calls(objects(tmp_path))
     for source, used in graph.items():
         if source.startswith("hw/mem/"):
             assert not {u for u in used if u.startswith("hw/hyperv/")}, source

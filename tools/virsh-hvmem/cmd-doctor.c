@@ -327,7 +327,7 @@ run(const hvmemApp *app,
         (!(dom = hvmemLookup(conn, args[0], error)) || !(info = hvmemInspectBoth(dom, false, error))))
         return false;
 
-    if (!lookAtHost(conn, info ? hvmemDoctorStored(info) : NULL, &host, error))
+    if (!lookAtHost(conn, info ? hvmemDomainStored(info) : NULL, &host, error))
         return false;
 
     hostChecks = hvmemDoctorHost(&host);

@@ -401,7 +401,7 @@ hvmemDoctorStart(GPtrArray *checks,
                  const hvmemHost *host,
                  const hvmemAnswer *definition)
 {
-    const hvmemDomain *stored = hvmemDoctorStored(dom);
+    const hvmemDomain *stored = hvmemDomainStored(dom);
 
     checkKVM(checks, stored, host);
     checkOtherEnlightenments(checks, stored, host);

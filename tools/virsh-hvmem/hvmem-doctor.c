@@ -96,19 +96,12 @@ hvmemDoctorHost(const hvmemHost *host)
  * A domain
  */
 
-const hvmemDomain *
-hvmemDoctorStored(const hvmemDomain *dom)
-{
-    return dom->active && dom->stored ? dom->stored : dom;
-}
-
-
 /* Which of the two definitions has the balloon: what runs, or what is stored for the next start? NULL: none. */
 static const hvmemDomain *
 checkModel(GPtrArray *checks,
            const hvmemDomain *dom)
 {
-    const hvmemDomain *stored = hvmemDoctorStored(dom);
+    const hvmemDomain *stored = hvmemDomainStored(dom);
     g_autofree char *pending = hvmemDomainPending(dom);
     g_autofree char *enable = hvmemDomainCommand(dom->name, dom->transient, "enable", NULL);
 
@@ -256,7 +249,7 @@ hvmemDoctorDomain(const hvmemDomain *dom,
     checkHypervisor(checks, looked);
     checkHibernation(checks, looked);
     checkBacking(checks, looked);
-    if (hvmemDoctorStored(dom)->hyperv)
+    if (hvmemDomainStored(dom)->hyperv)
         hvmemDoctorStart(checks, dom, host, definition);
     if (dom->hyperv)
         checkGuest(checks, dom);

@@ -19,10 +19,6 @@ hvmemDoctorDomain(const hvmemDomain *dom,
                   const hvmemHost *host,
                   const hvmemAnswer *definition);
 
-/* What @dom starts with next: it itself, or the definition beside it. */
-const hvmemDomain *
-hvmemDoctorStored(const hvmemDomain *dom);
-
 /* The part of it that is about the next start: would it work on @host? */
 void
 hvmemDoctorStart(GPtrArray *checks,

@@ -436,6 +436,13 @@ hvmemDomainPending(const hvmemDomain *dom)
 }
 
 
+const hvmemDomain *
+hvmemDomainStored(const hvmemDomain *dom)
+{
+    return dom->active && dom->stored ? dom->stored : dom;
+}
+
+
 bool
 hvmemDomainIsThere(const hvmemDomain *dom)
 {

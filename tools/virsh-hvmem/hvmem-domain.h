@@ -124,6 +124,10 @@ hvmemDomainFailTransient(const char *name,
                          const char *command,
                          GError **error);
 
+/* What @dom starts with next: it itself, or the definition beside it. */
+const hvmemDomain *
+hvmemDomainStored(const hvmemDomain *dom);
+
 /* Has, or will have, a hyperv balloon. */
 bool
 hvmemDomainIsMeant(const hvmemDomain *dom);

@@ -48,31 +48,6 @@ swallowError(void *opaque G_GNUC_UNUSED,
 }
 
 
-void
-hvmemAppDoubtSize(const hvmemApp *app_,
-                  const char *text,
-                  guint64 bytes)
-{
-    g_autofree char *doubt = hvmemSizeDoubt(text, bytes);
-
-    if (doubt && !app_->quiet)
-        fprintf(stderr, "warning: %s\n", doubt);
-}
-
-
-virDomainPtr
-hvmemAppDomain(const hvmemApp *app_,
-               const char *name,
-               virConnectPtr *conn,
-               GError **error)
-{
-    if (!(*conn = hvmemConnect(app_->uri, app_->readonly, error)))
-        return NULL;
-
-    return hvmemLookup(*conn, name, error);
-}
-
-
 static const hvmemCommand *
 findCommand(const char *name)
 {

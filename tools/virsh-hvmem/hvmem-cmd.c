@@ -1,0 +1,34 @@
+/*
+ * hvmem-cmd.c: what several subcommands do first
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-cmd.h"
+
+#include <stdio.h>
+
+
+void
+hvmemAppDoubtSize(const hvmemApp *app,
+                  const char *text,
+                  guint64 bytes)
+{
+    g_autofree char *doubt = hvmemSizeDoubt(text, bytes);
+
+    if (doubt && !app->quiet)
+        fprintf(stderr, "warning: %s\n", doubt);
+}
+
+
+virDomainPtr
+hvmemAppDomain(const hvmemApp *app,
+               const char *name,
+               virConnectPtr *conn,
+               GError **error)
+{
+    if (!(*conn = hvmemConnect(app->uri, app->readonly, error)))
+        return NULL;
+
+    return hvmemLookup(*conn, name, error);
+}
