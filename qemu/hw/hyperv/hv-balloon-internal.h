@@ -7,8 +7,9 @@
  *
  * They call each other downwards only: hv-balloon.c, which owns the device, at
  * the top; hv-balloon-qmp.c; hv-balloon-mem.c and hv-balloon-discard.c, beside
- * each other; hv-balloon-base.c at the bottom. What goes up goes through tables
- * of functions: DmEngineOps, HaprotProtocol, MemoryDeviceClass.
+ * each other; hv-balloon-text.c and hv-balloon-base.c at the bottom. What goes
+ * up goes through tables of functions: DmEngineOps, HaprotProtocol,
+ * MemoryDeviceClass.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -106,6 +107,17 @@ void hv_balloon_kernel_forget(HvBalloon *balloon);
 /* NULL for the stick that memdev= makes. */
 MemHaprot *hv_balloon_stick(HvBalloon *balloon, unsigned number);
 
+/* hv-balloon-text.c: the engine's facts in words */
+
+/* Of @pages; UINT64_MAX if that does not fit, for a guest may claim as much. */
+uint64_t hv_balloon_bytes(uint64_t pages);
+/* Why the engine refused to plug or unplug the stick at @range. */
+void hv_balloon_set_error(Error **errp, DmError code, DmRange range);
+/* Why the target is not met, or NULL. Free with g_free(). */
+char *hv_balloon_problem_text(const DmProblem *problem);
+/* What the guest does against the protocol, in the log. */
+void hv_balloon_warn(DmWarning warning);
+
 /* hv-balloon-mem.c: boot memory, sticks, the memory device */
 
 bool hv_balloon_mem_realize(HvBalloon *balloon, const DmEngineOps *ops,
@@ -130,12 +142,8 @@ void hv_balloon_discard(HvBalloon *balloon, DmRange range, bool released);
 /* The guest keeps these pages, and does not need what is in them. */
 HvFreePagesFunc hv_balloon_free_pages_reported;
 
-/* hv-balloon-qmp.c: the engine's facts in words; events, queries, guest-stats */
+/* hv-balloon-qmp.c: events, queries, guest-stats */
 
-/* Why the engine refused to plug or unplug the stick at @range. */
-void hv_balloon_set_error(Error **errp, DmError code, DmRange range);
-/* What the guest does against the protocol, in the log. */
-void hv_balloon_warn(DmWarning warning);
 void hv_balloon_stick_event(HvBalloon *balloon, unsigned number,
                             DmStickState state);
 void hv_balloon_report_received(HvBalloon *balloon, const DmStatus *status);

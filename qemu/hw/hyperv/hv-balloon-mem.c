@@ -6,13 +6,13 @@
 
 #include "qemu/osdep.h"
 #include "hv-balloon-internal.h"
+#include "hw/boards.h"
 #include "hw/i386/x86.h"
 #include "hw/mem/memory-device.h"
 #include "migration/vmstate.h"
 #include "qapi/error.h"
 #include "qapi/visitor.h"
 #include "qemu/units.h"
-#include "trace.h"
 
 /* Boot memory */
 

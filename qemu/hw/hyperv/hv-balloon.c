@@ -6,7 +6,6 @@
 
 #include "qemu/osdep.h"
 #include "hv-balloon-internal.h"
-#include "hw/boards.h"
 #include "hw/mem/memory-device.h"
 #include "hw/qdev-properties.h"
 #include "hw/resettable.h"
