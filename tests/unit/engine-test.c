@@ -1040,6 +1040,31 @@ static void test_dry_late(void)
     sim_free(sim);
 }
 
+/* The request that returns them is late until it is sent, and no longer. */
+static void test_dry_unsent(void)
+{
+    Sim *sim = movable();
+
+    sim->mute = true;
+    sim_target(sim, 700 * SIM_MIB);
+    sim_drop_inbox(sim);
+    sim->ring_full = true;
+    sim_claim(sim, &(DmRange) { 4096, 512 }, 1, false);
+    sim_pump(sim);
+    sim_advance(sim, 60 * 1000);
+    assert_state(sim, DM_STATE_LATE);
+    assert_problem(sim, DM_PROBLEM_NOT_SENT);
+    sim->ring_full = false;
+    dm_engine_writable(sim->engine, sim->now);
+    assert_state(sim, DM_STATE_RETURNING);
+    assert_problem(sim, DM_PROBLEM_RAN_DRY);
+    sim_unballoon_response(sim);
+    sim_pump(sim);
+    assert_state(sim, DM_STATE_FLOOR);
+    assert_problem(sim, DM_PROBLEM_RAN_DRY);
+    sim_free(sim);
+}
+
 static void test_not_onlined(void)
 {
     Sim *sim = one_stick();
@@ -1195,6 +1220,38 @@ static void test_never_answers(void)
     sim_advance(sim, 60 * 1000);
     assert_state(sim, DM_STATE_LATE);
     assert_problem(sim, DM_PROBLEM_NO_REPLY);
+    sim_free(sim);
+}
+
+/* A reply that came late is no problem of the next request. */
+static void test_late_is_over(void)
+{
+    Sim *sim = one_stick();
+
+    sim->mute = true;
+    sim_target(sim, 3 * SIM_GIB);
+    sim_drop_inbox(sim);
+    sim_advance(sim, 60 * 1000);
+    assert_state(sim, DM_STATE_LATE);
+    assert_problem(sim, DM_PROBLEM_NEVER_REPLIED);
+    sim_hot_add_response(sim, 32768, 1);
+    sim_pump(sim);
+    assert_state(sim, DM_STATE_ADDING);
+    assert_problem(sim, DM_PROBLEM_NONE);
+    sim_free(sim);
+}
+
+static void test_late_and_gone(void)
+{
+    Sim *sim = one_stick();
+
+    sim->mute = true;
+    sim_target(sim, 700 * SIM_MIB);
+    sim_advance(sim, 60 * 1000);
+    assert_problem(sim, DM_PROBLEM_NEVER_REPLIED);
+    sim_close(sim);
+    assert_state(sim, DM_STATE_DISCONNECTED);
+    assert_problem(sim, DM_PROBLEM_NONE);
     sim_free(sim);
 }
 
@@ -1462,6 +1519,7 @@ static void add_ordinary(void)
     ADD("floor/dry-reconnect", test_dry_reconnect);
     ADD("floor/dry-cannot-map", test_dry_cannot_map);
     ADD("floor/dry-late", test_dry_late);
+    ADD("floor/dry-unsent", test_dry_unsent);
     ADD("target/zero", test_target_zero);
     ADD("target/above-capacity", test_target_above_capacity);
     ADD("target/before-connect", test_target_before_connect);
@@ -1518,6 +1576,8 @@ static void add_guests(void)
     ADD("not-onlined/slow-windows", test_slow_windows);
     ADD("not-onlined/late-first-answer", test_late_first_answer);
     ADD("never-answers", test_never_answers);
+    ADD("late-is-over", test_late_is_over);
+    ADD("late-and-gone", test_late_and_gone);
     ADD("reconnect/rebind", test_rebind);
     ADD("reconnect/rebind-after-refusal", test_rebind_after_refusal);
     ADD("reconnect/discard-after-rebind", test_discard_after_rebind);

@@ -103,6 +103,33 @@ static void test_ring_full(gconstpointer data)
     finish(sim, flight->target * SIM_MIB);
 }
 
+/* A saved request may return a range that lies in two sticks: both stay. */
+static void test_two_sticks(void)
+{
+    Sim *sim = sim_new_small(DM_PROFILE_AUTO, SIM_LINUX);
+    DmRange all = { 32 * SIM_MIB, 32 * SIM_MIB };
+    GByteArray *state;
+    DmEngine *engine;
+
+    sim_plug(sim, 0, 32 * SIM_MIB, 16 * SIM_MIB, true);
+    sim_plug(sim, 1, 48 * SIM_MIB, 16 * SIM_MIB, true);
+    sim_connect(sim);
+    sim_target(sim, 64 * SIM_MIB);
+    dm_regions_release(&sim->engine->regions, all, NULL);
+    sim->engine->txn = (Txn) { .kind = DM_REQUEST_RETURN, .sent = true,
+                               .asked = 2, .n_ranges = 1,
+                               .ranges = { { 48 * SIM_MIB - 1, 2 } } };
+    state = dm_state_export(sim->engine, sim->now);
+    engine = sim_destination(sim);
+    g_assert_true(dm_state_import(engine, state->data, state->len, sim->now,
+                                  NULL));
+    g_assert_false(dm_engine_may_unplug(engine, 0, NULL));
+    g_assert_false(dm_engine_may_unplug(engine, 1, NULL));
+    dm_engine_free(engine);
+    g_byte_array_unref(state);
+    sim_free(sim);
+}
+
 /* The new host's clock has another zero. */
 static void test_clock(void)
 {
@@ -325,15 +352,10 @@ static void odd_problem(DmEngine *e)
     e->problem.code = DM_PROBLEM__MAX;
 }
 
-static void late_without_request(DmEngine *e)
+/* That of a late request follows from the request. */
+static void late_problem(DmEngine *e)
 {
-    e->problem = (DmProblem) { .code = DM_PROBLEM_NO_REPLY, .ms = 30000 };
-}
-
-static void floor_of_request(DmEngine *e)
-{
-    e->problem = (DmProblem) { .code = DM_PROBLEM_FLOOR,
-                               .request = DM_REQUEST_BALLOON };
+    e->problem.code = DM_PROBLEM_NOT_SENT;
 }
 
 static void empty_balloon(DmEngine *e)

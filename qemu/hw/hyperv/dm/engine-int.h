@@ -78,7 +78,7 @@ struct DmEngine {
 
     /* Why the target is not pursued, though a driver is connected. */
     DmState obstacle;           /* DM_STATE_IDLE: nothing */
-    DmProblem problem;
+    DmProblem problem;          /* but for that of a request that is late */
     uint64_t retry_at;          /* ms; NEVER: once something changes */
     uint64_t retry_delay;
     bool probed;                /* it has onlined what it was given */
@@ -161,6 +161,8 @@ void dm_request_abandon(DmEngine *e);
 /* Would the outstanding request give the guest a page of @range? */
 bool dm_request_touches(const DmEngine *e, DmRange range);
 void dm_request_notice_deadline(DmEngine *e, uint64_t now);
+/* The problem while the request is late, whatever else is one. */
+DmProblem dm_late_problem(const DmEngine *e);
 
 /* ---- pursue.c: what to request next ---- */
 
@@ -175,7 +177,6 @@ bool dm_relieve(DmEngine *e, uint64_t now);
 /* Did the guest that released less than was requested run dry? */
 bool dm_ran_dry(const DmEngine *e);
 void dm_stopped_dry(DmEngine *e, uint64_t now);
-void dm_explain_dry(DmEngine *e);
 /* Does this report say that a guest that ran dry can be asked again? */
 void dm_relief_check_report(DmEngine *e, const DmStatus *status, uint64_t now);
 

@@ -322,7 +322,7 @@ void dm_engine_query(const DmEngine *e, DmEngineInfo *info)
         .can_hot_add = e->had_caps && e->caps.hot_add,
         .alignment = e->had_caps ? dm_alignment(e) : 0,
         .state = current_state(e),
-        .problem = e->problem,
+        .problem = e->txn.late ? dm_late_problem(e) : e->problem,
         .target = e->target,
         .actual = dm_regions_actual(r),
         .boot = r->boot_pages,

@@ -83,7 +83,7 @@ typedef enum DmProblemCode {
     DM_PROBLEM_REFUSED_FOR_GOOD,        /* page: never */
     DM_PROBLEM_NOT_ONLINED,     /* pages it took and does not use */
 
-    /* A request takes too long: which, and for how many ms. */
+    /* A request takes too long: which, and how many ms it was given. */
     DM_PROBLEM_NOT_SENT,        /* there was no room to send it */
     DM_PROBLEM_NO_REPLY,
     DM_PROBLEM_NEVER_REPLIED,   /* a Linux that never replied to any */

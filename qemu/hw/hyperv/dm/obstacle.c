@@ -42,13 +42,10 @@ void dm_obstacle_clear_retry(DmEngine *e)
     e->retry_delay = RETRY_MIN;
 }
 
-/* A reply that is late stays the problem, whatever changes meanwhile. */
 void dm_obstacle_clear(DmEngine *e)
 {
     dm_obstacle_clear_retry(e);
-    if (!e->txn.late) {
-        dm_problem_clear(e);
-    }
+    dm_problem_clear(e);
 }
 
 void dm_obstacle_for_now(DmEngine *e, DmState state, DmProblem problem,

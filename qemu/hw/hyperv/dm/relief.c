@@ -109,11 +109,6 @@ static DmProblem problem_dry(const DmEngine *e)
                          .of = RELIEF_PAGES };
 }
 
-void dm_explain_dry(DmEngine *e)
-{
-    dm_problem_set(e, problem_dry(e));
-}
-
 /*
  * The guest is asked again only if it released much more than it gets back:
  * then its caches may have shrunk by that time. Otherwise it would run dry once

@@ -112,9 +112,6 @@ void dm_return_response(DmEngine *e, uint64_t now)
         dm_regions_returned(&e->regions, e->txn.ranges[i]);
     }
     TRACE(e, done, DM_REQUEST_RETURN, e->txn.asked, e->txn.asked);
-    if (e->txn.late && e->obstacle == DM_STATE_FLOOR) {
-        dm_explain_dry(e);      /* until now the problem was the delay */
-    }
     dm_request_end(e);
 }
 

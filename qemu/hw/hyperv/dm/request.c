@@ -51,17 +51,20 @@ void dm_post(DmEngine *e, size_t len, uint64_t now)
     dm_flush(e, now);
 }
 
+static bool overlap(DmRange a, DmRange b)
+{
+    return a.first < b.first + b.count && b.first < a.first + a.count;
+}
+
 bool dm_request_touches(const DmEngine *e, DmRange range)
 {
-    DmRange add = e->txn.add.range;
     unsigned i;
 
     if (e->txn.kind == DM_REQUEST_HOT_ADD) {
-        return add.first < range.first + range.count &&
-               range.first < add.first + add.count;
+        return overlap(e->txn.add.range, range);
     }
     for (i = 0; e->txn.kind == DM_REQUEST_RETURN && i < e->txn.n_ranges; i++) {
-        if (e->txn.ranges[i].first - range.first < range.count) {
+        if (overlap(e->txn.ranges[i], range)) {
             return true;
         }
     }
