@@ -513,8 +513,7 @@ static const Tamper tampers[] = {
     { "alignment", wide_alignment, "'alignment' is 16, at most 15" },
     { "obstacle", odd_obstacle, "an obstacle that is none" },
     { "problem", odd_problem, "'problem' is" },
-    { "problem-no-request", late_without_request, "go with its request" },
-    { "problem-of-request", floor_of_request, "go with its request" },
+    { "problem-late", late_problem, "'problem' is" },
     { "balloon-empty", empty_balloon, "impossible size" },
     { "balloon-greedy", greedy_balloon, "'pages claimed' is 513" },
     { "return-owned", return_owned, "has not released" },
@@ -689,6 +688,7 @@ int main(int argc, char **argv)
         g_test_add_data_func(muted, &flights[i], test_in_flight);
         g_test_add_data_func(full, &flights[i], test_ring_full);
     }
+    g_test_add_func("/state/two-sticks", test_two_sticks);
     g_test_add_func("/state/clock", test_clock);
     g_test_add_func("/state/worst-case", test_worst_case);
     g_test_add_func("/state/not-fresh", test_not_fresh);

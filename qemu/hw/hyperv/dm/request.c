@@ -191,14 +191,22 @@ static DmProblemCode why_late(const DmEngine *e)
            DM_PROBLEM_NO_REPLY : DM_PROBLEM_NEVER_REPLIED;
 }
 
+DmProblem dm_late_problem(const DmEngine *e)
+{
+    return (DmProblem) { .code = why_late(e), .request = e->txn.kind,
+                         .ms = e->txn.deadline - e->txn.started };
+}
+
 void dm_request_notice_deadline(DmEngine *e, uint64_t now)
 {
+    DmProblem problem;
+
     if (e->txn.kind == DM_REQUEST_NONE || e->txn.late ||
         now < e->txn.deadline) {
         return;
     }
     e->txn.late = true;
     e->counters.late++;
-    dm_problem_set(e, (DmProblem) { .code = why_late(e), .request = e->txn.kind,
-                                    .ms = now - e->txn.started });
+    problem = dm_late_problem(e);
+    TRACE(e, problem, &problem);
 }
