@@ -33,6 +33,7 @@ static void print_balloon(Monitor *mon, const HvBalloonStatus *info)
     print_size(mon, "capacity", info->capacity);
     print_size(mon, "released", info->released);
     print_size(mon, "in-doubt", info->in_doubt);
+    print_size(mon, "offline", info->offline);
     print_size(mon, "ghosts", info->ghosts);
     print_size(mon, "ungranted", info->ungranted);
     print_size(mon, "alignment", info->alignment);

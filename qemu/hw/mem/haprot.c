@@ -228,6 +228,8 @@ void haprot_unplug_request(MemHaprot *stick, HotplugHandler *hotplug,
 
     if (!protocol->may_unplug(protocol, stick, errp)) {
         trace_haprot_unplug_refused(haprot_name(stick));
+        error_prepend(errp, TYPE_MEM_HAPROT " '%s' cannot be unplugged: ",
+                      haprot_name(stick));
         return;
     }
     hotplug_handler_unplug(hotplug, DEVICE(stick), errp);

@@ -207,7 +207,9 @@ static void test_in_use(void)
     QTestState *qts = start(&guest, "");
 
     start_with_stick(&guest);
-    del_fails(qts, "a", "the guest uses it");
+    del_fails(qts, "a", "mem-haprot 'a' cannot be unplugged: the guest uses"
+                        " it: lower the target and wait for"
+                        " HV_BALLOON_HAPROT_UNUSED, or restart the guest");
     del_backend_fails(qts, "mem-a");
     qtest_quit(qts);
 }
@@ -959,6 +961,7 @@ static void test_hmp(void)
     assert_says(qts, "info hv-balloon",
                 "hv-balloon: idle, guest linux, protocol 2.0");
     assert_says(qts, "info hv-balloon", "  actual: 402653184\r\n");
+    assert_says(qts, "info hv-balloon", "  offline: 0\r\n");
     assert_says(qts, "info hv-balloon", "  ungranted: 134217728\r\n");
     assert_says(qts, "info hv-balloon", "mem-haprot: \"a\", inuse\r\n");
     assert_says(qts, "info hv-balloon", "  added: 134217728\r\n");
