@@ -51,7 +51,7 @@ G_STATIC_ASSERT(MAX_RUNS <= UINT8_MAX);
  * Only containers that hold a page are there, ascending by index. Adjacent full
  * ones are always joined into one.
  */
-struct DmPageSet {
+struct PageSet {
     Container *containers;
     uint32_t len, room;
     uint32_t last;              /* the one last changed, often the next too */
@@ -59,9 +59,9 @@ struct DmPageSet {
     uint64_t count;
 };
 
-DmPageSet *dm_pageset_new(void)
+PageSet *pageset_new(void)
 {
-    return g_new0(DmPageSet, 1);
+    return g_new0(PageSet, 1);
 }
 
 static void container_drop_data(Container *c)
@@ -75,7 +75,7 @@ static void container_drop_data(Container *c)
     c->n_runs = c->room = 0;
 }
 
-void dm_pageset_clear(DmPageSet *set)
+void pageset_clear(PageSet *set)
 {
     uint32_t i;
 
@@ -88,15 +88,15 @@ void dm_pageset_clear(DmPageSet *set)
     set->count = 0;
 }
 
-void dm_pageset_free(DmPageSet *set)
+void pageset_free(PageSet *set)
 {
     if (set) {
-        dm_pageset_clear(set);
+        pageset_clear(set);
         g_free(set);
     }
 }
 
-uint64_t dm_pageset_count(const DmPageSet *set)
+uint64_t pageset_count(const PageSet *set)
 {
     return set->count;
 }
@@ -109,7 +109,7 @@ static uint64_t container_end(const Container *c)
 }
 
 /* Is container @i there, and does it stand for @index? */
-static bool covers(const DmPageSet *set, uint64_t i, uint64_t index)
+static bool covers(const PageSet *set, uint64_t i, uint64_t index)
 {
     return i < set->len &&
            index - set->containers[i].index < set->containers[i].span;
@@ -119,7 +119,7 @@ static bool covers(const DmPageSet *set, uint64_t i, uint64_t index)
  * Position of the first container that ends above @index. Usually it is the one
  * of the last call, or all containers below it are there.
  */
-static uint32_t lower_bound(const DmPageSet *set, uint64_t index)
+static uint32_t lower_bound(const PageSet *set, uint64_t index)
 {
     uint32_t low = 0, n = set->len;
     uint64_t guess;
@@ -145,7 +145,7 @@ static uint32_t lower_bound(const DmPageSet *set, uint64_t index)
 }
 
 /* Drops @old containers at @at and makes room for @n, which are zeroed. */
-static void directory_splice(DmPageSet *set, uint32_t at, uint32_t old,
+static void directory_splice(PageSet *set, uint32_t at, uint32_t old,
                              uint32_t n)
 {
     uint32_t len = set->len - old + n, i;
@@ -169,7 +169,7 @@ static void directory_splice(DmPageSet *set, uint32_t at, uint32_t old,
 }
 
 /* Splits at @index a full container that covers it and begins below. */
-static void split_at(DmPageSet *set, uint64_t index)
+static void split_at(PageSet *set, uint64_t index)
 {
     uint32_t i = lower_bound(set, index);
     Container *c;
@@ -193,7 +193,7 @@ static bool joined(const Container *c)
 }
 
 /* Container @i has become full: joins it with full ones beside it. */
-static void join_full(DmPageSet *set, uint32_t i)
+static void join_full(PageSet *set, uint32_t i)
 {
     Container *c = set->containers;
 
@@ -438,10 +438,10 @@ static uint64_t container_next(const Container *c, uint64_t from, bool value)
 /* ---- sets ---- */
 
 /* @n whole containers from @index on. Returns how many pages are new. */
-static uint64_t add_whole(DmPageSet *set, uint64_t index, uint64_t n)
+static uint64_t add_whole(PageSet *set, uint64_t index, uint64_t n)
 {
-    uint64_t before = dm_pageset_count_in(set, index << CONTAINER_SHIFT,
-                                          n << CONTAINER_SHIFT);
+    uint64_t before = pageset_count_in(set, index << CONTAINER_SHIFT,
+                                       n << CONTAINER_SHIFT);
     uint32_t from, to;
 
     if (before == n << CONTAINER_SHIFT) {
@@ -460,10 +460,10 @@ static uint64_t add_whole(DmPageSet *set, uint64_t index, uint64_t n)
     return (n << CONTAINER_SHIFT) - before;
 }
 
-static uint64_t remove_whole(DmPageSet *set, uint64_t index, uint64_t n)
+static uint64_t remove_whole(PageSet *set, uint64_t index, uint64_t n)
 {
-    uint64_t before = dm_pageset_count_in(set, index << CONTAINER_SHIFT,
-                                          n << CONTAINER_SHIFT);
+    uint64_t before = pageset_count_in(set, index << CONTAINER_SHIFT,
+                                       n << CONTAINER_SHIFT);
     uint32_t from, to;
 
     if (before) {
@@ -477,7 +477,7 @@ static uint64_t remove_whole(DmPageSet *set, uint64_t index, uint64_t n)
 }
 
 /* Pages first .. last of one container. */
-static uint64_t add_part(DmPageSet *set, uint64_t index, uint32_t first,
+static uint64_t add_part(PageSet *set, uint64_t index, uint32_t first,
                          uint32_t last)
 {
     uint32_t i = lower_bound(set, index), n;
@@ -508,7 +508,7 @@ static uint64_t add_part(DmPageSet *set, uint64_t index, uint32_t first,
 }
 
 /* What is left of a full container, as two runs at most. */
-static void open_full(DmPageSet *set, uint64_t index, uint32_t first,
+static void open_full(PageSet *set, uint64_t index, uint32_t first,
                       uint32_t last)
 {
     Run all = { 0, CONTAINER_PAGES - 1 };
@@ -523,7 +523,7 @@ static void open_full(DmPageSet *set, uint64_t index, uint32_t first,
     c->population = CONTAINER_PAGES - (last - first + 1);
 }
 
-static uint64_t remove_part(DmPageSet *set, uint64_t index, uint32_t first,
+static uint64_t remove_part(PageSet *set, uint64_t index, uint32_t first,
                             uint32_t last)
 {
     uint32_t i = lower_bound(set, index), n;
@@ -547,7 +547,7 @@ static uint64_t remove_part(DmPageSet *set, uint64_t index, uint32_t first,
     return n;
 }
 
-static uint64_t set_fill(DmPageSet *set, uint64_t first, uint64_t end,
+static uint64_t set_fill(PageSet *set, uint64_t first, uint64_t end,
                          bool value)
 {
     uint64_t changed = 0;
@@ -609,7 +609,7 @@ static bool add_to_ends(Container *c, uint32_t first, uint64_t count)
  * either end of a list of runs. Returns false, with nothing done, in any other
  * case.
  */
-static bool add_few(DmPageSet *set, uint32_t i, uint64_t first, uint64_t count)
+static bool add_few(PageSet *set, uint32_t i, uint64_t first, uint64_t count)
 {
     uint32_t from = first % CONTAINER_PAGES;
     Container *c = &set->containers[i];
@@ -629,7 +629,7 @@ static bool add_few(DmPageSet *set, uint32_t i, uint64_t first, uint64_t count)
 
 /* The cheapest case: one page that is new, and not the lowest, in a bitmap that
  * stays one. Returns false, with nothing done, in any other case. */
-static inline bool add_one(DmPageSet *set, uint64_t page)
+static inline bool add_one(PageSet *set, uint64_t page)
 {
     uint32_t at = page % CONTAINER_PAGES;
     uint64_t bit = UINT64_C(1) << at % 64;
@@ -649,8 +649,8 @@ static inline bool add_one(DmPageSet *set, uint64_t page)
     return true;
 }
 
-/* A function of its own, so that dm_pageset_add() needs hardly any stack. */
-static G_GNUC_NO_INLINE uint64_t add_anywhere(DmPageSet *set, uint64_t first,
+/* A function of its own, so that pageset_add() needs hardly any stack. */
+static G_GNUC_NO_INLINE uint64_t add_anywhere(PageSet *set, uint64_t first,
                                               uint64_t count)
 {
     uint64_t index = first >> CONTAINER_SHIFT, changed;
@@ -664,13 +664,13 @@ static G_GNUC_NO_INLINE uint64_t add_anywhere(DmPageSet *set, uint64_t first,
     return changed;
 }
 
-uint64_t dm_pageset_add(DmPageSet *set, uint64_t first, uint64_t count)
+uint64_t pageset_add(PageSet *set, uint64_t first, uint64_t count)
 {
     return count == 1 && add_one(set, first) ? 1
                                              : add_anywhere(set, first, count);
 }
 
-uint64_t dm_pageset_remove(DmPageSet *set, uint64_t first, uint64_t count)
+uint64_t pageset_remove(PageSet *set, uint64_t first, uint64_t count)
 {
     uint64_t changed = set_fill(set, first, first + count, false);
 
@@ -678,8 +678,8 @@ uint64_t dm_pageset_remove(DmPageSet *set, uint64_t first, uint64_t count)
     return changed;
 }
 
-uint64_t dm_pageset_count_in(const DmPageSet *set, uint64_t first,
-                             uint64_t count)
+uint64_t pageset_count_in(const PageSet *set, uint64_t first,
+                          uint64_t count)
 {
     uint64_t end = first + count, n = 0;
     uint32_t i;
@@ -704,13 +704,13 @@ uint64_t dm_pageset_count_in(const DmPageSet *set, uint64_t first,
     return n;
 }
 
-bool dm_pageset_contains(const DmPageSet *set, uint64_t page)
+bool pageset_contains(const PageSet *set, uint64_t page)
 {
-    return dm_pageset_count_in(set, page, 1) == 1;
+    return pageset_count_in(set, page, 1) == 1;
 }
 
 /* First page in [from, end) that is, or is not, in the set; @end if none. */
-static uint64_t next_page(const DmPageSet *set, uint64_t from, uint64_t end,
+static uint64_t next_page(const PageSet *set, uint64_t from, uint64_t end,
                           bool value)
 {
     uint32_t i = lower_bound(set, from >> CONTAINER_SHIFT);
@@ -731,7 +731,7 @@ static uint64_t next_page(const DmPageSet *set, uint64_t from, uint64_t end,
     return value ? end : MIN(from, end);
 }
 
-static bool next_run(const DmPageSet *set, uint64_t from, uint64_t end,
+static bool next_run(const PageSet *set, uint64_t from, uint64_t end,
                      bool value, uint64_t *first, uint64_t *count)
 {
     *first = next_page(set, from, end, value);
@@ -742,19 +742,19 @@ static bool next_run(const DmPageSet *set, uint64_t from, uint64_t end,
     return true;
 }
 
-bool dm_pageset_next(const DmPageSet *set, uint64_t from, uint64_t end,
-                     uint64_t *first, uint64_t *count)
+bool pageset_next(const PageSet *set, uint64_t from, uint64_t end,
+                  uint64_t *first, uint64_t *count)
 {
     return next_run(set, from, end, true, first, count);
 }
 
-bool dm_pageset_next_gap(const DmPageSet *set, uint64_t from, uint64_t end,
-                         uint64_t *first, uint64_t *count)
+bool pageset_next_gap(const PageSet *set, uint64_t from, uint64_t end,
+                      uint64_t *first, uint64_t *count)
 {
     return next_run(set, from, end, false, first, count);
 }
 
-size_t dm_pageset_bytes(const DmPageSet *set)
+size_t pageset_bytes(const PageSet *set)
 {
     size_t bytes = sizeof(*set) + set->room * sizeof(Container);
     uint32_t i;

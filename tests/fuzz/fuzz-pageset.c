@@ -41,13 +41,13 @@ PLAIN static uint64_t skip(uint64_t i, uint8_t value)
     return i;
 }
 
-static void check(const DmPageSet *set, uint64_t from, bool value)
+static void check(const PageSet *set, uint64_t from, bool value)
 {
     uint64_t first, count, i = skip(from, !value);
-    bool found = value ? dm_pageset_next(set, BASE + from, BASE + SPAN,
-                                         &first, &count)
-                       : dm_pageset_next_gap(set, BASE + from, BASE + SPAN,
-                                             &first, &count);
+    bool found = value ? pageset_next(set, BASE + from, BASE + SPAN,
+                                      &first, &count)
+                       : pageset_next_gap(set, BASE + from, BASE + SPAN,
+                                          &first, &count);
 
     g_assert_cmpint(found, ==, i < SPAN);
     if (found) {
@@ -56,7 +56,7 @@ static void check(const DmPageSet *set, uint64_t from, bool value)
     }
 }
 
-static void step(DmPageSet *set, FuzzInput *input)
+static void step(PageSet *set, FuzzInput *input)
 {
     uint32_t op = fuzz_pick(input, 256);
     uint32_t first = fuzz_pick(input, SPAN);
@@ -66,41 +66,41 @@ static void step(DmPageSet *set, FuzzInput *input)
     if (op & 4) {
         check(set, first, op & 1);
     } else if (op & 1) {
-        g_assert_cmpuint(dm_pageset_add(set, BASE + first, count), ==,
+        g_assert_cmpuint(pageset_add(set, BASE + first, count), ==,
                          fill(first, count, 1));
     } else {
-        g_assert_cmpuint(dm_pageset_remove(set, BASE + first, count), ==,
+        g_assert_cmpuint(pageset_remove(set, BASE + first, count), ==,
                          fill(first, count, 0));
     }
 }
 
 /* Every run, from the first to the last. */
-static void check_all(const DmPageSet *set)
+static void check_all(const PageSet *set)
 {
     uint64_t at = skip(0, 0), n = 0, first, count;
 
     for (; at < SPAN; at = skip(first + count - BASE, 0)) {
-        g_assert_true(dm_pageset_next(set, BASE + at, BASE + SPAN, &first,
-                                      &count));
+        g_assert_true(pageset_next(set, BASE + at, BASE + SPAN, &first,
+                                   &count));
         g_assert_cmpuint(first, ==, BASE + at);
         g_assert_cmpuint(first + count, ==, BASE + skip(at, 1));
-        g_assert_cmpuint(dm_pageset_count_in(set, first, count), ==, count);
+        g_assert_cmpuint(pageset_count_in(set, first, count), ==, count);
         n += count;
     }
-    g_assert_cmpuint(dm_pageset_count(set), ==, n);
-    g_assert_cmpuint(dm_pageset_count_in(set, BASE, SPAN), ==, n);
+    g_assert_cmpuint(pageset_count(set), ==, n);
+    g_assert_cmpuint(pageset_count_in(set, BASE, SPAN), ==, n);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     FuzzInput input = { data, MIN(len, 4096) };
-    DmPageSet *set = dm_pageset_new();
+    PageSet *set = pageset_new();
 
     memset(oracle, 0, sizeof(oracle));
     while (input.left) {
         step(set, &input);
     }
     check_all(set);
-    dm_pageset_free(set);
+    pageset_free(set);
     return 0;
 }

@@ -80,63 +80,63 @@ static uint64_t model_bytes(const Listener *l, uint64_t offset, uint64_t size)
     return n;
 }
 
-static void check(const DmGranules *g, Listener *l, uint64_t offset,
+static void check(const Granules *g, Listener *l, uint64_t offset,
                   uint64_t size)
 {
     uint64_t populated = model_bytes(l, offset, size);
 
-    g_assert_cmpint(dm_granules_populated(g, offset, size), ==,
+    g_assert_cmpint(granules_populated(g, offset, size), ==,
                     model_populated(l, offset, size));
     l->bytes = 0;
-    g_assert_cmpint(dm_granules_replay(g, true, offset, size, count, l), ==,
+    g_assert_cmpint(granules_replay(g, true, offset, size, count, l), ==,
                     0);
     g_assert_cmpuint(l->bytes, ==, populated);
     l->bytes = 0;
-    g_assert_cmpint(dm_granules_replay(g, false, offset, size, count, l), ==,
+    g_assert_cmpint(granules_replay(g, false, offset, size, count, l), ==,
                     0);
     g_assert_cmpuint(l->bytes, ==, size - populated);
 }
 
 static void test_edges(void)
 {
-    DmGranules *g = dm_granules_new(SIZE, GRANULE);
+    Granules *g = granules_new(SIZE, GRANULE);
     Listener l = { .fail_at = -1 };
 
-    g_assert_cmpuint(dm_granules_size(g), ==, GRANULE);
+    g_assert_cmpuint(granules_size(g), ==, GRANULE);
     /* one byte needs its granule; all but one byte do not free it */
-    g_assert_cmpint(dm_granules_populate(g, 9, 1, map, unmap, &l), ==, 0);
+    g_assert_cmpint(granules_populate(g, 9, 1, map, unmap, &l), ==, 0);
     g_assert_true(l.mapped[1] && !l.mapped[0] && !l.mapped[2]);
-    dm_granules_discard(g, 9, 2 * GRANULE, unmap, &l);
+    granules_discard(g, 9, 2 * GRANULE, unmap, &l);
     g_assert_true(l.mapped[1]);
-    dm_granules_discard(g, 8, 7, unmap, &l);
+    granules_discard(g, 8, 7, unmap, &l);
     g_assert_true(l.mapped[1]);
-    dm_granules_discard(g, 0, SIZE, unmap, &l);
+    granules_discard(g, 0, SIZE, unmap, &l);
     g_assert_false(l.mapped[1]);
-    dm_granules_free(g);
+    granules_free(g);
 }
 
 /* If one refuses, nobody has anything that it did not have before. */
 static void test_refused(void)
 {
-    DmGranules *g = dm_granules_new(SIZE, GRANULE);
+    Granules *g = granules_new(SIZE, GRANULE);
     Listener l = { .fail_at = -1 }, before;
 
-    dm_granules_populate(g, 4 * GRANULE, GRANULE, map, unmap, &l);
-    dm_granules_populate(g, 8 * GRANULE, GRANULE, map, unmap, &l);
+    granules_populate(g, 4 * GRANULE, GRANULE, map, unmap, &l);
+    granules_populate(g, 8 * GRANULE, GRANULE, map, unmap, &l);
     l.fail_at = 10;
     before = l;
-    g_assert_cmpint(dm_granules_populate(g, 0, SIZE, map, unmap, &l), ==, -5);
+    g_assert_cmpint(granules_populate(g, 0, SIZE, map, unmap, &l), ==, -5);
     g_assert_cmpmem(&l, sizeof(l), &before, sizeof(before));
     check(g, &l, 0, SIZE);
     l.fail_at = -1;
-    g_assert_cmpint(dm_granules_populate(g, 0, SIZE, map, unmap, &l), ==, 0);
-    g_assert_true(dm_granules_populated(g, 0, SIZE));
-    dm_granules_free(g);
+    g_assert_cmpint(granules_populate(g, 0, SIZE, map, unmap, &l), ==, 0);
+    g_assert_true(granules_populated(g, 0, SIZE));
+    granules_free(g);
 }
 
 static void test_random(void)
 {
-    DmGranules *g = dm_granules_new(SIZE, GRANULE);
+    Granules *g = granules_new(SIZE, GRANULE);
     Listener l = { .fail_at = -1 };
     unsigned i;
 
@@ -146,14 +146,14 @@ static void test_random(void)
 
         l.fail_at = g_test_rand_int_range(-3 * N, N);
         if (g_test_rand_bit()) {
-            dm_granules_populate(g, offset, size, map, unmap, &l);
+            granules_populate(g, offset, size, map, unmap, &l);
         } else {
-            dm_granules_discard(g, offset, size, unmap, &l);
+            granules_discard(g, offset, size, unmap, &l);
         }
         offset = g_test_rand_int_range(0, SIZE);
         check(g, &l, offset, g_test_rand_int_range(1, SIZE - offset + 1));
     }
-    dm_granules_free(g);
+    granules_free(g);
 }
 
 int main(int argc, char **argv)

@@ -14,11 +14,11 @@
 #define BASE (5 * CONTAINER - 100)
 #define SPAN (3 * CONTAINER + 200)
 
-static void check_runs(const DmPageSet *set, const uint8_t *oracle)
+static void check_runs(const PageSet *set, const uint8_t *oracle)
 {
     uint64_t at = BASE, first, count, total = 0, i;
 
-    while (dm_pageset_next(set, at, BASE + SPAN, &first, &count)) {
+    while (pageset_next(set, at, BASE + SPAN, &first, &count)) {
         for (i = at; i < first; i++) {
             g_assert_false(oracle[i - BASE]);
         }
@@ -31,7 +31,7 @@ static void check_runs(const DmPageSet *set, const uint8_t *oracle)
     for (i = at; i < BASE + SPAN; i++) {
         g_assert_false(oracle[i - BASE]);
     }
-    g_assert_cmpuint(total, ==, dm_pageset_count(set));
+    g_assert_cmpuint(total, ==, pageset_count(set));
 }
 
 static uint64_t oracle_fill(uint8_t *oracle, uint64_t first, uint64_t count,
@@ -46,21 +46,21 @@ static uint64_t oracle_fill(uint8_t *oracle, uint64_t first, uint64_t count,
     return changed;
 }
 
-static void one_step(DmPageSet *set, uint8_t *oracle, unsigned max)
+static void one_step(PageSet *set, uint8_t *oracle, unsigned max)
 {
     uint64_t count = g_test_rand_int_range(0, max);
     uint64_t first = g_test_rand_int_range(0, SPAN - max);
     bool value = g_test_rand_int_range(0, 2);
     uint64_t changed = oracle_fill(oracle, first, count, value);
-    uint64_t got = value ? dm_pageset_add(set, BASE + first, count)
-                         : dm_pageset_remove(set, BASE + first, count);
+    uint64_t got = value ? pageset_add(set, BASE + first, count)
+                         : pageset_remove(set, BASE + first, count);
     uint64_t n = 0, i;
 
     g_assert_cmpuint(got, ==, changed);
     for (i = 0; i < count; i++) {
         n += oracle[first + i];
     }
-    g_assert_cmpuint(dm_pageset_count_in(set, BASE + first, count), ==, n);
+    g_assert_cmpuint(pageset_count_in(set, BASE + first, count), ==, n);
 }
 
 /* Small runs make bitmaps, long ones full containers. */
@@ -68,7 +68,7 @@ static void test_oracle(gconstpointer data)
 {
     unsigned max = GPOINTER_TO_UINT(data), i;
     g_autofree uint8_t *oracle = g_new0(uint8_t, SPAN);
-    DmPageSet *set = dm_pageset_new();
+    PageSet *set = pageset_new();
 
     for (i = 0; i < 20000; i++) {
         one_step(set, oracle, max);
@@ -77,16 +77,16 @@ static void test_oracle(gconstpointer data)
         }
     }
     check_runs(set, oracle);
-    dm_pageset_free(set);
+    pageset_free(set);
 }
 
 /* Changes and checks one range of the set and of its oracle. */
-static void change(DmPageSet *set, uint8_t *oracle, uint64_t first, uint64_t count, bool value)
+static void change(PageSet *set, uint8_t *oracle, uint64_t first, uint64_t count, bool value)
 {
     uint64_t changed = oracle_fill(oracle, first, count, value);
 
-    g_assert_cmpuint(value ? dm_pageset_add(set, BASE + first, count)
-                           : dm_pageset_remove(set, BASE + first, count),
+    g_assert_cmpuint(value ? pageset_add(set, BASE + first, count)
+                           : pageset_remove(set, BASE + first, count),
                      ==, changed);
 }
 
@@ -95,7 +95,7 @@ static void change(DmPageSet *set, uint8_t *oracle, uint64_t first, uint64_t cou
 static void test_page_by_page(void)
 {
     g_autofree uint8_t *oracle = g_new0(uint8_t, SPAN);
-    DmPageSet *set = dm_pageset_new();
+    PageSet *set = pageset_new();
     uint64_t at, count;
     unsigned i, j;
 
@@ -115,183 +115,183 @@ static void test_page_by_page(void)
         }
     }
     check_runs(set, oracle);
-    dm_pageset_free(set);
+    pageset_free(set);
 }
 
 /* Filled by single pages, in two goes: the last one makes it full. */
 static void test_full_by_pages(void)
 {
-    DmPageSet *set = dm_pageset_new();
+    PageSet *set = pageset_new();
     uint64_t page, first, count;
 
     for (page = 0; page < 2 * CONTAINER; page += 2) {
-        g_assert_cmpuint(dm_pageset_add(set, page, 1), ==, 1);
+        g_assert_cmpuint(pageset_add(set, page, 1), ==, 1);
     }
     for (page = 1; page < 2 * CONTAINER; page += 2) {
-        g_assert_cmpuint(dm_pageset_add(set, page, 1), ==, 1);
+        g_assert_cmpuint(pageset_add(set, page, 1), ==, 1);
     }
-    g_assert_cmpuint(dm_pageset_count(set), ==, 2 * CONTAINER);
-    g_assert_true(dm_pageset_next(set, 0, 3 * CONTAINER, &first, &count));
+    g_assert_cmpuint(pageset_count(set), ==, 2 * CONTAINER);
+    g_assert_true(pageset_next(set, 0, 3 * CONTAINER, &first, &count));
     g_assert_cmpuint(first, ==, 0);
     g_assert_cmpuint(count, ==, 2 * CONTAINER);
-    g_assert_cmpuint(dm_pageset_bytes(set), <=, 256);
-    dm_pageset_free(set);
+    g_assert_cmpuint(pageset_bytes(set), <=, 256);
+    pageset_free(set);
 }
 
 static void test_empty(void)
 {
-    DmPageSet *set = dm_pageset_new();
+    PageSet *set = pageset_new();
     uint64_t first, count;
 
-    g_assert_cmpuint(dm_pageset_count(set), ==, 0);
-    g_assert_false(dm_pageset_contains(set, 0));
-    g_assert_false(dm_pageset_next(set, 0, UINT64_C(1) << 40, &first,
-                                   &count));
-    g_assert_true(dm_pageset_next_gap(set, 3, 9, &first, &count));
+    g_assert_cmpuint(pageset_count(set), ==, 0);
+    g_assert_false(pageset_contains(set, 0));
+    g_assert_false(pageset_next(set, 0, UINT64_C(1) << 40, &first,
+                                &count));
+    g_assert_true(pageset_next_gap(set, 3, 9, &first, &count));
     g_assert_cmpuint(first, ==, 3);
     g_assert_cmpuint(count, ==, 6);
-    g_assert_cmpuint(dm_pageset_remove(set, 0, 100), ==, 0);
-    g_assert_cmpuint(dm_pageset_add(set, 7, 0), ==, 0);
-    g_assert_cmpuint(dm_pageset_count(set), ==, 0);
-    dm_pageset_free(set);
+    g_assert_cmpuint(pageset_remove(set, 0, 100), ==, 0);
+    g_assert_cmpuint(pageset_add(set, 7, 0), ==, 0);
+    g_assert_cmpuint(pageset_count(set), ==, 0);
+    pageset_free(set);
 }
 
 static void test_duplicates(void)
 {
-    DmPageSet *set = dm_pageset_new();
+    PageSet *set = pageset_new();
 
-    g_assert_cmpuint(dm_pageset_add(set, 10, 10), ==, 10);
-    g_assert_cmpuint(dm_pageset_add(set, 10, 10), ==, 0);
-    g_assert_cmpuint(dm_pageset_add(set, 5, 10), ==, 5);
-    g_assert_cmpuint(dm_pageset_remove(set, 0, 100), ==, 15);
-    g_assert_cmpuint(dm_pageset_remove(set, 0, 100), ==, 0);
-    dm_pageset_free(set);
+    g_assert_cmpuint(pageset_add(set, 10, 10), ==, 10);
+    g_assert_cmpuint(pageset_add(set, 10, 10), ==, 0);
+    g_assert_cmpuint(pageset_add(set, 5, 10), ==, 5);
+    g_assert_cmpuint(pageset_remove(set, 0, 100), ==, 15);
+    g_assert_cmpuint(pageset_remove(set, 0, 100), ==, 0);
+    pageset_free(set);
 }
 
 /* Runs reach over containers, whatever those are made of. */
 static void test_run_over_containers(void)
 {
-    DmPageSet *set = dm_pageset_new();
+    PageSet *set = pageset_new();
     uint64_t first, count;
 
-    dm_pageset_add(set, CONTAINER - 1, 2 * CONTAINER + 2);
-    g_assert_true(dm_pageset_next(set, 0, 10 * CONTAINER, &first, &count));
+    pageset_add(set, CONTAINER - 1, 2 * CONTAINER + 2);
+    g_assert_true(pageset_next(set, 0, 10 * CONTAINER, &first, &count));
     g_assert_cmpuint(first, ==, CONTAINER - 1);
     g_assert_cmpuint(count, ==, 2 * CONTAINER + 2);
     /* Windows cut runs. */
-    g_assert_true(dm_pageset_next(set, CONTAINER, CONTAINER + 5, &first,
-                                  &count));
+    g_assert_true(pageset_next(set, CONTAINER, CONTAINER + 5, &first,
+                               &count));
     g_assert_cmpuint(first, ==, CONTAINER);
     g_assert_cmpuint(count, ==, 5);
-    dm_pageset_free(set);
+    pageset_free(set);
 }
 
 static void test_top_of_address_space(void)
 {
     uint64_t top = UINT64_C(1) << 40, first, count;
-    DmPageSet *set = dm_pageset_new();
+    PageSet *set = pageset_new();
 
-    g_assert_cmpuint(dm_pageset_add(set, top - 3, 3), ==, 3);
-    g_assert_true(dm_pageset_contains(set, top - 1));
-    g_assert_true(dm_pageset_next(set, 0, top, &first, &count));
+    g_assert_cmpuint(pageset_add(set, top - 3, 3), ==, 3);
+    g_assert_true(pageset_contains(set, top - 1));
+    g_assert_true(pageset_next(set, 0, top, &first, &count));
     g_assert_cmpuint(first, ==, top - 3);
     g_assert_cmpuint(count, ==, 3);
-    dm_pageset_free(set);
+    pageset_free(set);
 }
 
 /* At worst, one bit a page and a little for each container. */
 static void test_worst_pattern(void)
 {
     const uint64_t containers = 64;
-    DmPageSet *set = dm_pageset_new();
+    PageSet *set = pageset_new();
     uint64_t page;
 
     for (page = 0; page < containers * CONTAINER; page += 2) {
-        dm_pageset_add(set, page, 1);
+        pageset_add(set, page, 1);
     }
-    g_assert_cmpuint(dm_pageset_count(set), ==, containers * CONTAINER / 2);
-    g_assert_cmpuint(dm_pageset_bytes(set), <=,
+    g_assert_cmpuint(pageset_count(set), ==, containers * CONTAINER / 2);
+    g_assert_cmpuint(pageset_bytes(set), <=,
                      containers * (CONTAINER / 8 + 128) + 1024);
-    dm_pageset_free(set);
+    pageset_free(set);
 }
 
 /* At best, a few bytes for each container. */
 static void test_best_pattern(void)
 {
     const uint64_t containers = 4096;       /* 1 TiB */
-    DmPageSet *set = dm_pageset_new();
+    PageSet *set = pageset_new();
 
-    g_assert_cmpuint(dm_pageset_add(set, 0, containers * CONTAINER), ==,
+    g_assert_cmpuint(pageset_add(set, 0, containers * CONTAINER), ==,
                      containers * CONTAINER);
-    g_assert_cmpuint(dm_pageset_bytes(set), <=, containers * 64 + 1024);
-    dm_pageset_clear(set);
-    g_assert_cmpuint(dm_pageset_count(set), ==, 0);
-    dm_pageset_free(set);
+    g_assert_cmpuint(pageset_bytes(set), <=, containers * 64 + 1024);
+    pageset_clear(set);
+    g_assert_cmpuint(pageset_count(set), ==, 0);
+    pageset_free(set);
 }
 
 /* In any order: what is contiguous in the end is kept as one. */
 static void test_contiguous_is_one(void)
 {
     const uint64_t unit = 512, n = 4096 * CONTAINER / unit;
-    DmPageSet *set = dm_pageset_new();
+    PageSet *set = pageset_new();
     uint64_t i, first, count;
 
     for (i = 0; i < n; i++) {
-        dm_pageset_add(set, i * 12345677 % n * unit, unit);
+        pageset_add(set, i * 12345677 % n * unit, unit);
     }
-    g_assert_cmpuint(dm_pageset_count(set), ==, n * unit);
-    g_assert_cmpuint(dm_pageset_bytes(set), <=, 128);
-    g_assert_true(dm_pageset_next(set, 0, UINT64_C(1) << 40, &first, &count));
+    g_assert_cmpuint(pageset_count(set), ==, n * unit);
+    g_assert_cmpuint(pageset_bytes(set), <=, 128);
+    g_assert_true(pageset_next(set, 0, UINT64_C(1) << 40, &first, &count));
     g_assert_cmpuint(count, ==, n * unit);
-    dm_pageset_free(set);
+    pageset_free(set);
 }
 
 /* A hole in the middle of a long run, and the run whole again. */
 static void test_hole_in_full(void)
 {
     const uint64_t hole = 1000 * CONTAINER + 5, all = 4096 * CONTAINER;
-    DmPageSet *set = dm_pageset_new();
+    PageSet *set = pageset_new();
     uint64_t first, count;
 
-    dm_pageset_add(set, 0, all);
-    g_assert_cmpuint(dm_pageset_remove(set, hole, 1), ==, 1);
-    g_assert_cmpuint(dm_pageset_remove(set, hole, 1), ==, 0);
-    g_assert_true(dm_pageset_next_gap(set, 0, all, &first, &count));
+    pageset_add(set, 0, all);
+    g_assert_cmpuint(pageset_remove(set, hole, 1), ==, 1);
+    g_assert_cmpuint(pageset_remove(set, hole, 1), ==, 0);
+    g_assert_true(pageset_next_gap(set, 0, all, &first, &count));
     g_assert_cmpuint(first, ==, hole);
     g_assert_cmpuint(count, ==, 1);
-    g_assert_true(dm_pageset_next(set, hole, all, &first, &count));
+    g_assert_true(pageset_next(set, hole, all, &first, &count));
     g_assert_cmpuint(first, ==, hole + 1);
     g_assert_cmpuint(first + count, ==, all);
-    g_assert_cmpuint(dm_pageset_add(set, hole - 9, 10), ==, 1);
-    g_assert_cmpuint(dm_pageset_count_in(set, hole - 9, 10), ==, 10);
-    g_assert_cmpuint(dm_pageset_bytes(set), <=, 256);
-    g_assert_false(dm_pageset_next_gap(set, 0, all, &first, &count));
-    dm_pageset_free(set);
+    g_assert_cmpuint(pageset_add(set, hole - 9, 10), ==, 1);
+    g_assert_cmpuint(pageset_count_in(set, hole - 9, 10), ==, 10);
+    g_assert_cmpuint(pageset_bytes(set), <=, 256);
+    g_assert_false(pageset_next_gap(set, 0, all, &first, &count));
+    pageset_free(set);
 }
 
 /* Pages taken out one after the other, from the first on and not: what the
  * set remembers of where a bitmap begins stays true. */
 static void test_first_of_bitmap(void)
 {
-    DmPageSet *set = dm_pageset_new();
+    PageSet *set = pageset_new();
     uint64_t page, first, count;
 
     for (page = 1; page < CONTAINER; page += 2) {
-        dm_pageset_add(set, page, 1);
+        pageset_add(set, page, 1);
     }
     for (page = 1; page < CONTAINER - 2; page += 2) {
-        g_assert_true(dm_pageset_next(set, 0, CONTAINER, &first, &count));
+        g_assert_true(pageset_next(set, 0, CONTAINER, &first, &count));
         g_assert_cmpuint(first, ==, page);
-        dm_pageset_remove(set, page, 1);
+        pageset_remove(set, page, 1);
     }
-    dm_pageset_add(set, 7, 2);
-    g_assert_true(dm_pageset_next(set, 0, CONTAINER, &first, &count));
+    pageset_add(set, 7, 2);
+    g_assert_true(pageset_next(set, 0, CONTAINER, &first, &count));
     g_assert_cmpuint(first, ==, 7);
     g_assert_cmpuint(count, ==, 2);
-    dm_pageset_remove(set, 0, 100);
-    g_assert_true(dm_pageset_next(set, 0, CONTAINER, &first, &count));
+    pageset_remove(set, 0, 100);
+    g_assert_true(pageset_next(set, 0, CONTAINER, &first, &count));
     g_assert_cmpuint(first, ==, CONTAINER - 1);
-    dm_pageset_free(set);
+    pageset_free(set);
 }
 
 int main(int argc, char **argv)

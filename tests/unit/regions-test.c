@@ -53,7 +53,7 @@ static void check_none(const DmRegions *r)
 
 static void test_actual(void)
 {
-    DmPageSet *discard = dm_pageset_new();
+    PageSet *discard = pageset_new();
     DmReleased result;
     DmRegions r;
 
@@ -62,13 +62,13 @@ static void test_actual(void)
     result = dm_regions_release(&r, (DmRange) { 0x90, 0x100 }, discard);
     g_assert_cmpuint(result.fresh, ==, 0x10 + 0x90);
     g_assert_cmpuint(result.dropped, ==, 0x60);
-    g_assert_cmpuint(dm_pageset_count(discard), ==, 0xa0);
+    g_assert_cmpuint(pageset_count(discard), ==, 0xa0);
     result = dm_regions_release(&r, (DmRange) { 0x9f, 1 }, discard);
     g_assert_cmpuint(result.duplicate, ==, 1);
     g_assert_cmpuint(dm_regions_actual(&r), ==, 1024 * MIB - 0xa0);
     g_assert_true(dm_regions_is_released(&r, (DmRange) { 0x100, 0x90 }));
     g_assert_false(dm_regions_is_released(&r, (DmRange) { 0x100, 0x91 }));
-    dm_pageset_free(discard);
+    pageset_free(discard);
     dm_regions_clear(&r);
 }
 
@@ -253,7 +253,7 @@ static void test_new_kernel(void)
     dm_regions_new_kernel(&r);
     g_assert_cmpuint(dm_regions_actual(&r), ==, 1024 * MIB);
     g_assert_cmpuint(dm_regions_in_doubt(&r), ==, BLOCK - MIB);
-    g_assert_cmpuint(dm_pageset_count(r.released), ==, MIB);
+    g_assert_cmpuint(pageset_count(r.released), ==, MIB);
     g_assert_null(dm_regions_fault(&r));
     dm_regions_clear(&r);
 }
@@ -326,11 +326,11 @@ static void test_ghosts(void)
     dm_regions_added(&r, (DmRange) { STICKS, BLOCK });
     dm_regions_release(&r, (DmRange) { STICKS, BLOCK }, NULL);
     dm_regions_unplug(&r, 0);
-    g_assert_cmpuint(dm_pageset_count(r.ghosts), ==, BLOCK);
+    g_assert_cmpuint(pageset_count(r.ghosts), ==, BLOCK);
     g_assert_cmpuint(dm_regions_actual(&r), ==, 1024 * MIB);
     plug(&r, 1, STICKS + 64 * MIB, BLOCK);
-    g_assert_cmpuint(dm_pageset_count(r.ghosts), ==, 64 * MIB);
-    g_assert_cmpuint(dm_pageset_count(r.released), ==, 64 * MIB);
+    g_assert_cmpuint(pageset_count(r.ghosts), ==, 64 * MIB);
+    g_assert_cmpuint(pageset_count(r.released), ==, 64 * MIB);
     check_add(&r, 1, (DmRange) { STICKS + BLOCK, 64 * MIB },
               (DmRange) { STICKS + BLOCK, BLOCK });
     dm_regions_clear(&r);

@@ -271,45 +271,45 @@ typedef struct Tamper {
 
 static void discard_owned(DmEngine *e)
 {
-    dm_pageset_add(e->discard, 0x1fe, 1);
-    dm_pageset_remove(e->regions.released, 0x1fe, 1);
+    pageset_add(e->discard, 0x1fe, 1);
+    pageset_remove(e->regions.released, 0x1fe, 1);
 }
 
 static void discard_rom(DmEngine *e)
 {
-    dm_pageset_add(e->discard, 0xa0, 1);
+    pageset_add(e->discard, 0xa0, 1);
 }
 
 static void add_nowhere(DmEngine *e)
 {
-    dm_pageset_add(e->regions.added, 64 * SIM_MIB, 1);
+    pageset_add(e->regions.added, 64 * SIM_MIB, 1);
 }
 
 static void release_rom(DmEngine *e)
 {
-    dm_pageset_add(e->regions.released, 0xff, 1);
+    pageset_add(e->regions.released, 0xff, 1);
 }
 
 static void doubt_never_given(DmEngine *e)
 {
-    dm_pageset_add(e->regions.in_doubt, 63 * SIM_MIB, 1);
+    pageset_add(e->regions.in_doubt, 63 * SIM_MIB, 1);
 }
 
 static void released_in_doubt(DmEngine *e)
 {
-    dm_pageset_add(e->regions.released, 0x200, 1);
-    dm_pageset_add(e->regions.in_doubt, 0x200, 1);
+    pageset_add(e->regions.released, 0x200, 1);
+    pageset_add(e->regions.in_doubt, 0x200, 1);
 }
 
 static void ghost_in_stick(DmEngine *e)
 {
-    dm_pageset_add(e->regions.ghosts, 33 * SIM_MIB, 1);
+    pageset_add(e->regions.ghosts, 33 * SIM_MIB, 1);
 }
 
 static void never_used(DmEngine *e)
 {
     dm_regions_stick(&e->regions, 0)->used = false;
-    dm_pageset_clear(e->regions.released);
+    pageset_clear(e->regions.released);
 }
 
 static void no_target(DmEngine *e)
@@ -373,7 +373,7 @@ static void return_owned(DmEngine *e)
 {
     e->txn = (Txn) { .kind = DM_REQUEST_RETURN, .sent = true, .asked = 1,
                      .n_ranges = 1, .ranges = { { 0x150, 1 } } };
-    dm_pageset_remove(e->regions.released, 0x150, 1);
+    pageset_remove(e->regions.released, 0x150, 1);
 }
 
 static void return_twice(DmEngine *e)
@@ -448,14 +448,14 @@ static void postponed_twice(DmEngine *e)
 
 static void offline_never_given(DmEngine *e)
 {
-    dm_pageset_add(e->regions.offline, 63 * SIM_MIB, 1);
+    pageset_add(e->regions.offline, 63 * SIM_MIB, 1);
 }
 
 static void offline_released(DmEngine *e)
 {
-    dm_pageset_add(e->regions.added, 33 * SIM_MIB, 1);
-    dm_pageset_add(e->regions.released, 33 * SIM_MIB, 1);
-    dm_pageset_add(e->regions.offline, 33 * SIM_MIB, 1);
+    pageset_add(e->regions.added, 33 * SIM_MIB, 1);
+    pageset_add(e->regions.released, 33 * SIM_MIB, 1);
+    pageset_add(e->regions.offline, 33 * SIM_MIB, 1);
 }
 
 static void two_sizes(DmEngine *e)
@@ -468,7 +468,7 @@ static void two_sizes(DmEngine *e)
 static void add_before_discard(DmEngine *e)
 {
     two_sizes(e);
-    dm_pageset_add(e->discard, 63 * SIM_MIB, 1);
+    pageset_add(e->discard, 63 * SIM_MIB, 1);
 }
 
 static void unsent_nothing(DmEngine *e)
@@ -479,7 +479,7 @@ static void unsent_nothing(DmEngine *e)
 static void new_kernel_without_boot(DmEngine *e)
 {
     e->obstacle = DM_STATE_NEW_KERNEL;
-    dm_pageset_add(e->regions.released, 0x200, 1);
+    pageset_add(e->regions.released, 0x200, 1);
 }
 
 static void new_kernel_asked(DmEngine *e)
@@ -493,7 +493,7 @@ static void new_kernel_robbed(DmEngine *e)
 {
     dm_regions_new_kernel(&e->regions);
     e->obstacle = DM_STATE_NEW_KERNEL;
-    dm_pageset_add(e->discard, 63 * SIM_MIB, 1);
+    pageset_add(e->discard, 63 * SIM_MIB, 1);
 }
 
 static const Tamper tampers[] = {

@@ -84,13 +84,13 @@ static int discard_run(uint64_t offset, uint64_t size, void *opaque)
 
 uint64_t haprot_granule(const MemHaprot *stick)
 {
-    return dm_granules_size(stick->granules);
+    return granules_size(stick->granules);
 }
 
 bool haprot_populate(MemHaprot *stick, uint64_t offset, uint64_t size)
 {
-    int ret = dm_granules_populate(stick->granules, offset, size, populate_run,
-                                   discard_run, stick);
+    int ret = granules_populate(stick->granules, offset, size, populate_run,
+                                discard_run, stick);
 
     if (ret) {
         error_report_once("memory of " TYPE_MEM_HAPROT " '%s' cannot be given"
@@ -104,7 +104,7 @@ bool haprot_populate(MemHaprot *stick, uint64_t offset, uint64_t size)
 void haprot_discard(MemHaprot *stick, uint64_t offset, uint64_t size)
 {
     if (stick->granules) {
-        dm_granules_discard(stick->granules, offset, size, discard_run, stick);
+        granules_discard(stick->granules, offset, size, discard_run, stick);
     }
 }
 
@@ -119,9 +119,9 @@ static uint64_t haprot_rdm_get_min_granularity(const RamDiscardManager *rdm,
 static bool haprot_rdm_is_populated(const RamDiscardManager *rdm,
                                     const MemoryRegionSection *s)
 {
-    return dm_granules_populated(MEM_HAPROT(rdm)->granules,
-                                 s->offset_within_region,
-                                 int128_get64(s->size));
+    return granules_populated(MEM_HAPROT(rdm)->granules,
+                              s->offset_within_region,
+                              int128_get64(s->size));
 }
 
 typedef struct Replay {
@@ -148,11 +148,11 @@ static int replay_run(uint64_t offset, uint64_t size, void *opaque)
 
 static int replay_section(const RamDiscardManager *rdm, Replay *replay)
 {
-    return dm_granules_replay(MEM_HAPROT(rdm)->granules,
-                              replay->populate != NULL,
-                              replay->section->offset_within_region,
-                              int128_get64(replay->section->size),
-                              replay_run, replay);
+    return granules_replay(MEM_HAPROT(rdm)->granules,
+                           replay->populate != NULL,
+                           replay->section->offset_within_region,
+                           int128_get64(replay->section->size),
+                           replay_run, replay);
 }
 
 static int haprot_rdm_replay_populated(const RamDiscardManager *rdm,
@@ -241,7 +241,7 @@ void haprot_coordinate(MemHaprot *stick, uint64_t granule)
     if (ram_block_coordinated_discard_require(true)) {
         return;
     }
-    stick->granules = dm_granules_new(memory_region_size(mr), granule);
+    stick->granules = granules_new(memory_region_size(mr), granule);
     QLIST_INIT(&stick->listeners);
     memory_region_set_ram_discard_manager(mr, RAM_DISCARD_MANAGER(stick));
 }
@@ -251,7 +251,7 @@ void haprot_uncoordinate(MemHaprot *stick)
     if (stick->granules) {
         memory_region_set_ram_discard_manager(haprot_memory_region(stick),
                                               NULL);
-        g_clear_pointer(&stick->granules, dm_granules_free);
+        g_clear_pointer(&stick->granules, granules_free);
         ram_block_coordinated_discard_require(false);
     }
 }

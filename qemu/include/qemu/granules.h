@@ -16,36 +16,36 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-typedef struct DmGranules DmGranules;
+typedef struct Granules Granules;
 
 /* One run of granules; not 0 is an error and ends what is going on. */
-typedef int DmGranulesFunc(uint64_t offset, uint64_t size, void *opaque);
+typedef int GranulesFunc(uint64_t offset, uint64_t size, void *opaque);
 
 /* @size is a multiple of @granule. Nothing is populated. */
-DmGranules *dm_granules_new(uint64_t size, uint64_t granule);
-void dm_granules_free(DmGranules *granules);
-uint64_t dm_granules_size(const DmGranules *granules);
+Granules *granules_new(uint64_t size, uint64_t granule);
+void granules_free(Granules *granules);
+uint64_t granules_size(const Granules *granules);
 
 /*
  * Populates each granule that [@offset, @offset + @size) touches, calling
  * @populate for every run that was not. If that fails, @discard is called for
  * the runs before, and nothing has changed: the error is returned.
  */
-int dm_granules_populate(DmGranules *granules, uint64_t offset, uint64_t size,
-                         DmGranulesFunc *populate, DmGranulesFunc *discard,
-                         void *opaque);
+int granules_populate(Granules *granules, uint64_t offset, uint64_t size,
+                      GranulesFunc *populate, GranulesFunc *discard,
+                      void *opaque);
 
 /* Discards the granules that lie in the range as a whole; may not fail. */
-void dm_granules_discard(DmGranules *granules, uint64_t offset, uint64_t size,
-                         DmGranulesFunc *discard, void *opaque);
+void granules_discard(Granules *granules, uint64_t offset, uint64_t size,
+                      GranulesFunc *discard, void *opaque);
 
 /* Is every byte of the range in a populated granule? */
-bool dm_granules_populated(const DmGranules *granules, uint64_t offset,
-                           uint64_t size);
+bool granules_populated(const Granules *granules, uint64_t offset,
+                        uint64_t size);
 
 /* Calls @func for the runs, cut to the range, that are @populated or not. */
-int dm_granules_replay(const DmGranules *granules, bool populated,
-                       uint64_t offset, uint64_t size, DmGranulesFunc *func,
-                       void *opaque);
+int granules_replay(const Granules *granules, bool populated,
+                    uint64_t offset, uint64_t size, GranulesFunc *func,
+                    void *opaque);
 
 #endif

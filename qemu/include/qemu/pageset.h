@@ -17,34 +17,34 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef struct DmPageSet DmPageSet;
+typedef struct PageSet PageSet;
 
-DmPageSet *dm_pageset_new(void);
-void dm_pageset_free(DmPageSet *set);
-void dm_pageset_clear(DmPageSet *set);
+PageSet *pageset_new(void);
+void pageset_free(PageSet *set);
+void pageset_clear(PageSet *set);
 
 /* Number of pages in the set, and of those of [first, first + count). */
-uint64_t dm_pageset_count(const DmPageSet *set);
-uint64_t dm_pageset_count_in(const DmPageSet *set, uint64_t first,
-                             uint64_t count);
-bool dm_pageset_contains(const DmPageSet *set, uint64_t page);
+uint64_t pageset_count(const PageSet *set);
+uint64_t pageset_count_in(const PageSet *set, uint64_t first,
+                          uint64_t count);
+bool pageset_contains(const PageSet *set, uint64_t page);
 
 /* Return how many pages were not (add) or were (remove) in the set before. */
-uint64_t dm_pageset_add(DmPageSet *set, uint64_t first, uint64_t count);
-uint64_t dm_pageset_remove(DmPageSet *set, uint64_t first, uint64_t count);
+uint64_t pageset_add(PageSet *set, uint64_t first, uint64_t count);
+uint64_t pageset_remove(PageSet *set, uint64_t first, uint64_t count);
 
 /*
  * The first run of pages in the set within [from, end): false if there is
  * none. Runs are maximal within that window.
  */
-bool dm_pageset_next(const DmPageSet *set, uint64_t from, uint64_t end,
-                     uint64_t *first, uint64_t *count);
+bool pageset_next(const PageSet *set, uint64_t from, uint64_t end,
+                  uint64_t *first, uint64_t *count);
 
 /* The first run of pages *not* in the set within [from, end). */
-bool dm_pageset_next_gap(const DmPageSet *set, uint64_t from, uint64_t end,
-                         uint64_t *first, uint64_t *count);
+bool pageset_next_gap(const PageSet *set, uint64_t from, uint64_t end,
+                      uint64_t *first, uint64_t *count);
 
 /* Bytes that the set holds, its own structure included. */
-size_t dm_pageset_bytes(const DmPageSet *set);
+size_t pageset_bytes(const PageSet *set);
 
 #endif

@@ -139,15 +139,15 @@ static void *fill_set(void *opaque)
 {
     Job *job = opaque;
     const Pattern *p = job->pattern;
-    DmPageSet *set = job->made = dm_pageset_new();
+    PageSet *set = job->made = pageset_new();
     double start = bench_cpu();
     uint64_t i;
 
     for (i = 0; i < job->n; i++) {
-        dm_pageset_add(set, job->order[i] * p->stride, p->unit);
+        pageset_add(set, job->order[i] * p->stride, p->unit);
     }
     job->seconds = bench_cpu() - start;
-    g_assert_cmpuint(dm_pageset_count(set), ==, job->n * p->unit);
+    g_assert_cmpuint(pageset_count(set), ==, job->n * p->unit);
     return NULL;
 }
 
@@ -198,7 +198,7 @@ static Cost cost(GThreadFunc fill, GDestroyNotify drop, const Pattern *p, const 
 
 static Cost cost_set(const Pattern *p, const uint32_t *order, uint64_t n)
 {
-    return cost(fill_set, (GDestroyNotify)dm_pageset_free, p, order, n);
+    return cost(fill_set, (GDestroyNotify)pageset_free, p, order, n);
 }
 
 static Cost cost_tree(const Pattern *p, const uint32_t *order, uint64_t n)

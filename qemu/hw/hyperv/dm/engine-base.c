@@ -120,21 +120,21 @@ bool dm_discard_some(DmEngine *e)
     unsigned runs;
 
     for (runs = 0; may_discard(e) && runs < DISCARD_RUNS && left; runs++) {
-        if (!dm_pageset_next(e->discard, 0, DM_MAX_PFN, &first, &count)) {
+        if (!pageset_next(e->discard, 0, DM_MAX_PFN, &first, &count)) {
             return false;
         }
         count = MIN(count, left);
-        dm_pageset_remove(e->discard, first, count);
+        pageset_remove(e->discard, first, count);
         e->ops.discard(e->opaque, first, count);
         left -= count;
     }
-    return may_discard(e) && dm_pageset_count(e->discard);
+    return may_discard(e) && pageset_count(e->discard);
 }
 
 /* Bounds what waits even if the owner ignores dm_engine_throttled(). */
 void dm_discard_backlog(DmEngine *e)
 {
-    while (dm_pageset_bytes(e->discard) > DISCARD_BYTES && dm_discard_some(e)) {
+    while (pageset_bytes(e->discard) > DISCARD_BYTES && dm_discard_some(e)) {
         /* until it is short enough */
     }
 }

@@ -74,7 +74,7 @@ struct DmEngine {
     Txn txn;
 
     uint64_t target;
-    DmPageSet *discard;         /* pages that the guest does not have */
+    PageSet *discard;           /* pages that the guest does not have */
 
     /* Why the target is not pursued, though a driver is connected. */
     DmState obstacle;           /* DM_STATE_IDLE: nothing */

@@ -71,7 +71,7 @@ bool dm_engine_run(DmEngine *e, uint64_t now)
 
 bool dm_engine_throttled(const DmEngine *e)
 {
-    return e->heard >= HEARD_BYTES || dm_pageset_count(e->discard);
+    return e->heard >= HEARD_BYTES || pageset_count(e->discard);
 }
 
 uint64_t dm_engine_deadline(const DmEngine *e)
@@ -109,7 +109,7 @@ static void new_kernel(DmEngine *e)
 {
     dm_regions_new_kernel(&e->regions);
     /* It may have found any page of a stick: discard none. */
-    dm_pageset_clear(e->discard);
+    pageset_clear(e->discard);
     forget_driver(e);
     dm_obstacle_for_good(e, DM_STATE_NEW_KERNEL,
                          (DmProblem) { .code = DM_PROBLEM_NEW_KERNEL });
@@ -227,8 +227,8 @@ bool dm_engine_may_unplug(const DmEngine *e, unsigned stick, GError **error)
         return false;
     }
     if (e->obstacle == DM_STATE_NEW_KERNEL &&
-        dm_pageset_count_in(e->regions.added, s->range.first,
-                            s->range.count)) {
+        pageset_count_in(e->regions.added, s->range.first,
+                         s->range.count)) {
         g_set_error_literal(error, DM_ERROR, DM_ERROR_NEW_KERNEL,
                             "a new kernel may use the stick");
         return false;
@@ -246,7 +246,7 @@ void dm_engine_unplug(DmEngine *e, unsigned stick)
     DmRange range = dm_regions_stick(&e->regions, stick)->range;
 
     g_assert(dm_engine_may_unplug(e, stick, NULL));
-    dm_pageset_remove(e->discard, range.first, range.count);
+    pageset_remove(e->discard, range.first, range.count);
     dm_regions_unplug(&e->regions, stick);
     e->target = MIN(e->target, dm_regions_capacity(&e->regions));
     e->settled = false;
@@ -264,7 +264,7 @@ DmEngine *dm_engine_new(const DmRange *boot, unsigned n_boot,
     e->ops = *ops;
     e->opaque = opaque;
     e->profile = profile;
-    e->discard = dm_pageset_new();
+    e->discard = pageset_new();
     e->target = e->reported = e->regions.boot_pages;
     e->settled = true;
     dm_obstacle_clear(e);
@@ -275,7 +275,7 @@ void dm_engine_free(DmEngine *e)
 {
     if (e) {
         dm_regions_clear(&e->regions);
-        dm_pageset_free(e->discard);
+        pageset_free(e->discard);
         g_free(e);
     }
 }
@@ -327,13 +327,13 @@ void dm_engine_query(const DmEngine *e, DmEngineInfo *info)
         .actual = dm_regions_actual(r),
         .boot = r->boot_pages,
         .capacity = dm_regions_capacity(r),
-        .released = dm_pageset_count(r->released),
+        .released = pageset_count(r->released),
         .in_doubt = dm_regions_in_doubt(r),
-        .offline = dm_pageset_count(r->offline),
-        .ghosts = dm_pageset_count(r->ghosts),
+        .offline = pageset_count(r->offline),
+        .ghosts = pageset_count(r->ghosts),
         .ungranted = dm_regions_ungranted(r),
         .bytes = sizeof(*e) + dm_regions_bytes(r) +
-                 dm_pageset_bytes(e->discard),
+                 pageset_bytes(e->discard),
         .work = e->work,
         .counters = e->counters,
     };
@@ -357,10 +357,10 @@ bool dm_engine_query_stick(const DmEngine *e, unsigned stick,
         .state = dm_regions_stick_state(r, s),
         .range = s->range,
         .on_demand = s->on_demand,
-        .added = dm_pageset_count_in(r->added, s->range.first,
+        .added = pageset_count_in(r->added, s->range.first,
+                                  s->range.count),
+        .released = pageset_count_in(r->released, s->range.first,
                                      s->range.count),
-        .released = dm_pageset_count_in(r->released, s->range.first,
-                                        s->range.count),
     };
     return true;
 }

@@ -40,13 +40,13 @@ static void nearer(DmRange found, DmRange *nearest)
 static bool next_touched(const DmRegions *r, uint64_t from, uint64_t end,
                          uint64_t *first, uint64_t *count)
 {
-    const DmPageSet *sets[] = { r->added, r->ghosts, r->unusable };
+    const PageSet *sets[] = { r->added, r->ghosts, r->unusable };
     DmRange window = { from, end - from }, found, nearest = { 0, 0 };
     unsigned i;
 
     for (i = 0; i < G_N_ELEMENTS(sets); i++) {
-        if (dm_pageset_next(sets[i], from, end, &found.first,
-                            &found.count)) {
+        if (pageset_next(sets[i], from, end, &found.first,
+                         &found.count)) {
             nearer(found, &nearest);
         }
     }
@@ -229,7 +229,7 @@ static bool unpostpone(DmRegions *r, uint64_t page)
 void dm_regions_added(DmRegions *r, DmRange range)
 {
     unpostpone(r, range.first);
-    dm_pageset_add(r->added, range.first, range.count);
+    pageset_add(r->added, range.first, range.count);
     dm_regions_mark_used(r, range);
 }
 
@@ -238,7 +238,7 @@ void dm_regions_add_doubt(DmRegions *r, const DmHotAdd *add)
     DmRange range = add->range;
 
     dm_regions_added(r, range);
-    dm_pageset_add(r->in_doubt, range.first, range.count);
+    pageset_add(r->in_doubt, range.first, range.count);
     dm_regions_refused(r, add, range.count);
 }
 
@@ -259,7 +259,7 @@ void dm_regions_refused(DmRegions *r, const DmHotAdd *add, uint64_t taken)
     uint64_t from = add->range.first + taken;
 
     unpostpone(r, add->range.first);
-    dm_pageset_add(r->unusable, from, add->end - from);
+    pageset_add(r->unusable, from, add->end - from);
 }
 
 void dm_regions_drop_postponed(DmRegions *r, DmRange range)
@@ -275,14 +275,14 @@ void dm_regions_drop_postponed(DmRegions *r, DmRange range)
     }
 }
 
-static void do_not_continue(DmRegions *r, const DmPageSet *given,
+static void do_not_continue(DmRegions *r, const PageSet *given,
                             uint64_t align)
 {
     uint64_t first, count, at = 0;
 
-    while (dm_pageset_next(given, at, DM_MAX_PFN + 1, &first, &count)) {
+    while (pageset_next(given, at, DM_MAX_PFN + 1, &first, &count)) {
         at = first + count;
-        dm_pageset_add(r->unusable, at, round_up(at, align) - at);
+        pageset_add(r->unusable, at, round_up(at, align) - at);
     }
 }
 

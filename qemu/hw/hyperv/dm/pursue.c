@@ -74,7 +74,7 @@ static bool may_send(DmEngine *e, uint64_t now)
 {
     e->waiting = e->stage == STAGE_READY && now < e->quiet_until;
     return e->stage == STAGE_READY && e->txn.kind == DM_REQUEST_NONE &&
-           !e->out_len && !dm_pageset_count(e->discard) && !e->waiting;
+           !e->out_len && !pageset_count(e->discard) && !e->waiting;
 }
 
 DmProblem dm_not_onlined(uint64_t pages)
@@ -86,7 +86,7 @@ DmProblem dm_not_onlined(uint64_t pages)
 static void explain_ceiling(DmEngine *e)
 {
     uint64_t capacity = dm_regions_capacity(&e->regions);
-    uint64_t offline = dm_pageset_count(e->regions.offline);
+    uint64_t offline = pageset_count(e->regions.offline);
     bool missed = e->target >= dm_regions_actual(&e->regions) + BALLOON_UNIT;
 
     if (e->target > capacity) {

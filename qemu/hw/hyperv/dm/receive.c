@@ -73,7 +73,7 @@ static void capabilities(DmEngine *e, const uint8_t *msg,
  */
 static bool was_onlined(const DmEngine *e, const DmStatus *status)
 {
-    uint64_t offline = dm_pageset_count(e->regions.offline);
+    uint64_t offline = pageset_count(e->regions.offline);
     uint64_t least = offline - offline / 4;
 
     return offline && status->available >= e->status.available &&
@@ -85,7 +85,7 @@ static bool was_onlined(const DmEngine *e, const DmStatus *status)
 static void check_onlining(DmEngine *e, const DmStatus *status)
 {
     if (was_onlined(e, status)) {
-        TRACE(e, onlined, dm_pageset_count(e->regions.offline));
+        TRACE(e, onlined, pageset_count(e->regions.offline));
         dm_regions_all_onlined(&e->regions);
         e->probed = true;
         e->settled = false;

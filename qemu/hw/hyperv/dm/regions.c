@@ -48,12 +48,12 @@ void dm_regions_init(DmRegions *r, const DmRange *boot, unsigned n,
     for (i = 0; i < n; i++) {
         g_array_append_val(r->boot, boot[i]);
     }
-    r->added = dm_pageset_new();
-    r->released = dm_pageset_new();
-    r->in_doubt = dm_pageset_new();
-    r->offline = dm_pageset_new();
-    r->ghosts = dm_pageset_new();
-    r->unusable = dm_pageset_new();
+    r->added = pageset_new();
+    r->released = pageset_new();
+    r->in_doubt = pageset_new();
+    r->offline = pageset_new();
+    r->ghosts = pageset_new();
+    r->unusable = pageset_new();
     r->new_kernel = false;
     r->n_postponed = 0;
 }
@@ -62,17 +62,17 @@ void dm_regions_clear(DmRegions *r)
 {
     g_array_free(r->boot, TRUE);
     g_array_free(r->sticks, TRUE);
-    dm_pageset_free(r->added);
-    dm_pageset_free(r->released);
-    dm_pageset_free(r->in_doubt);
-    dm_pageset_free(r->offline);
-    dm_pageset_free(r->ghosts);
-    dm_pageset_free(r->unusable);
+    pageset_free(r->added);
+    pageset_free(r->released);
+    pageset_free(r->in_doubt);
+    pageset_free(r->offline);
+    pageset_free(r->ghosts);
+    pageset_free(r->unusable);
 }
 
-static uint64_t count_in(const DmPageSet *set, DmRange range)
+static uint64_t count_in(const PageSet *set, DmRange range)
 {
-    return dm_pageset_count_in(set, range.first, range.count);
+    return pageset_count_in(set, range.first, range.count);
 }
 
 static uint64_t released_in(const DmRegions *r, DmRange range)
@@ -87,16 +87,16 @@ static uint64_t added_in(const DmRegions *r, DmRange range)
 
 uint64_t dm_regions_actual(const DmRegions *r)
 {
-    return r->boot_pages + dm_pageset_count(r->added) -
-           dm_pageset_count(r->released) - dm_regions_in_doubt(r) -
-           dm_pageset_count(r->offline);
+    return r->boot_pages + pageset_count(r->added) -
+           pageset_count(r->released) - dm_regions_in_doubt(r) -
+           pageset_count(r->offline);
 }
 
 uint64_t dm_regions_in_doubt(const DmRegions *r)
 {
     return r->new_kernel ?
-           dm_pageset_count(r->added) - dm_pageset_count(r->released) :
-           dm_pageset_count(r->in_doubt);
+           pageset_count(r->added) - pageset_count(r->released) :
+           pageset_count(r->in_doubt);
 }
 
 uint64_t dm_regions_capacity(const DmRegions *r)
@@ -106,7 +106,7 @@ uint64_t dm_regions_capacity(const DmRegions *r)
 
 uint64_t dm_regions_ungranted(const DmRegions *r)
 {
-    return r->stick_pages - dm_pageset_count(r->added);
+    return r->stick_pages - pageset_count(r->added);
 }
 
 /* Pages of a stick that were not added count as well. Those in doubt do not. */
@@ -118,14 +118,14 @@ bool dm_regions_is_released(const DmRegions *r, DmRange range)
 
 size_t dm_regions_other_bytes(const DmRegions *r)
 {
-    return dm_pageset_bytes(r->added) + dm_pageset_bytes(r->in_doubt) +
-           dm_pageset_bytes(r->offline) + dm_pageset_bytes(r->ghosts) +
-           dm_pageset_bytes(r->unusable);
+    return pageset_bytes(r->added) + pageset_bytes(r->in_doubt) +
+           pageset_bytes(r->offline) + pageset_bytes(r->ghosts) +
+           pageset_bytes(r->unusable);
 }
 
 size_t dm_regions_bytes(const DmRegions *r)
 {
-    return dm_pageset_bytes(r->released) + dm_regions_other_bytes(r) +
+    return pageset_bytes(r->released) + dm_regions_other_bytes(r) +
            r->sticks->len * sizeof(DmStick) + r->boot->len * sizeof(DmRange);
 }
 
@@ -139,13 +139,13 @@ static uint64_t given_in(const DmRegions *r, DmRange range)
 typedef uint64_t CountFunc(const DmRegions *r, DmRange range);
 
 /* The sum of @count over all runs of the set. */
-static uint64_t count_of_set(const DmRegions *r, const DmPageSet *set,
+static uint64_t count_of_set(const DmRegions *r, const PageSet *set,
                              CountFunc *count)
 {
     uint64_t at = 0, n = 0;
     DmRange run;
 
-    while (dm_pageset_next(set, at, DM_MAX_PFN + 1, &run.first, &run.count)) {
+    while (pageset_next(set, at, DM_MAX_PFN + 1, &run.first, &run.count)) {
         n += count(r, run);
         at = range_end(run);
     }
@@ -157,9 +157,9 @@ static uint64_t gone_in(const DmRegions *r, DmRange range)
     return released_in(r, range) + count_in(r->in_doubt, range);
 }
 
-static bool all_of(const DmRegions *r, const DmPageSet *set, CountFunc *count)
+static bool all_of(const DmRegions *r, const PageSet *set, CountFunc *count)
 {
-    return count_of_set(r, set, count) == dm_pageset_count(set);
+    return count_of_set(r, set, count) == pageset_count(set);
 }
 
 static bool unused_in_use(const DmRegions *r)
@@ -197,7 +197,7 @@ const char *dm_regions_fault(const DmRegions *r)
     if (count_of_set(r, r->offline, gone_in)) {
         return "pages are offline and released or in doubt";
     }
-    if (r->new_kernel && (dm_pageset_count(r->offline) ||
+    if (r->new_kernel && (pageset_count(r->offline) ||
                           count_of_set(r, r->released, boot_in))) {
         return "a new kernel does not have all of boot memory, or some "
                "offline";
@@ -239,20 +239,20 @@ DmStickState dm_regions_stick_state(const DmRegions *r, const DmStick *stick)
 
 /* Of @part, which the guest was given, releases what is neither released nor
  * in doubt. */
-static uint64_t release_owned(DmRegions *r, DmRange part, DmPageSet *discard)
+static uint64_t release_owned(DmRegions *r, DmRange part, PageSet *discard)
 {
     uint64_t at = part.first, end = range_end(part), first, count, fresh = 0;
 
-    while (dm_pageset_next_gap(r->in_doubt, at, end, &first, &count)) {
+    while (pageset_next_gap(r->in_doubt, at, end, &first, &count)) {
         uint64_t free_first, free_count, from = first;
 
         at = first + count;
-        while (dm_pageset_next_gap(r->released, from, at, &free_first,
-                                   &free_count)) {
-            dm_pageset_add(r->released, free_first, free_count);
-            dm_pageset_remove(r->offline, free_first, free_count);
+        while (pageset_next_gap(r->released, from, at, &free_first,
+                                &free_count)) {
+            pageset_add(r->released, free_first, free_count);
+            pageset_remove(r->offline, free_first, free_count);
             if (discard) {
-                dm_pageset_add(discard, free_first, free_count);
+                pageset_add(discard, free_first, free_count);
             }
             fresh += free_count;
             from = free_first + free_count;
@@ -261,7 +261,7 @@ static uint64_t release_owned(DmRegions *r, DmRange part, DmPageSet *discard)
     return fresh;
 }
 
-static void release_part(DmRegions *r, DmRange part, DmPageSet *discard,
+static void release_part(DmRegions *r, DmRange part, PageSet *discard,
                          DmReleased *result)
 {
     uint64_t fresh = release_owned(r, part, discard);
@@ -270,7 +270,7 @@ static void release_part(DmRegions *r, DmRange part, DmPageSet *discard,
     result->duplicate += part.count - fresh;
 }
 
-DmReleased dm_regions_release(DmRegions *r, DmRange range, DmPageSet *discard)
+DmReleased dm_regions_release(DmRegions *r, DmRange range, PageSet *discard)
 {
     DmReleased result = { 0 };
     uint64_t first, count, at;
@@ -281,7 +281,7 @@ DmReleased dm_regions_release(DmRegions *r, DmRange range, DmPageSet *discard)
     }
     /* Only pages of sticks are added: no stick has to be found. */
     for (at = range.first;
-         dm_pageset_next(r->added, at, range_end(range), &first, &count);
+         pageset_next(r->added, at, range_end(range), &first, &count);
          at = first + count) {
         release_part(r, (DmRange) { first, count }, discard, &result);
     }
@@ -293,12 +293,12 @@ DmReleased dm_regions_release(DmRegions *r, DmRange range, DmPageSet *discard)
 
 void dm_regions_not_onlined(DmRegions *r, DmRange range)
 {
-    dm_pageset_add(r->offline, range.first, range.count);
+    pageset_add(r->offline, range.first, range.count);
 }
 
 void dm_regions_all_onlined(DmRegions *r)
 {
-    dm_pageset_clear(r->offline);
+    pageset_clear(r->offline);
 }
 
 /* ---- returning ---- */
@@ -316,8 +316,8 @@ static void pick_from(Pick *pick, DmRange window)
     uint64_t at = window.first, end = range_end(window), first, count;
 
     while (pick->want && pick->n < pick->max &&
-           dm_pageset_next(pick->regions->released, at, end, &first,
-                           &count)) {
+           pageset_next(pick->regions->released, at, end, &first,
+                        &count)) {
         count = MIN(MIN(count, pick->want), DM_MAX_RANGE_PAGES);
         pick->ranges[pick->n++] = (DmRange) { first, count };
         pick->want -= count;
@@ -368,14 +368,14 @@ void dm_regions_mark_used(DmRegions *r, DmRange range)
 
 void dm_regions_returned(DmRegions *r, DmRange range)
 {
-    dm_pageset_remove(r->released, range.first, range.count);
+    pageset_remove(r->released, range.first, range.count);
     dm_regions_mark_used(r, range);
 }
 
 void dm_regions_return_doubt(DmRegions *r, DmRange range)
 {
     dm_regions_returned(r, range);
-    dm_pageset_add(r->in_doubt, range.first, range.count);
+    pageset_add(r->in_doubt, range.first, range.count);
 }
 
 /* ---- other kernels ---- */
@@ -387,28 +387,28 @@ void dm_regions_new_kernel(DmRegions *r)
     for (i = 0; i < r->boot->len; i++) {
         DmRange boot = boot_at(r, i);
 
-        dm_pageset_remove(r->released, boot.first, boot.count);
+        pageset_remove(r->released, boot.first, boot.count);
     }
-    dm_pageset_clear(r->in_doubt);
-    dm_pageset_clear(r->offline);
+    pageset_clear(r->in_doubt);
+    pageset_clear(r->offline);
     r->new_kernel = true;
 }
 
-void dm_regions_reset(DmRegions *r, DmPageSet *discard)
+void dm_regions_reset(DmRegions *r, PageSet *discard)
 {
     uint64_t first, count, at = 0;
 
-    dm_pageset_clear(discard);
-    while (dm_pageset_next(r->added, at, DM_MAX_PFN, &first, &count)) {
-        dm_pageset_add(discard, first, count);
+    pageset_clear(discard);
+    while (pageset_next(r->added, at, DM_MAX_PFN, &first, &count)) {
+        pageset_add(discard, first, count);
         at = first + count;
     }
-    dm_pageset_clear(r->added);
-    dm_pageset_clear(r->released);
-    dm_pageset_clear(r->in_doubt);
-    dm_pageset_clear(r->offline);
-    dm_pageset_clear(r->ghosts);
-    dm_pageset_clear(r->unusable);
+    pageset_clear(r->added);
+    pageset_clear(r->released);
+    pageset_clear(r->in_doubt);
+    pageset_clear(r->offline);
+    pageset_clear(r->ghosts);
+    pageset_clear(r->unusable);
     r->new_kernel = false;
     r->n_postponed = 0;
 }

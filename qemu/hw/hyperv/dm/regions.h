@@ -37,12 +37,12 @@ typedef struct DmRegions {
     GArray *sticks;             /* DmStick, ascending by address */
     uint64_t boot_pages;
     uint64_t stick_pages;
-    DmPageSet *added;           /* of plugged sticks */
-    DmPageSet *released;        /* of boot memory and of added */
-    DmPageSet *in_doubt;        /* of boot memory and of added */
-    DmPageSet *offline;         /* of added */
-    DmPageSet *ghosts;          /* released, and their stick was removed */
-    DmPageSet *unusable;        /* not to be added before a reset */
+    PageSet *added;             /* of plugged sticks */
+    PageSet *released;          /* of boot memory and of added */
+    PageSet *in_doubt;          /* of boot memory and of added */
+    PageSet *offline;           /* of added */
+    PageSet *ghosts;            /* released, and their stick was removed */
+    PageSet *unusable;          /* not to be added before a reset */
     bool new_kernel;            /* added pages are in doubt unless released,
                                    whatever in_doubt holds */
     DmHotAdd postponed[DM_MAX_POSTPONED];   /* the first is the next to try */
@@ -93,7 +93,7 @@ DmStickState dm_regions_stick_state(const DmRegions *regions,
  * released and, if it is given, to @discard.
  */
 DmReleased dm_regions_release(DmRegions *regions, DmRange range,
-                              DmPageSet *discard);
+                              PageSet *discard);
 
 /*
  * Chooses up to @want released pages to return, in up to @max ranges: boot
@@ -147,6 +147,6 @@ void dm_regions_new_driver(DmRegions *regions, uint64_t align);
 void dm_regions_new_kernel(DmRegions *regions);
 /* The guest has all boot memory and nothing else. Its pages of sticks, and no
  * others, are in @discard afterwards. */
-void dm_regions_reset(DmRegions *regions, DmPageSet *discard);
+void dm_regions_reset(DmRegions *regions, PageSet *discard);
 
 #endif

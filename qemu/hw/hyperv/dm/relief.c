@@ -58,8 +58,8 @@ static uint64_t maybe_movable(const DmEngine *e)
 
         for (at = range.first; at < end; at += count) {
             count = MIN(end, at / block * block + block) - at;
-            if (!dm_pageset_count_in(r->released, at, count)) {
-                pages += dm_pageset_count_in(r->added, at, count);
+            if (!pageset_count_in(r->released, at, count)) {
+                pages += pageset_count_in(r->added, at, count);
             }
         }
     }
@@ -71,7 +71,7 @@ static uint64_t counted(const DmEngine *e, uint64_t got)
 {
     return dm_regions_actual(&e->regions) +
            (dm_floor_counts_released(e->guest_os_id) ?
-            dm_pageset_count(e->regions.released) : got);
+            pageset_count(e->regions.released) : got);
 }
 
 /*

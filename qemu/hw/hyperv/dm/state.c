@@ -144,14 +144,14 @@ static void range(Stream *s, const char *what, DmRange *r)
 /* ---- sets of pages ---- */
 
 /* The runs of a container, or 0 if they are more than MAX_RUNS. */
-static unsigned collect_runs(const DmPageSet *set, uint64_t start,
+static unsigned collect_runs(const PageSet *set, uint64_t start,
                              DmRange *runs)
 {
     uint64_t end = start + CONTAINER_PAGES, at = start;
     unsigned n = 0;
     DmRange run;
 
-    while (dm_pageset_next(set, at, end, &run.first, &run.count)) {
+    while (pageset_next(set, at, end, &run.first, &run.count)) {
         if (n == MAX_RUNS) {
             return 0;
         }
@@ -161,13 +161,13 @@ static unsigned collect_runs(const DmPageSet *set, uint64_t start,
     return n;
 }
 
-static void put_bitmap(Stream *s, const DmPageSet *set, uint64_t start)
+static void put_bitmap(Stream *s, const PageSet *set, uint64_t start)
 {
     uint64_t words[BITMAP_WORDS] = { 0 };
     uint64_t end = start + CONTAINER_PAGES, at = start, first, count, page;
     unsigned i;
 
-    while (dm_pageset_next(set, at, end, &first, &count)) {
+    while (pageset_next(set, at, end, &first, &count)) {
         at = first + count;
         for (page = first - start; page < at - start; page++) {
             words[page / 64] |= UINT64_C(1) << page % 64;
@@ -178,7 +178,7 @@ static void put_bitmap(Stream *s, const DmPageSet *set, uint64_t start)
     }
 }
 
-static void put_container(Stream *s, const DmPageSet *set, uint64_t start)
+static void put_container(Stream *s, const PageSet *set, uint64_t start)
 {
     g_autofree DmRange *runs = g_new(DmRange, MAX_RUNS);
     unsigned i, n = collect_runs(set, start, runs);
@@ -194,11 +194,11 @@ static void put_container(Stream *s, const DmPageSet *set, uint64_t start)
     }
 }
 
-static void put_set(Stream *s, const DmPageSet *set)
+static void put_set(Stream *s, const PageSet *set)
 {
     uint64_t at = 0, first, count;
 
-    while (dm_pageset_next(set, at, DM_MAX_PFN + 1, &first, &count)) {
+    while (pageset_next(set, at, DM_MAX_PFN + 1, &first, &count)) {
         at = first >> CONTAINER_SHIFT << CONTAINER_SHIFT;
         put_container(s, set, at);
         at += CONTAINER_PAGES;
@@ -206,7 +206,7 @@ static void put_set(Stream *s, const DmPageSet *set)
     put_number(s, NEVER);
 }
 
-static void get_runs(Stream *s, const char *what, DmPageSet *set,
+static void get_runs(Stream *s, const char *what, PageSet *set,
                      uint64_t start, uint64_t n)
 {
     uint64_t next = 0;
@@ -220,12 +220,12 @@ static void get_runs(Stream *s, const char *what, DmPageSet *set,
                  G_GINT64_MODIFIER "x", what, start + first);
             return;
         }
-        dm_pageset_add(set, start + first, last - first + 1);
+        pageset_add(set, start + first, last - first + 1);
         next = last + 1;
     }
 }
 
-static void get_bitmap(Stream *s, const char *what, DmPageSet *set,
+static void get_bitmap(Stream *s, const char *what, PageSet *set,
                        uint64_t start)
 {
     unsigned i;
@@ -238,13 +238,13 @@ static void get_bitmap(Stream *s, const char *what, DmPageSet *set,
             uint64_t rest = ~(word >> low);
             unsigned n = rest ? __builtin_ctzll(rest) : 64;
 
-            dm_pageset_add(set, first + low, n);
+            pageset_add(set, first + low, n);
             word = low + n < 64 ? word >> (low + n) << (low + n) : 0;
         }
     }
 }
 
-static void get_set(Stream *s, const char *what, DmPageSet *set)
+static void get_set(Stream *s, const char *what, PageSet *set)
 {
     uint64_t next = 0, index;
 
@@ -262,7 +262,7 @@ static void get_set(Stream *s, const char *what, DmPageSet *set)
     }
 }
 
-static void page_set(Stream *s, const char *what, DmPageSet *set)
+static void page_set(Stream *s, const char *what, PageSet *set)
 {
     if (reading(s)) {
         get_set(s, what, set);
@@ -588,7 +588,7 @@ static const char *check_hot_add(const DmEngine *e, const DmHotAdd *add)
 
 static const char *check_return(const DmEngine *e)
 {
-    DmPageSet *seen = dm_pageset_new();
+    PageSet *seen = pageset_new();
     uint64_t pages = 0;
     bool good = true;
     unsigned i;
@@ -598,11 +598,11 @@ static const char *check_return(const DmEngine *e)
 
         pages += r.count;
         good = good && r.count &&
-               dm_pageset_add(seen, r.first, r.count) == r.count &&
-               dm_pageset_count_in(e->regions.released, r.first, r.count) ==
+               pageset_add(seen, r.first, r.count) == r.count &&
+               pageset_count_in(e->regions.released, r.first, r.count) ==
                r.count;
     }
-    dm_pageset_free(seen);
+    pageset_free(seen);
     return good && pages && pages == e->txn.asked ? NULL :
            "it returns pages that the guest has not released";
 }
@@ -612,7 +612,7 @@ static const char *check_transaction(const DmEngine *e)
     const Txn *txn = &e->txn;
 
     if (e->obstacle == DM_STATE_NEW_KERNEL &&
-        (txn->kind != DM_REQUEST_NONE || dm_pageset_count(e->discard))) {
+        (txn->kind != DM_REQUEST_NONE || pageset_count(e->discard))) {
         return "something goes on under a new kernel";
     }
     if (txn->kind == DM_REQUEST_NONE) {
@@ -629,7 +629,7 @@ static const char *check_transaction(const DmEngine *e)
         return txn->asked && txn->asked <= MAX_BALLOON_PAGES ? NULL :
                "a balloon request of an impossible size";
     }
-    if (dm_pageset_count(e->discard)) {
+    if (pageset_count(e->discard)) {
         return "it gives memory while there is some to discard";
     }
     if (txn->kind == DM_REQUEST_RETURN) {
@@ -646,8 +646,8 @@ static const char *check_discard(const DmEngine *e)
     uint64_t at = 0;
     DmRange r;
 
-    while (dm_pageset_next(e->discard, at, DM_MAX_PFN + 1, &r.first,
-                           &r.count)) {
+    while (pageset_next(e->discard, at, DM_MAX_PFN + 1, &r.first,
+                        &r.count)) {
         if (!dm_regions_is_released(&e->regions, r)) {
             return "it discards what the guest has";
         }
@@ -702,7 +702,7 @@ static bool fresh(const DmEngine *e)
     const DmRegions *r = &e->regions;
 
     return e->stage == STAGE_CLOSED && !e->met &&
-           !dm_pageset_count(r->added) && !dm_pageset_count(r->released);
+           !pageset_count(r->added) && !pageset_count(r->released);
 }
 
 /* Another engine over the same memory. */

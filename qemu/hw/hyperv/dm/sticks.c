@@ -7,15 +7,15 @@
 #include "regions-int.h"
 
 /* Moves the pages of @from within @range into @to. */
-static void move_pages(DmPageSet *from, DmPageSet *to, DmRange range)
+static void move_pages(PageSet *from, PageSet *to, DmRange range)
 {
     uint64_t first, count, at = range.first;
 
-    while (dm_pageset_next(from, at, range_end(range), &first, &count)) {
-        dm_pageset_add(to, first, count);
+    while (pageset_next(from, at, range_end(range), &first, &count)) {
+        pageset_add(to, first, count);
         at = first + count;
     }
-    dm_pageset_remove(from, range.first, range.count);
+    pageset_remove(from, range.first, range.count);
 }
 
 bool dm_regions_plug(DmRegions *r, unsigned id, DmRange range, bool on_demand,
@@ -36,12 +36,12 @@ bool dm_regions_plug(DmRegions *r, unsigned id, DmRange range, bool on_demand,
         return false;
     }
     /* The guest remembers ghosts: they come by a return, not by a hot-add. */
-    while (dm_pageset_next(r->ghosts, at, range_end(range), &first, &count)) {
-        dm_pageset_add(r->added, first, count);
-        dm_pageset_add(r->released, first, count);
+    while (pageset_next(r->ghosts, at, range_end(range), &first, &count)) {
+        pageset_add(r->added, first, count);
+        pageset_add(r->released, first, count);
         at = first + count;
     }
-    dm_pageset_remove(r->ghosts, range.first, range.count);
+    pageset_remove(r->ghosts, range.first, range.count);
     while (i < r->sticks->len && stick_at(r, i)->range.first < range.first) {
         i++;
     }
@@ -56,9 +56,9 @@ void dm_regions_unplug(DmRegions *r, unsigned id)
     DmRange range = stick_at(r, i)->range;
 
     move_pages(r->released, r->ghosts, range);
-    dm_pageset_remove(r->added, range.first, range.count);
-    dm_pageset_remove(r->in_doubt, range.first, range.count);
-    dm_pageset_remove(r->offline, range.first, range.count);
+    pageset_remove(r->added, range.first, range.count);
+    pageset_remove(r->in_doubt, range.first, range.count);
+    pageset_remove(r->offline, range.first, range.count);
     dm_regions_drop_postponed(r, range);
     r->stick_pages -= range.count;
     g_array_remove_index(r->sticks, i);

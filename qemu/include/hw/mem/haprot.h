@@ -49,7 +49,7 @@ struct MemHaprot {
     unsigned handle;            /* the protocol handler's name for it */
 
     /* who wants to know which of it the guest may use; see haprot_populate() */
-    struct DmGranules *granules;        /* NULL: nobody is told */
+    struct Granules *granules;          /* NULL: nobody is told */
     QLIST_HEAD(, RamDiscardListener) listeners;
 };
 
