@@ -35,7 +35,9 @@ bool hyperv_is_free_pages_hcall(uint64_t input);
 /*
  * Where a processor is in the range that its last call ended in.  It belongs
  * to the processor's state, is all zero after reset, and may be lost: that
- * range is then done from its start.
+ * range is then done from its start.  Nor does it matter if the guest does not
+ * go on and hints at the same range again, much later: the part that was done
+ * before is then left out, and a hint may be left out.
  */
 typedef struct HvFreePagesProgress {
     uint64_t range;             /* as the guest wrote it */
