@@ -469,6 +469,34 @@ qemuHvBalloonRunLive(virQEMUDriver *driver,
 }
 
 
+static virDomainDef *
+qemuHvBalloonStored(const virDomainObj *vm)
+{
+    return vm->newDef ? vm->newDef : vm->def;
+}
+
+
+/* What is to be stored beside @def, which may be NULL; NULL with an error
+ * reported. */
+static virDomainDef *
+qemuHvBalloonCopyStored(virQEMUDriver *driver,
+                        virDomainObj *vm,
+                        const virDomainDef *def,
+                        unsigned long long newmem,
+                        unsigned int flags)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+    g_autoptr(virDomainDef) copy = NULL;
+
+    if (!(copy = virDomainObjCopyPersistentDef(vm, driver->xmlopt, priv->qemuCaps)) ||
+        qemuHvBalloonCheckDefs(def, copy) < 0 ||
+        qemuHvBalloonSetStored(driver, vm, copy, newmem, flags) < 0)
+        return NULL;
+
+    return g_steal_pointer(&copy);
+}
+
+
 /* The running domain could not follow: the file says again what is stored. Keeps
  * the error. */
 static void
@@ -479,7 +507,7 @@ qemuHvBalloonRestoreStored(virQEMUDriver *driver,
     virErrorPtr orig;
 
     virErrorPreserveLast(&orig);
-    if (virDomainDefSave(vm->newDef ? vm->newDef : vm->def, driver->xmlopt, cfg->configDir) < 0)
+    if (virDomainDefSave(qemuHvBalloonStored(vm), driver->xmlopt, cfg->configDir) < 0)
         VIR_WARN("the stored definition of domain '%s' could not be restored: %s",
                  vm->def->name, virGetLastErrorMessage());
     virErrorRestore(&orig);
@@ -500,6 +528,11 @@ qemuHvBalloonRestoreStored(virQEMUDriver *driver,
  * definition is written before QEMU is told anything, since that is what can be
  * taken back without the guest noticing, and becomes valid after.
  *
+ * To define a domain takes no job, so @vm may be defined again whenever it is
+ * unlocked to talk to QEMU, which frees @persistentDef: what is stored is looked
+ * up after the query, and a definition that came after that is the later one and
+ * stands, as it does in the file.
+ *
  * Returns 0, or -1 with an error reported and nothing changed that was asked
  * for, live or stored.
  */
@@ -512,20 +545,20 @@ qemuHvBalloonSetMemory(virQEMUDriver *driver,
                        unsigned int flags)
 {
     g_autoptr(virQEMUDriverConfig) cfg = virQEMUDriverGetConfig(driver);
-    qemuDomainObjPrivate *priv = vm->privateData;
     g_autoptr(virDomainDef) copy = NULL;
     g_autoptr(qemuHvBalloonPlan) plan = NULL;
+    const virDomainDef *stored;
 
     if (qemuHvBalloonCheckDefs(def, persistentDef) < 0)
         return -1;
 
-    if (persistentDef &&
-        (!(copy = virDomainObjCopyPersistentDef(vm, driver->xmlopt, priv->qemuCaps)) ||
-         qemuHvBalloonSetStored(driver, vm, copy, newmem, flags) < 0))
-        return -1;
-
     if (def && !(plan = qemuHvBalloonPlanLive(driver, vm, newmem, flags)))
         return -1;
+
+    if (persistentDef && !(copy = qemuHvBalloonCopyStored(driver, vm, def, newmem, flags)))
+        return -1;
+
+    stored = qemuHvBalloonStored(vm);
 
     if (copy && virDomainDefSave(copy, driver->xmlopt, cfg->configDir) < 0)
         return -1;
@@ -536,7 +569,7 @@ qemuHvBalloonSetMemory(virQEMUDriver *driver,
         return -1;
     }
 
-    if (copy)
+    if (copy && stored == qemuHvBalloonStored(vm))
         virDomainObjAssignDef(vm, &copy, false, NULL);
 
     return 0;

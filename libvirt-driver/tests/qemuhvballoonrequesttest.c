@@ -10,6 +10,9 @@
 #include "qemuhvballooncase.h"
 #include "qemu/qemu_hvballoon.h"
 
+#define LIBVIRT_QEMU_MONITOR_PRIV_H_ALLOW
+#include "qemu/qemu_monitor_priv.h"
+
 #define VIR_FROM_THIS VIR_FROM_NONE
 
 
@@ -306,6 +309,117 @@ testLiveFails(const void *opaque G_GNUC_UNUSED)
 
 
 /*
+ * To define a domain takes no job: it may happen while QEMU is talked to
+ */
+
+typedef struct {
+    const char *name;
+    const testExchange *script;
+    const char *error;              /* part of the message, NULL: succeeds */
+    unsigned long long total;       /* stored, after */
+} testDefinedCase;
+
+/* For which the test's own callback defines the domain. */
+#define DEFINED \
+    "{\"timestamp\": {\"seconds\": 1374137171, \"microseconds\": 2659}," \
+    " \"event\": \"BALLOON_CHANGE\", \"data\": {\"actual\": " ONE "}}\r\n"
+
+static const testDefinedCase definedCases[] = {
+    {
+        .name = "it is queried: setmem changes the new definition",
+        .script = SCRIPT(
+            QUERY_NONE(DEFINED INFO(ONE, ONE)),
+            PLUGGED("0", TWO, BASE),
+            BALLOON(THREE, OK)),
+        .total = 3 * GIB,
+    },
+    {
+        .name = "it is told the target: the new definition stands",
+        .script = SCRIPT(
+            QUERY_NONE(INFO(ONE, ONE)),
+            PLUGGED("0", TWO, BASE),
+            BALLOON(THREE, DEFINED OK)),
+        .total = 1 * GIB,
+    },
+    {
+        .name = "it fails: the new definition stands",
+        .script = SCRIPT(
+            QUERY_NONE(INFO(ONE, ONE)),
+            OBJECT_ADD("0", TWO, DEFINED FAIL("no memory today"))),
+        .error = "no memory today", .total = 1 * GIB,
+    },
+};
+
+
+static void
+testDefineAgain(qemuMonitor *mon G_GNUC_UNUSED,
+                virDomainObj *vm,
+                unsigned long long actual G_GNUC_UNUSED)
+{
+    g_autoptr(virDomainDef) def = NULL;
+
+    virObjectLock(vm);
+    if ((def = virDomainDefCopy(vm->newDef, testDriver.xmlopt, NULL, false))) {
+        def->title = g_strdup("again");
+        ignore_value(virDomainDefSave(def, testDriver.xmlopt, testDriver.config->configDir));
+        virDomainObjAssignDef(vm, &def, false, NULL);
+    }
+    virObjectUnlock(vm);
+}
+
+
+static int
+testDefinedRun(virDomainObj *vm,
+               const testDefinedCase *test)
+{
+    static qemuMonitorCallbacks callbacks = { .domainBalloonChange = testDefineAgain };
+    qemuMonitorTest *mon = testMonitorNew(vm);
+    qemuMonitorCallbacks *before;
+    int rc;
+
+    if (!mon)
+        return -1;
+
+    before = qemuMonitorTestGetMonitor(mon)->cb;
+    qemuMonitorTestGetMonitor(mon)->cb = &callbacks;
+    testAddScript(mon, test->script);
+    rc = qemuHvBalloonSetMemory(&testDriver, vm, vm->def, vm->newDef, 3 * GIB, 0);
+    qemuMonitorTestGetMonitor(mon)->cb = before;
+    testMonitorEnd(vm, mon);
+
+    return testCheckError(test->error, rc);
+}
+
+
+/* What is stored and the file say the same. */
+static int
+testDefined(const void *opaque)
+{
+    const testDefinedCase *test = opaque;
+    g_autofree char *path = g_strdup_printf("%s/guest.xml", testDriver.config->configDir);
+    g_autoptr(virDomainDef) file = NULL;
+    virDomainObj *vm = testDomainNew(NULL);
+    int ret = -1;
+
+    if (!vm)
+        return -1;
+
+    testWorkerHold();
+    vm->def->memballoon->requested = 1 * GIB;
+    if (testDefinedRun(vm, test) == 0 &&
+        STREQ_NULLABLE(vm->newDef->title, "again") &&
+        testCheckNumber("stored total", test->total, virDomainDefGetMemoryTotal(vm->newDef)) == 0 &&
+        (file = virDomainDefParseFile(path, testDriver.xmlopt, NULL, VIR_DOMAIN_DEF_PARSE_INACTIVE)) &&
+        STREQ_NULLABLE(file->title, "again"))
+        ret = testCheckNumber("total in the file", test->total, virDomainDefGetMemoryTotal(file));
+
+    testDomainEnd(&vm);
+    testWorkerRelease();
+    return ret;
+}
+
+
+/*
  * Sticks of clients
  */
 
@@ -593,6 +707,7 @@ mymain(void)
         return EXIT_FAILURE;
 
     RUN_ALL("", configCases, testConfig);
+    RUN_ALL("both: defined again while ", definedCases, testDefined);
 
     if (virTestRun("both: QEMU is told nothing when the file cannot be written", testStoredFails, NULL) < 0 ||
         virTestRun("both: the file is as before when QEMU fails", testLiveFails, NULL) < 0 ||
