@@ -65,12 +65,13 @@ VIR_LOG_INIT("qemu.qemu_hvballoon");
  */
 
 /* Sticks that came or went while nobody looked change what the guest can have,
- * and a status file need not say what anybody could have asked for. */
+ * and a status file need not say what anybody could have asked for. @total: boot
+ * memory and all of QEMU's sticks, those that XML cannot describe too. */
 static void
 qemuHvBalloonSettleRequested(virDomainObj *vm,
-                             const qemuHvBalloonView *view)
+                             const qemuHvBalloonView *view,
+                             unsigned long long total)
 {
-    unsigned long long total = virDomainDefGetMemoryTotal(vm->def);
     unsigned long long least = MIN(vm->def->memballoon->minimum, total);
     unsigned long long requested = qemuHvBalloonGetRequested(vm);
 
@@ -110,9 +111,9 @@ qemuHvBalloonPrepare(qemuHvBalloonPlanInput *in,
     if (!view)
         return NULL;
 
-    qemuHvBalloonSettleRequested(vm, view);
     qemuHvBalloonSettleKeepTotal(vm);
     qemuHvBalloonInputLive(in, driver, vm, view->info, view->sticks);
+    qemuHvBalloonSettleRequested(vm, view, qemuHvBalloonPlanTotal(in));
 
     return g_steal_pointer(&view);
 }

@@ -137,6 +137,13 @@ static const testCase cases[] = {
                   ",{\"name\": \"other\", \"type\": \"child<memory-backend-ram>\"}", INFO(ONE, TWO))),
     },
     {
+        .name = "reconcile: the guest may have been asked to take such a stick",
+        .action = RECONCILE, .requested = 2 * GIB,
+        .script = SCRIPT(
+            QUERY(STICK_OF("0", "/objects/other", BASE, ONE, "inuse", ONE, "0"),
+                  ",{\"name\": \"other\", \"type\": \"child<memory-backend-ram>\"}", INFO(TWO, TWO))),
+    },
+    {
         .name = "reconcile forgets a stick that is gone",
         .action = RECONCILE, .requested = 2 * GIB, .sticks = { 1 * GIB },
         .script = SCRIPT(QUERY_NONE(INFO(ONE, ONE)), QUERY_BALLOON),
