@@ -424,7 +424,7 @@ qemuHvBalloonPlanLive(virQEMUDriver *driver,
 {
     g_autoptr(qemuHvBalloonView) view = NULL;
     g_auto(qemuHvBalloonPlanInput) in = { 0 };
-    g_autofree char *refusal = NULL;
+    qemuHvBalloonRefusal refusal;
     qemuHvBalloonPlan *plan;
 
     if (qemuHvBalloonRunsOnFixed(vm))
@@ -438,7 +438,7 @@ qemuHvBalloonPlanLive(virQEMUDriver *driver,
         plan = qemuHvBalloonPlanSetTarget(&in, newmem, &refusal);
 
     if (!plan)
-        qemuHvBalloonReportRefusal(refusal);
+        qemuHvBalloonReportRefusal(&refusal, &in);
     return plan;
 }
 

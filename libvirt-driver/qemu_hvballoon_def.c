@@ -63,14 +63,8 @@ qemuHvBalloonFreeAlias(const virDomainDef *def,
 bool
 qemuHvBalloonStickIsDriverOwned(const virDomainMemoryDef *mem)
 {
-    const char *number;
-
-    if (mem->model != VIR_DOMAIN_MEMORY_MODEL_HAPROT ||
-        !mem->info.alias ||
-        !(number = STRSKIP(mem->info.alias, QEMU_HVBALLOON_DRIVER_ALIAS)))
-        return false;
-
-    return *number && strspn(number, "0123456789") == strlen(number);
+    return mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT &&
+        qemuHvBalloonIsDriverAlias(mem->info.alias);
 }
 
 

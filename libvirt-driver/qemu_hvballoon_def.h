@@ -8,9 +8,8 @@
 
 #include "qemu_capabilities.h"
 #include "qemu_conf.h"
+#include "qemu_hvballoon_plan.h"
 
-/* Sticks that the driver plugs and removes on its own. */
-#define QEMU_HVBALLOON_DRIVER_ALIAS "ua-haprot"
 /* Sticks that came from the user's XML without a name. */
 #define QEMU_HVBALLOON_USER_ALIAS "ua-stick"
 

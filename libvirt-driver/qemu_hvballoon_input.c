@@ -48,12 +48,8 @@ qemuHvBalloonFindHugepage(const virDomainDef *def)
 }
 
 
-/**
- * qemuHvBalloonHugepageSize:
- *
- * Huge pages that a new stick of @def is made of, in KiB; 0 if none.
- */
-unsigned long long
+/* Huge pages that a new stick of @def is made of, in KiB; 0 if none. */
+static unsigned long long
 qemuHvBalloonHugepageSize(virQEMUDriver *driver,
                           const virDomainDef *def)
 {
@@ -98,7 +94,7 @@ qemuHvBalloonInputInit(qemuHvBalloonPlanInput *in,
     in->boot = virDomainDefGetMemoryInitial(def);
     in->maxMemory = def->mem.max_memory;
     in->minimum = def->memballoon->minimum;
-    in->granule = qemuHvBalloonHugepageSize(driver, def);
+    in->granule = MAX(qemuHvBalloonHugepageSize(driver, def), QEMU_HVBALLOON_STICK_GRANULE);
     in->alignment = QEMU_HVBALLOON_GUEST_ALIGNMENT;
     in->freeSlots = QEMU_HVBALLOON_UNLIMITED;
     in->freeSpace = QEMU_HVBALLOON_UNLIMITED;
@@ -189,10 +185,33 @@ qemuHvBalloonInputFixed(qemuHvBalloonPlanInput *in,
 
 
 /**
+ * qemuHvBalloonStoredGranule:
+ *
+ * What the size of the driver's stick in the stored definition @def must be a
+ * multiple of, in KiB. One that was made of larger pages than a new one would be
+ * keeps them.
+ */
+guint64
+qemuHvBalloonStoredGranule(virQEMUDriver *driver,
+                           const virDomainDef *def)
+{
+    guint64 granule = MAX(qemuHvBalloonHugepageSize(driver, def), QEMU_HVBALLOON_STICK_GRANULE);
+    size_t i;
+
+    for (i = 0; i < def->nmems; i++) {
+        if (qemuHvBalloonStickIsDriverOwned(def->mems[i]))
+            granule = MAX(granule, def->mems[i]->source.haprot.pagesize);
+    }
+
+    return granule;
+}
+
+
+/**
  * qemuHvBalloonInputStored:
  *
- * For the stored definition @def. The driver's own sticks are not among those of
- * @in: what they have together is what the planner is to find out.
+ * For the stored definition @def of @vm. The driver's own sticks are not among
+ * those of @in: what they have together is what the planner is to find out.
  */
 void
 qemuHvBalloonInputStored(qemuHvBalloonPlanInput *in,
@@ -201,4 +220,5 @@ qemuHvBalloonInputStored(qemuHvBalloonPlanInput *in,
                          const virDomainDef *def)
 {
     qemuHvBalloonInputConfig(in, driver, vm, def, false);
+    in->granule = qemuHvBalloonStoredGranule(driver, def);
 }

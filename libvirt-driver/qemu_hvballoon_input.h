@@ -34,6 +34,6 @@ qemuHvBalloonInputStored(qemuHvBalloonPlanInput *in,
                          virDomainObj *vm,
                          const virDomainDef *def);
 
-unsigned long long
-qemuHvBalloonHugepageSize(virQEMUDriver *driver,
-                          const virDomainDef *def);
+guint64
+qemuHvBalloonStoredGranule(virQEMUDriver *driver,
+                           const virDomainDef *def);

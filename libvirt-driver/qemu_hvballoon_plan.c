@@ -1,23 +1,58 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * qemu_hvballoon_plan.c: what to do so that a guest gets the memory asked for
+ * qemu_hvballoon_plan.c: what to do so that a guest gets the memory
+ *                        requested for it
+ *
+ * The planner keeps no state: a plan follows from its input alone. So it does not
+ * matter what was done, missed or half done before, a request that is repeated
+ * changes nothing more, and whoever has the input can predict the plan.
+ *
+ * - Order: plug, balloon, unplug. Memory is there before the guest is told of it,
+ *   and what is removed is not needed by then. If the daemon dies in between,
+ *   there is a stick too many, which the next reconcile removes.
+ * - At most one stick per request: if plugging it fails, nothing has to be undone.
+ * - A stick is at least an eighth of what there is. It takes a memory slot of KVM
+ *   and of every vhost device, some of which have only eight, and it can only be
+ *   removed as a whole. If sticks were just as large as what is missing, small
+ *   steps would use up the slots; if each doubled the memory, most of it would be
+ *   in one stick, of which the guest hardly ever uses nothing. With an eighth, 64
+ *   sticks are enough from 1 GiB to 1 TiB, whatever the steps. What the guest has
+ *   not been given of a stick costs the host nothing.
+ * - A costly backing takes host memory when it is plugged. Then a stick is only
+ *   what is missing, and small steps may use up the slots.
+ * - If the free slots are too few to reach the ceiling by eighths, that share is
+ *   doubled until they do. So while one is free, maxMemory can be reached.
+ * - The guest takes memory in units of its alignment, counted over all sticks,
+ *   which lie side by side. A stick ends where a unit ends, since the rest would be
+ *   of no use; only the ceiling cuts it shorter. It consists of whole pages of its
+ *   backing.
+ * - Nothing goes beyond the ceiling. If what is left below it is less than a stick,
+ *   the target is cut to what there is, each time that it is requested.
+ * - A stick is removed only if the driver made it, the guest uses none of it, and
+ *   target and keepTotal are met without it. The largest goes first, so that as
+ *   much as possible can go.
  */
 
 #include "qemu_hvballoon_plan.h"
 
+#include <stddef.h>
 #include <string.h>
 
-/* A new stick is at least this part of what there is, so that the number of
- * sticks grows with the logarithm of the size, however small the steps. */
+/* A new stick is at least this part of what there is. */
 #define QEMU_HVBALLOON_GROWTH 8
 
 /* Of that part, if memory slots are few: by then it is more than any ceiling. */
 #define QEMU_HVBALLOON_MAX_DOUBLINGS 63
 
-#define KIB "%" G_GUINT64_FORMAT " KiB"
 
-#define RAISE_MAXMEMORY \
-    ": ask for no more than that, or raise <maxMemory> in the stored definition, which counts from the next start"
+/* What one more stick is for. */
+typedef struct _qemuHvBalloonNeed qemuHvBalloonNeed;
+struct _qemuHvBalloonNeed {
+    qemuHvBalloonReasonType why;
+    guint64 requested;
+    guint64 missing;
+    bool exact;                     /* the stick is what is missing and no more */
+};
 
 
 static guint64
@@ -102,19 +137,61 @@ qemuHvBalloonPlanReachable(const qemuHvBalloonPlanInput *in)
 }
 
 
+bool
+qemuHvBalloonIsDriverAlias(const char *alias)
+{
+    const char *number;
+
+    if (!alias || !g_str_has_prefix(alias, QEMU_HVBALLOON_DRIVER_ALIAS))
+        return false;
+
+    number = alias + strlen(QEMU_HVBALLOON_DRIVER_ALIAS);
+    return *number && strspn(number, "0123456789") == strlen(number);
+}
+
+
+static const char *const stepTypes[] = {
+    [QEMU_HVBALLOON_STEP_PLUG] = "plug",
+    [QEMU_HVBALLOON_STEP_BALLOON] = "balloon",
+    [QEMU_HVBALLOON_STEP_UNPLUG] = "unplug",
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(stepTypes) == QEMU_HVBALLOON_STEP_LAST);
+
+
 const char *
 qemuHvBalloonStepTypeToString(qemuHvBalloonStepType type)
 {
-    switch (type) {
-    case QEMU_HVBALLOON_STEP_PLUG:
-        return "plug";
-    case QEMU_HVBALLOON_STEP_BALLOON:
-        return "balloon";
-    case QEMU_HVBALLOON_STEP_UNPLUG:
-        return "unplug";
-    }
+    return (size_t)type < G_N_ELEMENTS(stepTypes) ? stepTypes[type] : NULL;
+}
 
-    return NULL;
+
+static const struct {
+    const char *name;
+    size_t offset;
+} numbers[] = {
+    { "boot", offsetof(qemuHvBalloonPlanInput, boot) },
+    { "max-memory", offsetof(qemuHvBalloonPlanInput, maxMemory) },
+    { "minimum", offsetof(qemuHvBalloonPlanInput, minimum) },
+    { "keep-total", offsetof(qemuHvBalloonPlanInput, keepTotal) },
+    { "device-target", offsetof(qemuHvBalloonPlanInput, deviceTarget) },
+    { "granule", offsetof(qemuHvBalloonPlanInput, granule) },
+    { "alignment", offsetof(qemuHvBalloonPlanInput, alignment) },
+    { "free-slots", offsetof(qemuHvBalloonPlanInput, freeSlots) },
+    { "free-space", offsetof(qemuHvBalloonPlanInput, freeSpace) },
+};
+G_STATIC_ASSERT(G_N_ELEMENTS(numbers) * sizeof(guint64) == offsetof(qemuHvBalloonPlanInput, costly));
+
+
+guint64 *
+qemuHvBalloonPlanNumber(qemuHvBalloonPlanInput *in,
+                        size_t i,
+                        const char **name)
+{
+    if (i >= G_N_ELEMENTS(numbers))
+        return NULL;
+
+    *name = numbers[i].name;
+    return (guint64 *)(void *)((char *)in + numbers[i].offset);
 }
 
 
@@ -165,47 +242,50 @@ qemuHvBalloonPlanFree(qemuHvBalloonPlan *plan)
     if (!plan)
         return;
 
-    for (i = 0; i < plan->nsteps; i++) {
+    for (i = 0; i < plan->nsteps; i++)
         g_free(plan->steps[i].alias);
-        g_free(plan->steps[i].reason);
-    }
     g_free(plan->steps);
     g_free(plan);
 }
 
 
-static void G_GNUC_PRINTF(5, 6)
+static qemuHvBalloonStep *
 planAdd(qemuHvBalloonPlan *plan,
         qemuHvBalloonStepType type,
         guint64 size,
-        const char *alias,
-        const char *reason,
-        ...)
+        qemuHvBalloonReason reason)
 {
     qemuHvBalloonStep *step;
-    va_list args;
 
     plan->steps = g_renew(qemuHvBalloonStep, plan->steps, plan->nsteps + 1);
     step = &plan->steps[plan->nsteps++];
-    step->type = type;
-    step->size = size;
-    step->least = 0;
-    step->alias = g_strdup(alias);
-
-    va_start(args, reason);
-    step->reason = g_strdup_vprintf(reason, args);
-    va_end(args);
+    *step = (qemuHvBalloonStep) { .type = type, .size = size, .reason = reason };
+    return step;
 }
 
 
-static bool G_GNUC_PRINTF(2, 3)
-refuse(char **refusal, const char *fmt, ...)
+/* Always false. */
+static bool
+refuse(qemuHvBalloonRefusal *refusal,
+       qemuHvBalloonRefusalType type,
+       guint64 requested,
+       guint64 limit)
 {
-    va_list args;
+    *refusal = (qemuHvBalloonRefusal) { .type = type, .requested = requested, .limit = limit };
+    return false;
+}
 
-    va_start(args, fmt);
-    *refusal = g_strdup_vprintf(fmt, args);
-    va_end(args);
+
+/* The same for a stick of @size. */
+static bool
+refuseStick(qemuHvBalloonRefusal *refusal,
+            qemuHvBalloonRefusalType type,
+            guint64 requested,
+            guint64 limit,
+            guint64 size)
+{
+    refuse(refusal, type, requested, limit);
+    refusal->stick = size;
     return false;
 }
 
@@ -233,12 +313,23 @@ ceilingReached(const qemuHvBalloonPlanInput *in)
  * guest can use all of it, together with its neighbours; if the ceiling comes
  * first, it ends there. */
 static guint64
-smallestStick(const qemuHvBalloonPlanInput *in, guint64 missing)
+usableStick(const qemuHvBalloonPlanInput *in, guint64 missing)
 {
     guint64 sticks = sticksSize(in);
     guint64 end = roundUp(addSat(sticks, missing), alignmentOf(in));
 
     return MIN(roundUp(subSat(end, sticks), granuleOf(in)), leftFor(in, sticks));
+}
+
+
+/* The smallest stick that will do. */
+static guint64
+smallestStick(const qemuHvBalloonPlanInput *in, const qemuHvBalloonNeed *need)
+{
+    if (need->exact)
+        return MIN(roundUp(need->missing, granuleOf(in)), leftFor(in, sticksSize(in)));
+
+    return usableStick(in, need->missing);
 }
 
 
@@ -293,62 +384,62 @@ doublingsOf(const qemuHvBalloonPlanInput *in)
 /* What is plugged: more than that if it costs nothing, as far as there is
  * address space. */
 static guint64
-stickSize(const qemuHvBalloonPlanInput *in, guint64 missing)
+stickSize(const qemuHvBalloonPlanInput *in, const qemuHvBalloonNeed *need)
 {
-    guint64 smallest = smallestStick(in, missing);
+    guint64 smallest = smallestStick(in, need);
     guint64 share;
     guint64 size;
 
-    if (in->costly)
+    if (in->costly || need->exact)
         return smallest;
 
     share = shareOf(qemuHvBalloonPlanTotal(in), doublingsOf(in));
-    size = MIN(smallestStick(in, MAX(missing, share)),
+    size = MIN(usableStick(in, MAX(need->missing, share)),
                roundDown(in->freeSpace, granuleOf(in)));
     return MAX(size, smallest);
 }
 
 
-/* Why a stick is smaller or larger than usual, or nothing. */
-static char *
-sizeNote(const qemuHvBalloonPlanInput *in)
+static qemuHvBalloonReason
+plugReason(const qemuHvBalloonPlanInput *in, const qemuHvBalloonNeed *need)
 {
-    if (in->costly)
-        return g_strdup(", the backing takes host memory at once");
+    qemuHvBalloonReason reason = {
+        .type = need->why,
+        .requested = need->requested,
+        .missing = need->missing,
+        .total = qemuHvBalloonPlanTotal(in),
+        .freeSlots = in->freeSlots,
+        .maxMemory = in->maxMemory,
+    };
 
-    if (doublingsOf(in) > 0)
-        return g_strdup_printf(", memory slots are left for %" G_GUINT64_FORMAT " more on the way to " KIB,
-                               in->freeSlots, in->maxMemory);
+    if (need->exact)
+        reason.size = QEMU_HVBALLOON_SIZE_USUAL;
+    else if (in->costly)
+        reason.size = QEMU_HVBALLOON_SIZE_COSTLY;
+    else if (doublingsOf(in) > 0)
+        reason.size = QEMU_HVBALLOON_SIZE_FEW_SLOTS;
 
-    return g_strdup("");
+    return reason;
 }
 
 
 static bool
 planPlug(qemuHvBalloonPlan *plan,
          const qemuHvBalloonPlanInput *in,
-         guint64 missing,
-         const char *why,
-         char **refusal)
+         const qemuHvBalloonNeed *need,
+         qemuHvBalloonRefusal *refusal)
 {
-    guint64 size = stickSize(in, missing);
-    g_autofree char *note = NULL;
+    guint64 size = stickSize(in, need);
+    qemuHvBalloonStep *step;
 
     if (in->freeSlots == 0)
-        return refuse(refusal,
-                      "no memory slot is free for one more stick beside the present %zu, KVM or a vhost device has no more: start the domain with more boot memory, or remove memory devices",
-                      in->nsticks);
+        return refuseStick(refusal, QEMU_HVBALLOON_REFUSAL_NO_SLOT, need->requested, 0, size);
 
     if (size > in->freeSpace)
-        return refuse(refusal,
-                      "the largest free range for memory devices is " KIB ", a stick of " KIB " is needed: ask for less, or restart the guest, which leaves no sticks with holes between them",
-                      in->freeSpace, size);
+        return refuseStick(refusal, QEMU_HVBALLOON_REFUSAL_NO_SPACE, need->requested, in->freeSpace, size);
 
-    note = sizeNote(in);
-    planAdd(plan, QEMU_HVBALLOON_STEP_PLUG, size, NULL,
-            KIB " are missing %s; boot memory and sticks are " KIB "%s",
-            missing, why, qemuHvBalloonPlanTotal(in), note);
-    plan->steps[plan->nsteps - 1].least = smallestStick(in, missing);
+    step = planAdd(plan, QEMU_HVBALLOON_STEP_PLUG, size, plugReason(in, need));
+    step->least = smallestStick(in, need);
     return true;
 }
 
@@ -358,13 +449,37 @@ planPlug(qemuHvBalloonPlan *plan,
 static void
 planPlugForAlignment(qemuHvBalloonPlan *plan,
                      const qemuHvBalloonPlanInput *in,
-                     guint64 missing)
+                     const qemuHvBalloonNeed *need)
 {
     guint64 sticks = sticksSize(in);
-    g_autofree char *refusal = NULL;
+    qemuHvBalloonRefusal refusal;
 
-    if (reachableWith(in, addSat(sticks, stickSize(in, missing))) > reachableWith(in, sticks))
-        planPlug(plan, in, missing, "in units of the guest's alignment", &refusal);
+    if (reachableWith(in, addSat(sticks, stickSize(in, need))) > reachableWith(in, sticks))
+        planPlug(plan, in, need, &refusal);
+}
+
+
+/* Plugs what is missing to @target, if that can be. */
+static bool
+planPlugForTarget(qemuHvBalloonPlan *plan,
+                  const qemuHvBalloonPlanInput *in,
+                  guint64 target,
+                  qemuHvBalloonRefusal *refusal)
+{
+    guint64 reachable = qemuHvBalloonPlanReachable(in);
+    qemuHvBalloonNeed need = {
+        .why = QEMU_HVBALLOON_REASON_TARGET,
+        .requested = target,
+        .missing = subSat(target, reachable),
+    };
+
+    if (target > qemuHvBalloonPlanTotal(in))
+        return ceilingReached(in) || planPlug(plan, in, &need, refusal);
+
+    need.why = QEMU_HVBALLOON_REASON_ALIGNMENT;
+    if (target > reachable)
+        planPlugForAlignment(plan, in, &need);
+    return true;
 }
 
 
@@ -377,23 +492,18 @@ plannedSize(const qemuHvBalloonPlan *plan)
 }
 
 
-/* The target that is wanted, or what there is of it: neither the ceiling nor a
- * stick that is gone need leave a place for its last part. */
+/* @target, or what there is of it: neither the ceiling nor a stick that is gone
+ * need leave a place for its last part. */
 static void
 planBalloon(qemuHvBalloonPlan *plan,
             const qemuHvBalloonPlanInput *in,
             guint64 target,
-            const char *why)
+            qemuHvBalloonReasonType why)
 {
     guint64 total = addSat(qemuHvBalloonPlanTotal(in), plannedSize(plan));
+    qemuHvBalloonReason reason = { .type = why, .requested = target, .total = total };
 
-    if (target > total)
-        planAdd(plan, QEMU_HVBALLOON_STEP_BALLOON, total, NULL,
-                KIB " are %s, boot memory and sticks are no more than this",
-                target, why);
-    else
-        planAdd(plan, QEMU_HVBALLOON_STEP_BALLOON, target, NULL,
-                "%s; boot memory and sticks are " KIB, why, total);
+    planAdd(plan, QEMU_HVBALLOON_STEP_BALLOON, MIN(target, total), reason);
 }
 
 
@@ -448,40 +558,37 @@ planUnplugs(qemuHvBalloonPlan *plan,
     size_t i = 0;
 
     while ((stick = pickUnneeded(in, gone, sticks, target, keep, &i))) {
+        qemuHvBalloonReason reason = { .type = QEMU_HVBALLOON_REASON_UNUSED, .requested = target };
+        qemuHvBalloonStep *step;
+
         gone[i] = true;
         sticks -= stick->size;
-        planAdd(plan, QEMU_HVBALLOON_STEP_UNPLUG, stick->size, stick->alias,
-                "the guest uses none of it and " KIB " remain for a target of " KIB,
-                addSat(in->boot, sticks), target);
+        reason.total = addSat(in->boot, sticks);
+        step = planAdd(plan, QEMU_HVBALLOON_STEP_UNPLUG, stick->size, reason);
+        step->alias = g_strdup(stick->alias);
     }
 }
 
 
 static bool
-checkTarget(const qemuHvBalloonPlanInput *in, guint64 target, char **refusal)
+checkTarget(const qemuHvBalloonPlanInput *in, guint64 target, qemuHvBalloonRefusal *refusal)
 {
+    guint64 total = qemuHvBalloonPlanTotal(in);
+
     if (target == 0)
-        return refuse(refusal,
-                      "memory cannot be 0: ask for what the guest needs, at least " KIB,
-                      MAX(in->minimum, 1));
+        return refuse(refusal, QEMU_HVBALLOON_REFUSAL_TARGET_ZERO, target, MAX(in->minimum, 1));
 
     if (target < in->minimum)
-        return refuse(refusal,
-                      "memory " KIB " is below the <minimum> of the balloon, " KIB ": ask for at least that, or lower <minimum> in the stored definition, which counts from the next start",
-                      target, in->minimum);
+        return refuse(refusal, QEMU_HVBALLOON_REFUSAL_TARGET_BELOW_MINIMUM, target, in->minimum);
 
-    if (target <= qemuHvBalloonPlanTotal(in))
+    if (target <= total)
         return true;
 
     if (in->maxMemory == 0)
-        return refuse(refusal,
-                      "memory " KIB " is above the present " KIB " and there is no <maxMemory> to grow to: ask for no more than that, or add <maxMemory> to the stored definition, which counts from the next start",
-                      target, qemuHvBalloonPlanTotal(in));
+        return refuse(refusal, QEMU_HVBALLOON_REFUSAL_TARGET_NO_MAXMEMORY, target, total);
 
     if (target > in->maxMemory)
-        return refuse(refusal,
-                      "memory " KIB " is above <maxMemory> " KIB RAISE_MAXMEMORY,
-                      target, in->maxMemory);
+        return refuse(refusal, QEMU_HVBALLOON_REFUSAL_TARGET_ABOVE_MAXMEMORY, target, in->maxMemory);
 
     return true;
 }
@@ -490,23 +597,15 @@ checkTarget(const qemuHvBalloonPlanInput *in, guint64 target, char **refusal)
 qemuHvBalloonPlan *
 qemuHvBalloonPlanSetTarget(const qemuHvBalloonPlanInput *in,
                            guint64 target,
-                           char **refusal)
+                           qemuHvBalloonRefusal *refusal)
 {
     g_autoptr(qemuHvBalloonPlan) plan = g_new0(qemuHvBalloonPlan, 1);
-    guint64 total = qemuHvBalloonPlanTotal(in);
-    guint64 reachable = qemuHvBalloonPlanReachable(in);
 
-    if (!checkTarget(in, target, refusal))
+    if (!checkTarget(in, target, refusal) ||
+        !planPlugForTarget(plan, in, target, refusal))
         return NULL;
 
-    if (target > total && !ceilingReached(in) &&
-        !planPlug(plan, in, target - reachable, "to reach the target", refusal))
-        return NULL;
-
-    if (target <= total && target > reachable)
-        planPlugForAlignment(plan, in, target - reachable);
-
-    planBalloon(plan, in, target, "asked for");
+    planBalloon(plan, in, target, QEMU_HVBALLOON_REASON_REQUESTED);
     planUnplugs(plan, in, target, in->keepTotal);
 
     return g_steal_pointer(&plan);
@@ -514,17 +613,13 @@ qemuHvBalloonPlanSetTarget(const qemuHvBalloonPlanInput *in,
 
 
 static bool
-checkTotal(const qemuHvBalloonPlanInput *in, guint64 total, char **refusal)
+checkTotal(const qemuHvBalloonPlanInput *in, guint64 total, qemuHvBalloonRefusal *refusal)
 {
     if (total < in->boot)
-        return refuse(refusal,
-                      "maximum memory " KIB " is below the memory the guest booted with, " KIB ": ask for at least that, or change the stored definition (--config) and shut the guest down and start it",
-                      total, in->boot);
+        return refuse(refusal, QEMU_HVBALLOON_REFUSAL_TOTAL_BELOW_BOOT, total, in->boot);
 
     if (total > qemuHvBalloonPlanTotal(in) && total > in->maxMemory)
-        return refuse(refusal,
-                      "maximum memory " KIB " is above <maxMemory> " KIB RAISE_MAXMEMORY,
-                      total, in->maxMemory);
+        return refuse(refusal, QEMU_HVBALLOON_REFUSAL_TOTAL_ABOVE_MAXMEMORY, total, in->maxMemory);
 
     return true;
 }
@@ -534,21 +629,22 @@ qemuHvBalloonPlan *
 qemuHvBalloonPlanSetTotal(const qemuHvBalloonPlanInput *in,
                           guint64 total,
                           guint64 target,
-                          char **refusal)
+                          qemuHvBalloonRefusal *refusal)
 {
     g_autoptr(qemuHvBalloonPlan) plan = g_new0(qemuHvBalloonPlan, 1);
     guint64 present = qemuHvBalloonPlanTotal(in);
+    qemuHvBalloonNeed need = {
+        .why = QEMU_HVBALLOON_REASON_TOTAL,
+        .requested = total,
+        .missing = subSat(total, present),
+        .exact = true,
+    };
 
     if (!checkTotal(in, total, refusal))
         return NULL;
 
     if (total > present && !ceilingReached(in)) {
-        /* The size is the caller's wish here: no share on top. */
-        qemuHvBalloonPlanInput exact = *in;
-
-        exact.costly = true;
-        exact.alignment = granuleOf(in);
-        if (!planPlug(plan, &exact, total - present, "to reach the total", refusal))
+        if (!planPlug(plan, in, &need, refusal))
             return NULL;
     } else {
         planUnplugs(plan, in, target, total);
@@ -576,9 +672,23 @@ qemuHvBalloonPlanReconcile(const qemuHvBalloonPlanInput *in,
         return plan;
 
     if (!isDeviceTarget(in, MIN(target, qemuHvBalloonPlanTotal(in))))
-        planBalloon(plan, in, target, "still wanted");
+        planBalloon(plan, in, target, QEMU_HVBALLOON_REASON_RESENT);
     planUnplugs(plan, in, target, in->keepTotal);
     return plan;
+}
+
+
+/* Is @target within the limits, with sticks of @own beside those of @in? */
+static bool
+checkConfig(const qemuHvBalloonPlanInput *in,
+            guint64 own,
+            guint64 target,
+            qemuHvBalloonRefusal *refusal)
+{
+    qemuHvBalloonPlanInput all = *in;
+
+    all.boot = addSat(all.boot, own);
+    return checkTarget(&all, target, refusal);
 }
 
 
@@ -586,77 +696,43 @@ bool
 qemuHvBalloonPlanConfig(const qemuHvBalloonPlanInput *in,
                         guint64 target,
                         guint64 *stick,
-                        char **refusal)
+                        qemuHvBalloonRefusal *refusal)
 {
     guint64 others = qemuHvBalloonPlanTotal(in);
-    qemuHvBalloonPlanStick own = { .size = *stick };
-    qemuHvBalloonPlanInput all = *in;
-    g_autofree qemuHvBalloonPlanStick *sticks = NULL;
-    guint64 size;
+    guint64 left = leftFor(in, sticksSize(in));
+    guint64 size = roundUp(subSat(target, others), granuleOf(in));
 
-    sticks = g_new0(qemuHvBalloonPlanStick, in->nsticks + 1);
-    if (in->nsticks)
-        memcpy(sticks, in->sticks, in->nsticks * sizeof(*sticks));
-    sticks[in->nsticks] = own;
-    all.sticks = sticks;
-    all.nsticks = in->nsticks + 1;
-
-    if (!checkTarget(&all, target, refusal))
+    if (!checkConfig(in, *stick, target, refusal))
         return false;
 
-    size = roundUp(subSat(target, others), granuleOf(in));
-    if (size > *stick && size > leftFor(in, sticksSize(in)))
-        return refuse(refusal,
-                      "memory " KIB " needs a stick of " KIB ", <maxMemory> " KIB " leaves only " KIB ": ask for " KIB " at most, or raise <maxMemory>",
-                      target, size, in->maxMemory, leftFor(in, sticksSize(in)),
-                      addSat(others, leftFor(in, sticksSize(in))));
+    if (size > *stick && size > left) {
+        refuseStick(refusal, QEMU_HVBALLOON_REFUSAL_CONFIG_NO_ROOM, target, in->maxMemory, size);
+        refusal->left = left;
+        refusal->most = addSat(others, left);
+        return false;
+    }
 
     *stick = size;
     return true;
 }
 
 
-/* "the stick 'A' of N KiB", or all of them. */
-static char *
-nameSticks(const qemuHvBalloonPlanInput *in)
-{
-    GString *names = g_string_new(in->nsticks == 1 ? "the stick" : "the sticks");
-    size_t i;
-
-    for (i = 0; i < in->nsticks; i++)
-        g_string_append_printf(names, "%s '%s' of " KIB, i > 0 ? "," : "",
-                               in->sticks[i].alias ? in->sticks[i].alias : "?",
-                               in->sticks[i].size);
-
-    return g_string_free(names, FALSE);
-}
-
-
 static bool
-checkConfigTotal(const qemuHvBalloonPlanInput *in, guint64 total, char **refusal)
+checkConfigTotal(const qemuHvBalloonPlanInput *in, guint64 total, qemuHvBalloonRefusal *refusal)
 {
-    g_autofree char *names = NULL;
-
     if (in->maxMemory > 0 && total > in->maxMemory)
-        return refuse(refusal,
-                      "maximum memory " KIB " is above <maxMemory> " KIB ": ask for no more than that, or raise <maxMemory> first",
-                      total, in->maxMemory);
+        return refuse(refusal, QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_ABOVE_MAXMEMORY, total, in->maxMemory);
 
     if (total == 0)
-        return refuse(refusal, "maximum memory cannot be 0: ask for what the guest needs to boot");
+        return refuse(refusal, QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_ZERO, total, 1);
 
     if (total < in->minimum)
-        return refuse(refusal,
-                      "maximum memory " KIB " is below the <minimum> of the balloon, " KIB ": ask for at least that, or lower <minimum> first",
-                      total, in->minimum);
+        return refuse(refusal, QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_BELOW_MINIMUM, total, in->minimum);
 
-    if (total > sticksSize(in))
-        return true;
+    if (total <= sticksSize(in))
+        return refuse(refusal, QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_NO_BOOT, total, sticksSize(in));
 
-    names = nameSticks(in);
-    return refuse(refusal,
-                  "maximum memory " KIB " leaves nothing to boot with beside %s: ask for more, or detach what is too much from the stored definition (--config) first",
-                  total, names);
+    return true;
 }
 
 
@@ -665,7 +741,7 @@ qemuHvBalloonPlanConfigTotal(const qemuHvBalloonPlanInput *in,
                              guint64 total,
                              guint64 *boot,
                              guint64 *stick,
-                             char **refusal)
+                             qemuHvBalloonRefusal *refusal)
 {
     guint64 others = sticksSize(in);
 

@@ -1,21 +1,26 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * qemu_hvballoon_plan.h: what to do so that a guest gets the memory asked for
+ * qemu_hvballoon_plan.h: what to do so that a guest gets the memory
+ *                        requested for it
  *
- * The planner looks at what a machine has and at what is wanted and answers
+ * The planner looks at what a machine has and at what is requested and answers
  * with a few steps, or with a refusal. It does nothing itself and knows
  * neither libvirt nor QEMU: C11 and GLib only. The driver carries the steps
  * out; whoever links this file can say beforehand what it would do.
  *
  *     qemuHvBalloonPlanInput in = { .boot = …, .maxMemory = …, .sticks = …, … };
- *     g_autofree char *refusal = NULL;
+ *     qemuHvBalloonRefusal refusal;
  *     g_autoptr(qemuHvBalloonPlan) plan = qemuHvBalloonPlanSetTarget(&in, target, &refusal);
  *
  *     if (!plan)
- *         error("%s", refusal);
+ *         report(&refusal, &in);
+ *
+ * It says why by facts, an enum and the numbers it follows from. Words are made
+ * of them by those who talk to people: the driver (qemu_hvballoon_text.c) and
+ * virsh-hvmem (hvmem-plan-text.c).
  *
  * What may be relied on, whatever the input (tests/unit/plan-test.c):
- * - at most one stick is plugged a request, and never beyond maxMemory;
+ * - at most one stick is plugged per request, and never beyond maxMemory;
  * - no target is below the minimum, as far as there is memory for it;
  * - a stick goes only if it is the driver's, the guest uses none of it, and
  *   the target and keepTotal are met without it;
@@ -37,8 +42,8 @@
 /* Every stick is a multiple of this: the device cannot use less. */
 #define QEMU_HVBALLOON_STICK_GRANULE 2048ULL
 
-/* What a guest that has not said otherwise needs hot-added memory to be a
- * multiple of: Linux's memory block, 128 MiB. */
+/* What hot-added memory must be a multiple of as long as the guest has not said
+ * otherwise: Linux's memory block, 128 MiB. */
 #define QEMU_HVBALLOON_GUEST_ALIGNMENT 131072ULL
 
 /* The device counts in pages of this size. */
@@ -46,6 +51,12 @@
 
 /* A limit that is not known. */
 #define QEMU_HVBALLOON_UNLIMITED G_MAXUINT64
+
+/* The driver's own sticks have this name and a number. */
+#define QEMU_HVBALLOON_DRIVER_ALIAS "ua-haprot"
+
+/* Is @alias, which may be NULL, a name of one of the driver's own sticks? */
+bool qemuHvBalloonIsDriverAlias(const char *alias);
 
 typedef enum {
     QEMU_HVBALLOON_STICK_IDLE,      /* the guest never got any of it */
@@ -63,6 +74,7 @@ struct _qemuHvBalloonPlanStick {
 
 typedef struct _qemuHvBalloonPlanInput qemuHvBalloonPlanInput;
 struct _qemuHvBalloonPlanInput {
+    /* qemuHvBalloonPlanNumber() knows all of these */
     guint64 boot;                   /* memory the guest booted with */
     guint64 maxMemory;              /* ceiling; 0: none, no stick can be added */
     guint64 minimum;                /* no target below this; 0: none */
@@ -75,30 +87,110 @@ struct _qemuHvBalloonPlanInput {
                                        QEMU_HVBALLOON_UNLIMITED */
     guint64 freeSpace;              /* largest free address range, or
                                        QEMU_HVBALLOON_UNLIMITED */
+
     bool costly;                    /* backing takes host memory at once: plug
                                        no more than what is missing */
     const qemuHvBalloonPlanStick *sticks;
     size_t nsticks;
 };
 
+/* Number @i of @in, from 0, and its @name ("max-memory", …), for those who pass
+ * an input on by name; NULL if there are no more. */
+guint64 *qemuHvBalloonPlanNumber(qemuHvBalloonPlanInput *in,
+                                 size_t i,
+                                 const char **name);
+
 typedef enum {
     QEMU_HVBALLOON_STEP_PLUG,       /* one more on-demand stick of @size */
-    QEMU_HVBALLOON_STEP_BALLOON,    /* tell the device that @size is wanted */
+    QEMU_HVBALLOON_STEP_BALLOON,    /* tell the device that the target is @size */
     QEMU_HVBALLOON_STEP_UNPLUG,     /* remove the stick @alias of @size */
+
+    QEMU_HVBALLOON_STEP_LAST
 } qemuHvBalloonStepType;
+
+/* "plug", "balloon" or "unplug"; NULL for anything else. */
+const char *qemuHvBalloonStepTypeToString(qemuHvBalloonStepType type);
+
+/* Why there is a step. */
+typedef enum {
+    QEMU_HVBALLOON_REASON_TARGET,   /* PLUG: @missing to have @requested */
+    QEMU_HVBALLOON_REASON_ALIGNMENT, /* PLUG: the same, and there is enough, but
+                                       not in units of the guest's alignment */
+    QEMU_HVBALLOON_REASON_TOTAL,    /* PLUG: @missing to a total of @requested */
+    QEMU_HVBALLOON_REASON_REQUESTED, /* BALLOON: @requested now */
+    QEMU_HVBALLOON_REASON_RESENT,   /* BALLOON: @requested before, and not what
+                                       the device was told last */
+    QEMU_HVBALLOON_REASON_UNUSED,   /* UNPLUG: the guest uses none of it, nor is
+                                       it needed to have @requested */
+} qemuHvBalloonReasonType;
+
+/* Why a stick is not of the usual size. */
+typedef enum {
+    QEMU_HVBALLOON_SIZE_USUAL,
+    QEMU_HVBALLOON_SIZE_COSTLY,     /* smaller: it takes host memory at once */
+    QEMU_HVBALLOON_SIZE_FEW_SLOTS,  /* larger: @freeSlots are left to reach
+                                       @maxMemory */
+} qemuHvBalloonSizeReason;
+
+typedef struct _qemuHvBalloonReason qemuHvBalloonReason;
+struct _qemuHvBalloonReason {
+    qemuHvBalloonReasonType type;
+    guint64 requested;              /* target, or total (REASON_TOTAL) */
+    guint64 missing;                /* of a PLUG */
+    guint64 total;                  /* boot memory and sticks: before a PLUG, with
+                                       a BALLOON, after an UNPLUG */
+    qemuHvBalloonSizeReason size;   /* of a PLUG; the next two belong to it */
+    guint64 freeSlots;
+    guint64 maxMemory;
+};
 
 typedef struct _qemuHvBalloonStep qemuHvBalloonStep;
 struct _qemuHvBalloonStep {
     qemuHvBalloonStepType type;
-    guint64 size;
+    guint64 size;                   /* of a BALLOON: below reason.requested if
+                                       there is no more */
     guint64 least;                  /* of a PLUG: what would do if need be */
     char *alias;                    /* of the stick to UNPLUG, else NULL */
-    char *reason;                   /* English, for the log and the user; says
-                                       the figures it follows from */
+    qemuHvBalloonReason reason;
 };
 
-/* "plug", "balloon" or "unplug"; NULL for anything else. */
-const char *qemuHvBalloonStepTypeToString(qemuHvBalloonStepType type);
+/* Why there is no plan. */
+typedef enum {
+    QEMU_HVBALLOON_REFUSAL_NONE,
+
+    /* @requested is a target */
+    QEMU_HVBALLOON_REFUSAL_TARGET_ZERO, /* at least @limit */
+    QEMU_HVBALLOON_REFUSAL_TARGET_BELOW_MINIMUM, /* @limit */
+    QEMU_HVBALLOON_REFUSAL_TARGET_NO_MAXMEMORY, /* and above the total, @limit */
+    QEMU_HVBALLOON_REFUSAL_TARGET_ABOVE_MAXMEMORY, /* @limit */
+
+    /* @requested is a total */
+    QEMU_HVBALLOON_REFUSAL_TOTAL_BELOW_BOOT, /* @limit */
+    QEMU_HVBALLOON_REFUSAL_TOTAL_ABOVE_MAXMEMORY, /* @limit */
+
+    /* either, and needs a stick of @stick */
+    QEMU_HVBALLOON_REFUSAL_NO_SLOT,
+    QEMU_HVBALLOON_REFUSAL_NO_SPACE, /* the largest free range is @limit */
+
+    /* the machine is not running: a target, and a total */
+    QEMU_HVBALLOON_REFUSAL_CONFIG_NO_ROOM, /* needs @stick, maxMemory @limit leaves
+                                       @left: @most can be requested */
+    QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_ZERO,
+    QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_BELOW_MINIMUM, /* @limit */
+    QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_ABOVE_MAXMEMORY, /* @limit */
+    QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_NO_BOOT, /* the input's sticks leave
+                                       nothing to boot with */
+} qemuHvBalloonRefusalType;
+
+typedef struct _qemuHvBalloonRefusal qemuHvBalloonRefusal;
+struct _qemuHvBalloonRefusal {
+    qemuHvBalloonRefusalType type;
+    guint64 requested;
+    guint64 limit;
+    guint64 stick;
+    guint64 left;
+    guint64 most;
+};
 
 /* Steps in the order in which they have to be done: at most one PLUG, then at
  * most one BALLOON, then any UNPLUGs. */
@@ -128,29 +220,29 @@ guint64 qemuHvBalloonPlanTotalAfter(const qemuHvBalloonPlanInput *in,
 guint64 qemuHvBalloonPlanTarget(const qemuHvBalloonPlan *plan,
                                 guint64 requested);
 
-/* As the device counts: the least that can be asked for is one page. */
+/* As the device counts: the least that can be requested is one page. */
 guint64 qemuHvBalloonPlanPages(guint64 size);
 
-/* The functions below return NULL and set @refusal (to be freed) to a text
- * that names the value and the limit, if it cannot be done. */
+/* The functions below return NULL, or false, and set @refusal if it cannot be
+ * done. */
 
 /* The guest shall have @target. */
 qemuHvBalloonPlan *
 qemuHvBalloonPlanSetTarget(const qemuHvBalloonPlanInput *in,
                            guint64 target,
-                           char **refusal);
+                           qemuHvBalloonRefusal *refusal);
 
-/* Boot memory and sticks shall be @total, without giving more to the guest,
- * which has been asked to have @target. More is plugged; of what is too much
- * only what the guest does not use goes, so the total may stay above. */
+/* Boot memory and sticks shall be @total, without giving more to the guest, for
+ * which @target is requested. What is missing is plugged, no more; of what is too
+ * much only what the guest does not use goes, so the total may stay above. */
 qemuHvBalloonPlan *
 qemuHvBalloonPlanSetTotal(const qemuHvBalloonPlanInput *in,
                           guint64 total,
                           guint64 target,
-                          char **refusal);
+                          qemuHvBalloonRefusal *refusal);
 
-/* Something changed, @target is still what is wanted (0: nothing was asked
- * for yet): removes what is not needed any more and resends the target, as far
+/* Something changed, @target is still what is requested (0: nothing was
+ * requested yet): removes what is not needed any more and resends the target, as far
  * as there is memory for it, unless it is what the device was told last: that
  * would only make the device start over. Never refuses, never plugs. */
 qemuHvBalloonPlan *
@@ -165,7 +257,7 @@ bool
 qemuHvBalloonPlanConfig(const qemuHvBalloonPlanInput *in,
                         guint64 target,
                         guint64 *stick,
-                        char **refusal);
+                        qemuHvBalloonRefusal *refusal);
 
 /* The machine is not running and boot memory and sticks shall be @total when it
  * starts. @stick as above. The driver's sticks go first: boot memory is what
@@ -176,4 +268,4 @@ qemuHvBalloonPlanConfigTotal(const qemuHvBalloonPlanInput *in,
                              guint64 total,
                              guint64 *boot,
                              guint64 *stick,
-                             char **refusal);
+                             qemuHvBalloonRefusal *refusal);

@@ -114,10 +114,12 @@ qemuHvBalloonRunStep(virQEMUDriver *driver,
                      const qemuHvBalloonStep *step,
                      unsigned long long target)
 {
+    g_autofree char *reason = qemuHvBalloonReasonText(step);
+
     VIR_INFO("domain '%s': %s %llu KiB%s%s: %s",
              vm->def->name, qemuHvBalloonStepTypeToString(step->type),
              (unsigned long long)step->size, step->alias ? " " : "",
-             step->alias ? step->alias : "", step->reason);
+             step->alias ? step->alias : "", reason);
 
     switch (step->type) {
     case QEMU_HVBALLOON_STEP_PLUG:
@@ -129,6 +131,9 @@ qemuHvBalloonRunStep(virQEMUDriver *driver,
     case QEMU_HVBALLOON_STEP_UNPLUG:
         qemuHvBalloonUnplug(driver, vm, step, target);
         return virDomainObjCheckActive(vm);
+
+    case QEMU_HVBALLOON_STEP_LAST:
+        break;
     }
 
     return 0;

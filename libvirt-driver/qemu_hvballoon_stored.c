@@ -23,12 +23,10 @@
 VIR_LOG_INIT("qemu.qemu_hvballoon_stored");
 
 
-/* What the driver's sticks of @def have together, and the largest page that one
- * of them is made of; an address that one had while the domain ran is dropped,
- * since boot memory may be there now. */
+/* What the driver's sticks of @def have together; an address that one had while
+ * the domain ran is dropped, since boot memory may be there now. */
 static guint64
-qemuHvBalloonOwnSticks(virDomainDef *def,
-                       guint64 *pagesize)
+qemuHvBalloonOwnSticks(virDomainDef *def)
 {
     guint64 sum = 0;
     size_t i;
@@ -40,7 +38,6 @@ qemuHvBalloonOwnSticks(virDomainDef *def,
             continue;
 
         mem->target.haprot.address = 0;
-        *pagesize = MAX(*pagesize, mem->source.haprot.pagesize);
         sum += mem->size;
     }
 
@@ -117,11 +114,11 @@ qemuHvBalloonSetTargetStored(virDomainDef *def,
                              guint64 own,
                              unsigned long long target)
 {
-    g_autofree char *refusal = NULL;
+    qemuHvBalloonRefusal refusal;
     guint64 size = own;
 
     if (!qemuHvBalloonPlanConfig(in, target, &size, &refusal)) {
-        qemuHvBalloonReportRefusal(refusal);
+        qemuHvBalloonReportRefusal(&refusal, in);
         return -1;
     }
 
@@ -139,12 +136,12 @@ qemuHvBalloonSetTotalStored(virDomainDef *def,
                             guint64 own,
                             unsigned long long total)
 {
-    g_autofree char *refusal = NULL;
+    qemuHvBalloonRefusal refusal;
     guint64 size = own;
     guint64 boot;
 
     if (!qemuHvBalloonPlanConfigTotal(in, total, &boot, &size, &refusal)) {
-        qemuHvBalloonReportRefusal(refusal);
+        qemuHvBalloonReportRefusal(&refusal, in);
         return -1;
     }
 
@@ -200,7 +197,7 @@ qemuHvBalloonKeepBoot(virQEMUDriver *driver,
     unsigned long long total = virDomainDefGetMemoryTotal(def);
     qemuHvBalloonPlanStick others = { 0 };
     qemuHvBalloonPlanInput in = { .sticks = &others, .nsticks = 1 };
-    g_autofree char *refusal = NULL;
+    qemuHvBalloonRefusal refusal;
     guint64 before;
     guint64 own;
     guint64 boot;
@@ -211,8 +208,8 @@ qemuHvBalloonKeepBoot(virQEMUDriver *driver,
         virDomainDefGetMemoryInitial(def) >= virDomainDefGetMemoryInitial(old))
         return;
 
-    before = own = qemuHvBalloonOwnSticks(def, &in.granule);
-    in.granule = MAX(in.granule, qemuHvBalloonHugepageSize(driver, def));
+    before = own = qemuHvBalloonOwnSticks(def);
+    in.granule = qemuHvBalloonStoredGranule(driver, def);
     in.boot = virDomainDefGetMemoryInitial(old);
     others.size = total - virDomainDefGetMemoryInitial(def) - own;
 
@@ -267,13 +264,11 @@ qemuHvBalloonSetStored(virQEMUDriver *driver,
                        unsigned int flags)
 {
     g_auto(qemuHvBalloonPlanInput) in = { 0 };
-    guint64 pagesize = 0;
-    guint64 own = qemuHvBalloonOwnSticks(def, &pagesize);
+    guint64 own = qemuHvBalloonOwnSticks(def);
     size_t i;
     int rc;
 
     qemuHvBalloonInputStored(&in, driver, vm, def);
-    in.granule = MAX(in.granule, pagesize);
 
     if (flags & VIR_DOMAIN_MEM_MAXIMUM)
         rc = qemuHvBalloonSetTotalStored(def, &in, own, newmem);

@@ -211,13 +211,11 @@ qemuHvBalloonIsOrphan(const virDomainObj *vm,
                       const qemuHvBalloonView *view,
                       const char *backend)
 {
-    const char *prefix = QEMU_HVBALLOON_BACKEND_PREFIX QEMU_HVBALLOON_DRIVER_ALIAS;
-    const char *number = STRSKIP(backend, prefix);
+    const char *alias = STRSKIP(backend, QEMU_HVBALLOON_BACKEND_PREFIX);
 
-    return number && *number &&
-        strspn(number, "0123456789") == strlen(number) &&
+    return qemuHvBalloonIsDriverAlias(alias) &&
         !qemuHvBalloonViewUsesBackend(view, backend) &&
-        !qemuHvBalloonFindStick(vm->def, backend + strlen(QEMU_HVBALLOON_BACKEND_PREFIX));
+        !qemuHvBalloonFindStick(vm->def, alias);
 }
 
 

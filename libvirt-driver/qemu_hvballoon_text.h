@@ -8,8 +8,16 @@
 
 #include "qemu_hvballoon_plan.h"
 
+char *
+qemuHvBalloonRefusalText(const qemuHvBalloonRefusal *refusal,
+                         const qemuHvBalloonPlanInput *in);
+
 void
-qemuHvBalloonReportRefusal(const char *refusal);
+qemuHvBalloonReportRefusal(const qemuHvBalloonRefusal *refusal,
+                           const qemuHvBalloonPlanInput *in);
+
+char *
+qemuHvBalloonReasonText(const qemuHvBalloonStep *step);
 
 void
 qemuHvBalloonReportStep(const qemuHvBalloonStep *step);

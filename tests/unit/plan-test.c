@@ -62,6 +62,32 @@ machineRemove(Machine *m, const qemuHvBalloonStep *step)
     m->in.nsticks--;
 }
 
+/* The reason is one of such a step, and its numbers fit. */
+static void
+checkReason(const qemuHvBalloonStep *step)
+{
+    const qemuHvBalloonReason *reason = &step->reason;
+
+    switch (reason->type) {
+    case QEMU_HVBALLOON_REASON_TARGET:
+    case QEMU_HVBALLOON_REASON_ALIGNMENT:
+    case QEMU_HVBALLOON_REASON_TOTAL:
+        g_assert_cmpint(step->type, ==, QEMU_HVBALLOON_STEP_PLUG);
+        g_assert_cmpuint(reason->missing, >, 0);
+        g_assert_cmpuint(step->least, <=, step->size);
+        break;
+    case QEMU_HVBALLOON_REASON_REQUESTED:
+    case QEMU_HVBALLOON_REASON_RESENT:
+        g_assert_cmpint(step->type, ==, QEMU_HVBALLOON_STEP_BALLOON);
+        g_assert_cmpuint(step->size, ==, MIN(reason->requested, reason->total));
+        break;
+    case QEMU_HVBALLOON_REASON_UNUSED:
+        g_assert_cmpint(step->type, ==, QEMU_HVBALLOON_STEP_UNPLUG);
+        g_assert_cmpuint(reason->total, >=, reason->requested);
+        break;
+    }
+}
+
 static size_t
 machineApply(Machine *m, const qemuHvBalloonPlan *plan)
 {
@@ -71,7 +97,7 @@ machineApply(Machine *m, const qemuHvBalloonPlan *plan)
     for (i = 0; i < plan->nsteps; i++) {
         const qemuHvBalloonStep *step = &plan->steps[i];
 
-        g_assert_nonnull(step->reason);
+        checkReason(step);
         switch (step->type) {
         case QEMU_HVBALLOON_STEP_PLUG:
             g_assert_cmpuint(i, ==, 0);
@@ -87,6 +113,8 @@ machineApply(Machine *m, const qemuHvBalloonPlan *plan)
         case QEMU_HVBALLOON_STEP_UNPLUG:
             machineRemove(m, step);
             break;
+        case QEMU_HVBALLOON_STEP_LAST:
+            g_assert_not_reached();
         }
     }
 
@@ -97,24 +125,25 @@ machineApply(Machine *m, const qemuHvBalloonPlan *plan)
 static size_t
 setTarget(Machine *m, guint64 target)
 {
-    g_autofree char *refusal = NULL;
+    qemuHvBalloonRefusal refusal = { .type = QEMU_HVBALLOON_REFUSAL_NONE };
     g_autoptr(qemuHvBalloonPlan) plan = qemuHvBalloonPlanSetTarget(&m->in, target, &refusal);
 
-    g_assert_cmpstr(refusal, ==, NULL);
+    g_assert_cmpint(refusal.type, ==, QEMU_HVBALLOON_REFUSAL_NONE);
     g_assert_nonnull(plan);
     return machineApply(m, plan);
 }
 
 static void
-assertRefused(Machine *m, guint64 target, const char *word)
+assertRefused(Machine *m, guint64 target, qemuHvBalloonRefusalType type, guint64 limit, guint64 stick)
 {
-    g_autofree char *refusal = NULL;
+    qemuHvBalloonRefusal refusal = { .type = QEMU_HVBALLOON_REFUSAL_NONE };
     g_autoptr(qemuHvBalloonPlan) plan = qemuHvBalloonPlanSetTarget(&m->in, target, &refusal);
 
     g_assert_null(plan);
-    g_assert_nonnull(refusal);
-    if (!strstr(refusal, word))
-        g_error("'%s' does not name '%s'", refusal, word);
+    g_assert_cmpint(refusal.type, ==, type);
+    g_assert_cmpuint(refusal.requested, ==, target);
+    g_assert_cmpuint(refusal.limit, ==, limit);
+    g_assert_cmpuint(refusal.stick, ==, stick);
 }
 
 static void
@@ -205,7 +234,7 @@ testCeilingCutsShare(void)
 static void
 testOddCeiling(void)
 {
-    g_autofree char *refusal = NULL;
+    qemuHvBalloonRefusal refusal = { .type = QEMU_HVBALLOON_REFUSAL_NONE };
     g_autoptr(qemuHvBalloonPlan) total = NULL;
     Machine m;
 
@@ -219,7 +248,7 @@ testOddCeiling(void)
     g_assert_cmpuint(m.target, ==, 2 * GIB);
 
     total = qemuHvBalloonPlanSetTotal(&m.in, 2 * GIB + 3, 2 * GIB, &refusal);
-    g_assert_cmpstr(refusal, ==, NULL);
+    g_assert_cmpint(refusal.type, ==, QEMU_HVBALLOON_REFUSAL_NONE);
     g_assert_cmpuint(total->nsteps, ==, 0);
 }
 
@@ -253,20 +282,20 @@ testLimitsAreNamed(void)
 
     machineInit(&m, 1 * GIB, 8 * GIB);
     m.in.minimum = 512 * MIB;
-    assertRefused(&m, 0, "cannot be 0: ask for what the guest needs, at least 524288 KiB");
-    assertRefused(&m, 512 * MIB - 1, "<minimum> of the balloon, 524288 KiB: ask for at least that, or lower");
-    assertRefused(&m, 8 * GIB + 1, "<maxMemory> 8388608 KiB: ask for no more than that, or raise");
-    assertRefused(&m, G_MAXUINT64, "<maxMemory> 8388608 KiB");
+    assertRefused(&m, 0, QEMU_HVBALLOON_REFUSAL_TARGET_ZERO, 512 * MIB, 0);
+    assertRefused(&m, 512 * MIB - 1, QEMU_HVBALLOON_REFUSAL_TARGET_BELOW_MINIMUM, 512 * MIB, 0);
+    assertRefused(&m, 8 * GIB + 1, QEMU_HVBALLOON_REFUSAL_TARGET_ABOVE_MAXMEMORY, 8 * GIB, 0);
+    assertRefused(&m, G_MAXUINT64, QEMU_HVBALLOON_REFUSAL_TARGET_ABOVE_MAXMEMORY, 8 * GIB, 0);
 
     m.in.freeSlots = 0;
-    assertRefused(&m, 2 * GIB, "slot");
-    assertRefused(&m, 2 * GIB, "KVM or a vhost device has no more");
+    assertRefused(&m, 2 * GIB, QEMU_HVBALLOON_REFUSAL_NO_SLOT, 0, 1 * GIB);
     m.in.freeSlots = 1;
     m.in.freeSpace = 256 * MIB;
-    assertRefused(&m, 2 * GIB, "262144 KiB");
+    assertRefused(&m, 2 * GIB, QEMU_HVBALLOON_REFUSAL_NO_SPACE, 256 * MIB, 1 * GIB);
 
     machineInit(&m, 1 * GIB, 0);
-    assertRefused(&m, 2 * GIB, "no <maxMemory> to grow to: ask for no more than that, or add");
+    assertRefused(&m, 0, QEMU_HVBALLOON_REFUSAL_TARGET_ZERO, 1, 0);
+    assertRefused(&m, 2 * GIB, QEMU_HVBALLOON_REFUSAL_TARGET_NO_MAXMEMORY, 1 * GIB, 0);
     g_assert_cmpuint(setTarget(&m, 512 * MIB), ==, 0);
 }
 
@@ -284,42 +313,93 @@ testShareYieldsToSpace(void)
     /* what is missing has to fit, in units that the guest can use */
     machineInit(&m, 8 * GIB, 64 * GIB);
     m.in.freeSpace = 256 * MIB - 1;
-    assertRefused(&m, 8 * GIB + 130 * MIB, "a stick of 262144 KiB is needed: ask for less");
+    assertRefused(&m, 8 * GIB + 130 * MIB, QEMU_HVBALLOON_REFUSAL_NO_SPACE, 256 * MIB - 1, 256 * MIB);
     setTarget(&m, 8 * GIB + 128 * MIB);
     g_assert_cmpuint(qemuHvBalloonPlanReachable(&m.in), ==, 8 * GIB + 128 * MIB);
 }
 
 static void
+assertReason(const qemuHvBalloonStep *step, qemuHvBalloonReasonType type, guint64 requested, guint64 total)
+{
+    g_assert_cmpint(step->reason.type, ==, type);
+    g_assert_cmpuint(step->reason.requested, ==, requested);
+    g_assert_cmpuint(step->reason.total, ==, total);
+}
+
+static void
 testReasonsSayTheFigures(void)
 {
-    g_autofree char *refusal = NULL;
+    qemuHvBalloonRefusal refusal = { .type = QEMU_HVBALLOON_REFUSAL_NONE };
     g_autoptr(qemuHvBalloonPlan) grow = NULL;
     g_autoptr(qemuHvBalloonPlan) shrink = NULL;
     g_autoptr(qemuHvBalloonPlan) cut = NULL;
+    g_autoptr(qemuHvBalloonPlan) units = NULL;
     Machine m;
 
     machineInit(&m, 1 * GIB, 8 * GIB);
     grow = qemuHvBalloonPlanSetTarget(&m.in, 3 * GIB, &refusal);
     g_assert_cmpuint(grow->nsteps, ==, 2);
     g_assert_cmpuint(qemuHvBalloonPlanTotalAfter(&m.in, grow), ==, 3 * GIB);
-    g_assert_nonnull(strstr(grow->steps[0].reason, "2097152 KiB are missing to reach the target"));
-    g_assert_nonnull(strstr(grow->steps[0].reason, "are 1048576 KiB"));
-    g_assert_cmpstr(grow->steps[1].reason, ==, "asked for; boot memory and sticks are 3145728 KiB");
+    assertReason(&grow->steps[0], QEMU_HVBALLOON_REASON_TARGET, 3 * GIB, 1 * GIB);
+    g_assert_cmpuint(grow->steps[0].reason.missing, ==, 2 * GIB);
+    g_assert_cmpint(grow->steps[0].reason.size, ==, QEMU_HVBALLOON_SIZE_USUAL);
+    assertReason(&grow->steps[1], QEMU_HVBALLOON_REASON_REQUESTED, 3 * GIB, 3 * GIB);
 
     machineAdd(&m, 2 * GIB, QEMU_HVBALLOON_STICK_UNUSED, true);
     shrink = qemuHvBalloonPlanSetTarget(&m.in, 1 * GIB, &refusal);
     g_assert_cmpuint(shrink->nsteps, ==, 2);
     g_assert_cmpuint(qemuHvBalloonPlanTotalAfter(&m.in, shrink), ==, 1 * GIB);
-    g_assert_nonnull(strstr(shrink->steps[1].reason, "1048576 KiB remain for a target of 1048576 KiB"));
+    assertReason(&shrink->steps[1], QEMU_HVBALLOON_REASON_UNUSED, 1 * GIB, 1 * GIB);
 
     cut = qemuHvBalloonPlanReconcile(&m.in, 4 * GIB);
     g_assert_cmpuint(cut->steps[0].size, ==, 3 * GIB);
-    g_assert_nonnull(strstr(cut->steps[0].reason, "4194304 KiB are still wanted"));
+    assertReason(&cut->steps[0], QEMU_HVBALLOON_REASON_RESENT, 4 * GIB, 3 * GIB);
 
-    m.in.costly = true;
-    g_clear_pointer(&grow, qemuHvBalloonPlanFree);
-    grow = qemuHvBalloonPlanSetTarget(&m.in, 4 * GIB, &refusal);
-    g_assert_nonnull(strstr(grow->steps[0].reason, "takes host memory at once"));
+    /* in units of the guest's alignment some of what there is is missing */
+    m.in.alignment = 4 * GIB;
+    units = qemuHvBalloonPlanSetTarget(&m.in, 2 * GIB, &refusal);
+    assertReason(&units->steps[0], QEMU_HVBALLOON_REASON_ALIGNMENT, 2 * GIB, 3 * GIB);
+    g_assert_cmpuint(units->steps[0].reason.missing, ==, 1 * GIB);
+}
+
+/* Why a stick is smaller or larger than usual. What setmaxmem plugs is what was
+ * asked for, whatever it costs. */
+static void
+testSizeReasons(void)
+{
+    static const struct {
+        bool costly;
+        guint64 freeSlots;
+        bool total;
+        qemuHvBalloonSizeReason size;
+    } cases[] = {
+        { false, 64, false, QEMU_HVBALLOON_SIZE_USUAL },
+        { false, 1, false, QEMU_HVBALLOON_SIZE_FEW_SLOTS },
+        { true, 64, false, QEMU_HVBALLOON_SIZE_COSTLY },
+        { true, 1, false, QEMU_HVBALLOON_SIZE_COSTLY },
+        { false, 64, true, QEMU_HVBALLOON_SIZE_USUAL },
+        { false, 1, true, QEMU_HVBALLOON_SIZE_USUAL },
+        { true, 64, true, QEMU_HVBALLOON_SIZE_USUAL },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(qemuHvBalloonPlan) plan = NULL;
+        qemuHvBalloonRefusal refusal;
+        Machine m;
+
+        machineInit(&m, 1 * GIB, 8 * GIB);
+        m.in.costly = cases[i].costly;
+        m.in.freeSlots = cases[i].freeSlots;
+        if (cases[i].total)
+            plan = qemuHvBalloonPlanSetTotal(&m.in, 1 * GIB + 10 * MIB, 1 * GIB, &refusal);
+        else
+            plan = qemuHvBalloonPlanSetTarget(&m.in, 1 * GIB + 10 * MIB, &refusal);
+        g_assert_cmpint(plan->steps[0].reason.size, ==, cases[i].size);
+        g_assert_cmpuint(plan->steps[0].reason.freeSlots, ==, cases[i].freeSlots);
+        g_assert_cmpuint(plan->steps[0].reason.maxMemory, ==, 8 * GIB);
+        g_assert_cmpuint(plan->steps[0].size, ==, cases[i].total ? 10 * MIB : cases[i].size == QEMU_HVBALLOON_SIZE_FEW_SLOTS ? 7 * GIB : 128 * MIB);
+    }
 }
 
 static void
@@ -329,6 +409,42 @@ testStepNames(void)
     g_assert_cmpstr(qemuHvBalloonStepTypeToString(QEMU_HVBALLOON_STEP_BALLOON), ==, "balloon");
     g_assert_cmpstr(qemuHvBalloonStepTypeToString(QEMU_HVBALLOON_STEP_UNPLUG), ==, "unplug");
     g_assert_null(qemuHvBalloonStepTypeToString(99));
+}
+
+static void
+testDriverAlias(void)
+{
+    static const char *const no[] = { NULL, "", "ua-haprot", "ua-haprot1x", "ua-haprotx1", "ua-haprot-1", "ua-haprot 1", "haprot1", "xua-haprot1" };
+    size_t i;
+
+    g_assert_true(qemuHvBalloonIsDriverAlias("ua-haprot0"));
+    g_assert_true(qemuHvBalloonIsDriverAlias("ua-haprot1234567890123456789012"));
+    for (i = 0; i < G_N_ELEMENTS(no); i++)
+        g_assert_false(qemuHvBalloonIsDriverAlias(no[i]));
+}
+
+/* All of them, each once and by a name of its own. */
+static void
+testNumbers(void)
+{
+    qemuHvBalloonPlanInput in = { 0 };
+    qemuHvBalloonPlanInput all = {
+        .boot = 1, .maxMemory = 2, .minimum = 3, .keepTotal = 4, .deviceTarget = 5,
+        .granule = 6, .alignment = 7, .freeSlots = 8, .freeSpace = 9,
+    };
+    g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
+    const char *name;
+    guint64 *number;
+    size_t i;
+
+    for (i = 0; (number = qemuHvBalloonPlanNumber(&in, i, &name)); i++) {
+        g_assert_true(g_hash_table_add(seen, (char *)name));
+        *number = *qemuHvBalloonPlanNumber(&all, i, &name);
+    }
+    g_assert_cmpmem(&in, sizeof(in), &all, sizeof(all));
+    g_assert_null(qemuHvBalloonPlanNumber(&in, G_MAXSIZE, &name));
+    qemuHvBalloonPlanNumber(&in, 1, &name);
+    g_assert_cmpstr(name, ==, "max-memory");
 }
 
 static void
@@ -378,7 +494,7 @@ testKeepTotal(void)
 static void
 testSetTotal(void)
 {
-    g_autofree char *refusal = NULL;
+    qemuHvBalloonRefusal refusal = { .type = QEMU_HVBALLOON_REFUSAL_NONE };
     g_autoptr(qemuHvBalloonPlan) up = NULL;
     g_autoptr(qemuHvBalloonPlan) same = NULL;
     g_autoptr(qemuHvBalloonPlan) down = NULL;
@@ -399,11 +515,13 @@ testSetTotal(void)
     g_assert_cmpuint(m.in.nsticks, ==, 0);
 
     g_assert_null(qemuHvBalloonPlanSetTotal(&m.in, 1 * GIB - 1, 1 * GIB, &refusal));
-    g_assert_nonnull(strstr(refusal, "booted with, "));
-    g_assert_nonnull(strstr(refusal, "(--config) and shut the guest down"));
-    g_clear_pointer(&refusal, g_free);
+    g_assert_cmpint(refusal.type, ==, QEMU_HVBALLOON_REFUSAL_TOTAL_BELOW_BOOT);
+    g_assert_cmpuint(refusal.requested, ==, 1 * GIB - 1);
+    g_assert_cmpuint(refusal.limit, ==, 1 * GIB);
     g_assert_null(qemuHvBalloonPlanSetTotal(&m.in, 8 * GIB + 1, 1 * GIB, &refusal));
-    g_assert_nonnull(strstr(refusal, "<maxMemory>"));
+    g_assert_cmpint(refusal.type, ==, QEMU_HVBALLOON_REFUSAL_TOTAL_ABOVE_MAXMEMORY);
+    g_assert_cmpuint(refusal.requested, ==, 8 * GIB + 1);
+    g_assert_cmpuint(refusal.limit, ==, 8 * GIB);
 }
 
 static void
@@ -445,10 +563,10 @@ testReconcileClamps(void)
 static guint64
 planConfig(Machine *m, guint64 stick, guint64 target)
 {
-    g_autofree char *refusal = NULL;
+    qemuHvBalloonRefusal refusal = { .type = QEMU_HVBALLOON_REFUSAL_NONE };
 
     if (!qemuHvBalloonPlanConfig(&m->in, target, &stick, &refusal)) {
-        g_assert_nonnull(refusal);
+        g_assert_cmpint(refusal.type, !=, QEMU_HVBALLOON_REFUSAL_NONE);
         return G_MAXUINT64;
     }
     return stick;
@@ -458,15 +576,18 @@ planConfig(Machine *m, guint64 stick, guint64 target)
 static void
 testConfigNamesWhatIsLeft(void)
 {
-    g_autofree char *refusal = NULL;
+    qemuHvBalloonRefusal refusal = { .type = QEMU_HVBALLOON_REFUSAL_NONE };
     guint64 stick = 0;
     Machine m;
 
     machineInit(&m, 1 * GIB, 2 * GIB + MIB);
     g_assert_false(qemuHvBalloonPlanConfig(&m.in, 2 * GIB + 1, &stick, &refusal));
-    g_assert_cmpstr(refusal, ==,
-                    "memory 2097153 KiB needs a stick of 1050624 KiB, <maxMemory> 2098176 KiB leaves only 1048576 KiB: "
-                    "ask for 2097152 KiB at most, or raise <maxMemory>");
+    g_assert_cmpint(refusal.type, ==, QEMU_HVBALLOON_REFUSAL_CONFIG_NO_ROOM);
+    g_assert_cmpuint(refusal.requested, ==, 2 * GIB + 1);
+    g_assert_cmpuint(refusal.stick, ==, 1 * GIB + 2 * MIB);
+    g_assert_cmpuint(refusal.limit, ==, 2 * GIB + MIB);
+    g_assert_cmpuint(refusal.left, ==, 1 * GIB);
+    g_assert_cmpuint(refusal.most, ==, 2 * GIB);
 }
 
 static void
@@ -537,7 +658,8 @@ testCostlyEndsAtTheSlots(void)
     m.in.costly = true;
     for (m.in.freeSlots = 32; m.in.freeSlots > 0; m.in.freeSlots--)
         g_assert_cmpuint(setTarget(&m, target += 128 * MIB), ==, 1);
-    assertRefused(&m, target + 128 * MIB, "no memory slot is free for one more stick beside the present 32");
+    g_assert_cmpuint(m.in.nsticks, ==, 32);
+    assertRefused(&m, target + 128 * MIB, QEMU_HVBALLOON_REFUSAL_NO_SLOT, 0, 128 * MIB);
     g_assert_cmpuint(setTarget(&m, target), ==, 0);
 }
 
@@ -556,7 +678,7 @@ setTargetOfSlots(Machine *m, guint64 target)
 static void
 testFewSlotsMakeLargeSticks(void)
 {
-    g_autofree char *refusal = NULL;
+    qemuHvBalloonRefusal refusal = { .type = QEMU_HVBALLOON_REFUSAL_NONE };
     g_autoptr(qemuHvBalloonPlan) plan = NULL;
     Machine m;
 
@@ -566,7 +688,9 @@ testFewSlotsMakeLargeSticks(void)
     plan = qemuHvBalloonPlanSetTarget(&m.in, 8 * GIB + 64 * MIB, &refusal);
     g_assert_cmpuint(plan->steps[0].size, ==, 56 * GIB);
     g_assert_cmpuint(plan->steps[0].least, ==, 128 * MIB);
-    g_assert_nonnull(strstr(plan->steps[0].reason, "memory slots are left for 1 more on the way to 67108864 KiB"));
+    g_assert_cmpint(plan->steps[0].reason.size, ==, QEMU_HVBALLOON_SIZE_FEW_SLOTS);
+    g_assert_cmpuint(plan->steps[0].reason.freeSlots, ==, 1);
+    g_assert_cmpuint(plan->steps[0].reason.maxMemory, ==, 64 * GIB);
     machineApply(&m, plan);
     m.in.freeSlots = 0;
     g_assert_cmpuint(setTarget(&m, 64 * GIB), ==, 0);
@@ -753,11 +877,11 @@ checkNothingUnneeded(const Machine *m, guint64 target)
 static void
 checkAtRest(Machine *m, guint64 target)
 {
-    g_autofree char *refusal = NULL;
+    qemuHvBalloonRefusal refusal = { .type = QEMU_HVBALLOON_REFUSAL_NONE };
     g_autoptr(qemuHvBalloonPlan) again = qemuHvBalloonPlanSetTarget(&m->in, target, &refusal);
     g_autoptr(qemuHvBalloonPlan) rest = qemuHvBalloonPlanReconcile(&m->in, m->target);
 
-    g_assert_cmpstr(refusal, ==, NULL);
+    g_assert_cmpint(refusal.type, ==, QEMU_HVBALLOON_REFUSAL_NONE);
     g_assert_cmpuint(again->nsteps, ==, 1);
     g_assert_cmpint(again->steps[0].type, ==, QEMU_HVBALLOON_STEP_BALLOON);
     g_assert_cmpuint(again->steps[0].size, ==, m->target);
@@ -794,10 +918,10 @@ oneRequest(Machine *m, Machine *before, GRand *r)
 {
     guint64 granule = MAX(m->in.granule, QEMU_HVBALLOON_STICK_GRANULE);
     guint64 target = randomSize(r, m->in.maxMemory + m->in.maxMemory / 8);
-    g_autofree char *refusal = NULL;
+    qemuHvBalloonRefusal refusal = { .type = QEMU_HVBALLOON_REFUSAL_NONE };
     g_autoptr(qemuHvBalloonPlan) plan = qemuHvBalloonPlanSetTarget(&m->in, target, &refusal);
 
-    g_assert_true(!plan == !!refusal);
+    g_assert_true(!plan == (refusal.type != QEMU_HVBALLOON_REFUSAL_NONE));
     if (!plan) {
         checkRefusal(m, target);
         return;
@@ -846,10 +970,10 @@ oneTotal(Machine *m, Machine *before, GRand *r)
     guint64 granule = MAX(m->in.granule, QEMU_HVBALLOON_STICK_GRANULE);
     guint64 total = randomSize(r, m->in.maxMemory + m->in.maxMemory / 8);
     guint64 target = m->target;
-    g_autofree char *refusal = NULL;
+    qemuHvBalloonRefusal refusal = { .type = QEMU_HVBALLOON_REFUSAL_NONE };
     g_autoptr(qemuHvBalloonPlan) plan = qemuHvBalloonPlanSetTotal(&m->in, total, target, &refusal);
 
-    g_assert_true(!plan == !!refusal);
+    g_assert_true(!plan == (refusal.type != QEMU_HVBALLOON_REFUSAL_NONE));
     if (!plan)
         return;
 
@@ -964,13 +1088,13 @@ testConfigProperties(void)
     for (i = 0; i < 100000; i++) {
         guint64 target;
         guint64 stick;
-        g_autofree char *refusal = NULL;
+        qemuHvBalloonRefusal refusal = { .type = QEMU_HVBALLOON_REFUSAL_NONE };
 
         randomMachine(m, r);
         stick = randomSize(r, m->in.maxMemory - m->in.boot);
         target = randomSize(r, m->in.maxMemory);
         if (!qemuHvBalloonPlanConfig(&m->in, target, &stick, &refusal)) {
-            g_assert_nonnull(refusal);
+            g_assert_cmpint(refusal.type, !=, QEMU_HVBALLOON_REFUSAL_NONE);
             continue;
         }
         g_assert_cmpuint(m->in.boot + stick, >=, MIN(target, m->in.maxMemory));
@@ -982,7 +1106,7 @@ testConfigProperties(void)
 typedef struct {
     guint64 boot;
     guint64 stick;
-    char *refusal;
+    qemuHvBalloonRefusal refusal;
 } ConfigTotal;
 
 /* Of the driver's, there are @stick. */
@@ -992,9 +1116,9 @@ planConfigTotal(Machine *m, guint64 stick, guint64 total)
     ConfigTotal got = { .stick = stick };
 
     if (qemuHvBalloonPlanConfigTotal(&m->in, total, &got.boot, &got.stick, &got.refusal))
-        g_assert_null(got.refusal);
+        g_assert_cmpint(got.refusal.type, ==, QEMU_HVBALLOON_REFUSAL_NONE);
     else
-        g_assert_nonnull(got.refusal);
+        g_assert_cmpint(got.refusal.type, !=, QEMU_HVBALLOON_REFUSAL_NONE);
     return got;
 }
 
@@ -1003,18 +1127,19 @@ assertConfigTotal(Machine *m, guint64 stick, guint64 total, guint64 boot, guint6
 {
     ConfigTotal got = planConfigTotal(m, stick, total);
 
-    g_assert_cmpstr(got.refusal, ==, NULL);
+    g_assert_cmpint(got.refusal.type, ==, QEMU_HVBALLOON_REFUSAL_NONE);
     g_assert_cmpuint(got.boot, ==, boot);
     g_assert_cmpuint(got.stick, ==, left);
 }
 
 static void
-assertConfigTotalRefused(Machine *m, guint64 stick, guint64 total, const char *text)
+assertConfigTotalRefused(Machine *m, guint64 stick, guint64 total, qemuHvBalloonRefusalType type, guint64 limit)
 {
     ConfigTotal got = planConfigTotal(m, stick, total);
 
-    g_assert_cmpstr(got.refusal, ==, text);
-    g_free(got.refusal);
+    g_assert_cmpint(got.refusal.type, ==, type);
+    g_assert_cmpuint(got.refusal.requested, ==, total);
+    g_assert_cmpuint(got.refusal.limit, ==, limit);
 }
 
 static void
@@ -1050,21 +1175,15 @@ testConfigTotalLimits(void)
 
     machineInit(&m, 2 * GIB, 8 * GIB);
     m.in.minimum = 512 * MIB;
-    assertConfigTotalRefused(&m, 0, 8 * GIB + 1,
-                             "maximum memory 8388609 KiB is above <maxMemory> 8388608 KiB: ask for no more than that, or raise <maxMemory> first");
-    assertConfigTotalRefused(&m, 0, 512 * MIB - 1,
-                             "maximum memory 524287 KiB is below the <minimum> of the balloon, 524288 KiB: ask for at least that, or lower <minimum> first");
+    assertConfigTotalRefused(&m, 0, 8 * GIB + 1, QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_ABOVE_MAXMEMORY, 8 * GIB);
+    assertConfigTotalRefused(&m, 0, 512 * MIB - 1, QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_BELOW_MINIMUM, 512 * MIB);
     m.in.minimum = 0;
-    assertConfigTotalRefused(&m, 0, 0, "maximum memory cannot be 0: ask for what the guest needs to boot");
+    assertConfigTotalRefused(&m, 0, 0, QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_ZERO, 1);
 
     machineAdd(&m, 1 * GIB, QEMU_HVBALLOON_STICK_IDLE, false);
-    assertConfigTotalRefused(&m, 4 * GIB, 1 * GIB,
-                             "maximum memory 1048576 KiB leaves nothing to boot with beside the stick 'ua-haprot0' of 1048576 KiB: "
-                             "ask for more, or detach what is too much from the stored definition (--config) first");
+    assertConfigTotalRefused(&m, 4 * GIB, 1 * GIB, QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_NO_BOOT, 1 * GIB);
     machineAdd(&m, 2 * GIB, QEMU_HVBALLOON_STICK_IDLE, false);
-    assertConfigTotalRefused(&m, 0, 2 * GIB,
-                             "maximum memory 2097152 KiB leaves nothing to boot with beside the sticks 'ua-haprot0' of 1048576 KiB, "
-                             "'ua-haprot1' of 2097152 KiB: ask for more, or detach what is too much from the stored definition (--config) first");
+    assertConfigTotalRefused(&m, 0, 2 * GIB, QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_NO_BOOT, 3 * GIB);
 }
 
 static void
@@ -1083,9 +1202,8 @@ testConfigTotalProperties(void)
         before = randomSize(r, m->in.maxMemory - m->in.boot);
         total = randomSize(r, m->in.maxMemory);
         got = planConfigTotal(m, before, total);
-        if (got.refusal) {
+        if (got.refusal.type != QEMU_HVBALLOON_REFUSAL_NONE) {
             g_assert_true(total <= others || total < m->in.minimum);
-            g_free(got.refusal);
             continue;
         }
         g_assert_cmpuint(got.boot, >, 0);
@@ -1120,7 +1238,10 @@ main(int argc, char **argv)
     g_test_add_func("/plan/grow/few-slots-whatever", testFewSlotsWhatever);
     g_test_add_func("/plan/limits", testLimitsAreNamed);
     g_test_add_func("/plan/reasons", testReasonsSayTheFigures);
+    g_test_add_func("/plan/size-reasons", testSizeReasons);
     g_test_add_func("/plan/step-names", testStepNames);
+    g_test_add_func("/plan/driver-alias", testDriverAlias);
+    g_test_add_func("/plan/numbers", testNumbers);
     g_test_add_func("/plan/shrink/used", testShrinkLeavesUsedSticks);
     g_test_add_func("/plan/shrink/unneeded", testShrinkRemovesUnneeded);
     g_test_add_func("/plan/shrink/keep-total", testKeepTotal);

@@ -7,19 +7,7 @@
 #include "hvmem-cmd.h"
 #include "hvmem-output.h"
 #include "hvmem-plan.h"
-
-
-static const char *
-opName(qemuHvBalloonStepType type)
-{
-    static const char *const names[] = {
-        [QEMU_HVBALLOON_STEP_PLUG] = "plug",
-        [QEMU_HVBALLOON_STEP_BALLOON] = "balloon",
-        [QEMU_HVBALLOON_STEP_UNPLUG] = "unplug",
-    };
-
-    return names[type];
-}
+#include "hvmem-plan-text.h"
 
 
 static void
@@ -35,12 +23,13 @@ printJSON(const hvmemDomain *dom,
     json_builder_begin_array(builder);
     for (i = 0; plan->steps && i < plan->steps->nsteps; i++) {
         const qemuHvBalloonStep *step = &plan->steps->steps[i];
+        g_autofree char *reason = hvmemPlanReasonText(plan, step);
 
         json_builder_begin_object(builder);
-        hvmemJSONString(builder, "op", opName(step->type));
+        hvmemJSONString(builder, "op", qemuHvBalloonStepTypeToString(step->type));
         hvmemJSONSize(builder, "size", hvmemFromKiB(step->size));
         hvmemJSONString(builder, "id", step->alias);
-        hvmemJSONString(builder, "reason", step->reason);
+        hvmemJSONString(builder, "reason", reason);
         json_builder_end_object(builder);
     }
     json_builder_end_array(builder);
@@ -66,6 +55,7 @@ describe(const hvmemDomain *dom,
     case QEMU_HVBALLOON_STEP_UNPLUG:
         return g_strdup_printf("unplug %s of %s", step->alias ? step->alias : "a stick", text);
     case QEMU_HVBALLOON_STEP_BALLOON:
+    case QEMU_HVBALLOON_STEP_LAST:
         break;
     }
 
@@ -81,20 +71,20 @@ printPlan(const hvmemDomain *dom,
           guint64 size)
 {
     g_autofree char *want = hvmemFormatSize(size);
-    g_autofree char *refused = plan->refused ? hvmemHumanise(plan->refused) : NULL;
     g_autofree char *pending = hvmemDomainPending(dom);
     g_autofree char *note = pending ? hvmemWrap(pending, CLAMP(hvmemTerm.width, 30, 100), 0) : NULL;
     size_t i;
 
-    if (refused) {
-        printf("%s cannot have %s: %s\n%s", dom->name, want, refused, note ? note : "");
+    if (plan->refused) {
+        printf("%s cannot have %s: %s\n%s", dom->name, want, plan->refused, note ? note : "");
         return;
     }
 
     printf("To have %s %s %s, libvirt would:\n\n", dom->name, dom->active ? "at" : "(shut off) start with", want);
     for (i = 0; i < plan->steps->nsteps; i++) {
-        g_autofree char *what = describe(dom, &plan->steps->steps[i]);
-        g_autofree char *reason = hvmemHumanise(plan->steps->steps[i].reason);
+        const qemuHvBalloonStep *step = &plan->steps->steps[i];
+        g_autofree char *what = describe(dom, step);
+        g_autofree char *reason = hvmemPlanReasonText(plan, step);
         g_autofree char *wrapped = hvmemWrap(reason, CLAMP(hvmemTerm.width, 30, 100), 6);
 
         printf("  %zu. %s\n%s", i + 1, what, wrapped);
@@ -121,10 +111,10 @@ run(const hvmemApp *app,
 
     hvmemAppDoubtSize(app, args[1], size);
     if (!(dom = hvmemAppDomain(app, args[0], &conn, error)) ||
-        !(info = hvmemInspectHyperv(dom, false, error)))
+        !(info = hvmemInspectHyperv(dom, false, error)) ||
+        !(plan = hvmemPlanNew(info, size, error)))
         return false;
 
-    plan = hvmemPlanNew(info, size);
     if (app->json)
         printJSON(info, plan);
     else

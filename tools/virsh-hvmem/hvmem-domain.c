@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-#define DRIVER_ALIAS "ua-haprot"
-
 
 static void
 stickFree(hvmemStick *stick)
@@ -47,14 +45,6 @@ hvmemDomainFree(hvmemDomain *dom)
  * From XML
  */
 
-static bool
-isDriverAlias(const char *alias)
-{
-    return alias && g_str_has_prefix(alias, DRIVER_ALIAS) &&
-        strspn(alias + strlen(DRIVER_ALIAS), "0123456789") == strlen(alias) - strlen(DRIVER_ALIAS);
-}
-
-
 static hvmemStick *
 stickNew(void)
 {
@@ -74,7 +64,7 @@ readStick(hvmemDomain *dom,
 
     stick->size = hvmemXMLSize(node, "target/size", 0);
     stick->alias = hvmemXMLString(node, "string(alias/@name)");
-    stick->byDriver = isDriverAlias(stick->alias);
+    stick->byDriver = qemuHvBalloonIsDriverAlias(stick->alias);
     if (base)
         stick->addr = g_ascii_strtoull(base, NULL, 0);
     g_ptr_array_add(dom->sticks, stick);
@@ -112,7 +102,6 @@ readMachine(hvmemDomain *dom,
     dom->kvmVisible = hvmemXMLTest(root, "@type = 'kvm' and not(features/kvm/hidden[@state = 'on'])");
     dom->hibernation = !hvmemXMLTest(root, "pm/suspend-to-disk[@enabled = 'no']");
     dom->locked = hvmemXMLTest(root, "memoryBacking/locked");
-    dom->immediate = hvmemXMLTest(root, "memoryBacking/allocation[@mode = 'immediate']");
     dom->hostdevs = hvmemXMLCount(root, "devices/hostdev[@type = 'pci' or @type = 'mdev'] | devices/interface[@type = 'hostdev'] | "
                                   "devices/disk[@type = 'nvme']");
 }
@@ -301,6 +290,27 @@ takeSticks(hvmemDomain *dom,
 }
 
 
+/* What has no limit is not told. */
+static void
+takePlan(hvmemDomain *dom,
+         const Stats *stats)
+{
+    const virTypedParameter *costly = findParam(stats->params, stats->nparams, "balloon.hyperv.plan.costly");
+    const char *name;
+    guint64 *number;
+    size_t i;
+
+    for (i = 0; (number = qemuHvBalloonPlanNumber(&dom->plan, i, &name)); i++) {
+        g_autofree char *field = g_strconcat("balloon.hyperv.plan.", name, NULL);
+
+        *number = paramNumber(findParam(stats->params, stats->nparams, field), QEMU_HVBALLOON_UNLIMITED);
+    }
+
+    dom->plan.costly = paramNumber(costly, 0) != 0;
+    dom->planned = costly;
+}
+
+
 void
 hvmemDomainAddStats(hvmemDomain *dom,
                     const virTypedParameter *params,
@@ -324,6 +334,7 @@ hvmemDomainAddStats(hvmemDomain *dom,
     takeText(&stats, "balloon.hyperv.state", &dom->state);
     takeText(&stats, "balloon.hyperv.last-error", &dom->lastError);
     takeSticks(dom, &stats);
+    takePlan(dom, &stats);
 
     dom->paused = paramNumber(findParam(params, nparams, "state.state"), VIR_DOMAIN_RUNNING) == VIR_DOMAIN_PAUSED;
     dom->pausedByUser = dom->paused && paramNumber(findParam(params, nparams, "state.reason"), VIR_DOMAIN_PAUSED_UNKNOWN) == VIR_DOMAIN_PAUSED_USER;

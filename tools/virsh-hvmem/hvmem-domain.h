@@ -10,6 +10,7 @@
 
 #include "hvmem-needs.h"
 #include "hvmem-util.h"
+#include "qemu_hvballoon_plan.h"
 
 /* All sizes are bytes, HVMEM_UNKNOWN if not told. */
 
@@ -41,7 +42,6 @@ struct _hvmemDomain {
     guint64 maxMemory;          /* HVMEM_UNKNOWN: no ceiling */
     guint64 minimum;            /* 0: none */
     bool locked;
-    bool immediate;             /* the backing is allocated at once */
     bool hibernation;           /* the guest is offered ACPI S4 */
     bool hypervPassthrough;
     bool vpindex;
@@ -69,6 +69,8 @@ struct _hvmemDomain {
     guint64 released;
     guint64 ghosts;
     guint64 alignment;          /* of what the guest can be given; 0: not known */
+    qemuHvBalloonPlanInput plan; /* what libvirt plans setmem with, in KiB and without its sticks */
+    bool planned;               /* is that told? */
     guint64 freeSlots;          /* sticks that can still be plugged; a number,
                                    HVMEM_UNKNOWN: no limit is told */
     guint64 usable;             /* what the guest could give to its programs */
@@ -132,6 +134,6 @@ hvmemDomainStored(const hvmemDomain *dom);
 bool
 hvmemDomainIsMeant(const hvmemDomain *dom);
 
-/* Where is the guest on its way: has it what was asked for? */
+/* Where is the guest on its way: has it what was requested? */
 bool
 hvmemDomainIsThere(const hvmemDomain *dom);

@@ -5,11 +5,7 @@
  */
 
 #include "hvmem-plan.h"
-
-#include <string.h>
-
-/* The stick through which a definition is made larger. */
-#define CONFIG_STICK "ua-haprot0"
+#include "hvmem-plan-text.h"
 
 
 void
@@ -63,96 +59,117 @@ fillSticks(const hvmemDomain *dom,
 
 
 static void
-fillInput(qemuHvBalloonPlanInput *in,
-          const hvmemDomain *dom)
-{
-    in->boot = dom->boot / HVMEM_KIB;
-    in->maxMemory = dom->maxMemory == HVMEM_UNKNOWN ? 0 : dom->maxMemory / HVMEM_KIB;
-    in->minimum = dom->minimum / HVMEM_KIB;
-    /* 1 stands for the host's usual huge page, which nearly always is 2 MiB */
-    in->granule = dom->needs.stickPage == 1 ? QEMU_HVBALLOON_STICK_GRANULE : dom->needs.stickPage / HVMEM_KIB;
-    in->alignment = dom->alignment ? dom->alignment / HVMEM_KIB : QEMU_HVBALLOON_GUEST_ALIGNMENT;
-    in->freeSlots = dom->freeSlots == HVMEM_UNKNOWN ? QEMU_HVBALLOON_UNLIMITED : dom->freeSlots;
-    in->freeSpace = QEMU_HVBALLOON_UNLIMITED;
-    in->costly = dom->needs.stickPage || dom->immediate || dom->locked || dom->hostdevs;
-}
-
-
-static void
 addStep(qemuHvBalloonPlan *plan,
         qemuHvBalloonStepType type,
         guint64 size,
-        const char *alias,
-        const char *reason)
+        const char *alias)
 {
     qemuHvBalloonStep *step;
 
     plan->steps = g_renew(qemuHvBalloonStep, plan->steps, plan->nsteps + 1);
     step = &plan->steps[plan->nsteps++];
-    *step = (qemuHvBalloonStep) { .type = type, .size = size, .alias = g_strdup(alias), .reason = g_strdup(reason) };
+    *step = (qemuHvBalloonStep) { .type = type, .size = size, .alias = g_strdup(alias) };
 }
 
 
-/* One stick of the definition becomes larger, smaller, or goes. */
-static qemuHvBalloonPlan *
-configSteps(guint64 target,
-            guint64 before,
-            guint64 after)
+/* The stick through which the definition is made larger: the first of libvirt's, which is made if there is none. */
+static const char *
+storedAlias(const hvmemDomain *dom)
 {
-    qemuHvBalloonPlan *plan = g_new0(qemuHvBalloonPlan, 1);
-
-    if (after > before)
-        addStep(plan, QEMU_HVBALLOON_STEP_PLUG, after - before, CONFIG_STICK,
-                before ? "the definition's stick grows: its boot memory stays what it is" :
-                "the definition gets a stick: its boot memory stays what it is");
-    else if (after < before)
-        addStep(plan, QEMU_HVBALLOON_STEP_UNPLUG, before - after, CONFIG_STICK,
-                after ? "less of the definition's stick is needed" : "the definition's stick is not needed");
-    addStep(plan, QEMU_HVBALLOON_STEP_BALLOON, target, NULL, "what the guest gets when it is started");
-    return plan;
-}
-
-
-static void
-planConfig(hvmemPlan *plan,
-           const hvmemDomain *dom,
-           qemuHvBalloonPlanInput *in,
-           guint64 target)
-{
-    guint64 before = 0;
-    guint64 after;
     size_t i;
 
     for (i = 0; i < dom->sticks->len; i++) {
         const hvmemStick *stick = dom->sticks->pdata[i];
 
         if (stick->byDriver)
-            before += stick->size / HVMEM_KIB;
+            return stick->alias;
     }
+    return QEMU_HVBALLOON_DRIVER_ALIAS "0";
+}
 
-    after = before;
-    if (qemuHvBalloonPlanConfig(in, target, &after, &plan->refused))
-        plan->steps = configSteps(target, before, after);
+
+static guint64
+storedSize(const hvmemDomain *dom)
+{
+    guint64 size = 0;
+    size_t i;
+
+    for (i = 0; i < dom->sticks->len; i++) {
+        const hvmemStick *stick = dom->sticks->pdata[i];
+
+        if (stick->byDriver)
+            size += stick->size / HVMEM_KIB;
+    }
+    return size;
+}
+
+
+static bool
+planStored(hvmemPlan *plan,
+           const hvmemDomain *dom,
+           const qemuHvBalloonPlanInput *in,
+           guint64 target,
+           qemuHvBalloonRefusal *refusal)
+{
+    guint64 before = storedSize(dom);
+    guint64 after = before;
+    const char *alias = storedAlias(dom);
+
+    if (!qemuHvBalloonPlanConfig(in, target, &after, refusal))
+        return false;
+
+    plan->steps = g_new0(qemuHvBalloonPlan, 1);
+    if (after > before)
+        addStep(plan->steps, QEMU_HVBALLOON_STEP_PLUG, after - before, alias);
+    else if (after < before)
+        addStep(plan->steps, QEMU_HVBALLOON_STEP_UNPLUG, before - after, alias);
+    addStep(plan->steps, QEMU_HVBALLOON_STEP_BALLOON, target, NULL);
+
+    plan->stored = true;
+    plan->stickBefore = before;
+    plan->stickAfter = after;
+    return true;
+}
+
+
+static bool
+failUntold(const hvmemDomain *dom,
+           GError **error)
+{
+    g_autofree char *name = hvmemShellWord(dom->name);
+
+    return hvmemFail(error, "libvirt does not say what it would plan with for '%s' ('virsh domstats --balloon %s' has no balloon.hyperv.plan.*): "
+                     "%s. 'virsh-hvmem set' does not depend on it", dom->name, name,
+                     dom->active && !dom->told ? "its QEMU does not answer, or the daemon is older than this program" :
+                     "the daemon is older than this program");
 }
 
 
 hvmemPlan *
 hvmemPlanNew(const hvmemDomain *dom,
-             guint64 size)
+             guint64 size,
+             GError **error)
 {
-    hvmemPlan *plan = g_new0(hvmemPlan, 1);
-    qemuHvBalloonPlanInput in = { 0 };
+    g_autoptr(hvmemPlan) plan = g_new0(hvmemPlan, 1);
+    qemuHvBalloonPlanInput in = dom->plan;
     g_autofree qemuHvBalloonPlanStick *sticks = fillSticks(dom, dom->active, &in.nsticks);
+    qemuHvBalloonRefusal refusal = { .type = QEMU_HVBALLOON_REFUSAL_NONE };
     guint64 target = size / HVMEM_KIB;
 
-    fillInput(&in, dom);
-    in.sticks = sticks;
+    if (!dom->planned) {
+        failUntold(dom, error);
+        return NULL;
+    }
 
+    in.sticks = sticks;
     if (dom->active)
-        plan->steps = qemuHvBalloonPlanSetTarget(&in, target, &plan->refused);
+        plan->steps = qemuHvBalloonPlanSetTarget(&in, target, &refusal);
     else
-        planConfig(plan, dom, &in, target);
-    return plan;
+        planStored(plan, dom, &in, target, &refusal);
+
+    if (!plan->steps)
+        plan->refused = hvmemPlanRefusalText(dom, size, &in, &refusal);
+    return g_steal_pointer(&plan);
 }
 
 

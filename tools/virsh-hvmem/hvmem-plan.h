@@ -11,8 +11,11 @@
 
 typedef struct _hvmemPlan hvmemPlan;
 struct _hvmemPlan {
-    qemuHvBalloonPlan *steps;   /* NULL: refused */
-    char *refused;              /* why */
+    qemuHvBalloonPlan *steps;   /* NULL: refused. hvmem-plan-text.h says why there is one */
+    char *refused;              /* why, in words */
+    bool stored;                /* it is about the definition: the steps' own reasons say nothing */
+    guint64 stickBefore;        /* KiB of what libvirt's sticks have in the definition */
+    guint64 stickAfter;
 };
 
 void
@@ -21,11 +24,13 @@ hvmemPlanFree(hvmemPlan *plan);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(hvmemPlan, hvmemPlanFree);
 
 /* What libvirt would do to have the guest at @size: with the planner that the
- * daemon has, fed with what the daemon tells. For a domain that is shut off,
- * what happens to its definition. */
+ * daemon has, fed with what the daemon tells that it feeds it with. For a domain
+ * that is shut off, what happens to its definition. NULL with an error set if the
+ * daemon does not tell. */
 hvmemPlan *
 hvmemPlanNew(const hvmemDomain *dom,
-             guint64 size);
+             guint64 size,
+             GError **error);
 
 /* Is @size within the limits of @dom? What libvirt would refuse for that is said in plainer words, with the command that changes the limit. */
 bool

@@ -40,11 +40,11 @@ int main(void)
     guint64 target;
 
     for (target = START + STEP; target <= END; target += STEP) {
-        g_autofree char *refusal = NULL;
+        qemuHvBalloonRefusal refusal = { .type = QEMU_HVBALLOON_REFUSAL_NONE };
         g_autoptr(qemuHvBalloonPlan) plan = qemuHvBalloonPlanSetTarget(&in, target, &refusal);
 
         if (!plan || in.nsticks == MAX_STICKS) {
-            fprintf(stderr, "at %" G_GUINT64_FORMAT " KiB: %s\n", target, refusal ? refusal : "too many sticks");
+            fprintf(stderr, "at %" G_GUINT64_FORMAT " KiB: refusal %d, %zu sticks\n", target, refusal.type, in.nsticks);
             return 1;
         }
         carry_out(&in, sticks, plan);

@@ -6,7 +6,6 @@
 #include "hvmem-conn.h"
 #include "hvmem-diff.h"
 #include "hvmem-edit.h"
-#include "hvmem-plan.h"
 #include "hvmem-trial.h"
 #include "hvmem-test-domain.h"
 
@@ -366,144 +365,6 @@ testTryUnasked(void)
 }
 
 
-/*
- * Plan
- */
-
-#define HYPERV_DOMAIN \
-    "<domain type='kvm'><name>g</name><maxMemory unit='GiB'>8</maxMemory><memory unit='GiB'>3</memory>" \
-    "<currentMemory unit='GiB'>1</currentMemory><os><type arch='x86_64' machine='pc-q35-10.0'>hvm</type></os>" \
-    "<features><acpi/><hyperv><vpindex state='on'/><synic state='on'/></hyperv><kvm><hidden state='on'/></kvm></features>" \
-    "<pm><suspend-to-disk enabled='no'/></pm><devices><memballoon model='hyperv'><minimum unit='MiB'>512</minimum></memballoon>" \
-    "<memory model='haprot'><target insert='on-demand'><size unit='GiB'>2</size></target><alias name='ua-haprot0'/></memory>" \
-    "</devices></domain>"
-
-static void
-testPlanLive(void)
-{
-    g_autoptr(hvmemDomain) dom = domain(HYPERV_DOMAIN, true);
-    g_autoptr(hvmemPlan) up = hvmemPlanNew(dom, 5 * GIB);
-    g_autoptr(hvmemPlan) within = hvmemPlanNew(dom, 3 * GIB);
-    g_autoptr(hvmemPlan) above = hvmemPlanNew(dom, 9 * GIB);
-    g_autoptr(hvmemPlan) below = hvmemPlanNew(dom, 256 * MIB);
-
-    g_assert_cmpuint(up->steps->nsteps, ==, 2);
-    g_assert_cmpint(up->steps->steps[0].type, ==, QEMU_HVBALLOON_STEP_PLUG);
-    g_assert_cmpuint(up->steps->steps[0].size, ==, 2 * GIB / 1024);
-    g_assert_cmpuint(within->steps->nsteps, ==, 1);
-    g_assert_null(above->steps);
-    g_assert_nonnull(strstr(above->refused, "<maxMemory>"));
-    g_assert_nonnull(strstr(below->refused, "<minimum>"));
-}
-
-
-/* As the driver, which knows by the same way how many there are. */
-static void
-testPlanCountsSlots(void)
-{
-    g_autoptr(hvmemDomain) dom = domain(HYPERV_DOMAIN, true);
-    g_autoptr(hvmemPlan) last = NULL;
-    g_autoptr(hvmemPlan) none = NULL;
-
-    dom->freeSlots = 1;
-    last = hvmemPlanNew(dom, 4 * GIB);
-    g_assert_cmpuint(last->steps->steps[0].size, ==, 5 * GIB / 1024);
-    dom->freeSlots = 0;
-    none = hvmemPlanNew(dom, 4 * GIB);
-    g_assert_null(none->steps);
-    g_assert_nonnull(strstr(none->refused, "no memory slot is free"));
-}
-
-
-/* What nobody has said to be unused is not planned to be removed. */
-static void
-testPlanKeepsUnknownSticks(void)
-{
-    g_autoptr(hvmemDomain) dom = domain(HYPERV_DOMAIN, true);
-    g_autoptr(hvmemPlan) unknown = hvmemPlanNew(dom, GIB);
-    g_autoptr(hvmemPlan) unused = NULL;
-    hvmemStick *stick = dom->sticks->pdata[0];
-
-    stick->state = g_strdup("unused");
-    unused = hvmemPlanNew(dom, GIB);
-    g_assert_cmpuint(unknown->steps->nsteps, ==, 1);
-    g_assert_cmpuint(unused->steps->nsteps, ==, 2);
-    g_assert_cmpint(unused->steps->steps[1].type, ==, QEMU_HVBALLOON_STEP_UNPLUG);
-    g_assert_cmpstr(unused->steps->steps[1].alias, ==, "ua-haprot0");
-}
-
-
-static void
-testPlanConfig(void)
-{
-    g_autoptr(hvmemDomain) dom = domain(HYPERV_DOMAIN, false);
-    g_autoptr(hvmemPlan) up = hvmemPlanNew(dom, 4 * GIB);
-    g_autoptr(hvmemPlan) down = hvmemPlanNew(dom, GIB);
-
-    g_assert_cmpint(up->steps->steps[0].type, ==, QEMU_HVBALLOON_STEP_PLUG);
-    g_assert_cmpuint(up->steps->steps[0].size, ==, GIB / 1024);
-    g_assert_cmpint(down->steps->steps[0].type, ==, QEMU_HVBALLOON_STEP_UNPLUG);
-    g_assert_cmpuint(down->steps->steps[0].size, ==, 2 * GIB / 1024);
-}
-
-
-#define LIMITS(max, min) \
-    "<domain><maxMemory unit='GiB'>" max "</maxMemory><memory unit='GiB'>1</memory><devices><memballoon model='hyperv'>" \
-    "<minimum unit='MiB'>" min "</minimum></memballoon></devices></domain>"
-
-/* Who asks for too much or too little hears which command changes the limit, or that it is changed already. */
-static void
-testPlanCheck(void)
-{
-    static const struct {
-        bool active;
-        const char *stored;     /* XML of the definition beside it; NULL: none */
-        guint64 size;
-        const char *error;      /* has this; NULL: good */
-    } cases[] = {
-        { true, NULL, 8 * GIB, NULL },
-        { true, NULL, 512 * MIB, NULL },
-        { true, NULL, 9 * GIB, "'virsh-hvmem enable g --max 9GiB'" },
-        { true, LIMITS("9", "512"), 9 * GIB, "another ceiling, 9 GiB" },
-        { true, NULL, 256 * MIB, "takes effect after shutting down: 'virsh-hvmem enable g --minimum 256MiB'" },
-        { false, NULL, 256 * MIB, "A lower one: 'virsh-hvmem enable g --minimum 256MiB'" },
-        { true, LIMITS("8", "256"), 256 * MIB, "'virsh shutdown g', then 'virsh start g'" },
-        { true, LIMITS("8", "300"), 256 * MIB, "--minimum 256MiB" },
-    };
-    size_t i;
-
-    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(hvmemDomain) dom = domain(LIMITS("8", "512"), cases[i].active);
-        g_autoptr(GError) error = NULL;
-        bool good;
-
-        dom->stored = cases[i].stored ? domain(cases[i].stored, false) : NULL;
-        good = hvmemPlanCheck(dom, cases[i].size, &error);
-        g_test_message("%s", good ? "good" : error->message);
-        g_assert_true(good == !cases[i].error);
-        g_assert_true(good || strstr(error->message, cases[i].error));
-    }
-}
-
-
-/* Live XML that was defined again has as many as there were. */
-static void
-testPlanConfigSticks(void)
-{
-    g_autoptr(hvmemDomain) dom = domain("<domain><maxMemory unit='GiB'>8</maxMemory><memory unit='GiB'>4</memory>"
-                                        "<currentMemory unit='GiB'>4</currentMemory><devices><memballoon model='hyperv'/>"
-                                        "<memory model='haprot'><target insert='on-demand'><size unit='GiB'>1</size></target>"
-                                        "<alias name='ua-haprot0'/></memory>"
-                                        "<memory model='haprot'><target insert='on-demand'><size unit='GiB'>2</size></target>"
-                                        "<alias name='ua-haprot1'/></memory></devices></domain>", false);
-    g_autoptr(hvmemPlan) down = hvmemPlanNew(dom, 2 * GIB);
-
-    g_assert_null(down->refused);
-    g_assert_cmpint(down->steps->steps[0].type, ==, QEMU_HVBALLOON_STEP_UNPLUG);
-    g_assert_cmpuint(down->steps->steps[0].size, ==, 2 * GIB / 1024);
-}
-
-
 /* The command to copy works, whatever the name. */
 static void
 testCommand(void)
@@ -543,12 +404,6 @@ main(int argc,
     g_test_add_func("/hvmem/trial", testTrial);
     g_test_add_func("/hvmem/command", testCommand);
     g_test_add_func("/hvmem/try/unasked", testTryUnasked);
-    g_test_add_func("/hvmem/plan/live", testPlanLive);
-    g_test_add_func("/hvmem/plan/slots", testPlanCountsSlots);
-    g_test_add_func("/hvmem/plan/unknown-sticks", testPlanKeepsUnknownSticks);
-    g_test_add_func("/hvmem/plan/config", testPlanConfig);
-    g_test_add_func("/hvmem/plan/config-sticks", testPlanConfigSticks);
-    g_test_add_func("/hvmem/plan/check", testPlanCheck);
 
     return g_test_run();
 }

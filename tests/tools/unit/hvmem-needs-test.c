@@ -4,7 +4,6 @@
  */
 
 #include "hvmem-conn.h"
-#include "hvmem-plan.h"
 #include "hvmem-test-domain.h"
 
 #include <string.h>
@@ -108,19 +107,6 @@ testHugepages(void)
             huge += g_array_index(dom->needs.hugepages, hvmemPages, j).bytes;
         g_assert_cmpuint(huge, ==, cases[i].huge);
     }
-}
-
-
-/* What a stick costs the host when it is plugged is not more than what is missing. */
-static void
-testPlanWithHugepages(void)
-{
-    g_autoptr(hvmemDomain) dom = domainOn("kvm", "q35", CELLS PAGES("<page size='1' unit='G' nodeset='1'/>"));
-    g_autoptr(hvmemPlan) plan = hvmemPlanNew(dom, 4 * GIB + 300 * MIB);
-
-    g_assert_cmpuint(plan->steps->nsteps, ==, 2);
-    g_assert_cmpint(plan->steps->steps[0].type, ==, QEMU_HVBALLOON_STEP_PLUG);
-    g_assert_cmpuint(plan->steps->steps[0].size, ==, GIB / 1024);
 }
 
 
@@ -300,7 +286,6 @@ main(int argc,
     g_test_add_func("/hvmem/needs/list", testList);
     g_test_add_func("/hvmem/needs/exact-cpu", testExactCPU);
     g_test_add_func("/hvmem/needs/hugepages", testHugepages);
-    g_test_add_func("/hvmem/needs/plan", testPlanWithHugepages);
     g_test_add_func("/hvmem/needs/address-bits", testAddressBits);
     g_test_add_func("/hvmem/needs/address-top", testAddressTop);
     g_test_add_func("/hvmem/needs/ceiling", testCeiling);

@@ -275,7 +275,7 @@ testFromXML(void)
     g_assert_cmpuint(dom->minimum, ==, 512 * MIB);
     g_assert_cmpuint(dom->boot, ==, GIB);
     g_assert_true(dom->vpindex && dom->synic && dom->acpi);
-    g_assert_false(dom->hibernation || dom->told || dom->locked || dom->immediate);
+    g_assert_false(dom->hibernation || dom->told || dom->locked);
     g_assert_cmpuint(dom->needs.stickPage, ==, 0);
     g_assert_cmpuint(dom->sticks->len, ==, 1);
     stick = dom->sticks->pdata[0];
@@ -291,7 +291,7 @@ static void
 testFromXMLOther(void)
 {
     g_autoptr(hvmemDomain) none = newDomain("<domain type='qemu'><memory>1024</memory><memoryBacking><hugepages/><locked/>"
-                                            "<allocation mode='immediate'/></memoryBacking></domain>", false);
+                                            "</memoryBacking></domain>", false);
     g_autoptr(hvmemDomain) page = newDomain("<domain><memory>1024</memory><memoryBacking><hugepages><page size='1' unit='G'/>"
                                             "</hugepages></memoryBacking><devices><hostdev type='pci'/><hostdev type='usb'/>"
                                             "<memory model='dimm'/><memballoon model='virtio'/></devices></domain>", false);
@@ -301,7 +301,7 @@ testFromXMLOther(void)
     g_assert_false(none->hyperv);
     g_assert_cmpuint(none->maxMemory, ==, HVMEM_UNKNOWN);
     g_assert_cmpuint(none->current, ==, MIB);
-    g_assert_true(none->hibernation && none->locked && none->immediate);
+    g_assert_true(none->hibernation && none->locked);
     g_assert_cmpuint(none->needs.stickPage, ==, 1);
     g_assert_cmpuint(page->needs.stickPage, ==, GIB);
     g_assert_cmpuint(page->hostdevs, ==, 1);
