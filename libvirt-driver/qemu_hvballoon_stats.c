@@ -9,6 +9,8 @@
 #include "qemu_hvballoon_stats.h"
 #include "qemu_hvballoon.h"
 #include "qemu_hvballoon_conf.h"
+#include "qemu_hvballoon_fixed.h"
+#include "qemu_hvballoon_input.h"
 
 #include "virerror.h"
 #include "virlog.h"
@@ -19,18 +21,9 @@ VIR_LOG_INIT("qemu.qemu_hvballoon_stats");
 
 
 static const char *
-qemuHvBalloonStatsOwner(const virDomainDef *def,
-                        const char *alias)
+qemuHvBalloonStatsOwner(bool byDriver)
 {
-    size_t i;
-
-    for (i = 0; alias && i < def->nmems; i++) {
-        if (STREQ_NULLABLE(def->mems[i]->info.alias, alias) &&
-            qemuHvBalloonStickIsDriverOwned(def->mems[i]))
-            return QEMU_HVBALLOON_STATS_OWNER_DRIVER;
-    }
-
-    return QEMU_HVBALLOON_STATS_OWNER_USER;
+    return byDriver ? QEMU_HVBALLOON_STATS_OWNER_DRIVER : QEMU_HVBALLOON_STATS_OWNER_USER;
 }
 
 
@@ -68,9 +61,10 @@ qemuHvBalloonStatsAddCount(virTypedParamList *params,
 }
 
 
-/* What QEMU says of its sticks, also of those the definition does not have. */
+/* What QEMU says of its sticks, also of those the definition does not have. @in
+ * was made of them. */
 static void
-qemuHvBalloonStatsAddSticks(const virDomainDef *def,
+qemuHvBalloonStatsAddSticks(const qemuHvBalloonPlanInput *in,
                             const GPtrArray *sticks,
                             virTypedParamList *params)
 {
@@ -94,7 +88,7 @@ qemuHvBalloonStatsAddSticks(const virDomainDef *def,
         qemuHvBalloonStatsAddNumber(params, i, QEMU_HVBALLOON_STATS_STICK_RELEASED,
                                     stick->released);
         qemuHvBalloonStatsAddText(params, i, QEMU_HVBALLOON_STATS_STICK_OWNER,
-                                  qemuHvBalloonStatsOwner(def, stick->id));
+                                  qemuHvBalloonStatsOwner(in->sticks[i].byDriver));
     }
 }
 
@@ -121,7 +115,7 @@ qemuHvBalloonStatsAddDefinedSticks(const virDomainDef *def,
         qemuHvBalloonStatsAddNumber(params, count, QEMU_HVBALLOON_STATS_STICK_SIZE,
                                     mem->size);
         qemuHvBalloonStatsAddText(params, count, QEMU_HVBALLOON_STATS_STICK_OWNER,
-                                  qemuHvBalloonStatsOwner(def, mem->info.alias));
+                                  qemuHvBalloonStatsOwner(qemuHvBalloonStickIsDriverOwned(mem)));
         count++;
     }
 
@@ -197,11 +191,55 @@ qemuHvBalloonQueryStats(virDomainObj *vm,
 }
 
 
+/* What a setmem would be planned with now; false if QEMU has to be asked for
+ * that. */
+static bool
+qemuHvBalloonStatsInput(qemuHvBalloonPlanInput *in,
+                        virDomainObj *vm,
+                        const qemuMonitorHvBalloonInfo *info)
+{
+    virQEMUDriver *driver = QEMU_DOMAIN_PRIVATE(vm)->driver;
+
+    if (!virDomainObjIsActive(vm))
+        qemuHvBalloonInputStored(in, driver, vm, vm->def);
+    else if (qemuHvBalloonRunsOnFixed(vm))
+        qemuHvBalloonInputFixed(in, driver, vm);
+    else if (info)
+        qemuHvBalloonInputLive(in, driver, vm, info, info->sticks);
+    else
+        return false;
+
+    return true;
+}
+
+
+/* All that the planner is told but the sticks, which have fields of their own. */
+static void
+qemuHvBalloonStatsAddPlan(qemuHvBalloonPlanInput *in,
+                          virTypedParamList *params)
+{
+    const guint64 *number;
+    const char *name;
+    size_t i;
+
+    for (i = 0; (number = qemuHvBalloonPlanNumber(in, i, &name)); i++) {
+        if (*number != QEMU_HVBALLOON_UNLIMITED)
+            virTypedParamListAddULLong(params, *number, "%s%s",
+                                       QEMU_HVBALLOON_STATS_PLAN, name);
+    }
+
+    virTypedParamListAddBoolean(params, in->costly, "%s",
+                                QEMU_HVBALLOON_STATS_PLAN_COSTLY);
+}
+
+
 void
 qemuHvBalloonAddStats(virDomainObj *vm,
                       const qemuMonitorHvBalloonInfo *info,
                       virTypedParamList *params)
 {
+    g_auto(qemuHvBalloonPlanInput) in = { 0 };
+
     if (!virDomainDefHasHypervMemballoon(vm->def))
         return;
 
@@ -211,11 +249,13 @@ qemuHvBalloonAddStats(virDomainObj *vm,
     virTypedParamListAddULLong(params, virDomainDefGetMemoryInitial(vm->def), "%s",
                                QEMU_HVBALLOON_STATS_BOOT);
 
-    if (!info) {
-        qemuHvBalloonStatsAddDefinedSticks(vm->def, params);
-        return;
-    }
+    if (qemuHvBalloonStatsInput(&in, vm, info))
+        qemuHvBalloonStatsAddPlan(&in, params);
 
-    qemuHvBalloonStatsAddInfo(info, params);
-    qemuHvBalloonStatsAddSticks(vm->def, info->sticks, params);
+    if (info) {
+        qemuHvBalloonStatsAddInfo(info, params);
+        qemuHvBalloonStatsAddSticks(&in, info->sticks, params);
+    } else {
+        qemuHvBalloonStatsAddDefinedSticks(vm->def, params);
+    }
 }

@@ -25,6 +25,11 @@
 #define QEMU_HVBALLOON_STATS_LAST_ERROR QEMU_HVBALLOON_STATS "last-error" /* string, absent: none */
 #define QEMU_HVBALLOON_STATS_STICK_COUNT QEMU_HVBALLOON_STATS "stick.count"
 
+/* What setmem is planned with: this and the names of qemuHvBalloonPlanNumber(),
+ * absent: no limit. */
+#define QEMU_HVBALLOON_STATS_PLAN QEMU_HVBALLOON_STATS "plan."
+#define QEMU_HVBALLOON_STATS_PLAN_COSTLY QEMU_HVBALLOON_STATS_PLAN "costly" /* boolean */
+
 /* QEMU_HVBALLOON_STATS_STICK_PREFIX, a number from 0, then one of these. */
 #define QEMU_HVBALLOON_STATS_STICK_PREFIX QEMU_HVBALLOON_STATS "stick."
 #define QEMU_HVBALLOON_STATS_STICK_ALIAS ".alias"           /* string, absent: none */

@@ -276,12 +276,29 @@ testParseSpace(const void *opaque G_GNUC_UNUSED)
 /* balloon.hyperv.* of the same domain. */
 typedef struct {
     const char *name;
+    const char *xml;                /* NULL: the usual one */
     bool live;
     bool fixed;
+    bool off;                       /* it does not run */
+    unsigned long long keepTotal;
     unsigned long long sticks[MAX_STICKS];
     const testExchange *script;
     const char *fields;             /* lines "name=value" */
 } testStatsCase;
+
+/* What setmem is planned with. @limits: lines of those that are known. */
+#define PLAN(keep, target, granule, limits, costly) \
+    "balloon.hyperv.plan.boot=1048576\n" \
+    "balloon.hyperv.plan.max-memory=8388608\n" \
+    "balloon.hyperv.plan.minimum=524288\n" \
+    "balloon.hyperv.plan.keep-total=" keep "\n" \
+    "balloon.hyperv.plan.device-target=" target "\n" \
+    "balloon.hyperv.plan.granule=" granule "\n" \
+    "balloon.hyperv.plan.alignment=131072\n" \
+    limits \
+    "balloon.hyperv.plan.costly=" costly "\n"
+#define PLAN_SLOTS(n) "balloon.hyperv.plan.free-slots=" n "\n"
+#define PLAN_SPACE(kib) "balloon.hyperv.plan.free-space=" kib "\n"
 
 static const testStatsCase statsCases[] = {
     {
@@ -301,6 +318,7 @@ static const testStatsCase statsCases[] = {
             "balloon.current=2097152\n"
             "balloon.hyperv.requested=1048576\n"
             "balloon.hyperv.boot=1048576\n"
+            PLAN("0", "1048576", "2048", PLAN_SLOTS("61"), "0")
             "balloon.hyperv.capacity=3145728\n"
             "balloon.hyperv.released=1048576\n"
             "balloon.hyperv.ghosts=2048\n"
@@ -335,6 +353,7 @@ static const testStatsCase statsCases[] = {
             "balloon.current=2097152\n"
             "balloon.hyperv.requested=1048576\n"
             "balloon.hyperv.boot=1048576\n"
+            PLAN("0", "1048576", "2048", "", "0")
             "balloon.hyperv.capacity=1048576\n"
             "balloon.hyperv.released=0\n"
             "balloon.hyperv.ghosts=0\n"
@@ -369,6 +388,7 @@ static const testStatsCase statsCases[] = {
             "balloon.current=1048576\n"
             "balloon.hyperv.requested=1048576\n"
             "balloon.hyperv.boot=1048576\n"
+            PLAN("0", "0", "2048", "", "0")
             "balloon.hyperv.stick.0.alias=ua-haprot0\n"
             "balloon.hyperv.stick.0.size=7340032\n"
             "balloon.hyperv.stick.0.owner=driver\n"
@@ -385,6 +405,44 @@ static const testStatsCase statsCases[] = {
             "balloon.hyperv.requested=1048576\n"
             "balloon.hyperv.boot=1048576\n"
             "balloon.hyperv.stick.count=0\n",
+    },
+    {
+        .name = "stats of a guest of huge pages whose total is to be kept",
+        .xml = DOMAIN_XML("1", "<memoryBacking><hugepages><page size='1' unit='GiB'/></hugepages></memoryBacking>", ""),
+        .live = true, .keepTotal = 4 * GIB,
+        .script = SCRIPT(
+            { "query-hv-balloon", NULL,
+              INFO_WITH("\"free-slots\": 3, \"device-memory\": {\"base\": " BASE ", \"size\": 4297064448}, ", TWO, ONE) },
+            { "query-haprot", NULL, "{\"return\": []}" }),
+        .fields =
+            "balloon.current=1048576\n"
+            "balloon.hyperv.requested=1048576\n"
+            "balloon.hyperv.boot=1048576\n"
+            PLAN("4194304", "2097152", "1048576", PLAN_SLOTS("3") PLAN_SPACE("4194304"), "1")
+            "balloon.hyperv.capacity=1048576\n"
+            "balloon.hyperv.released=0\n"
+            "balloon.hyperv.ghosts=0\n"
+            "balloon.hyperv.alignment=131072\n"
+            "balloon.hyperv.free-slots=3\n"
+            "balloon.hyperv.connected=1\n"
+            "balloon.hyperv.state=idle\n"
+            "balloon.hyperv.stick.count=0\n",
+    },
+    {
+        .name = "stats of a domain that does not run",
+        .live = true, .off = true, .sticks = { 1 * GIB, 2 * GIB },
+        .fields =
+            "balloon.current=1048576\n"
+            "balloon.hyperv.requested=1048576\n"
+            "balloon.hyperv.boot=1048576\n"
+            PLAN("0", "0", "2048", "", "0")
+            "balloon.hyperv.stick.0.alias=ua-haprot0\n"
+            "balloon.hyperv.stick.0.size=1048576\n"
+            "balloon.hyperv.stick.0.owner=driver\n"
+            "balloon.hyperv.stick.1.alias=ua-haprot1\n"
+            "balloon.hyperv.stick.1.size=2097152\n"
+            "balloon.hyperv.stick.1.owner=driver\n"
+            "balloon.hyperv.stick.count=2\n",
     },
 };
 
@@ -422,9 +480,10 @@ testStats(const void *opaque)
     virDomainObj *vm = NULL;
     int ret = -1;
 
-    if (!(vm = testDomainNew(test->sticks)))
+    if (!(vm = testDomainNewFrom(test->xml ? test->xml : DOMAIN_XML("1", "", ""), testCaps, test->sticks)))
         return -1;
     vm->def->memballoon->requested = 1 * GIB;
+    QEMU_DOMAIN_PRIVATE(vm)->hvBalloonKeepTotal = test->keepTotal;
     if (test->fixed)
         testSetFixed(vm);
 
@@ -432,6 +491,8 @@ testStats(const void *opaque)
         goto cleanup;
     testAddScript(mon, test->script);
 
+    if (test->off)
+        vm->def->id = -1;
     info = qemuHvBalloonQueryStats(vm, test->live, &current);
     virTypedParamListAddULLong(params, current, VIR_DOMAIN_STATS_BALLOON_CURRENT);
     qemuHvBalloonAddStats(vm, info, params);
@@ -439,6 +500,7 @@ testStats(const void *opaque)
         virTestCompareToString(test->fields, fields) == 0 &&
         virGetLastErrorCode() == VIR_ERR_OK)
         ret = 0;
+    vm->def->id = DOMAIN_ID;
 
  cleanup:
     testMonitorEnd(vm, mon);

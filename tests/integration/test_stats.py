@@ -87,6 +87,10 @@ def test_domstats_is_what_qemu_says(guest):
     assert stats["balloon.hyperv.connected"] == "yes"
     assert stats["balloon.hyperv.state"] == balloon["state"] == "idle"
     assert "balloon.hyperv.last-error" not in stats
+    plan = {key.removeprefix("balloon.hyperv.plan."): value for key, value in stats.items() if key.startswith("balloon.hyperv.plan.")}
+    assert int(plan.pop("free-space")) > 0
+    assert plan == {"boot": str(GIB), "max-memory": str(4 * GIB), "minimum": "0", "keep-total": "0", "device-target": str(800 * MIB),
+                    "granule": str(2 * MIB), "alignment": str(balloon["alignment"] // 1024), "costly": "no"}
     # Without KVM and vhost nothing counts slots.
     assert "balloon.hyperv.free-slots" not in stats and "free-slots" not in balloon
     assert int(stats["balloon.hyperv.stick.count"]) == len(sticks) == len(guest.domain().sticks) > 0

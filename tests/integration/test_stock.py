@@ -110,7 +110,10 @@ def test_what_it_does_is_seen_without_being_told(guest, deaf):
 
 def test_domstats_tells_what_is_known(guest):
     stats = guest.stats()
-    known = {key: value for key, value in stats.items() if key.startswith("balloon.hyperv.")}
+    known = {key: value for key, value in stats.items() if key.startswith("balloon.hyperv.") and not key.startswith("balloon.hyperv.plan.")}
+    plan = {key.removeprefix("balloon.hyperv.plan."): value for key, value in stats.items() if key.startswith("balloon.hyperv.plan.")}
+    assert plan == {"boot": str(MEMORY), "max-memory": str(MAXIMUM), "minimum": str(MINIMUM), "keep-total": "0", "device-target": "0",
+                    "granule": str(2 * MIB), "alignment": str(128 * MIB), "costly": "no"}
     assert known == {"balloon.hyperv.requested": str(1500 * MIB), "balloon.hyperv.boot": str(MEMORY), "balloon.hyperv.stick.count": "1",
                      "balloon.hyperv.stick.0.alias": "ua-haprot0", "balloon.hyperv.stick.0.size": str(MAXIMUM - MEMORY),
                      "balloon.hyperv.stick.0.owner": "driver"}
