@@ -45,12 +45,15 @@ qemuHvBalloonRunsOnFixed(virDomainObj *vm)
 }
 
 
-/* As far as QEMU can tell. */
+/* As far as QEMU can tell. Where nothing was asked for there is nothing to wait
+ * for: a status file may have been damaged, and QEMU does not tell its target. */
 static bool
 qemuHvBalloonIsAtRequested(const virDomainObj *vm)
 {
-    return qemuHvBalloonPlanPages(vm->def->mem.cur_balloon) ==
-           qemuHvBalloonPlanPages(qemuHvBalloonGetRequested(vm));
+    unsigned long long requested = qemuHvBalloonGetRequested(vm);
+
+    return requested == 0 ||
+        qemuHvBalloonPlanPages(vm->def->mem.cur_balloon) == qemuHvBalloonPlanPages(requested);
 }
 
 
@@ -60,10 +63,9 @@ qemuHvBalloonPollFixed(virQEMUDriver *driver,
 {
     unsigned long long before = vm->def->mem.cur_balloon;
 
-    if (qemuProcessRefreshBalloonState(vm, VIR_ASYNC_JOB_NONE) < 0) {
+    /* found out the next time */
+    if (qemuProcessRefreshBalloonState(vm, VIR_ASYNC_JOB_NONE) < 0)
         virResetLastError();
-        return;
-    }
 
     if (!virDomainObjIsActive(vm))
         return;
@@ -116,7 +118,6 @@ qemuHvBalloonReconcileFixed(virQEMUDriver *driver,
     qemuHvBalloonPollFixed(driver, vm);
 
     if (virDomainObjIsActive(vm) &&
-        qemuHvBalloonGetRequested(vm) > 0 &&
         qemuHvBalloonMustResend(vm, before))
         ignore_value(qemuHvBalloonSendTarget(vm, qemuHvBalloonGetRequested(vm)));
 }
