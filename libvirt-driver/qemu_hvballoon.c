@@ -251,10 +251,13 @@ void
 qemuHvBalloonStickAttached(virDomainObj *vm,
                            const virDomainMemoryDef *mem)
 {
-    /* QEMU gives such a stick to the guest at once: its target grew */
+    /* QEMU gives such a stick to the guest at once: its target grew. What was
+     * asked for before is not known if no reconcile succeeded so far: the next
+     * one takes that target. */
     if (mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT &&
         mem->target.haprot.insert != VIR_DOMAIN_MEMORY_INSERT_MODE_ON_DEMAND &&
-        qemuHvBalloonIsManaged(vm))
+        qemuHvBalloonIsManaged(vm) &&
+        qemuHvBalloonGetRequested(vm) > 0)
         qemuHvBalloonSetRequested(vm, qemuHvBalloonGetRequested(vm) + mem->size,
                                   "a stick was attached that QEMU gives to the guest");
 }

@@ -439,8 +439,14 @@ testClientStick(const void *opaque G_GNUC_UNUSED)
         return -1;
 
     onDemand.target.haprot.insert = VIR_DOMAIN_MEMORY_INSERT_MODE_ON_DEMAND;
-    vm->def->memballoon->requested = 1 * GIB;
     testAddStick(vm->def, 0, 1 * GIB);
+
+    /* not known: the guest is not to shrink to what is given to it */
+    qemuHvBalloonStickAttached(vm, &now);
+    if (testCheckNumber("requested", 0, vm->def->memballoon->requested) < 0)
+        goto cleanup;
+
+    vm->def->memballoon->requested = 1 * GIB;
 
     qemuHvBalloonStickAttached(vm, &onDemand);
     if (testCheckNumber("requested", 1 * GIB, vm->def->memballoon->requested) < 0)
