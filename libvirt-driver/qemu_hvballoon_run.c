@@ -99,11 +99,11 @@ qemuHvBalloonUnplug(virQEMUDriver *driver,
     if (!mem || virDomainDefGetMemoryTotal(vm->def) < target + step->size)
         return;
 
-    if (qemuDomainDetachMemoryNoWait(driver, vm, mem) >= 0)
-        return;
+    if (qemuDomainDetachMemoryNoWait(driver, vm, mem) < 0)
+        VIR_WARN("domain '%s': stick '%s' stays: %s",
+                 vm->def->name, step->alias, virGetLastErrorMessage());
 
-    VIR_WARN("domain '%s': stick '%s' stays: %s",
-             vm->def->name, step->alias, virGetLastErrorMessage());
+    /* an error that QEMU replied is none if the stick is gone nevertheless */
     virResetLastError();
 }
 

@@ -65,6 +65,15 @@ static const testCase cases[] = {
         .total = 1 * GIB, .requestedAfter = 1 * GIB,
     },
     {
+        .name = "shrink: the event counts, whatever QEMU replies after it",
+        .action = SET_LIVE, .size = 1 * GIB, .requested = 2 * GIB, .sticks = { 1 * GIB },
+        .script = SCRIPT(
+            QUERY_ONE(IDLE("0", BASE, ONE), INFO(TWO, ONE)),
+            BALLOON(ONE, OK),
+            DEVICE_DEL("0", DELETED("0") FAIL("too late")), OBJECT_DEL("0", OK), QUERY_BALLOON),
+        .total = 1 * GIB, .requestedAfter = 1 * GIB,
+    },
+    {
         .name = "a stick that setmaxmem asked for is kept",
         .action = SET_LIVE, .size = 1 * GIB, .requested = 2 * GIB, .sticks = { 1 * GIB },
         .keepTotal = 2 * GIB,
