@@ -11,14 +11,11 @@
 #include "qemu_hvballoon_plan.h"
 
 #include "virerror.h"
-#include "virlog.h"
 
 #define VIR_FROM_THIS VIR_FROM_QEMU
 
 /* The first QEMU with an hv-balloon; its backend is fixed. */
 #define QEMU_HVBALLOON_FIXED_VERSION 8002000
-
-VIR_LOG_INIT("qemu.qemu_hvballoon_conf");
 
 
 /**

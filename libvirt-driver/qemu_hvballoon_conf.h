@@ -14,7 +14,6 @@
 #include "qemu_hvballoon_def.h"
 #include "qemu_hvballoon_space.h"
 #include "virbuffer.h"
-#include "vircommand.h"
 #include "virjson.h"
 
 virDomainMemoryDef *

@@ -20,11 +20,8 @@
 #include "domain_event.h"
 #include "qemu_process.h"
 #include "virerror.h"
-#include "virlog.h"
 
 #define VIR_FROM_THIS VIR_FROM_QEMU
-
-VIR_LOG_INIT("qemu.qemu_hvballoon_fixed");
 
 /* A guest that stays short of its target is told of it again after at most this
  * many polls. */

@@ -10,12 +10,9 @@
 #include "qemu_hvballoon_conf.h"
 
 #include "virfile.h"
-#include "virlog.h"
 #include "virutil.h"
 
 #define VIR_FROM_THIS VIR_FROM_QEMU
-
-VIR_LOG_INIT("qemu.qemu_hvballoon_input");
 
 
 void

@@ -15,12 +15,9 @@
 #include "cpu/cpu.h"
 #include "viralloc.h"
 #include "virerror.h"
-#include "virlog.h"
 #include "virstring.h"
 
 #define VIR_FROM_THIS VIR_FROM_QEMU
-
-VIR_LOG_INIT("qemu.qemu_hvballoon_space");
 
 #define GIB (1ULL << 30)
 

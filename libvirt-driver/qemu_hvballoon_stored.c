@@ -16,11 +16,8 @@
 #include "qemu_hvballoon_text.h"
 
 #include "virerror.h"
-#include "virlog.h"
 
 #define VIR_FROM_THIS VIR_FROM_QEMU
-
-VIR_LOG_INIT("qemu.qemu_hvballoon_stored");
 
 
 /* What the driver's sticks of @def have together; an address that one had while

@@ -11,7 +11,6 @@
 
 #include "domain_audit.h"
 #include "domain_event.h"
-#include "qemu_alias.h"
 #include "qemu_command.h"
 #include "qemu_hotplug.h"
 #include "qemu_process.h"
