@@ -135,7 +135,7 @@ qemuHvBalloonReconcileSticks(virQEMUDriver *driver,
         return;
 
     plan = qemuHvBalloonPlanReconcile(&in, qemuHvBalloonGetRequested(vm));
-    ignore_value(qemuHvBalloonRun(driver, vm, plan, qemuHvBalloonGetRequested(vm)));
+    ignore_value(qemuHvBalloonRun(driver, vm, plan));
 }
 
 
@@ -267,15 +267,12 @@ qemuHvBalloonStickAttached(virDomainObj *vm,
  * qemuHvBalloonStickDetached:
  *
  * A memory device that a client had detached, or QEMU said is gone, is no longer
- * part of the live definition of @vm.
+ * part of the live definition of @vm: no more can be requested than there is.
  */
 void
 qemuHvBalloonStickDetached(virDomainObj *vm)
 {
-    unsigned long long total = virDomainDefGetMemoryTotal(vm->def);
-
-    if (qemuHvBalloonIsManaged(vm) && qemuHvBalloonGetRequested(vm) > total)
-        qemuHvBalloonSetRequested(vm, total, "a stick was detached");
+    qemuHvBalloonScheduleReconcile(vm);
 }
 
 
@@ -456,7 +453,7 @@ qemuHvBalloonRunLive(virQEMUDriver *driver,
 {
     unsigned long long target = qemuHvBalloonPlanTarget(plan, qemuHvBalloonGetRequested(vm));
 
-    if (qemuHvBalloonRun(driver, vm, plan, target) < 0) {
+    if (qemuHvBalloonRun(driver, vm, plan) < 0) {
         qemuHvBalloonScheduleReconcile(vm);
         return -1;
     }

@@ -50,69 +50,57 @@ qemuHvBalloonSendTarget(virDomainObj *vm,
 }
 
 
-static int
-qemuHvBalloonPlug(virQEMUDriver *driver,
-                  virDomainObj *vm,
-                  unsigned long long size)
-{
-    /* the name shall be free after the next start too */
-    g_autofree char *alias = qemuHvBalloonFreeAlias(vm->def, vm->newDef,
-                                                    QEMU_HVBALLOON_DRIVER_ALIAS);
-
-    return qemuDomainAttachMemory(driver, vm, qemuHvBalloonStickNew(vm->def, alias, size));
-}
-
-
 /* What a stick has beyond what is missing is only a convenience: where QEMU has
  * no room for it, a smaller one may fit between other sticks. */
 static int
-qemuHvBalloonPlugAsPlanned(virQEMUDriver *driver,
-                           virDomainObj *vm,
-                           const qemuHvBalloonStep *step)
+qemuHvBalloonPlug(virQEMUDriver *driver,
+                  virDomainObj *vm,
+                  const qemuHvBalloonStep *step)
 {
-    if (qemuHvBalloonPlug(driver, vm, step->size) == 0)
-        return 0;
+    unsigned long long size = step->size;
 
-    if (step->least >= step->size || !virDomainObjIsActive(vm))
-        return -1;
+    while (true) {
+        /* the name shall be free after the next start too */
+        g_autofree char *alias = qemuHvBalloonFreeAlias(vm->def, vm->newDef,
+                                                        QEMU_HVBALLOON_DRIVER_ALIAS);
 
-    VIR_INFO("domain '%s': a stick of %llu KiB does not fit (%s), trying %llu KiB",
-             vm->def->name, (unsigned long long)step->size,
-             virGetLastErrorMessage(), (unsigned long long)step->least);
-    virResetLastError();
+        if (qemuDomainAttachMemory(driver, vm, qemuHvBalloonStickNew(vm->def, alias, size)) == 0)
+            return 0;
 
-    return qemuHvBalloonPlug(driver, vm, step->least);
+        if (step->least >= size || !virDomainObjIsActive(vm))
+            return -1;
+
+        VIR_INFO("domain '%s': a stick of %llu KiB does not fit (%s), trying %llu KiB",
+                 vm->def->name, size, virGetLastErrorMessage(),
+                 (unsigned long long)step->least);
+        virResetLastError();
+        size = step->least;
+    }
 }
 
 
-/* Best effort: what the guest shall have is there with the stick, too. One that
- * stays is tried again at the next reconcile. */
-static void
+/* Best effort: the guest can have what was asked for with the stick, too. One
+ * that stays is tried again at the next reconcile. */
+static int
 qemuHvBalloonUnplug(virQEMUDriver *driver,
                     virDomainObj *vm,
-                    const qemuHvBalloonStep *step,
-                    unsigned long long target)
+                    const qemuHvBalloonStep *step)
 {
     virDomainMemoryDef *mem = qemuHvBalloonFindStick(vm->def, step->alias);
 
-    /* a smaller stick than planned may have been plugged before */
-    if (!mem || virDomainDefGetMemoryTotal(vm->def) < target + step->size)
-        return;
-
-    if (qemuDomainDetachMemoryNoWait(driver, vm, mem) < 0)
+    if (mem && qemuDomainDetachMemoryNoWait(driver, vm, mem) < 0)
         VIR_WARN("domain '%s': stick '%s' stays: %s",
                  vm->def->name, step->alias, virGetLastErrorMessage());
 
     /* an error that QEMU replied is none if the stick is gone nevertheless */
     virResetLastError();
+    return virDomainObjCheckActive(vm);
 }
 
 
-static int
-qemuHvBalloonRunStep(virQEMUDriver *driver,
-                     virDomainObj *vm,
-                     const qemuHvBalloonStep *step,
-                     unsigned long long target)
+static void
+qemuHvBalloonLogStep(const virDomainObj *vm,
+                     const qemuHvBalloonStep *step)
 {
     g_autofree char *reason = qemuHvBalloonReasonText(step);
 
@@ -120,30 +108,12 @@ qemuHvBalloonRunStep(virQEMUDriver *driver,
              vm->def->name, qemuHvBalloonStepTypeToString(step->type),
              (unsigned long long)step->size, step->alias ? " " : "",
              step->alias ? step->alias : "", reason);
-
-    switch (step->type) {
-    case QEMU_HVBALLOON_STEP_PLUG:
-        return qemuHvBalloonPlugAsPlanned(driver, vm, step);
-
-    case QEMU_HVBALLOON_STEP_BALLOON:
-        return qemuHvBalloonSendTarget(vm, step->size);
-
-    case QEMU_HVBALLOON_STEP_UNPLUG:
-        qemuHvBalloonUnplug(driver, vm, step, target);
-        return virDomainObjCheckActive(vm);
-
-    case QEMU_HVBALLOON_STEP_LAST:
-        break;
-    }
-
-    return 0;
 }
 
 
 /**
  * qemuHvBalloonRun:
  * @plan: steps, none of which waits for the guest
- * @target: what the guest shall have once they are done, in KiB
  *
  * Carries out @plan, for setmem, setmaxmem and reconcile alike. It stops at the
  * first PLUG or BALLOON that fails and undoes nothing: a stick that is not
@@ -156,14 +126,41 @@ qemuHvBalloonRunStep(virQEMUDriver *driver,
 int
 qemuHvBalloonRun(virQEMUDriver *driver,
                  virDomainObj *vm,
-                 const qemuHvBalloonPlan *plan,
-                 unsigned long long target)
+                 const qemuHvBalloonPlan *plan)
 {
+    unsigned long long planned = virDomainDefGetMemoryTotal(vm->def);
     size_t i;
 
     for (i = 0; i < plan->nsteps; i++) {
-        if (qemuHvBalloonRunStep(driver, vm, &plan->steps[i], target) < 0) {
-            qemuHvBalloonReportStep(&plan->steps[i]);
+        const qemuHvBalloonStep *step = &plan->steps[i];
+        int rc = 0;
+
+        qemuHvBalloonLogStep(vm, step);
+
+        switch (step->type) {
+        case QEMU_HVBALLOON_STEP_PLUG:
+            rc = qemuHvBalloonPlug(driver, vm, step);
+            planned += step->size;
+            break;
+
+        case QEMU_HVBALLOON_STEP_BALLOON:
+            rc = qemuHvBalloonSendTarget(vm, step->size);
+            break;
+
+        case QEMU_HVBALLOON_STEP_UNPLUG:
+            /* a smaller stick than planned leaves less: the next reconcile
+             * finds out what can go */
+            if (virDomainDefGetMemoryTotal(vm->def) >= planned)
+                rc = qemuHvBalloonUnplug(driver, vm, step);
+            planned -= step->size;
+            break;
+
+        case QEMU_HVBALLOON_STEP_LAST:
+            break;
+        }
+
+        if (rc < 0) {
+            qemuHvBalloonReportStep(step);
             return -1;
         }
     }

@@ -17,5 +17,4 @@ qemuHvBalloonSendTarget(virDomainObj *vm,
 int
 qemuHvBalloonRun(virQEMUDriver *driver,
                  virDomainObj *vm,
-                 const qemuHvBalloonPlan *plan,
-                 unsigned long long target);
+                 const qemuHvBalloonPlan *plan);

@@ -101,7 +101,7 @@ static const testEventCase eventCases[] = {
     {
         .name = "DEVICE_DELETED: a stick that somebody else removed is forgotten",
         .events = EVENT_DELETED("ua-haprot0"), .state = "unused", .requested = 1 * GIB, .vanished = true,
-        .total = 1 * GIB, .current = 1 * GIB,
+        .queries = 1, .total = 1 * GIB, .current = 1 * GIB,
     },
     {
         .name = "DEVICE_DELETED: a stick that is still there stays",
