@@ -115,7 +115,7 @@ def test_it_has_all_boot_memory_and_no_stick(before, guest):
     assert guest.memtotal() == pytest.approx(before["memtotal"], abs=MIB)
     assert guest.actual() == guest.domain().current == GIB
     assert balloon["actual"] == balloon["boot"] == GIB * 1024
-    # Only the stick is left in the books.
+    # The accounting covers only the stick now.
     assert balloon["released"] == stick["released"]
     assert balloon["released"] + balloon["in-doubt"] == stick["added"]
     assert balloon["in-doubt"] > 0

@@ -38,9 +38,9 @@ void hv_balloon_stick_event(HvBalloon *balloon, unsigned number,
 }
 
 /*
- * The guest reports every second, asked or not, so guest-stats need no polling
- * to be current: an interval only makes them change less often.  The time of
- * day, which is shown, may be set back and is no measure of that.
+ * The guest reports every second on its own, so guest-stats need no polling to
+ * be current: an interval only makes them change less often.  The time of day
+ * that is shown may be set back, so the interval is measured by another clock.
  */
 static bool stats_due(const HvBalloon *balloon)
 {
@@ -69,7 +69,7 @@ void hv_balloon_report_received(HvBalloon *balloon, const DmStatus *status)
     }
 }
 
-/* What the guest said before a reset is not true any more. */
+/* A report from before a reset is stale. */
 void hv_balloon_report_reset(HvBalloon *balloon)
 {
     balloon->report = (HvBalloonReport) { };
@@ -234,7 +234,7 @@ static const char *const stat_names[] = {
     "stat-direct-scans", "stat-async-reclaims", "stat-direct-reclaims",
 };
 
-/* The protocol carries one of them; the others are unknown, which is -1. */
+/* The protocol has only one of them; the others are unknown, that is -1. */
 static uint64_t stat_value(const HvBalloon *balloon, const char *name)
 {
     if (balloon->stats.valid && g_str_equal(name, "stat-available-memory")) {
