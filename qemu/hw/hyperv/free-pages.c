@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Nothing here is trusted: what the guest names may not be memory, may change
- * while it is looked at, and may be as much as an address has bits for.
+ * Nothing of the guest's is trusted: its ranges may not be memory, may change
+ * while they are read, and may cover the whole address space.
  */
 
 #include "qemu/osdep.h"
@@ -28,7 +28,7 @@
 /* Extended capabilities */
 #define CAP_COLD_DISCARD        BIT_ULL(8)
 
-/* The hint: this, then a 64-bit word for each range, all in one page. */
+/* A hint is this word, then a 64-bit word for each range, all in one page. */
 #define HINT_COLD_DISCARD       2ULL
 #define HINT_HEAD_SIZE          8
 #define HINT_PAGE_SIZE          4096
@@ -47,10 +47,12 @@
 #define PAGE_SHIFT              12
 #define PAGES_END               (1ULL << (64 - PAGE_SHIFT))
 
-/* What is handed over in one go, under the lock that the monitor waits for. */
+/* Passed on at once under the BQL, which the monitor may be waiting for. */
 #define PIECE                   (1 * GiB >> PAGE_SHIFT)
-/* After so many pages or ranges, a call returns to the guest. A range may be
- * of 2 TiB, so the end of a call can lie within it. */
+/*
+ * After so many pages or ranges, a call returns to the guest. A range may have
+ * 2 TiB, so a call can end within one.
+ */
 #define CALL_PAGES              (4 * GiB >> PAGE_SHIFT)
 #define CALL_RANGES             64
 
@@ -69,7 +71,7 @@ void hyperv_set_free_pages_handler(HvFreePagesFunc *func, void *opaque)
     handler.opaque = opaque;
 }
 
-/* Parameters lie in RAM; anything else the guest names is its mistake. */
+/* Parameters must be in RAM. */
 static const MemTxAttrs ram_only = { .memory = 1 };
 
 static bool read_guest(uint64_t gpa, uint64_t *words, unsigned n)
@@ -86,7 +88,7 @@ static bool read_guest(uint64_t gpa, uint64_t *words, unsigned n)
     return true;
 }
 
-/* ---- Which capabilities there are ---- */
+/* ---- Capabilities ---- */
 
 static uint64_t capabilities(void)
 {
@@ -157,7 +159,7 @@ static void hand_over(PageRange range)
     }
 }
 
-/* The parameters as they are in the guest: @n ranges are to come. */
+/* Check the head of a hint at @gpa with @n ranges. */
 static uint16_t check_hint(uint64_t gpa, unsigned n)
 {
     uint64_t head;
@@ -194,7 +196,7 @@ static uint64_t take_range(HvFreePagesProgress *progress, uint64_t word,
     return now;
 }
 
-/* The next ranges, of which @done are done as a whole afterwards. */
+/* Take the next ranges; @done: how many were completed. */
 static uint16_t take_ranges(HvFreePagesProgress *progress, uint64_t gpa,
                             unsigned n, unsigned *done)
 {
@@ -204,7 +206,7 @@ static uint16_t take_ranges(HvFreePagesProgress *progress, uint64_t gpa,
 
     *done = 0;
     n = MIN(n, CALL_RANGES);
-    /* a copy: the guest could change it between check and use */
+    /* copied, as the guest could change them between check and use */
     if (!read_guest(gpa, words, n)) {
         return HV_STATUS_INSUFFICIENT_MEMORY;
     }
@@ -239,7 +241,7 @@ static uint64_t memory_heat_hint(HvFreePagesProgress *progress, uint64_t input,
     return (uint64_t)(start + done) << REP_COUNT_SHIFT | status;
 }
 
-/* ---- Both ---- */
+/* ---- Hypercalls ---- */
 
 bool hyperv_is_free_pages_hcall(uint64_t input)
 {
@@ -252,7 +254,7 @@ bool hyperv_is_free_pages_hcall(uint64_t input)
 uint64_t hyperv_hcall_free_pages(HvFreePagesProgress *progress, uint64_t input,
                                  uint64_t in, uint64_t out)
 {
-    /* KVM tells a fast call so by itself. */
+    /* KVM itself rejects fast calls in this way. */
     if (input & HV_HYPERCALL_FAST) {
         return HV_STATUS_INVALID_PARAMETER;
     }

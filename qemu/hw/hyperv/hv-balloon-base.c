@@ -1,7 +1,7 @@
 /*
  * Hyper-V Dynamic Memory (hv-balloon): clock, kick, kernel identity, sticks
  *
- * What all other files of the device stand on: nothing here calls them.
+ * Used by all other files of the device; calls none of them.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -12,10 +12,7 @@
 #include "qemu/main-loop.h"
 #include "system/hw_accel.h"
 
-/*
- * Guest time, which stands still while the guest cannot answer: no deadline
- * passes while the machine is paused.
- */
+/* Guest time: no deadline passes while the machine is paused. */
 uint64_t hv_balloon_now(void)
 {
     return qemu_clock_get_ms(QEMU_CLOCK_VIRTUAL);
@@ -27,11 +24,11 @@ void hv_balloon_kick(HvBalloon *balloon)
 }
 
 /*
- * A kernel is another one if it announced itself again in another way. The
- * same kernel may also have been started twice (kexec): that one negotiates
- * the whole VMBus again, which a driver that is only loaded again does not do.
- * When in doubt it is new: to take a page for released that a new kernel owns
- * would let it be handed out twice.
+ * A different guest OS id or hypercall page means a different kernel. If the
+ * same kernel was started again (kexec), it negotiates the whole VMBus again,
+ * which a driver that is only reloaded does not. When in doubt the kernel is
+ * new: a page that it owns must not be taken for released, or it would be
+ * handed out twice.
  */
 bool hv_balloon_kernel_is_new(const HvBalloon *balloon)
 {

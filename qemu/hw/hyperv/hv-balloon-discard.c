@@ -1,5 +1,5 @@
 /*
- * Hyper-V Dynamic Memory (hv-balloon): released memory goes back to the host
+ * Hyper-V Dynamic Memory (hv-balloon): giving released memory to the host
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,14 +14,14 @@
 #include "system/system.h"
 #include "trace.h"
 
-/* How long discarding rests when the host has refused. */
+/* How long nothing is discarded after a failure. */
 #define DISCARD_PAUSE_MS 10000
 
 /*
- * Pages that someone else relies on (they are locked, postcopy will bring
- * them, a background snapshot will save them) stay where they are: they are
- * accounted as released all the same. So do those that VFIO has pinned, except
- * of a stick, which tells it to let go: see discard_section().
+ * Pages that someone else relies on (they are locked, postcopy will fetch
+ * them, a background snapshot will save them) are not discarded, though they
+ * count as released. Nor are those that VFIO has pinned, except in a stick,
+ * where VFIO is told to unpin them: see discard_window().
  */
 static bool discards_inhibited(void)
 {
@@ -30,8 +30,8 @@ static bool discards_inhibited(void)
 }
 
 /*
- * The guest's own view decides what is memory: ROM, devices and closed SMRAM
- * that overlay it are not the guest's to discard.
+ * What the guest sees decides: ROM, devices and closed SMRAM that overlay its
+ * memory must not be discarded.
  */
 static bool section_is_guest_memory(const MemoryRegionSection *s)
 {
@@ -39,7 +39,7 @@ static bool section_is_guest_memory(const MemoryRegionSection *s)
            !memory_region_is_romd(s->mr) && s->mr->ram_block;
 }
 
-/* A window on guest memory, in which block offsets follow page numbers. */
+/* Contiguous guest memory that is contiguous in a RAM block too. */
 typedef struct DiscardWindow {
     const DmEngine *engine;
     RAMBlock *block;
@@ -48,9 +48,9 @@ typedef struct DiscardWindow {
 } DiscardWindow;
 
 /*
- * Does the guest see pages @range of the block, all of them, at @pfn? A huge
- * page may reach beyond the section that was released, into what is hidden by
- * SMRAM or mapped elsewhere; a page number alone does not tell.
+ * Does the guest see all pages @range of the block at @pfn? A huge page may
+ * reach beyond the section that was released, into memory that SMRAM hides or
+ * that is mapped elsewhere, so a page number alone is not enough.
  */
 static bool window_shows(const DiscardWindow *w, DmRange range, uint64_t pfn)
 {
@@ -74,15 +74,15 @@ static bool window_released(DmRange range, void *opaque)
     const DiscardWindow *w = opaque;
     uint64_t pfn = range.first + w->pfn - w->page;
 
-    /* what lies before page 0 of the guest is not the guest's */
+    /* the block may begin below page 0 of the guest */
     return range.first + w->pfn >= w->page &&
            window_shows(w, range, pfn) &&
            dm_engine_is_released(w->engine, pfn, range.count);
 }
 
 /*
- * What failed once fails again, and each failure is a line in the log: the
- * next attempt comes after a while, and what is skipped counts as failed.
+ * After a failure nothing is tried for a while, as it would most likely fail
+ * again with a line in the log each time; what is skipped counts as failed.
  */
 static void discard_units(HvBalloon *balloon, RAMBlock *rb, DmRange units)
 {
@@ -105,7 +105,7 @@ static void discard_units(HvBalloon *balloon, RAMBlock *rb, DmRange units)
     balloon->discard_again = hv_balloon_now() + DISCARD_PAUSE_MS;
 }
 
-/* Give back what @count pages of @window allow to. Failing is harmless. */
+/* Discard the whole host pages that are released. A failure is harmless. */
 static void discard_in_block(HvBalloon *balloon, const DiscardWindow *window,
                              uint64_t count)
 {
@@ -120,7 +120,7 @@ static void discard_in_block(HvBalloon *balloon, const DiscardWindow *window,
     discard_units(balloon, window->block, units);
 }
 
-/* The stick that @s is in, if it is one that tells what the guest may use. */
+/* The stick that @s is in, if it has a RamDiscardManager. */
 static MemHaprot *section_stick(const MemoryRegionSection *s)
 {
     RamDiscardManager *rdm = memory_region_is_ram(s->mr) ?
@@ -131,9 +131,12 @@ static MemHaprot *section_stick(const MemoryRegionSection *s)
                : NULL;
 }
 
-/* Of a stick: whole granules that are released now, and nobody maps then. */
-static DmRange let_go(const MemoryRegionSection *s, DiscardWindow *window,
-                      uint64_t count)
+/*
+ * In a stick, have listeners unmap the granules that are wholly released;
+ * these are returned.
+ */
+static DmRange unmap_granules(const MemoryRegionSection *s,
+                              DiscardWindow *window, uint64_t count)
 {
     MemHaprot *stick = section_stick(s);
     DmRange units = { 0, 0 };
@@ -151,7 +154,11 @@ static void discard_window(HvBalloon *balloon, const MemoryRegionSection *s,
                            DiscardWindow *window, uint64_t count,
                            bool released)
 {
-    DmRange units = released ? let_go(s, window, count) : (DmRange) { 0, 0 };
+    DmRange units = { 0, 0 };
+
+    if (released) {
+        units = unmap_granules(s, window, count);
+    }
 
     if (discards_inhibited() ||
         (ram_block_discard_is_disabled() && !units.count)) {
@@ -163,7 +170,7 @@ static void discard_window(HvBalloon *balloon, const MemoryRegionSection *s,
     }
 }
 
-/* Discard the whole pages of section @s, and return where it ends. */
+/* Discard the whole pages of section @s, and return the page after it. */
 static uint64_t discard_section(HvBalloon *balloon,
                                 const MemoryRegionSection *s, bool released)
 {
@@ -229,8 +236,8 @@ void hv_balloon_discard(HvBalloon *balloon, DmRange range, bool released)
 }
 
 /*
- * The accounting does not change. Of a huge page that the host has to give back
- * as a whole, the rest counts as needed unless it is released.
+ * The accounting does not change. A huge page of the host is only discarded if
+ * the rest of it is released.
  */
 void hv_balloon_free_pages_reported(void *opaque, uint64_t first,
                                     uint64_t count)

@@ -1,8 +1,8 @@
 /*
  * Hyper-V Dynamic Memory (hv-balloon): info hv-balloon
  *
- * In every build, as the monitor's commands are: without the device the
- * queries say so.
+ * In every build, as the monitor's commands are: the queries report it if
+ * there is no device.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

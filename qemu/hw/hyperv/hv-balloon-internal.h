@@ -33,8 +33,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(HvBalloonSystemReset, HV_BALLOON_SYSTEM_RESET)
 #define HV_BALLOON_BUILTIN_STICK 0
 
 /*
- * The kernel that last opened the channel. It tells a new kernel from a driver
- * that was loaded again.
+ * The kernel that last opened the channel, to distinguish a new kernel from a
+ * driver that was reloaded.
  */
 typedef struct HvBalloonKernel {
     bool known;                 /* since the last system reset */
@@ -43,7 +43,7 @@ typedef struct HvBalloonKernel {
     uint64_t hypercall_page;    /* ... and where its page was */
 } HvBalloonKernel;
 
-/* What was last heard from the guest about its memory. */
+/* The last status report of the guest. */
 typedef struct HvBalloonReport {
     bool valid;                 /* since the last system reset */
     uint64_t available;         /* bytes */
@@ -61,7 +61,7 @@ struct HvBalloon {
     uint64_t addr;
 
     DmEngine *engine;
-    DmState traced;             /* the state that the last trace event told */
+    DmState traced;             /* the state in the last trace event */
     QEMUBH *bh;
     QEMUTimer *timer;
     Error *migration_blocker;
@@ -79,30 +79,30 @@ struct HvBalloon {
     /* released memory, in bytes */
     uint64_t discarded;         /* given back to the host */
     uint64_t discard_inhibited; /* not given back: someone relies on it */
-    uint64_t discard_failed;    /* not given back: the host would not */
-    uint64_t discard_again;     /* after a failure: not before, in ms */
+    uint64_t discard_failed;    /* not given back: the host refused */
+    uint64_t discard_again;     /* next try after a failure, in ms */
     uint64_t reported;          /* bytes reported as free, see free-pages.h */
 
     HvBalloonReport report;
     int64_t stats_interval_s;   /* guest-stats-polling-interval, 0: off */
     HvBalloonReport stats;      /* the report that guest-stats shows */
-    uint64_t stats_ms;          /* when that arrived, by hv_balloon_now() */
+    uint64_t stats_ms;          /* when it arrived, by hv_balloon_now() */
 };
 
 /* hv-balloon-base.c: clock, kick, kernel identity */
 
 /* ms of guest time */
 uint64_t hv_balloon_now(void);
-/* Something has changed: let the engine do what is due. */
+/* Something has changed: run the engine soon. */
 void hv_balloon_kick(HvBalloon *balloon);
 /*
- * Has another kernel been started since the channel was last open, without a
- * system reset? It runs, or is about to.
+ * Has another kernel been started since the channel was last opened, without a
+ * system reset?
  */
 bool hv_balloon_kernel_is_new(const HvBalloon *balloon);
-/* The channel opens: from now on this kernel is not new. */
+/* When the channel opens: from now on this kernel is not new. */
 void hv_balloon_kernel_remember(HvBalloon *balloon);
-/* A system reset: whichever comes next is not new. */
+/* On a system reset: whichever kernel comes next is not new. */
 void hv_balloon_kernel_forget(HvBalloon *balloon);
 /* NULL for the stick that memdev= makes. */
 MemHaprot *hv_balloon_stick(HvBalloon *balloon, unsigned number);
@@ -127,19 +127,20 @@ void hv_balloon_mem_unrealize(HvBalloon *balloon);
 void hv_balloon_mem_reset(HvBalloon *balloon);
 void hv_balloon_mem_class_init(ObjectClass *oc);
 
-/* hv-balloon-discard.c: released memory goes back to the host */
+/* hv-balloon-discard.c: giving released memory to the host */
 
 /*
- * @range is about to be given to the guest: false if someone who maps the
- * guest's memory cannot have that.
+ * @range is about to be given to the guest: false if a listener that maps the
+ * guest's memory refuses.
  */
 bool hv_balloon_populate(DmRange range);
 /*
- * The guest does not need what is in @range. With @released it does not have
- * it, and the engine knows that; else it may use it at any time again.
+ * The guest does not need the contents of @range. With @released it has
+ * released the pages, and the engine knows that; without, it may use them
+ * again at any time.
  */
 void hv_balloon_discard(HvBalloon *balloon, DmRange range, bool released);
-/* The guest keeps these pages, and does not need what is in them. */
+/* The guest keeps these pages, but does not need their contents. */
 HvFreePagesFunc hv_balloon_free_pages_reported;
 
 /* hv-balloon-qmp.c: events, queries, guest-stats */

@@ -31,7 +31,7 @@ static unsigned add_window(DmRange *windows, unsigned n, uint64_t start,
     return n;
 }
 
-/* What the guest may release of its boot memory: at most three windows. */
+/* The boot memory that the guest may release: at most three windows. */
 static unsigned boot_windows(const X86MachineState *x86ms, DmRange *windows)
 {
     uint64_t below = x86ms->below_4g_mem_size;
@@ -104,9 +104,9 @@ static bool sticks_plug(HaprotProtocol *proto, MemHaprot *stick, Error **errp)
 }
 
 /*
- * From the moment that a kernel leaves for another (kexec) until that one opens
- * the channel, the accounting is that of a kernel that is gone: what it had
- * released the next one may have found in its memory map.
+ * After a kernel has started another one (kexec), and until that one opens the
+ * channel, the accounting is still that of the old kernel. The new one may use
+ * what the old one had released, if it is in its memory map.
  */
 static bool stick_left_to_new_kernel(const HvBalloon *balloon,
                                      const MemHaprot *stick)
@@ -183,7 +183,7 @@ static void sticks_init(HvBalloon *balloon)
     };
 }
 
-/* memdev=: a stick that is part of the device, and stays */
+/* memdev=: a stick that is part of the device and never unplugged */
 
 static bool builtin_check(const HvBalloon *balloon, Error **errp)
 {
@@ -198,7 +198,7 @@ static bool builtin_check(const HvBalloon *balloon, Error **errp)
         host_memory_backend_get_memory(balloon->memdev), errp);
 }
 
-/* The machine has agreed on the address and maps it after this. */
+/* The machine has chosen the address, and maps the memory after this. */
 static bool builtin_realize(HvBalloon *balloon, Error **errp)
 {
     g_autoptr(GError) gerr = NULL;
@@ -224,8 +224,8 @@ static bool builtin_realize(HvBalloon *balloon, Error **errp)
         return false;
     }
     /*
-     * What is mapped stays until the device is finalized, and by then QOM has
-     * released the properties, the link among them.
+     * The memory stays mapped until the device is finalized, and QOM releases
+     * the link before that.
      */
     object_ref(OBJECT(balloon->memdev));
     host_memory_backend_set_mapped(balloon->memdev, true);
@@ -287,14 +287,14 @@ static void md_fill_device_info(const MemoryDeviceState *md,
     info->u.hv_balloon.data = hi;
 }
 
-/* Both are fixed from the first realize on: what is mapped stays mapped. */
+/* Both are fixed after the first realize, as the memory stays mapped. */
 static bool md_may_set(const Object *obj, const char *name, Error **errp)
 {
     const HvBalloon *balloon = HV_BALLOON(obj);
 
     if (balloon->engine) {
-        error_setg(errp, "'%s' of " TYPE_HV_BALLOON " cannot be changed any"
-                   " more", name);
+        error_setg(errp, "'%s' of " TYPE_HV_BALLOON " cannot be changed after"
+                   " the device was realized", name);
     }
     return !balloon->engine;
 }

@@ -1,5 +1,5 @@
 /*
- * hv-balloon, where there is no VMBus: its queries find no device
+ * hv-balloon stubs for builds without VMBus
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

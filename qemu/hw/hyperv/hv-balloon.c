@@ -36,7 +36,7 @@ static void arm_timer(HvBalloon *balloon)
     }
 }
 
-static void tell_state(HvBalloon *balloon)
+static void publish_state(HvBalloon *balloon)
 {
     DmEngineInfo info;
 
@@ -53,7 +53,7 @@ static void run_engine(void *opaque)
     HvBalloon *balloon = opaque;
     bool more = dm_engine_run(balloon->engine, hv_balloon_now());
 
-    tell_state(balloon);
+    publish_state(balloon);
     if (more) {
         hv_balloon_kick(balloon);
     }
@@ -63,9 +63,9 @@ static void run_engine(void *opaque)
 /* What the engine asks for */
 
 /*
- * Without room, the ring's other side will signal when there is. A ring that
- * cannot be written at all (it lies in memory that is gone) is left alone
- * until the channel is opened anew: the engine's deadlines make it visible.
+ * If the ring is full, the guest signals as soon as there is room. A ring that
+ * cannot be written at all (it is in memory that was removed) is left alone
+ * until the channel is opened again: the engine's deadlines report it.
  */
 static bool op_send(void *opaque, const void *msg, size_t len)
 {
@@ -128,7 +128,7 @@ static uint64_t op_clock(void *opaque)
     return get_clock();
 }
 
-/* What the engine traces, each as an event that is checked where it is off */
+/* What the engine traces */
 
 static void op_received(void *opaque, const DmHeader *header)
 {
@@ -222,8 +222,10 @@ static void take_packet(HvBalloon *balloon, const VMBusChanReq *req)
     }
 }
 
-/* Take packets up to the budget, or until the engine is throttled; true if
- * there may be more. */
+/*
+ * Take packets up to the budget, or until the engine is throttled; true if
+ * there may be more.
+ */
 static bool take_packets(HvBalloon *balloon, VMBusChannel *chan)
 {
     for (int i = 0;
@@ -284,7 +286,8 @@ static void close_channel(VMBusChannel *chan)
 
 /*
  * The device is reset with its channel, and with the bus when a guest
- * negotiates that anew: neither is a system reset, and no page changes hands.
+ * negotiates the bus again: neither is a system reset, and no page changes
+ * hands.
  */
 static void vmdev_reset(VMBusDevice *vdev)
 {
@@ -320,8 +323,8 @@ static ResettableState *system_reset_state(Object *obj)
 }
 
 /*
- * Last of all, when the VMBus has closed the channel. A guest that wakes from
- * suspend to RAM keeps its memory, and a snapshot brings its own.
+ * In the exit phase, when the VMBus has closed the channel. A guest that wakes
+ * from suspend to RAM keeps its memory, and a snapshot brings its own.
  */
 static void system_reset_exit(Object *obj, ResetType type)
 {
@@ -365,13 +368,13 @@ static void system_reset_stop(HvBalloon *balloon)
 
 /* The balloon commands */
 
-static void to_target(void *opaque, ram_addr_t target)
+static void set_target(void *opaque, ram_addr_t target)
 {
     HvBalloon *balloon = opaque;
-    /* a target below one page is as small as it gets */
+    /* the least target is one page */
     uint64_t pages = MAX(target >> DM_PAGE_SHIFT, 1);
 
-    /* only 0 is refused, and that was refused before */
+    /* cannot fail: only 0 is refused */
     dm_engine_set_target(balloon->engine, pages, NULL);
     hv_balloon_kick(balloon);
 }
@@ -385,7 +388,7 @@ static void query_balloon(void *opaque, BalloonInfo *info)
     info->actual = e.actual << DM_PAGE_SHIFT;
 }
 
-/* Would the guest's memory be another without this device? */
+/* Has this device changed how much memory the guest has? */
 static bool holds_memory(void *opaque)
 {
     HvBalloon *balloon = opaque;
@@ -400,7 +403,7 @@ static bool holds_memory(void *opaque)
 
 static bool join_balloons(HvBalloon *balloon, Error **errp)
 {
-    if (qemu_add_balloon_handler(to_target, query_balloon, balloon)) {
+    if (qemu_add_balloon_handler(set_target, query_balloon, balloon)) {
         error_setg(errp, "there is already an " TYPE_HV_BALLOON " device");
         return false;
     }
@@ -447,9 +450,10 @@ leave:
 }
 
 /*
- * There is no way to refuse "realized" being set to false. The guest still has
- * memory of sticks then, and lacks what it released: so the channel goes, and
- * the accounting, the sticks and what protects them stay until the end.
+ * "realized" can be set to false at any time, and this cannot fail. The guest
+ * may still have memory of sticks, and lacks what it released: so only the
+ * channel is closed, and the accounting, the sticks and what protects them are
+ * kept until the device is finalized.
  */
 static void vmdev_unrealize(VMBusDevice *vdev)
 {
@@ -484,7 +488,7 @@ static void set_profile(Object *obj, int value, Error **errp)
 {
     if (HV_BALLOON(obj)->engine) {
         error_setg(errp, "'guest-profile' of " TYPE_HV_BALLOON " cannot be"
-                   " changed any more");
+                   " changed after the device was realized");
         return;
     }
     HV_BALLOON(obj)->profile = value;
@@ -496,7 +500,7 @@ static const Property hv_balloon_props[] = {
 
 static void hv_balloon_init(Object *obj)
 {
-    /* the same in every machine, so that a guest finds its device again */
+    /* the same in every machine, so that a guest recognizes its device */
     qemu_uuid_parse(HV_BALLOON_GUID, &VMBUS_DEVICE(obj)->instanceid);
     hv_balloon_qmp_init(obj);
 }
