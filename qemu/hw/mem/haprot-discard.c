@@ -1,8 +1,8 @@
 /*
- * Sticks that say which of their memory the guest may use (RamDiscardManager)
+ * Memory sticks (mem-haprot): RamDiscardManager
  *
  * Whoever maps the guest's memory for a device (VFIO), dumps it or copies it
- * leaves out what the guest was not given, and what it has released.
+ * leaves out what the guest was not given and what it has released.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -13,9 +13,9 @@
 #include "qemu/granules.h"
 #include "trace.h"
 
-/* ---- telling the listeners ---- */
+/* ---- Listeners ---- */
 
-/* Leaves of @s what lies in [@offset, @offset + @size); false if nothing. */
+/* Cut @s to [@offset, @offset + @size); false if nothing is left. */
 static bool cut_section(MemoryRegionSection *s, uint64_t offset, uint64_t size)
 {
     uint64_t start = MAX(s->offset_within_region, offset);
@@ -49,11 +49,11 @@ static void notify_discard(RamDiscardListener *rdl, uint64_t offset,
     }
 }
 
-/* All of them, or none. */
+/* Notify all listeners; if one fails, undo it for those before. */
 static int populate_run(uint64_t offset, uint64_t size, void *opaque)
 {
     MemHaprot *stick = opaque;
-    RamDiscardListener *rdl, *told;
+    RamDiscardListener *rdl, *notified;
     int ret = 0;
 
     trace_haprot_populate(haprot_name(stick), offset, size);
@@ -63,9 +63,9 @@ static int populate_run(uint64_t offset, uint64_t size, void *opaque)
             break;
         }
     }
-    for (told = QLIST_FIRST(&stick->listeners); ret && told != rdl;
-         told = QLIST_NEXT(told, next)) {
-        notify_discard(told, offset, size);
+    for (notified = QLIST_FIRST(&stick->listeners); ret && notified != rdl;
+         notified = QLIST_NEXT(notified, next)) {
+        notify_discard(notified, offset, size);
     }
     return ret;
 }
@@ -94,9 +94,8 @@ bool haprot_populate(MemHaprot *stick, uint64_t offset, uint64_t size)
 
     if (ret) {
         error_report_once("memory of " TYPE_MEM_HAPROT " '%s' cannot be given"
-                          " to the guest, as a device that is assigned to it"
-                          " cannot map it: %s", haprot_name(stick),
-                          strerror(-ret));
+                          " to the guest, as an assigned device cannot map"
+                          " it: %s", haprot_name(stick), strerror(-ret));
     }
     return !ret;
 }
@@ -126,8 +125,8 @@ static bool haprot_rdm_is_populated(const RamDiscardManager *rdm,
 
 typedef struct Replay {
     const MemoryRegionSection *section;
-    ReplayRamPopulate populate; /* one of the two */
-    ReplayRamDiscard discard;
+    ReplayRamPopulate populate; /* either this ... */
+    ReplayRamDiscard discard;   /* ... or this */
     void *opaque;
 } Replay;
 
@@ -228,11 +227,11 @@ void haprot_discard_class_init(ObjectClass *oc)
     rdmc->unregister_listener = haprot_rdm_unregister_listener;
 }
 
-/* ---- with the stick ---- */
+/* ---- Plugging and unplugging ---- */
 
 /*
- * Where nothing may be discarded at all, nothing is told either: then all of
- * the stick is memory like any other, and what the guest releases stays.
+ * If something forbids coordinated discards, there is no RamDiscardManager:
+ * the stick is all mapped, and what the guest releases is not discarded.
  */
 void haprot_coordinate(MemHaprot *stick, uint64_t granule)
 {

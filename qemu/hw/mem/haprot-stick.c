@@ -1,7 +1,7 @@
 /*
- * Memory sticks (mem-haprot): what a stick says of itself
+ * Memory sticks (mem-haprot): a stick's region, size and name
  *
- * Both haprot.c and haprot-discard.c stand on this: it calls neither.
+ * Used by haprot.c and haprot-discard.c; calls neither.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,5 +1,5 @@
 /*
- * mem-haprot, where no device offers memory by a hot-add protocol
+ * mem-haprot stubs for builds without a memory hot-add protocol
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,7 +14,7 @@ HaprotInfoList *qmp_query_haprot(Error **errp)
     return NULL;
 }
 
-/* The type does not exist, so a machine never gets to call the others. */
+/* The type does not exist, so these are never called. */
 
 void haprot_pre_plug(MemHaprot *stick, MachineState *ms, Error **errp)
 {

@@ -74,9 +74,8 @@ static bool haprot_check_backend(const MemHaprot *stick, Error **errp)
 }
 
 /*
- * Each stick is one of the pieces that KVM and vhost map memory in.  Some of
- * those that are free may be spoken for by memory devices that map theirs
- * later.
+ * Each stick takes one memory slot of KVM and of vhost.  Some of the free ones
+ * may be reserved by memory devices that map their memory later.
  */
 static unsigned slots_left(unsigned free)
 {
@@ -130,8 +129,8 @@ HaprotSpace *haprot_space(void)
 }
 
 /*
- * An address that is asked for may be one of boot memory, since only the
- * machine knows where that ends: the error says what to do instead.
+ * The user cannot know where boot memory ends, so the error says which
+ * addresses there are.
  */
 static bool haprot_check_addr(const MemHaprot *stick, Error **errp)
 {
@@ -140,7 +139,7 @@ static bool haprot_check_addr(const MemHaprot *stick, Error **errp)
 
     if (!stick->addr || !space ||
         !QEMU_IS_ALIGNED(stick->addr, HAPROT_ALIGNMENT)) {
-        /* for memory_device_pre_plug() to refuse */
+        /* memory_device_pre_plug() reports these */
         return true;
     }
     if (stick->addr < space->base || size > space->size ||
@@ -183,9 +182,9 @@ static uint64_t haprot_md_get_min_alignment(const MemoryDeviceState *md)
 }
 
 /*
- * The backend is taken as long as it is mapped, not as long as the device is
- * realized: "realized" can be set to false at any time, and the guest goes on
- * using the memory.
+ * The backend is in use while it is mapped, not while the device is realized:
+ * "realized" can be set to false at any time, and the guest goes on using the
+ * memory.
  */
 static void haprot_map(MemHaprot *stick, MachineState *ms)
 {
@@ -205,7 +204,7 @@ static void haprot_unmap(MemHaprot *stick, MachineState *ms)
     host_memory_backend_set_mapped(stick->memdev, false);
 }
 
-/* The memory is there before anyone can offer it to the guest. */
+/* Map the memory before the handler can offer it to the guest. */
 void haprot_plug(MemHaprot *stick, MachineState *ms, Error **errp)
 {
     haprot_map(stick, ms);
@@ -218,8 +217,8 @@ void haprot_plug(MemHaprot *stick, MachineState *ms, Error **errp)
 }
 
 /*
- * A refusal is synchronous, and so is success: nobody but the handler has to
- * agree, and it knows already.
+ * Synchronous, refused or not: the guest is not asked, as the handler knows
+ * what the guest has.
  */
 void haprot_unplug_request(MemHaprot *stick, HotplugHandler *hotplug,
                            Error **errp)
@@ -312,7 +311,7 @@ static int haprot_collect(Object *obj, void *opaque)
     return 0;
 }
 
-/* Highest address first, as the list is then built from its tail. */
+/* Highest address first, as the list is built from its tail. */
 static gint haprot_compare(gconstpointer a, gconstpointer b)
 {
     const MemHaprot *x = a;
@@ -350,8 +349,8 @@ static void haprot_realize(DeviceState *dev, Error **errp)
 }
 
 /*
- * The usual properties can be set while a device is not realized. A stick is
- * mapped until it is unplugged, realized or not.
+ * Not qdev properties, which can be set while a device is not realized: a stick
+ * is mapped until it is unplugged, realized or not.
  */
 static bool haprot_may_set(Object *obj, const char *name, Error **errp)
 {
