@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * Written from the Hypervisor Top Level Functional Specification (TLFS).
- * Where that leaves a choice, what KVM does is done here, so that a guest
- * cannot tell the accelerators apart and can be developed on either.
+ * Where that leaves a choice, this does what KVM does, so that a guest cannot
+ * tell the accelerators apart and can be developed on either.
  *
  * State lives where KVM's does, in CPUX86State's msr_hv_* fields, and so is
  * reset and migrated with the processor.  Partition-wide MSRs are kept by the
@@ -34,7 +34,7 @@
 #include "tcg/helper-tcg.h"
 #include "tcg/hyperv.h"
 
-/* What the TLFS has and kvm/hyperv-proto.h lacks. */
+/* From the TLFS, missing in kvm/hyperv-proto.h. */
 #define HV_SINT_POLLING               (1u << 18)
 #define HV_SINT_FIRST_VALID_VECTOR    16
 #define HV_NOTIFY_LONG_SPIN_WAIT      0x0008
@@ -53,7 +53,7 @@
 #define HV_HYPERCALL_NOT_SIMPLE(input) \
     ((input) & ~(uint64_t)(0xffff | HV_HYPERCALL_FAST))
 
-/* ---- Which enlightenments there are ---- */
+/* ---- Enlightenments ---- */
 
 typedef struct HvFeature {
     const char *name;
@@ -223,9 +223,9 @@ static uint32_t hv_recommendations(const X86CPU *cpu)
 }
 
 /*
- * All of Hyper-V's range is answered, with zeros where there is nothing to
- * say: guests read some leaves without asking whether they exist, and beyond
- * its maximum a processor answers with another leaf.
+ * All leaves of Hyper-V's range are answered, unknown ones with zeros: guests
+ * read some leaves without checking whether they exist, and a processor answers
+ * leaves beyond its maximum with another leaf.
  */
 static bool hv_is_cpuid_leaf(uint32_t index)
 {
@@ -285,7 +285,7 @@ bool tcg_hyperv_cpuid(const X86CPU *cpu, uint32_t index,
 
 /* ---- Guest memory ---- */
 
-/* A page or parameter block lies in RAM, or the guest is wrong about it. */
+/* Pages and parameter blocks must be in RAM. */
 static const MemTxAttrs hv_ram_only = { .memory = 1 };
 
 static bool hv_gpa_valid(const X86CPU *cpu, uint64_t gpa)
@@ -312,7 +312,7 @@ static void hv_set_guest_os_id(uint64_t val)
 
     part->msr_hv_guest_os_id = val;
     if (!val) {
-        /* Without an identity there are no hypercalls. */
+        /* Hypercalls need a guest OS id. */
         part->msr_hv_hypercall &= ~(uint64_t)HV_HYPERCALL_ENABLE;
     }
 }
@@ -323,7 +323,7 @@ static bool hv_set_hypercall_page(const X86CPU *cpu, uint64_t val)
     CPUX86State *part = hv_partition();
 
     if (!part->msr_hv_guest_os_id) {
-        /* The specification: the enable bit stays clear. */
+        /* As the TLFS says, the enable bit stays clear. */
         return true;
     }
     if (val & HV_HYPERCALL_ENABLE) {
@@ -338,8 +338,8 @@ static bool hv_set_hypercall_page(const X86CPU *cpu, uint64_t val)
 }
 
 /*
- * The TSC of TCG has no frequency that could be promised, so the page says
- * "invalid", on which guests read the reference counter's MSR instead.
+ * The TSC of TCG has no constant frequency, so the page says "invalid", and
+ * guests read the reference counter's MSR instead.
  */
 static bool hv_set_reference_tsc(const X86CPU *cpu, uint64_t val)
 {
@@ -356,7 +356,7 @@ static bool hv_set_reference_tsc(const X86CPU *cpu, uint64_t val)
     return true;
 }
 
-/* In units of 100 ns, from the start of the machine, also over migration. */
+/* In units of 100 ns since the machine was started; migration keeps it. */
 static uint64_t hv_reference_time(void)
 {
     return qemu_clock_get_ns(QEMU_CLOCK_VIRTUAL) / 100;
@@ -380,8 +380,8 @@ static void hv_synic_update_work(CPUState *cs, run_on_cpu_data data)
 }
 
 /*
- * The message and event pages are memory regions: move them when no processor
- * runs.  This one stops before its next instruction to let that happen.
+ * The message and event pages are memory regions: move them while no processor
+ * runs.  This one stops before its next instruction for that.
  */
 static void hv_synic_update(CPUX86State *env)
 {
@@ -408,7 +408,7 @@ static bool hv_sint_valid(uint64_t val)
     }
     if (val & HV_SINT_AUTO_EOI) {
         qemu_log_mask(LOG_UNIMP, "Hyper-V: automatic end of interrupt is not "
-                      "implemented by TCG, and was recommended against\n");
+                      "implemented by TCG\n");
         return false;
     }
     return (val & HV_SINT_VECTOR_MASK) >= HV_SINT_FIRST_VALID_VECTOR;
@@ -478,7 +478,7 @@ static bool hv_synic_wrmsr(CPUX86State *env, uint32_t msr, uint64_t val)
 
 /* ---- All MSRs ---- */
 
-/* The enlightenment an MSR comes with, or -1 if with any. */
+/* The enlightenment that an MSR belongs to, or -1. */
 static int hv_msr_feature(uint32_t msr)
 {
     switch (msr) {
@@ -506,7 +506,7 @@ static bool hv_msr_available(const X86CPU *cpu, uint32_t msr)
     if (feat >= 0) {
         return hv_has(cpu, feat);
     }
-    /* Linux sets its assist page without asking whether there is one. */
+    /* Linux sets its assist page without checking whether there is one. */
     return msr != HV_X64_MSR_APIC_ASSIST_PAGE || !cpu->hyperv_enforce_cpuid;
 }
 
@@ -571,7 +571,7 @@ bool tcg_hyperv_wrmsr(CPUX86State *env, uint32_t msr, uint64_t val)
     case HV_X64_MSR_REFERENCE_TSC:
         return hv_set_reference_tsc(cpu, val);
     case HV_X64_MSR_APIC_ASSIST_PAGE:
-        /* Kept for the guest; nothing here makes use of the page. */
+        /* The guest can read it back; the page is not used. */
         env->msr_hv_vapic = val;
         return true;
     case HV_X64_MSR_CRASH_P0 ... HV_X64_MSR_CRASH_P4:
@@ -591,7 +591,7 @@ bool tcg_hyperv_wrmsr(CPUX86State *env, uint32_t msr, uint64_t val)
 
 typedef struct HvHypercall {
     uint64_t input;     /* the hypercall input value */
-    uint64_t in;        /* GPA of the parameters, or if fast, themselves */
+    uint64_t in;        /* GPA of the parameters; if fast, the parameter */
     uint64_t out;       /* GPA of the results */
 } HvHypercall;
 
@@ -627,7 +627,7 @@ static HvHypercall hv_fetch(const CPUX86State *env)
     };
 }
 
-/* Where 32-bit code has both the input value and the result. */
+/* 32-bit code has both the input value and the result there. */
 static void hv_set_edx_eax(CPUX86State *env, uint64_t val)
 {
     env->regs[R_EAX] = (uint32_t)val;
@@ -680,14 +680,15 @@ static uint16_t hv_dispatch(const X86CPU *cpu, const HvHypercall *call)
     case HV_SIGNAL_EVENT:
         return hyperv_hcall_signal_event(call->in, fast);
     default:
-        /* A hint to let others run, which the end of this block does. */
+        /* A hint to let others run; the end of this block does that. */
         return HV_STATUS_SUCCESS;
     }
 }
 
 /*
- * What is left of it after so much work is done by the same instruction again,
- * with the input value changed: interrupts are taken in between.
+ * A call does a bounded amount of work.  For the rest the same instruction is
+ * executed again with a changed input value, so that interrupts are taken in
+ * between.
  */
 static uint64_t hv_free_pages(CPUX86State *env, const HvHypercall *call,
                               uintptr_t ra)
@@ -706,7 +707,7 @@ static uint64_t hv_free_pages(CPUX86State *env, const HvHypercall *call,
     return result;
 }
 
-/* Only a kernel that told who it is, and no guest of the guest. */
+/* Only a kernel that has set its guest OS id, and no nested guest. */
 static bool hv_may_call(const CPUX86State *env)
 {
     return hv_partition()->msr_hv_guest_os_id &&
@@ -756,7 +757,7 @@ void tcg_hyperv_set_sint(CPUState *cs, uint32_t sint)
     hv_send_fixed(cpu, val & HV_SINT_VECTOR_MASK);
 }
 
-/* ---- Life of the processor ---- */
+/* ---- Realize and reset ---- */
 
 bool tcg_hyperv_realize(X86CPU *cpu, Error **errp)
 {
@@ -771,9 +772,9 @@ bool tcg_hyperv_realize(X86CPU *cpu, Error **errp)
         return false;
     }
     /*
-     * The SynIC's pages and the rings behind them are written by other host
-     * threads.  With a single processor TCG would not bother to make the
-     * guest's locked instructions atomic.
+     * The SynIC's pages and the VMBus rings are written by other host threads,
+     * so the guest's locked instructions have to be atomic even with a single
+     * processor.
      */
     tcg_cflags_set(cs, CF_PARALLEL);
     hyperv_x86_synic_add(cpu);
