@@ -1,15 +1,15 @@
 /*
- * hv-balloon and a guest that does what it is told
+ * hv-balloon and a guest whose releases the test chooses
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Linux chooses which pages it releases, so that a stick is hardly ever free
- * while it runs. This guest releases the pages that the test names: sticks are
- * removed under it, and their addresses used again, as often as one likes. It
- * runs under TCG and reads and writes the memory by its own instructions.
+ * Linux chooses which pages it releases, so a stick is hardly ever unused while
+ * it runs. This guest releases the pages that the test names, so sticks can be
+ * removed while it runs, and their addresses used again, any number of times.
+ * It runs under TCG and reads and writes the memory with its own instructions.
  *
- * /hostile/NN are things that a guest must not achieve and that only the VMBus
- * can get wrong; tests/unit/hostile-test.c has the list.
+ * /hostile/NN are attacks of a guest that involve the VMBus;
+ * tests/unit/hostile-test.c lists them all.
  */
 
 #include "qemu/osdep.h"
@@ -32,7 +32,7 @@
 #define KEPT_PAGES      (32 * MiB >> 12)
 #define KEPT_SEED       0x5eed
 
-/* ---- What the monitor says ---- */
+/* ---- Queries ---- */
 
 static void wait_counter(QTestState *qts, const char *name, uint64_t val)
 {
@@ -46,22 +46,22 @@ static void wait_counter(QTestState *qts, const char *name, uint64_t val)
     }
 }
 
-/* ---- A guest that does what it is told ---- */
+/* ---- The guest ---- */
 
 typedef struct Fixture {
     DmGuest guest;
     QTestState *qts;
     bool has[ADDED_PAGES];      /* the guest has this page of added memory */
     bool known[ADDED_PAGES];    /* it was added since the system's reset */
-    uint32_t seed[ADDED_PAGES]; /* with which it was written */
-    DmPages release[512];       /* what to release when asked, in this order */
+    uint32_t seed[ADDED_PAGES]; /* of the pattern written to it */
+    DmPages release[512];       /* what to release on request, in this order */
     unsigned n_release;
     unsigned hot_adds;
 } Fixture;
 
 /*
- * A page that is given twice would have two owners. One that is new must not
- * be added again, and only one that was added can be returned.
+ * No page may be given twice: a page is new only once, and only one that was
+ * added can be returned.
  */
 static void take_page(Fixture *f, uint64_t pfn, bool is_new)
 {
@@ -109,7 +109,7 @@ static DmPages release_next(Fixture *f, uint64_t pages)
     return part;
 }
 
-/* Release up to @pages of what the test named, the first of it first. */
+/* Release up to @pages of the pages that the test named, in its order. */
 static void release(Fixture *f, uint64_t pages)
 {
     DmPages out[510];
@@ -170,7 +170,7 @@ static bool serve(Fixture *f)
     return true;
 }
 
-/* Answer until the guest has what it is to have. */
+/* Answer requests until the guest has @actual bytes. */
 static void serve_until(Fixture *f, uint64_t actual)
 {
     int64_t end = g_get_monotonic_time() + WAIT_US;
@@ -194,7 +194,10 @@ static uint64_t pages_owned(const Fixture *f)
     return n;
 }
 
-/* A run of pages that the guest has from @start on, written alike. */
+/*
+ * How many pages from @start on the guest has, with @same_seed of the same
+ * pattern.
+ */
 static uint32_t run_length(const Fixture *f, uint32_t start, bool same_seed)
 {
     uint32_t end = start;
@@ -222,7 +225,7 @@ static void fill(Fixture *f, uint32_t seed)
     }
 }
 
-/* All that the guest has is as it was written. */
+/* All pages that the guest has contain what was written. */
 static void check(Fixture *f)
 {
     uint32_t i, n;
@@ -286,7 +289,7 @@ static void assert_in_use(Fixture *f, const char *id)
 
 /* ---- Ghosts ---- */
 
-/* Sizes of sticks, in MiB: always all that maxmem leaves. */
+/* Sizes of sticks, in MiB; each row fills maxmem. */
 static const unsigned shapes[][4] = {
     { 128 }, { 64, 64 }, { 96, 32 }, { 32, 96 }, { 16, 16, 80, 16 },
 };
@@ -314,7 +317,7 @@ static void release_all(Fixture *f, uint32_t piece)
     }
 }
 
-/* Every second piece of it, forwards. */
+/* Name every second piece, forwards. */
 static void release_half(Fixture *f, uint32_t piece)
 {
     uint32_t at;
@@ -340,7 +343,7 @@ static void ghost_cycle(Fixture *f, unsigned cycle)
     }
     serve_until(f, BOOT_SIZE + ADDED_SIZE);
     g_assert_cmpuint(pages_owned(f), ==, ADDED_PAGES);
-    /* Nothing of the stick that was there before. */
+    /* The guest has nothing of the stick that was there before. */
     if (cycle) {
         g_assert_cmpuint(guest_check(f->qts, ADDED_BASE, ADDED_PAGES,
                                      f->seed[0]), ==, ADDED_PAGES);
@@ -356,7 +359,7 @@ static void ghost_cycle(Fixture *f, unsigned cycle)
     set_target(f->qts, BOOT_SIZE + ADDED_SIZE);
     serve_until(f, BOOT_SIZE + ADDED_SIZE);
     for (i = 0; i < ADDED_PAGES; i += 2 * piece) {
-        /* What was released is not what it was. */
+        /* Released pages have lost their contents. */
         g_assert_cmpuint(guest_check(f->qts, ADDED_BASE + i, 1, f->seed[i]),
                          ==, 1);
     }
@@ -382,7 +385,7 @@ static void test_ghosts(void)
     for (cycle = 0; cycle < 200; cycle++) {
         ghost_cycle(f, cycle);
     }
-    /* The guest was told of this memory once. */
+    /* Hot-added once; after that it was returned. */
     g_assert_cmpuint(f->hot_adds, <=, 2);
     g_assert_cmpuint(balloon_counter(f->qts, "late"), ==, 0);
     g_assert_cmpuint(balloon_counter(f->qts, "dropped-ranges"), ==, 0);
@@ -393,17 +396,17 @@ static void test_ghosts(void)
 
 /* ---- The rings ---- */
 
-/* Packets of this size fit into the ring without a rest. */
+/* The ring's size is a multiple of this. */
 #define PUMP_PACKET     112
 
-/* A channel whose rings are at their beginnings. */
+/* Open a channel, with ring indices at 0. */
 static void pump_open(Fixture *f)
 {
     dm_close(&f->guest);
     g_assert_cmpuint(dm_open_channel(&f->guest), ==, 0);
 }
 
-/* The same message all over the ring, for the guest to send by itself. */
+/* Fill the ring with copies of one message, for the guest to send. */
 static void pump_prepare(Fixture *f, const void *msg, size_t len)
 {
     uint8_t padded[PUMP_PACKET - DM_PACKET_EXTRA] = {};
@@ -440,8 +443,8 @@ static const struct dm_status status_report = {
 };
 
 /*
- * Linux signals only what it puts into an empty ring. What it puts there while
- * the host is at work has to be found too.
+ * Linux signals only when the ring was empty. The host has to find packets that
+ * arrive while it is processing, too.
  */
 static void test_no_packet_is_missed(void)
 {
@@ -458,7 +461,7 @@ static void test_no_packet_is_missed(void)
     qtest_quit(f->qts);
 }
 
-/* ---- What a guest must not achieve ---- */
+/* ---- Attacks ---- */
 
 static void assert_alive(Fixture *f)
 {
@@ -467,7 +470,7 @@ static void assert_alive(Fixture *f)
                      ==, 0);
 }
 
-/* Pages that are no memory, or not this guest's to release. */
+/* Releasing pages that are not memory, or that the guest does not have. */
 static void test_h02_outside_ram(void)
 {
     static const DmPages bad[] = {
@@ -492,7 +495,7 @@ static void test_h02_outside_ram(void)
     qtest_quit(f->qts);
 }
 
-/* Pages of memory that was there. */
+/* Releasing pages of a stick that was removed. */
 static void test_h10_ghost(void)
 {
     g_autofree Fixture *f = g_new0(Fixture, 1);
@@ -505,21 +508,21 @@ static void test_h10_ghost(void)
     set_target(f->qts, BOOT_SIZE);
     serve_until(f, BOOT_SIZE);
     unplug(f, "a");
-    /* Another stick in its place, of which the guest has nothing as yet. */
+    /* Another stick at the same address; the guest has nothing of it. */
     plug(f, "b", ADDED_SIZE, true);
     set_target(f->qts, BOOT_SIZE - 16 * MiB);
     dm_balloon_request(&f->guest);
     dm_balloon_response(&f->guest, &ghost, 1, false);
     wait_counter(f->qts, "duplicate-pages", 64);
     g_assert_cmpuint(balloon_number(f->qts, "actual"), ==, BOOT_SIZE);
-    /* It is as free as it was, and so is its place. */
+    /* Neither the stick nor the ghost was changed by that. */
     unplug(f, "b");
     g_assert_cmpuint(balloon_number(f->qts, "ghosts"), ==, ADDED_SIZE);
     assert_alive(f);
     qtest_quit(f->qts);
 }
 
-/* A guest that never stops: the monitor is answered all the same. */
+/* A guest that never stops sending: the monitor still answers. */
 static void test_h16_flood(void)
 {
     g_autofree Fixture *f = g_new0(Fixture, 1);
@@ -550,7 +553,7 @@ static unsigned drain_reports(QTestState *qts)
     unsigned n = 0;
     QDict *event;
 
-    /* The answer to a command comes after the events before it. */
+    /* The reply comes after all earlier events. */
     qobject_unref(query_dict(qts, "query-hv-balloon"));
     while ((event = qtest_qmp_event_ref(qts, "HV_BALLOON_STATUS_REPORT"))) {
         qobject_unref(event);
@@ -559,7 +562,7 @@ static unsigned drain_reports(QTestState *qts)
     return n;
 }
 
-/* However many reports: one event a second. */
+/* At most one event a second for any number of reports. */
 static void test_h17_status_events(void)
 {
     g_autofree Fixture *f = g_new0(Fixture, 1);
@@ -582,7 +585,7 @@ static void test_h17_status_events(void)
     qtest_quit(f->qts);
 }
 
-/* The rings are in a stick: the guest releases them, and the stick goes. */
+/* The rings are in a stick; the guest releases it, and it is removed. */
 static void test_h18_ring_gone(void)
 {
     g_autofree Fixture *f = g_new0(Fixture, 1);
@@ -604,7 +607,7 @@ static void test_h18_ring_gone(void)
     set_target(f->qts, BOOT_SIZE - 16 * MiB);
     dm_signal(&f->guest);
     assert_alive(f);
-    /* Rings in memory that is there: the same driver goes on. */
+    /* With rings in existing memory the driver works again. */
     dm_close(&f->guest);
     dm_place_rings(&f->guest, 3, RING);
     dm_open(&f->guest, CAPS);
@@ -618,7 +621,7 @@ static const uint32_t bad_indices[] = {
     UINT32_MAX,
 };
 
-/* The host has something to say and cannot know where. */
+/* A bad read index, while the host has a message to send. */
 static void test_h19_read_index(void)
 {
     const struct dm_version_request hello = {
@@ -650,7 +653,7 @@ static void test_h19_read_index(void)
     qtest_quit(f->qts);
 }
 
-/* What the guest has to say is nowhere. */
+/* A bad write index. */
 static void test_h19_write_index(void)
 {
     g_autofree Fixture *f = g_new0(Fixture, 1);
@@ -677,7 +680,7 @@ static void test_h19_write_index(void)
     qtest_quit(f->qts);
 }
 
-/* No number of connections makes a stick free that the guest has. */
+/* A stick in use stays in use over any number of connections. */
 static void test_h20_reconnects(void)
 {
     g_autofree Fixture *f = g_new0(Fixture, 1);

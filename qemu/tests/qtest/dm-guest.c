@@ -24,7 +24,7 @@ void dm_connect(DmGuest *guest, QTestState *qts)
     dm_place_rings(guest, 1, RING);
 }
 
-/* ---- rings ---- */
+/* ---- Rings ---- */
 
 void dm_signal(DmGuest *guest)
 {
@@ -58,7 +58,7 @@ static uint32_t ring_read(DmGuest *guest, uint32_t at, void *data, size_t len)
     return (at + len) % DM_RING_DATA;
 }
 
-/* A packet is its head, its data in whole words, and where it began. */
+/* A packet is its head, its data in whole words, and its own position. */
 uint32_t dm_put_packet(DmGuest *guest, uint32_t at, const void *msg, size_t len)
 {
     size_t words = DIV_ROUND_UP(len, 8);
@@ -133,9 +133,9 @@ void dm_receive(DmGuest *guest, enum dm_message_type type)
     g_assert_cmpuint(dm_receive_any(guest), ==, type);
 }
 
-/* ---- life ---- */
+/* ---- Connecting ---- */
 
-static void say_version(DmGuest *guest)
+static void negotiate_version(DmGuest *guest)
 {
     struct dm_version_request msg = {
         .hdr = { .type = DM_VERSION_REQUEST, .size = sizeof(msg) },
@@ -148,7 +148,7 @@ static void say_version(DmGuest *guest)
     g_assert_true(answer->is_accepted);
 }
 
-static void say_capabilities(DmGuest *guest, uint32_t caps)
+static void report_capabilities(DmGuest *guest, uint32_t caps)
 {
     struct dm_capabilities msg = {
         .hdr = { .type = DM_CAPABILITIES_REPORT, .size = sizeof(msg) },
@@ -171,8 +171,8 @@ uint32_t dm_open_channel(DmGuest *guest)
 
 void dm_handshake(DmGuest *guest, uint32_t caps)
 {
-    say_version(guest);
-    say_capabilities(guest, caps);
+    negotiate_version(guest);
+    report_capabilities(guest, caps);
 }
 
 void dm_open(DmGuest *guest, uint32_t caps)
@@ -186,7 +186,7 @@ void dm_close(DmGuest *guest)
     close_channel(guest->qts, guest->relid);
 }
 
-/* ---- messages ---- */
+/* ---- Messages ---- */
 
 static uint64_t on_wire(DmPages pages)
 {

@@ -26,10 +26,10 @@
 /* What a packet has besides its message. */
 #define DM_PACKET_EXTRA 24
 
-/* The connection that tells the host to look into the ring. */
+/* The connection that signals the host. */
 #define DM_SIGNAL_CONNECTION(relid) (16 + (relid))
 
-/* What a guest says that it can do. */
+/* Capabilities of a guest */
 #define DM_CAP_BALLOON      1
 #define DM_CAP_HOT_ADD      2
 #define DM_CAP_ALIGN(n)     ((n) << 2)          /* 2^n MiB */
@@ -40,7 +40,7 @@ typedef struct DmGuest {
     uint32_t relid;
     uint64_t ring;              /* where both rings are */
     uint32_t gpadl;
-    uint8_t msg[DM_PAGE];       /* the last that came */
+    uint8_t msg[DM_PAGE];       /* the last one received */
 } DmGuest;
 
 /* A run of pages, by number. */
@@ -49,50 +49,52 @@ typedef struct DmPages {
     uint64_t count;
 } DmPages;
 
-/* Finds the device on the VMBus, which gets a new connection. */
+/* Connect to the VMBus anew, and find the device there. */
 void dm_connect(DmGuest *guest, QTestState *qts);
-/* The driver loads, and says that it can do @caps. */
+/* The driver loads, with capabilities @caps. */
 void dm_open(DmGuest *guest, uint32_t caps);
-/* The rings of the next opening are at @ring, of which @gpadl tells the host. */
+/* The next time, the rings are at @ring, described by GPADL @gpadl. */
 void dm_place_rings(DmGuest *guest, uint32_t gpadl, uint64_t ring);
-/* Only the channel, with empty rings. The host's status, 0 if it is open. */
+/* Open the channel with empty rings, and no more. Returns the host's status. */
 uint32_t dm_open_channel(DmGuest *guest);
-/* Only the words that the driver begins with. */
+/* Negotiate version and capabilities, on an open channel. */
 void dm_handshake(DmGuest *guest, uint32_t caps);
 /* The driver unloads. */
 void dm_close(DmGuest *guest);
 
-/* Waits for room in the ring. */
+/* Wait for room in the ring, write the message there and signal the host. */
 void dm_send(DmGuest *guest, const void *msg, size_t len);
-/* A packet at @at of the ring's data, of which nobody is told. Its end. */
+/*
+ * Write a packet at @at of the ring's data, without signalling the host.
+ * Returns where it ends.
+ */
 uint32_t dm_put_packet(DmGuest *guest, uint32_t at, const void *msg,
                        size_t len);
 void dm_signal(DmGuest *guest);
-/* Is there a message? */
 bool dm_pending(DmGuest *guest);
-/* Waits for a message, leaves it in msg, and says of what type it is. */
+/* Wait for a message and copy it to guest->msg. Returns its type. */
 enum dm_message_type dm_receive_any(DmGuest *guest);
-/* The same for one that has to be of @type. */
+/* The same, for a message that has to be of @type. */
 void dm_receive(DmGuest *guest, enum dm_message_type type);
 
-/* Takes a request to release pages; says how many. */
+/* Wait for a request to release pages. Returns how many. */
 uint32_t dm_balloon_request(DmGuest *guest);
 void dm_balloon_response(DmGuest *guest, const DmPages *ranges, unsigned n,
                          bool more);
-/* Releases all of @pages when asked, in as many messages as it takes. */
+/* Release all of @pages, answering as many requests as it takes. */
 void dm_release(DmGuest *guest, DmPages pages);
 
-/* Takes a request to use memory, which is at ... */
+/* Wait for a hot-add request. Returns its range. */
 DmPages dm_hot_add_request(DmGuest *guest);
 void dm_hot_add_response(DmGuest *guest, uint32_t pages, uint32_t result);
 
-/* The same, of what dm_receive_any() took. */
+/* The contents of the message that dm_receive_any() returned. */
 DmPages dm_hot_add_range(const DmGuest *guest);
 uint32_t dm_balloon_pages(const DmGuest *guest);
 unsigned dm_unballoon_ranges(const DmGuest *guest, DmPages *ranges,
                              unsigned max);
 
-/* Takes a message with pages that come back; up to @max ranges of it. */
+/* Wait for an unballoon request. Returns up to @max of its ranges. */
 unsigned dm_unballoon_request(DmGuest *guest, DmPages *ranges, unsigned max);
 void dm_unballoon_response(DmGuest *guest);
 

@@ -1,5 +1,5 @@
 /*
- * What QMP tells of sticks and of hv-balloon, for the qtests of both.
+ * Queries of sticks and hv-balloon, for the qtests of both
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

@@ -1,8 +1,8 @@
 /*
- * What QMP tells of sticks and of hv-balloon, for the qtests of both.
+ * Queries of sticks and hv-balloon, for the qtests of both
  *
- * Sizes and addresses are bytes. A QDict or QList that is returned belongs to
- * the caller. A command that fails fails the test.
+ * Sizes and addresses are in bytes. Returned QDicts and QLists belong to the
+ * caller. If a command fails, so does the test.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -14,7 +14,7 @@
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 
-/* What @command, which takes no arguments, returns. */
+/* Execute @command without arguments. Returns its result. */
 QDict *query_dict(QTestState *qts, const char *command);
 QList *query_list(QTestState *qts, const char *command);
 
@@ -22,13 +22,13 @@ QList *query_list(QTestState *qts, const char *command);
 uint64_t balloon_number(QTestState *qts, const char *member);
 uint64_t balloon_counter(QTestState *qts, const char *name);
 bool balloon_state_is(QTestState *qts, const char *state);
-/* Returns when query-hv-balloon has this state; fails the test in time. */
+/* Wait for this state of query-hv-balloon; a timeout fails the test. */
 void wait_state(QTestState *qts, const char *state);
 void set_target(QTestState *qts, uint64_t bytes);
 
 /* Entry @id of query-haprot; NULL if there is none. */
 QDict *find_stick(QTestState *qts, const char *id);
-/* Where a stick that is there is mapped. */
+/* The address of an existing stick. */
 uint64_t stick_addr(QTestState *qts, const char *id);
 
 #endif

@@ -12,7 +12,7 @@
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 
-/* The VMBus needs a SynIC, which needs an accelerator with CPUs; none runs. */
+/* The VMBus needs a SynIC, which TCG has; the machine is never started. */
 #define MACHINE "-machine q35 -nodefaults -S -accel tcg " \
                 "-cpu max,hv-vpindex,hv-synic -m 512M,maxmem=2560M "
 #define HV_BALLOON "-device vmbus-bridge -device hv-balloon,id=hvb "
@@ -38,7 +38,7 @@ static void add_stick(QTestState *qts, const char *id, const char *memdev,
                              id, memdev, insert);
 }
 
-/* Backend mem-ID and stick ID over it. */
+/* Add backend mem-@id and stick @id with it. */
 static void add_memory(QTestState *qts, const char *id, uint64_t size,
                        const char *insert)
 {
@@ -48,7 +48,7 @@ static void add_memory(QTestState *qts, const char *id, uint64_t size,
     add_stick(qts, id, memdev, insert);
 }
 
-/* device_add with @args fails, and the error says @what. */
+/* device_add with @args fails, with @what in the error. */
 static void add_fails(QTestState *qts, const char *args, const char *what)
 {
     g_autofree char *command =
@@ -58,8 +58,7 @@ static void add_fails(QTestState *qts, const char *args, const char *what)
     const char *desc = qdict_get_str(error, "desc");
 
     if (!strstr(desc, what)) {
-        g_error("the error for %s is '%s', which does not say '%s'",
-                args, desc, what);
+        g_error("error of %s: '%s', expected '%s'", args, desc, what);
     }
     qobject_unref(error);
 }
@@ -74,8 +73,8 @@ static void assert_balloon(QTestState *qts, const char *member,
 }
 
 /*
- * A vhost-user backend that only says what it is asked while its device is
- * realized. It can map @slots pieces of memory.
+ * A vhost-user backend that only answers what it is asked while its device is
+ * realized. It has @slots memory slots.
  */
 
 #define VHOST_USER_GET_FEATURES 1
@@ -84,16 +83,16 @@ static void assert_balloon(QTestState *qts, const char *member,
 #define VHOST_USER_VERSION 1
 #define VHOST_USER_REPLY 4
 #define VHOST_USER_F_PROTOCOL_FEATURES (1ULL << 30)
-#define VIRTIO_F_VERSION_1 (1ULL << 32)         /* what PCI Express wants */
+#define VIRTIO_F_VERSION_1 (1ULL << 32)         /* required on PCI Express */
 #define VHOST_USER_PROTOCOL_F_CONFIGURE_MEM_SLOTS (1ULL << 15)
-/* How often QEMU asks: for the features twice. */
-#define VHOST_USER_QUESTIONS 4
+/* How many queries QEMU sends: the one for features comes twice. */
+#define VHOST_USER_QUERIES 4
 
 typedef struct {
     uint32_t request, flags, size;
 } QEMU_PACKED VhostUserHeader;
 
-/* False if @request wants no answer. */
+/* False if @request needs no reply. */
 static bool vhost_user_answer(uint32_t request, uint64_t slots,
                               uint64_t *value)
 {
@@ -112,7 +111,7 @@ static bool vhost_user_answer(uint32_t request, uint64_t slots,
     }
 }
 
-/* One message is heard; true if it was a question, and is answered. */
+/* Receive a message; true if it was a query, which has been answered. */
 static bool vhost_user_serve(int fd, uint64_t slots)
 {
     VhostUserHeader header;
@@ -141,7 +140,7 @@ static bool vhost_user_serve(int fd, uint64_t slots)
     return true;
 }
 
-/* Adds a device with that backend below bridge "rp"; the backend's end. */
+/* Add a device with that backend to bus "rp". Returns the backend's socket. */
 static int add_vhost_user(QTestState *qts, uint64_t slots)
 {
     unsigned answered = 0;
@@ -159,7 +158,7 @@ static int add_vhost_user(QTestState *qts, uint64_t slots)
     qtest_qmp_send(qts, "{'execute': 'device_add', 'arguments': {"
                    " 'driver': 'vhost-user-rng-pci', 'id': 'vhost',"
                    " 'bus': 'rp', 'chardev': 'vhost'}}");
-    while (answered < VHOST_USER_QUESTIONS) {
+    while (answered < VHOST_USER_QUERIES) {
         answered += vhost_user_serve(fds[1], slots);
     }
     reply = qtest_qmp_receive(qts);
@@ -197,13 +196,13 @@ static void test_bad_arguments(void)
     add_fails(qts, "'id': 'a', 'memdev': 'm', 'addr': 4096", "aligned");
     add_fails(qts, "'id': 'a', 'memdev': 'm', 'addr': 2097152", "usable");
     add_fails(qts, "'id': 'a', 'memdev': 'huge'", "not enough space");
-    /* what was refused left nothing behind */
+    /* the backend was not taken by those that were refused */
     add_stick(qts, "a", "m", "now");
     add_fails(qts, "'id': 'b', 'memdev': 'm'", "'m' is already in use");
     qtest_quit(qts);
 }
 
-/* A stick that a vhost-user backend has to map; only shared ones are. */
+/* A stick that takes a slot of vhost-user; only shared memory does. */
 static void add_shared_stick(QTestState *qts, const char *id)
 {
     g_autofree char *memdev = g_strdup_printf("mem-%s", id);
@@ -214,7 +213,7 @@ static void add_shared_stick(QTestState *qts, const char *id)
     add_stick(qts, id, memdev, "on-demand");
 }
 
-/* What is free is told, is what device_add goes by, and comes back. */
+/* free-slots agrees with device_add, and unplugging frees a slot. */
 static void test_slots(void)
 {
     QTestState *qts;
@@ -296,7 +295,7 @@ static void test_target(void)
 
     qtest_qmp_assert_success(qts, "{'execute': 'balloon',"
                              " 'arguments': {'value': 300000000}}");
-    /* whole pages, and no guest has answered yet */
+    /* in whole pages; no guest has answered yet */
     assert_balloon(qts, "target", 300000000 / 4096 * 4096);
     assert_balloon(qts, "actual", BOOT);
     info = query_dict(qts, "query-balloon");
@@ -342,7 +341,7 @@ static void test_memory_devices(void)
     qtest_quit(qts);
 }
 
-/* A stick belongs to the last node, and so does an hv-balloon's memdev. */
+/* Sticks and hv-balloon's memdev belong to the last node. */
 static void test_numa(void)
 {
     QTestState *qts = qtest_init(
@@ -414,7 +413,7 @@ static void add_backend_of_kind(QTestState *qts, size_t kind, const char *file)
     qtest_qmp_assert_success(qts, command, NULL);
 }
 
-/* Plugged, used, unplugged, deleted: twice, as nothing may be left behind. */
+/* Plug, use, unplug, delete; twice, to see that nothing is left behind. */
 static void test_backend(gconstpointer opaque)
 {
     size_t kind = GPOINTER_TO_SIZE(opaque);
@@ -467,7 +466,7 @@ static void test_read_only(void)
     unlink(file);
 }
 
-/* Many small ones; what leaves makes room for another. */
+/* Many small ones; one that is unplugged makes room for another. */
 static void test_many(void)
 {
     const unsigned many = 256;
@@ -500,7 +499,7 @@ static void test_many(void)
     qtest_quit(qts);
 }
 
-/* With steps of an odd number of 2 MiB, too, all of maxmem can be used. */
+/* Sticks of any multiple of 2 MiB can use all of maxmem. */
 static void test_maxmem(void)
 {
     QTestState *qts = qtest_init(MACHINE HV_BALLOON);
@@ -526,7 +525,7 @@ static void test_maxmem(void)
     qtest_quit(qts);
 }
 
-/* Backend m2 cannot be plugged at @addr, and the error says @what. */
+/* Backend m2 cannot be plugged at @addr, with @what in the error. */
 static void add_fails_at(QTestState *qts, uint64_t addr, const char *what)
 {
     g_autofree char *args =
@@ -560,11 +559,11 @@ static void test_given_address(void)
                              base + 1 * GiB);
     g_assert_cmphex(stick_addr(qts, "b"), ==, base + 1 * GiB);
 
-    /* query-hv-balloon says where there is room for memory devices */
+    /* device-memory of query-hv-balloon */
     g_assert_cmphex(space_number(qts, "base"), ==, base);
     g_assert_cmphex(space_number(qts, "size"), ==, ROOM);
 
-    /* taken, in part taken, beyond the end, boot memory */
+    /* taken, partly taken, beyond the end, boot memory */
     add_backend(qts, "m2", 64 * MiB);
     add_fails_at(qts, base + 1 * GiB, "conflicts with memory device id='b'");
     add_fails_at(qts, base + 1 * GiB - 2 * MiB, "conflicts");
@@ -577,7 +576,7 @@ static void test_given_address(void)
                           " devices, 0x%" PRIx64 " to 0x%" PRIx64 ": choose an"
                           " address there, or none", base, base + ROOM - 1);
     add_fails_at(qts, 16 * MiB, fix);
-    /* between the two, side by side with both */
+    /* exactly between the two */
     add_memory(qts, "c", 1 * GiB - 64 * MiB, "now");
     g_assert_cmphex(stick_addr(qts, "c"), ==, base + 64 * MiB);
     qtest_quit(qts);
@@ -596,7 +595,7 @@ static void test_unplug(void)
     qtest_qmp_assert_success(qts, "{'execute': 'object-del',"
                              " 'arguments': {'id': 'mem-a'}}");
 
-    /* the address is free again, and so is the name */
+    /* address and name are free again */
     add_memory(qts, "a", 512 * MiB, "now");
     g_assert_cmphex(stick_addr(qts, "a"), ==, addr);
     qtest_quit(qts);
@@ -634,7 +633,7 @@ static void test_reset(void)
     qtest_quit(qts);
 }
 
-/* What a stock hv-balloon can do with its one memdev. */
+/* A fixed backend: what QEMU's own hv-balloon has. */
 static void test_memdev(void)
 {
     QTestState *qts = qtest_init(
@@ -658,7 +657,7 @@ static void test_memdev(void)
     qtest_quit(qts);
 }
 
-/* QEMU ends by itself, with @text in its error. */
+/* QEMU exits with @text in its error. */
 static void assert_no_start(const char *options, const char *text)
 {
     g_autofree char *command =
@@ -686,7 +685,7 @@ static void test_memdev_addr(void)
 
     g_assert_cmphex(qdict_get_int(data, "memaddr"), ==, 0x140000000);
     qobject_unref(list);
-    /* it is fixed now, and so is its backend */
+    /* address and backend cannot be changed now */
     qobject_unref(qtest_qmp_assert_failure_ref(qts,
         "{'execute': 'qom-set', 'arguments': {'path':"
         " '/machine/peripheral/hvb', 'property': 'addr', 'value': 0}}"));
@@ -702,7 +701,7 @@ static void test_memdev_addr(void)
     assert_no_start(HV_BALLOON "-device hv-balloon", "duplicate vmbus device");
 }
 
-/* Without memdev= it is in the list too, and has no memory. */
+/* Without memdev= it is in the list too, without memory. */
 static void test_memory_device_empty(void)
 {
     QTestState *qts = qtest_init(MACHINE HV_BALLOON);
@@ -719,7 +718,7 @@ static void test_memory_device_empty(void)
     qtest_quit(qts);
 }
 
-/* query-hv-balloon-status-report fails on @machine, and says @what. */
+/* query-hv-balloon-status-report fails, with @what in the error. */
 static void report_fails(const char *machine, const char *what)
 {
     QTestState *qts = qtest_init(machine);
@@ -739,7 +738,7 @@ static void test_status_report_errors(void)
                  " -device hv-balloon,status-report=on", "no status report");
 }
 
-/* Boot memory and room of all sizes, down to the last 2 MiB. */
+/* All sizes of boot memory and maxmem: the last 2 MiB can be used. */
 static void test_odd_maxmem(void)
 {
     static const struct {
@@ -771,7 +770,7 @@ static void test_odd_maxmem(void)
     }
 }
 
-/* Without maxmem there is no room for sticks, but a balloon. */
+/* Without maxmem there is a balloon, but no room for sticks. */
 static void test_no_maxmem(void)
 {
     QTestState *qts = qtest_init(
@@ -808,7 +807,7 @@ static void test_guest_stats(void)
     qtest_quit(qts);
 }
 
-/* Two kinds of balloon live together; two of a kind do not. */
+/* Two balloons of different kinds are allowed, two of one kind are not. */
 static void test_two_balloons(void)
 {
     QTestState *qts = qtest_init(

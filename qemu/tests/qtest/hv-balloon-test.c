@@ -18,12 +18,12 @@
 #define BOOT (256 * MiB)
 #define CHUNK (128 * MiB)
 #define CHUNK_PAGES (CHUNK / DM_PAGE)
-/* No test lets the guest release what the rings and its code are in. */
+/* Rings and code are below this; no test releases memory there. */
 #define SAFE (128 * MiB)
 
 #define MEMORY "-m 256M,maxmem=4G -device hv-balloon,id=hvb "
 
-/* ---- Asking QEMU ---- */
+/* ---- Queries ---- */
 
 static void wait_number(QTestState *qts, const char *member, uint64_t value)
 {
@@ -47,9 +47,9 @@ static void assert_stick(QTestState *qts, const char *id, const char *state,
     qobject_unref(stick);
 }
 
-/* ---- Telling QEMU ---- */
+/* ---- Commands ---- */
 
-/* Stick @id over backend mem-@id, which has @options. */
+/* Add backend mem-@id with @options, and stick @id with it. */
 static void add_stick_over(QTestState *qts, const char *id, uint64_t size,
                            const char *type, const char *options)
 {
@@ -77,7 +77,7 @@ static void assert_error(QDict *error, const char *what)
     const char *desc = qdict_get_str(error, "desc");
 
     if (!strstr(desc, what)) {
-        g_error("the error is '%s', which does not say '%s'", desc, what);
+        g_error("error '%s', expected '%s'", desc, what);
     }
     qobject_unref(error);
 }
@@ -120,7 +120,7 @@ static void unrealize(QTestState *qts, const char *path)
 
 /* ---- The guest ---- */
 
-/* The machine with hv-balloon and @more, and a driver that is connected. */
+/* Start a machine with hv-balloon and @more, and connect a driver. */
 static QTestState *start(DmGuest *guest, const char *more)
 {
     g_autofree char *options = g_strdup_printf(MEMORY "%s", more);
@@ -132,7 +132,7 @@ static QTestState *start(DmGuest *guest, const char *more)
     return qts;
 }
 
-/* The guest takes the next memory that it is offered; where that is. */
+/* The guest accepts the next hot-add. Returns its range. */
 static DmPages take_memory(DmGuest *guest)
 {
     DmPages pages = dm_hot_add_request(guest);
@@ -141,7 +141,7 @@ static DmPages take_memory(DmGuest *guest)
     return pages;
 }
 
-/* Stick a of two chunks, the first of which the guest has. */
+/* Add stick a of two chunks, and give the first one to the guest. */
 static DmPages start_with_stick(DmGuest *guest)
 {
     DmPages pages;
@@ -153,7 +153,7 @@ static DmPages start_with_stick(DmGuest *guest)
     return pages;
 }
 
-/* And gives it back. */
+/* The same, and the guest releases it again. */
 static DmPages start_with_unused_stick(DmGuest *guest)
 {
     DmPages pages = start_with_stick(guest);
@@ -167,7 +167,7 @@ static DmPages start_with_unused_stick(DmGuest *guest)
 
 /* ---- Sticks ---- */
 
-/* It is there, for the guest and everyone else, before it is offered. */
+/* The memory is mapped before it is offered. */
 static void test_add(void)
 {
     DmGuest guest;
@@ -226,7 +226,7 @@ static void test_unused(void)
     del_backend(qts, "mem-a");
     g_assert_cmphex(balloon_number(qts, "ghosts"), ==, CHUNK);
 
-    /* the same address, which the guest knows already */
+    /* the same address, which was hot-added before */
     add_stick(qts, "b", CHUNK);
     g_assert_cmphex(stick_addr(qts, "b"), ==, pages.first * DM_PAGE);
     g_assert_cmphex(balloon_number(qts, "ghosts"), ==, 0);
@@ -248,7 +248,7 @@ static void expect_change(QTestState *qts, uint64_t actual)
     qobject_unref(event);
 }
 
-/* What the guest has is told while it is on its way. */
+/* "actual" follows the guest while it moves. */
 static void test_actual_follows(void)
 {
     DmGuest guest;
@@ -269,7 +269,7 @@ static void test_actual_follows(void)
     qtest_quit(qts);
 }
 
-/* One reply has all that belongs together. */
+/* query-hv-balloon is consistent and includes the sticks. */
 static void test_one_reply(void)
 {
     DmGuest guest;
@@ -289,7 +289,7 @@ static void test_one_reply(void)
     qtest_quit(qts);
 }
 
-/* An unused stick goes while the guest is busy with another. */
+/* An unused stick can be removed while the guest is busy with another. */
 static void test_del_while_busy(void)
 {
     DmGuest guest;
@@ -299,7 +299,7 @@ static void test_del_while_busy(void)
     start_with_unused_stick(&guest);
     add_stick(qts, "b", CHUNK);
     set_target(qts, BOOT + 3 * CHUNK);
-    /* what was released comes back first: leave it unanswered */
+    /* released memory is returned first: leave that unanswered */
     g_assert_cmpuint(dm_unballoon_request(&guest, &pages, 1), ==, 1);
     del_fails(qts, "a", "just being given");
     qtest_qmp_device_del(qts, "b");
@@ -320,12 +320,12 @@ static void test_reset(void)
     addr = stick_addr(qts, "a");
     qtest_writel(qts, addr, 0x12345678);
     qtest_qmp_assert_success(qts, "{'execute': 'system_reset'}");
-    /* in this order: waiting for one event loses those before it */
+    /* in order of arrival: waiting for an event drops those before it */
     expect_event(qts, "HV_BALLOON_HAPROT_UNUSED", "a");
     qtest_qmp_eventwait(qts, "RESET");
     wait_number(qts, "actual", BOOT);
     assert_stick(qts, "a", "unused", 0, 0);
-    /* the next guest does not find what the last one left */
+    /* nothing is left for the next guest */
     wait_number(qts, "ungranted", 2 * CHUNK);
     g_assert_cmphex(qtest_readl(qts, addr), ==, 0);
     qtest_qmp_device_del(qts, "a");
@@ -333,7 +333,7 @@ static void test_reset(void)
     qtest_quit(qts);
 }
 
-/* While a hot-add is on its way the machine is reset, and the stick goes. */
+/* The machine is reset during a hot-add, and the stick removed. */
 static void test_del_during_reset(void)
 {
     DmGuest guest;
@@ -353,8 +353,8 @@ static void test_del_during_reset(void)
 }
 
 /*
- * A kernel that starts another one (kexec) says so by its guest OS id. What it
- * had released may be in the other's memory map, long before that connects.
+ * A kernel that starts another one (kexec) clears its guest OS id. What it had
+ * released may be in the memory map of the new one, long before that connects.
  */
 static void test_kexec(void)
 {
@@ -365,9 +365,9 @@ static void test_kexec(void)
     add_stick(qts, "b", CHUNK);
     wrmsr(qts, 0, MSR_GUEST_OS_ID, 0);
     del_fails(qts, "a", "kexec");
-    /* nobody was told of this one */
+    /* this one was never offered */
     qtest_qmp_device_del(qts, "b");
-    /* the other kernel is just as this one, and connects */
+    /* the new kernel has the same id and hypercall page, and connects */
     enable_hypercalls(qts);
     connect_vmbus(qts, 0);
     del_fails(qts, "a", "kexec");
@@ -383,7 +383,7 @@ static void test_kexec(void)
     qtest_quit(qts);
 }
 
-/* The same kernel loads its driver again: that is no reason for anything. */
+/* The same kernel reloads its driver: the accounting is kept. */
 static void test_driver_reload(void)
 {
     DmGuest guest;
@@ -399,7 +399,7 @@ static void test_driver_reload(void)
     qtest_quit(qts);
 }
 
-/* "realized" can be set behind our back: memory in use stays. */
+/* "realized" is set to false: memory in use stays mapped. */
 static void test_unrealize_stick(void)
 {
     DmGuest guest;
@@ -450,7 +450,7 @@ static void test_unrealize_balloon(void)
     del_fails(qts, "a", "the guest uses it");
     del_backend_fails(qts, "mem-a");
     g_assert_cmphex(qtest_readl(qts, addr), ==, 0x12345678);
-    /* and the stick can still leave */
+    /* the stick can still be removed */
     system_reset(qts);
     assert_stick(qts, "a", "unused", 0, 0);
     qtest_qmp_device_del(qts, "a");
@@ -479,7 +479,7 @@ static void test_memdev(void)
     wait_number(qts, "actual", BOOT);
     g_assert_cmphex(qtest_readl(qts, pages.first * DM_PAGE), ==, 0);
 
-    /* what was released comes back before anything is added */
+    /* released memory is returned before anything is added */
     set_target(qts, BOOT + 2 * CHUNK);
     g_assert_cmpuint(dm_unballoon_request(&guest, &pages, 1), ==, 1);
     dm_unballoon_response(&guest);
@@ -495,7 +495,7 @@ static void test_memdev(void)
     qtest_quit(qts);
 }
 
-/* ---- Memory back to the host ---- */
+/* ---- Giving memory to the host ---- */
 
 static void do_discard(const char *more, bool inhibited)
 {
@@ -534,7 +534,7 @@ static void test_discard_locked(void)
     do_discard("-overcommit mem-lock=on ", true);
 }
 
-/* A host that refuses is asked now and then, and says so once each time. */
+/* After a failure there is a pause, so that the log is not flooded. */
 static void test_discard_failed(void)
 {
     g_autofree char *log = NULL, *file = NULL, *options = NULL, *text = NULL;
@@ -567,7 +567,7 @@ static void test_discard_failed(void)
         dm_balloon_response(&guest, &part, 1, false);
         wait_number(qts, "released", (i + 1) * CHUNK / 8);
         if (i < 7) {
-            /* it is not asked again at once when it gave less */
+            /* a guest that released less gets no further request at once */
             set_target(qts, BOOT - i * 2 * MiB);
         }
     }
@@ -586,15 +586,15 @@ static void test_discard_failed(void)
     unlink(log);
 }
 
-/* The q35's host bridge, and the last MiB below 4 GiB for SMRAM, or not. */
+/* Turn closed SMRAM in the last MiB of low memory (TSEG of q35) on or off. */
 static void set_tseg(QTestState *qts, bool on)
 {
     qtest_outl(qts, 0xcf8, 0x8000009c);
-    qtest_outb(qts, 0xcfd, 0x0a);               /* SMRAM: there, closed */
+    qtest_outb(qts, 0xcfd, 0x0a);               /* SMRAM: enabled, closed */
     qtest_outb(qts, 0xcfe, on ? 1 : 0);         /* ESMRAMC: TSEG of 1 MiB */
 }
 
-/* What closed SMRAM hides is not the guest's to throw away. */
+/* What closed SMRAM hides must not be discarded. */
 static void do_smram(const char *more, uint64_t discarded)
 {
     DmGuest guest;
@@ -622,7 +622,7 @@ static void test_discard_smram(void)
     do_smram("", 1 * MiB);
 }
 
-/* How much there is in huge pages of 2 MiB. */
+/* Does the host have @size in huge pages of 2 MiB? */
 static bool have_huge_pages(uint64_t size)
 {
     g_autofree char *text = NULL;
@@ -644,7 +644,7 @@ static void test_discard_smram_huge(void)
     }
 }
 
-/* A huge page goes when the last of its pages is released. */
+/* A huge page is discarded when the last of its pages is released. */
 static void test_discard_huge(void)
 {
     DmGuest guest;
@@ -675,7 +675,7 @@ static void test_discard_huge(void)
 
 #define VIRTIO_PORT 0xc000
 
-/* The guest's virtio-balloon driver, as far as its status tells. */
+/* Load or unload the virtio-balloon driver: only its status is set. */
 static void virtio_driver(QTestState *qts, bool loaded)
 {
     uint32_t device = 0x80000000 | 5 << 11;
@@ -709,7 +709,7 @@ static void test_two_balloons(void)
     DmPages back;
     DmGuest guest;
 
-    /* before any driver it is the first one */
+    /* without any driver: the first balloon */
     virtio_driver(qts, false);
     set_target(qts, BOOT - 2 * MiB);
     g_assert_cmpuint(virtio_asked(qts), ==, 512);
@@ -726,7 +726,7 @@ static void test_two_balloons(void)
     wait_number(qts, "actual", BOOT - 32 * MiB);
     g_assert_cmphex(balloon_actual(qts), ==, BOOT - 32 * MiB);
 
-    /* it holds memory, so it stays the one */
+    /* it holds memory, so there is no switch */
     virtio_driver(qts, true);
     g_assert_cmphex(balloon_actual(qts), ==, BOOT - 32 * MiB);
     set_target(qts, BOOT);
@@ -735,14 +735,14 @@ static void test_two_balloons(void)
     dm_unballoon_response(&guest);
     wait_number(qts, "actual", BOOT);
 
-    /* with both ready and nothing held, it is the first one again */
+    /* both have a driver and hold nothing: the first balloon */
     set_target(qts, BOOT - 2 * MiB);
     g_assert_cmpuint(virtio_asked(qts), ==, 512);
     g_assert_cmphex(balloon_number(qts, "target"), ==, BOOT);
     g_assert_false(dm_pending(&guest));
     set_target(qts, BOOT);
 
-    /* what was asked for goes along with a switch */
+    /* a switch takes the target along */
     add_stick(qts, "a", CHUNK);
     set_target(qts, BOOT + CHUNK);
     g_assert_cmphex(balloon_number(qts, "target"), ==, BOOT);
@@ -750,14 +750,14 @@ static void test_two_balloons(void)
     g_assert_cmphex(balloon_actual(qts), ==, BOOT);
     take_memory(&guest);
     wait_number(qts, "actual", BOOT + CHUNK);
-    /* sticks count */
+    /* the memory of the stick counts */
     g_assert_cmphex(balloon_actual(qts), ==, BOOT + CHUNK);
     qtest_quit(qts);
 }
 
-/* ---- What comes back ---- */
+/* ---- Returning memory ---- */
 
-/* Boot memory first, so that sticks can leave. */
+/* Boot memory is returned first, so that sticks can be removed. */
 static void test_return_order(void)
 {
     DmGuest guest;
@@ -784,9 +784,9 @@ static void test_return_order(void)
     qtest_quit(qts);
 }
 
-/* ---- Who reads the guest's memory ---- */
+/* ---- Reading the guest's memory ---- */
 
-/* How large a dump of @size bytes at @addr is, some of which is not there. */
+/* The size of a dump of what is mapped in @size bytes at @addr. */
 static uint64_t dump_size(QTestState *qts, uint64_t addr, uint64_t size)
 {
     g_autofree char *file = NULL, *protocol = NULL;
@@ -804,7 +804,7 @@ static uint64_t dump_size(QTestState *qts, uint64_t addr, uint64_t size)
     return st.st_size;
 }
 
-/* What the guest was not given, or has released, is nobody's to read or map. */
+/* Memory that the guest was not given, or has released, is not dumped. */
 static void test_dump(void)
 {
     DmGuest guest;
@@ -827,7 +827,7 @@ static void test_dump(void)
     qtest_quit(qts);
 }
 
-/* ---- Why the target is not met ---- */
+/* ---- last-error ---- */
 
 static void wait_last_error(QTestState *qts, const char *state,
                             const char *text)
@@ -840,7 +840,6 @@ static void wait_last_error(QTestState *qts, const char *state,
     qobject_unref(status);
 }
 
-/* The engine has the numbers, the device puts them into words. */
 static void test_last_error(void)
 {
     g_autofree char *not_now = NULL, *never = NULL;
@@ -943,7 +942,7 @@ static void assert_says(QTestState *qts, const char *command, const char *what)
     g_autofree char *text = qtest_hmp(qts, "%s", command);
 
     if (!strstr(text, what)) {
-        g_error("'%s' is '%s', which does not say '%s'", command, text, what);
+        g_error("%s: '%s', expected '%s'", command, text, what);
     }
 }
 
@@ -994,7 +993,7 @@ static void set_polling_interval(QTestState *qts, unsigned seconds)
                              " 'value': %u}}", seconds);
 }
 
-/* An interval holds guest-stats back, and nothing else; 0 lets them go. */
+/* The interval delays guest-stats only; 0 is none. */
 static void test_polling_interval(void)
 {
     DmGuest guest;
@@ -1046,7 +1045,7 @@ static void test_status_report(void)
     qtest_quit(qts);
 }
 
-/* Once a second at most, and the last one always. */
+/* At most one event a second, and always one for the last report. */
 static void test_status_report_rate(void)
 {
     QTestState *qts = guest_with_vmbus("-m 256M "

@@ -40,7 +40,6 @@ const char *rom_file(void)
     return rom_path;
 }
 
-/* Wait for a 32-bit word of the guest's memory to be, or not be, @val. */
 void wait_for(QTestState *qts, uint64_t addr, uint32_t val, bool equal)
 {
     int64_t end = g_get_monotonic_time() + WAIT_US;

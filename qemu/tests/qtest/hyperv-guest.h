@@ -4,8 +4,8 @@
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
  * The guest is hyperv-tcg-guest.S, which executes single instructions on each
- * processor as told here.  All that a guest does with Hyper-V is thus a few
- * lines of C, right or wrong.
+ * processor on request.  So what a guest does with Hyper-V, right or wrong, is
+ * written in C.
  */
 
 #ifndef TESTS_HYPERV_GUEST_H
@@ -16,7 +16,7 @@
 
 #define WAIT_US         (20 * G_USEC_PER_SEC)
 
-/* The guest's memory, see there. */
+/* The guest's memory, see hyperv-tcg-guest.S. */
 #define MAILBOX(cpu)    (0x6000 + (cpu) * 0x100)
 #define MB_FAULT        28
 #define MB_IRQS         32
@@ -78,7 +78,7 @@ typedef struct Regs {
     uint32_t eax, ebx, ecx, edx, esi, edi;
 } Regs;
 
-/* What TCG has of the enlightenments. */
+/* The enlightenments that TCG implements. */
 #define ALL_FLAGS "hv-vpindex,hv-synic,hv-time,hv-relaxed,hv-reset,hv-crash"
 
 /* The guest's firmware, to be made before any guest is started. */
@@ -100,8 +100,9 @@ void wrmsr(QTestState *qts, int cpu, uint32_t msr, uint64_t val);
 Regs cpuid(QTestState *qts, uint32_t leaf);
 void store(QTestState *qts, int cpu, uint32_t addr, uint32_t val);
 /*
- * Have the guest write to @count pages from @pfn on what depends on page and
- * @seed; count the pages that have anything else. At most 512 MiB.
+ * Have the guest write a pattern, made from page number and @seed, to @count
+ * pages from @pfn on; count the pages that contain anything else. At most
+ * 512 MiB.
  */
 void guest_fill(QTestState *qts, uint64_t pfn, uint32_t count, uint32_t seed);
 uint32_t guest_check(QTestState *qts, uint64_t pfn, uint32_t count,
@@ -127,11 +128,11 @@ void receive(QTestState *qts, int cpu, uint32_t type,
              void *buf, size_t len);
 void post_contact(QTestState *qts, uint32_t version, uint32_t vp);
 void connect_vmbus(QTestState *qts, int vp);
-/* Post a message that is its header alone. */
+/* Post a message that consists of its header. */
 void post_simple(QTestState *qts, uint32_t type);
 /* The channel of the first device offered. */
 uint32_t first_offer(QTestState *qts);
-/* A GPADL of @pages as the header claims, of which @given are from @pfn on. */
+/* Post a GPADL that claims @pages pages and lists @given, from @pfn on. */
 void post_gpadl(QTestState *qts, uint32_t id, uint32_t pages,
                 uint32_t given, uint64_t pfn);
 void post_gpadl_body(QTestState *qts, uint32_t id, uint64_t pfn);

@@ -10,7 +10,7 @@
 #include "qobject/qdict.h"
 #include "hyperv-guest.h"
 
-/* ---- Which enlightenments there are ---- */
+/* ---- Enlightenments ---- */
 
 static const char *const refused[] = {
     "hv-vapic", "hv-runtime", "hv-stimer", "hv-frequencies",
@@ -62,7 +62,7 @@ static void test_accepted(void)
     qtest_quit(qts);
 }
 
-/* QEMU has to end by itself, with @text in its error. */
+/* QEMU exits with @text in its error. */
 static void assert_fails(const char *options, const char *text)
 {
     g_autofree char *command =
@@ -112,8 +112,8 @@ static void test_cpuid(void)
 }
 
 /*
- * Linux 6.19 and later reads 0x40000082 without asking whether it exists, and
- * takes bit 3 of EAX for a VMBus of a confidential machine.
+ * Linux 6.19 and later reads 0x40000082 without checking whether it exists, and
+ * takes bit 3 of EAX for the VMBus of a confidential VM.
  */
 static void test_cpuid_unused(void)
 {
@@ -133,7 +133,7 @@ static void test_cpuid_unused(void)
         g_assert_cmphex(r.ecx, ==, 0);
         g_assert_cmphex(r.edx, ==, 0);
     }
-    /* beyond Hyper-V's range, the processor's own rule */
+    /* beyond Hyper-V's range, as the processor does it */
     g_assert_cmphex(cpuid(qts, 0x40000100).eax, ==, basic);
     qtest_quit(qts);
 }
@@ -225,7 +225,7 @@ static void test_synic_msrs(void)
     g_assert_cmphex(rdmsr(qts, 0, MSR_SINT0), ==, SINT_MASKED | 3);
     g_assert_cmphex(try_wrmsr(qts, 0, MSR_SIMP, 1ull << 63 | 1), ==, GP);
 
-    /* The pages lie over RAM, and what was there comes back. */
+    /* The pages overlay RAM, whose contents come back. */
     qtest_writel(qts, SIMP(0), 0x1111);
     wrmsr(qts, 0, MSR_SIMP, SIMP(0) | 1);
     g_assert_cmphex(qtest_readl(qts, SIMP(0)), ==, 0);
@@ -256,7 +256,7 @@ static void test_hypercall_page(void)
     enable_hypercalls(qts);
     g_assert_cmphex(qtest_readl(qts, HCALL_PAGE), ==, 0xc3c1010f);
     g_assert_cmphex(rdmsr(qts, 0, MSR_HYPERCALL), ==, HCALL_PAGE | 1);
-    /* Not RAM, not there. */
+    /* not RAM; nothing there */
     g_assert_cmphex(try_wrmsr(qts, 0, MSR_HYPERCALL, 0xfed00001), ==, GP);
     g_assert_cmphex(try_wrmsr(qts, 0, MSR_HYPERCALL, 1ull << 62 | 1), ==, GP);
 
@@ -330,7 +330,7 @@ static QTestState *guest_reporting_to_balloon(void)
     return guest_reporting("-device vmbus-bridge -device hv-balloon");
 }
 
-/* Hint at @n ranges from @start on, as they are in the guest's memory. */
+/* Hint at ranges @start to @n. */
 static uint64_t hint(QTestState *qts, const uint64_t *ranges, unsigned n,
                      unsigned start)
 {
@@ -390,7 +390,7 @@ static void test_reporting_query(void)
     QTestState *qts = guest_reporting("");
 
     g_assert_cmphex(cpuid(qts, 0x40000003).ebx, ==, 0x100030);
-    /* Nobody takes hints. */
+    /* There is no handler for hints. */
     qtest_writeq(qts, INPUT, PATTERN);
     g_assert_cmphex(hypercall_out(qts, EXT_QUERY, 0, INPUT), ==,
                     STATUS_SUCCESS);
@@ -453,7 +453,7 @@ static void test_reporting_discards(void)
     qtest_quit(qts);
 }
 
-/* More than one call does: the guest does not notice. */
+/* More than one call can do; the guest does not notice. */
 static void test_reporting_unfinished(void)
 {
     QTestState *qts = guest_reporting_to_balloon();
@@ -472,7 +472,7 @@ static void test_reporting_unfinished(void)
     g_assert_cmphex(qtest_readq(qts, ranges[510] + 0x1000), ==, PATTERN);
     g_assert_cmpuint(balloon_counter(qts, "reported"), ==, 511 * 4096);
 
-    /* Gigabytes that are not there, and what comes after them. */
+    /* ranges that are not memory, then one that is */
     for (i = 0; i < 10; i++) {
         ranges[i] = (i + 1ull) << 40 | HUGE_PAGES | 1023;
     }
@@ -485,7 +485,7 @@ static void test_reporting_unfinished(void)
 
 #define GIGABYTE        (1ull << 30)
 
-/* What each call hands over of @expected ranges, in this order. */
+/* The ranges in the log are these, in this order. */
 static void assert_traced(const char *log, const uint64_t (*expected)[2],
                           size_t n)
 {
@@ -512,8 +512,8 @@ static void assert_traced(const char *log, const uint64_t (*expected)[2],
 }
 
 /*
- * A call does 4 GiB, wherever in a range that ends. Nothing is left out, and
- * nothing done twice, of two ranges that are the same neither.
+ * A call does 4 GiB, even if that ends within a range. Nothing is left out and
+ * nothing is done twice, even if two ranges are the same.
  */
 static void test_reporting_long_range(void)
 {
@@ -611,7 +611,7 @@ static void test_reporting_bad(void)
                     STATUS_INSUFFICIENT_MEMORY);
     g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(1), ~0ull << 12), ==,
                     STATUS_INSUFFICIENT_MEMORY);
-    /* Another kind of hint, and bits that mean nothing. */
+    /* other kinds of hint, reserved bits */
     for (i = 0; i < 64; i++) {
         qtest_writeq(qts, page, i == 1 ? 0 : 2 ^ 1ull << i);
         g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(1), page), ==,
@@ -622,7 +622,7 @@ static void test_reporting_bad(void)
     qtest_quit(qts);
 }
 
-/* The page that holds the hint, and the one that is executed. */
+/* Hinting at the page with the hint itself, and at the code. */
 static void test_reporting_itself(void)
 {
     const uint64_t ranges[] = { HINT, HCALL_PAGE, HINT, 0xf0000 };
@@ -680,11 +680,11 @@ static void test_pending_message(void)
     post_contact(qts, VMBUS_VERSION_WIN10, 0);
     peek(qts, 0, VMBUS_MSG_VERSION_RESPONSE, NULL, 0);
     post_simple(qts, VMBUS_MSG_REQUESTOFFERS);
-    /* The second waits for the first, and says so in it. */
+    /* The second one waits, which sets a flag in the first. */
     wait_for(qts, slot_addr(0) + 4, MSG_PENDING << 8 | 16, true);
     consume(qts, 0);
     receive(qts, 0, VMBUS_MSG_ALLOFFERS_DELIVERED, NULL, 0);
-    /* Ends of message that nobody waits for. */
+    /* ends of message without a message */
     wrmsr(qts, 0, MSR_EOM, 0);
     wrmsr(qts, 0, MSR_EOM, 0);
     connect_vmbus(qts, 0);
@@ -766,7 +766,7 @@ static void test_crash_msr(void)
     qtest_quit(qts);
 }
 
-/* A message that the guest never takes must not outlive the reset. */
+/* A message that the guest does not take must not survive the reset. */
 static void test_reset_with_pending_message(void)
 {
     QTestState *qts = guest_with_vmbus("");
@@ -909,11 +909,11 @@ static void test_bad_gpadl(void)
     post_ok(qts, msg, sizeof(msg));
     /* No page at all. */
     post_gpadl(qts, 8, 0, 0, 0);
-    /* A body for one that is full, and for none. */
+    /* bodies for a complete GPADL and for none */
     create_gpadl(qts, 9, 2, RING >> 12);
     post_gpadl_body(qts, 9, 1);
     post_gpadl_body(qts, 10, 1);
-    /* One that needs a body: several are too many. */
+    /* one that needs a single body */
     post_gpadl(qts, 11, 3, 2, RING >> 12);
     post_gpadl_body(qts, 11, 1);
     receive(qts, 0, VMBUS_MSG_GPADL_CREATED, NULL, 0);
@@ -922,7 +922,7 @@ static void test_bad_gpadl(void)
     qtest_quit(qts);
 }
 
-/* What comes next is not what was asked for before, but the end of offers. */
+/* The last request was not answered: the next message is the end of offers. */
 static void assert_unanswered(QTestState *qts)
 {
     post_simple(qts, VMBUS_MSG_REQUESTOFFERS);
@@ -940,7 +940,7 @@ static void test_many_gpadls(void)
     }
     post_gpadl(qts, 4096, 1, 1, RING >> 12);
     assert_unanswered(qts);
-    /* All are gone with the next connection. */
+    /* A new connection removes all of them. */
     connect_vmbus(qts, 0);
     create_gpadl(qts, 4096, 1, RING >> 12);
     qtest_quit(qts);
