@@ -1,42 +1,40 @@
 /*
- * qemu_hvballoon.c: keeps the memory of a domain with a hyperv balloon at
- *                   what was asked for
+ * qemu_hvballoon.c: keeps the memory of a domain with a hyperv balloon at the
+ *                   requested size
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The occasions on which something happens to that memory, each a few lines
- * over the files that know how:
+ * The entry points, each a few lines over the files that do the work:
  *
- *   qemu_hvballoon_sync.c       what QEMU has against what the definition says
- *   qemu_hvballoon_input.c      what the planner is told of a domain
- *   qemu_hvballoon_plan.c       which steps it takes (pure: no libvirt, no QEMU)
- *   qemu_hvballoon_run.c        carries out the steps
- *   qemu_hvballoon_requested.c  what was asked for
+ *   qemu_hvballoon_sync.c       brings the definition in line with QEMU
+ *   qemu_hvballoon_input.c      collects the planner's input
+ *   qemu_hvballoon_plan.c       plans steps (pure: no libvirt, no QEMU)
+ *   qemu_hvballoon_run.c        executes the steps
+ *   qemu_hvballoon_requested.c  the requested memory
  *   qemu_hvballoon_schedule.c   when to reconcile
- *   qemu_hvballoon_fixed.c      a QEMU without sticks
+ *   qemu_hvballoon_fixed.c      QEMU without sticks
  *   qemu_hvballoon_stored.c     the stored definition
  *
- * What holds, and why:
+ * Invariants, and why:
  *
  * - Nothing here waits for the guest. A request ends when QEMU knows the target;
- *   the guest may take minutes, and BALLOON_CHANGE says how far it is.
- * - QEMU is the truth about what exists, the definition about who made it and
- *   why, and <requested> about what the guest shall have. Every occasion first
- *   makes the definition say what QEMU has (sync), then plans from that: so it
- *   does not matter which events were missed, or what a daemon that died had
- *   done by then.
- * - What was asked for is written last, after all that was to be done for it is
- *   done. A request that fails, or whose daemon dies, has changed nothing that
- *   anybody asked for: what was plugged for it is a stick that nobody needs, and
- *   a target that QEMU was told is not what was asked for. The next reconcile
- *   mends both, as it mends anything else that differs.
- * - Only sticks that the driver made are removed, only when the guest uses none
- *   of them, and only if what was asked for is there without them.
- * - One reconcile serves every cause: event, reset, restart of the daemon, failed
- *   request. It only moves towards what was asked for, plugs nothing, and does
- *   nothing at rest; so it may run at any time, and any number of times.
- * - A handler of events takes no job: it schedules a reconcile, and the worker
- *   takes the job only if it is free, since it serves all domains.
+ *   the guest may take minutes, and BALLOON_CHANGE reports its progress.
+ * - QEMU knows which sticks exist, the definition who made them and why, and
+ *   <requested> how much memory the guest should have. Every entry point first
+ *   brings the definition in line with QEMU (sync), then plans from that. So it
+ *   does not matter which events were missed, or how far a daemon that died had
+ *   got.
+ * - <requested> is written last, when all steps of the request are done. A
+ *   request that fails, or whose daemon dies, leaves it as it was: a stick that
+ *   was plugged for it is not needed then, and QEMU's target differs from
+ *   <requested>. The next reconcile corrects both, like any other difference.
+ * - Only sticks made by the driver are removed, only if the guest uses none of
+ *   their memory, and only if <requested> can be met without them.
+ * - There is one reconcile for every cause: event, reset, restart of the daemon,
+ *   failed request. It only moves towards <requested>, plugs nothing, and does
+ *   nothing at rest; so it can run at any time, and any number of times.
+ * - Event handlers take no job: they schedule a reconcile, and the worker, which
+ *   serves all domains, takes the job only if it is free.
  */
 
 #include <config.h>
@@ -61,7 +59,7 @@ VIR_LOG_INIT("qemu.qemu_hvballoon");
 
 
 /*
- * What was asked for, after a sync
+ * The requested memory, after a sync
  */
 
 /* Sticks that came or went while nobody looked change what the guest can have,
@@ -77,14 +75,14 @@ qemuHvBalloonSettleRequested(virDomainObj *vm,
 
     if (requested == 0 && view->info->target > 0)
         qemuHvBalloonSetRequested(vm, MIN(view->info->target, total),
-                                  "it is what QEMU was told last");
+                                  "it is QEMU's target");
     else if (requested > 0 && view->given > 0)
         qemuHvBalloonSetRequested(vm, requested + view->given,
                                   "QEMU gives sticks that were adopted to the guest");
 
     requested = qemuHvBalloonGetRequested(vm);
     if (requested > total)
-        qemuHvBalloonSetRequested(vm, total, "boot memory and sticks are no more than this");
+        qemuHvBalloonSetRequested(vm, total, "there is no more boot memory and sticks");
     else if (requested > 0 && requested < least)
         qemuHvBalloonSetRequested(vm, least, "it is the <minimum> of the balloon");
 }
@@ -100,7 +98,7 @@ qemuHvBalloonSettleKeepTotal(virDomainObj *vm)
 }
 
 
-/* What there is to plan with, or NULL with an error reported. */
+/* Syncs and fills @in. Returns NULL with an error reported on failure. */
 static qemuHvBalloonView *
 qemuHvBalloonPrepare(qemuHvBalloonPlanInput *in,
                      virQEMUDriver *driver,
@@ -142,10 +140,10 @@ qemuHvBalloonReconcileSticks(virQEMUDriver *driver,
 /**
  * qemuHvBalloonReconcile:
  *
- * Makes definition and QEMU agree, removes what nobody needs and resends what
- * was asked for. The caller has a job that allows monitor commands. Never waits
- * for the guest; what fails is logged and tried again at the next occasion. An
- * error that was reported before is kept.
+ * Brings the definition in line with QEMU, removes sticks that are not needed
+ * and resends the target. The caller has a job that allows monitor commands.
+ * Never waits for the guest. Failures are logged, and what failed is tried again
+ * by the next reconcile. An error that was reported before is kept.
  */
 void
 qemuHvBalloonReconcile(virQEMUDriver *driver,
@@ -156,7 +154,7 @@ qemuHvBalloonReconcile(virQEMUDriver *driver,
     if (!qemuHvBalloonIsManaged(vm))
         return;
 
-    /* a worker's last error may be of another event or another domain */
+    /* the worker's last error may belong to another event or domain */
     virErrorPreserveLast(&orig);
     virResetLastError();
 
@@ -180,7 +178,7 @@ qemuHvBalloonReconcile(virQEMUDriver *driver,
 /**
  * qemuHvBalloonProcessChange:
  *
- * The worker's part of qemuHvBalloonScheduleReconcile().
+ * Called by the worker after qemuHvBalloonScheduleReconcile().
  */
 void
 qemuHvBalloonProcessChange(virQEMUDriver *driver,
@@ -207,9 +205,10 @@ qemuHvBalloonProcessChange(virQEMUDriver *driver,
 
 /**
  * qemuHvBalloonStarted:
- * @target: what the guest shall have, in KiB
+ * @target: what the guest should have, in KiB
  *
- * QEMU was started for @vm, which is locked and not in the monitor.
+ * To be called when QEMU was started for @vm, which is locked and not in the
+ * monitor.
  */
 void
 qemuHvBalloonStarted(virDomainObj *vm,
@@ -226,7 +225,7 @@ qemuHvBalloonStarted(virDomainObj *vm,
 /**
  * qemuHvBalloonCheckHotplug:
  *
- * May a stick be plugged or unplugged while @vm runs? Reports why not.
+ * Can a stick be plugged or unplugged while @vm runs? Reports an error if not.
  */
 int
 qemuHvBalloonCheckHotplug(virDomainObj *vm,
@@ -236,16 +235,16 @@ qemuHvBalloonCheckHotplug(virDomainObj *vm,
         return 0;
 
     virReportError(VIR_ERR_OPERATION_UNSUPPORTED, "%s",
-                   _("sticks can neither be added to nor removed from a domain whose QEMU lacks the 'mem-haprot' device: setmem moves the guest up to <maxMemory> without them"));
+                   _("sticks can neither be added to nor removed from a domain whose QEMU lacks the 'mem-haprot' device: setmem resizes the guest up to <maxMemory> without them"));
     return -1;
 }
 
 
 /**
  * qemuHvBalloonStickAttached:
- * @mem: memory device that is part of the live definition now
+ * @mem: memory device that is now part of the live definition
  *
- * A client attached @mem to @vm.
+ * To be called when a client attached @mem to @vm.
  */
 void
 qemuHvBalloonStickAttached(virDomainObj *vm,
@@ -276,9 +275,9 @@ qemuHvBalloonStickDetached(virDomainObj *vm)
 }
 
 
-/* Does the guest have some of the stick, and can be asked to give it back? A
- * kernel that another one started cannot, nor is there anybody to ask while it
- * starts: QEMU's reason says which of them it is. */
+/* Is the stick in use by a guest that can release it? Not if its kernel was
+ * started by another one, nor while no driver is connected: then QEMU's own
+ * reason is reported. */
 static bool
 qemuHvBalloonIsInUse(const qemuHvBalloonView *view,
                      const char *alias)
@@ -294,8 +293,9 @@ qemuHvBalloonIsInUse(const qemuHvBalloonView *view,
 /**
  * qemuHvBalloonExplainDetach:
  *
- * QEMU refused to remove @mem from @vm and its error is reported: if it is a
- * stick, says instead which one and what frees it. The caller has a job.
+ * To be called when QEMU refused to remove @mem from @vm and its error is
+ * reported: if @mem is a stick, replaces the error by one that names the stick
+ * and says how to free it. The caller has a job.
  */
 void
 qemuHvBalloonExplainDetach(virDomainObj *vm,
@@ -330,7 +330,7 @@ qemuHvBalloonExplainDetach(virDomainObj *vm,
 /**
  * qemuHvBalloonOwnsDevice:
  *
- * Is @dev a stick? Whether it still exists is found out by reconciling, where an
+ * Is @dev a stick? Whether it still exists is left to the reconcile, where an
  * error does no harm.
  */
 bool
@@ -344,8 +344,8 @@ qemuHvBalloonOwnsDevice(const virDomainDeviceDef *dev)
 /**
  * qemuHvBalloonMigrationIsAllowed:
  *
- * May a domain that runs be migrated or saved, as far as its balloon goes?
- * Reports why not. A QEMU with sticks says so itself.
+ * Can a running domain be migrated or saved, as far as its balloon is concerned?
+ * Reports an error if not. A QEMU with sticks refuses by itself.
  */
 bool
 qemuHvBalloonMigrationIsAllowed(virDomainObj *vm)
@@ -354,17 +354,17 @@ qemuHvBalloonMigrationIsAllowed(virDomainObj *vm)
         return true;
 
     virReportError(VIR_ERR_OPERATION_INVALID, "%s",
-                   _("a domain with a hyperv memory balloon cannot be migrated, saved or snapshotted with its memory by this QEMU: its hv-balloon would lose what the guest has given back"));
+                   _("a domain with a hyperv memory balloon cannot be migrated, saved or snapshotted with its memory by this QEMU: its hv-balloon would lose track of released memory"));
     return false;
 }
 
 
 /**
  * qemuHvBalloonActual:
- * @actual: what QEMU says that the guest of @vm has, in KiB
+ * @actual: memory of the guest of @vm as reported by QEMU, in KiB
  *
- * Returns what the guest has: with a hyperv balloon that is something, and not
- * more than there is.
+ * Returns @actual; with a hyperv balloon an impossible value, 0 or more than
+ * the total, is replaced.
  */
 unsigned long long
 qemuHvBalloonActual(const virDomainObj *vm,
@@ -376,7 +376,7 @@ qemuHvBalloonActual(const virDomainObj *vm,
         (actual > 0 && actual <= total))
         return actual;
 
-    VIR_INFO("domain '%s': QEMU says that the guest has %llu KiB of %llu KiB",
+    VIR_INFO("domain '%s': QEMU reports that the guest has %llu KiB of %llu KiB",
              vm->def->name, actual, total);
     return actual > 0 ? total : vm->def->mem.cur_balloon;
 }
@@ -389,7 +389,7 @@ qemuHvBalloonActual(const virDomainObj *vm,
 /**
  * qemuHvBalloonIsUsed:
  *
- * Does any of the definitions that are not NULL have a hyperv balloon?
+ * Does either definition, which may be NULL, have a hyperv balloon?
  */
 bool
 qemuHvBalloonIsUsed(const virDomainDef *def,
@@ -443,7 +443,7 @@ qemuHvBalloonPlanLive(virQEMUDriver *driver,
 }
 
 
-/* Carries out @plan and records what was asked for, or nothing if it fails. */
+/* Executes @plan and records the request, unless a step fails. */
 static int
 qemuHvBalloonRunLive(virQEMUDriver *driver,
                      virDomainObj *vm,
@@ -522,12 +522,12 @@ qemuHvBalloonRestoreStored(virQEMUDriver *driver,
  * @newmem: in KiB
  * @flags: of virDomainSetMemoryFlags()
  *
- * virDomainSetMemoryFlags() for a domain of which at least one definition has a
- * hyperv balloon. The caller has a MODIFY job. Never waits for the guest.
+ * virDomainSetMemoryFlags() for a domain with a hyperv balloon in at least one
+ * definition. The caller has a MODIFY job. Never waits for the guest.
  *
- * All that can be refused is refused before anything is done. The stored
- * definition is written before QEMU is told anything, since that is what can be
- * taken back without the guest noticing, and becomes valid after.
+ * All checks come before any change. The stored definition is written before
+ * the first command to QEMU, since writing it can be undone without the guest
+ * noticing; it is assigned to @vm at the end.
  *
  * To define a domain takes no job, so @vm may be defined again whenever it is
  * unlocked to talk to QEMU, which frees @persistentDef: what is stored is looked

@@ -1,6 +1,6 @@
 /*
- * qemu_hvballoon.h: keeps the memory of a domain with a hyperv balloon at
- *                   what was asked for
+ * qemu_hvballoon.h: keeps the memory of a domain with a hyperv balloon at the
+ *                   requested size
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

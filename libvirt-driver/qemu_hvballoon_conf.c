@@ -20,10 +20,10 @@
 
 /**
  * qemuHvBalloonStickNew:
- * @def: definition that it is for
+ * @def: domain definition
  * @size: in KiB
  *
- * A stick as the driver makes them, which is not yet part of @def.
+ * Returns a stick as the driver makes them, not yet part of @def.
  */
 virDomainMemoryDef *
 qemuHvBalloonStickNew(const virDomainDef *def,
@@ -46,7 +46,7 @@ qemuHvBalloonStickNew(const virDomainDef *def,
  * @def: persistent definition
  * @mem: stick that is about to be part of @def
  *
- * Updates what the guest shall have, as plugging the stick would.
+ * Updates <currentMemory>, as plugging the stick would.
  */
 void
 qemuHvBalloonConfigStickAdded(virDomainDef *def,
@@ -62,8 +62,8 @@ qemuHvBalloonConfigStickAdded(virDomainDef *def,
  * @def: persistent definition
  * @mem: stick that is no longer part of @def
  *
- * Reverses qemuHvBalloonConfigStickAdded(): what the guest shall have stays
- * between <minimum> and the memory that is left.
+ * Reverses qemuHvBalloonConfigStickAdded(); <currentMemory> stays between
+ * <minimum> and the total that is left.
  */
 void
 qemuHvBalloonConfigStickRemoved(virDomainDef *def,
@@ -82,7 +82,7 @@ qemuHvBalloonConfigStickRemoved(virDomainDef *def,
 }
 
 
-/* What the guest's VMBus driver cannot do without. */
+/* Required by the guest's VMBus driver. */
 static const virDomainHyperv qemuHvBalloonEnlightenments[] = {
     VIR_DOMAIN_HYPERV_VPINDEX,
     VIR_DOMAIN_HYPERV_SYNIC,
@@ -106,7 +106,7 @@ qemuHvBalloonCheckMemoryModel(const virDomainMemoryDef *mem,
         return 0;
 
     virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
-                   _("memory device model '%1$s' of %2$llu KiB cannot be used beside memory balloon model 'hyperv': 'virsh setmem' adds memory up to <maxMemory>; use model 'haprot' for memory of its own, or another balloon"),
+                   _("memory device model '%1$s' of %2$llu KiB cannot be used beside memory balloon model 'hyperv': 'virsh setmem' adds memory up to <maxMemory>; use memory devices of model 'haprot', or another balloon"),
                    virDomainMemoryModelTypeToString(mem->model), mem->size);
     return -1;
 }
@@ -126,8 +126,8 @@ qemuHvBalloonCheckMemoryDevices(const virDomainDef *def)
 }
 
 
-/* Linux prefers KVM's interface where it finds both, and then looks for no
- * VMBus. Windows does not care. */
+/* If Linux finds KVM's interface too, it prefers that and does not search for
+ * VMBus. */
 static void
 qemuHvBalloonHideKVM(virDomainDef *def)
 {
@@ -149,15 +149,14 @@ qemuHvBalloonHideKVM(virDomainDef *def)
  * @def: domain definition
  * @parseFlags: bitwise or of virDomainDefParseFlags
  *
- * Fills in what a hyperv balloon needs of the rest of the domain and the user
- * left open: without vpindex and synic there is no VMBus, a Linux guest that
- * sees KVM too does not look for it, and a guest that hibernates wakes up with a
- * wrong idea of its memory. What the user said explicitly is left for
- * qemuHvBalloonValidate().
+ * Sets what a hyperv balloon needs from the rest of the domain, where the user
+ * left it unset: without vpindex and synic there is no VMBus, a Linux guest that
+ * sees KVM too does not search for it, and a guest that hibernates would resume
+ * with the wrong memory. Explicit settings are left to qemuHvBalloonValidate().
  *
- * Returns 0 on success. A new definition with memory devices of another model,
- * or with sizes that do not go together, gets its error here, before it gets one
- * that names a slot or an address, or no size at all.
+ * Returns 0 on success. Memory devices of another model and sizes that contradict
+ * each other are refused here in a new definition, since later checks would only
+ * complain about slots or addresses.
  */
 int
 qemuHvBalloonPostParse(virDomainDef *def,
@@ -179,7 +178,7 @@ qemuHvBalloonPostParse(virDomainDef *def,
     if (def->pm.s4 == VIR_TRISTATE_BOOL_ABSENT)
         def->pm.s4 = VIR_TRISTATE_BOOL_NO;
 
-    /* Brings all that the host supports. */
+    /* This enables all that the host supports. */
     if (def->features[VIR_DOMAIN_FEATURE_HYPERV] == VIR_DOMAIN_HYPERV_MODE_PASSTHROUGH)
         return 0;
 
@@ -202,9 +201,9 @@ qemuHvBalloonPostParse(virDomainDef *def,
  * @def: domain definition
  * @parseFlags: bitwise or of virDomainDefParseFlags
  *
- * Names the guest NUMA node a stick belongs to, if there are any, and gives
- * a new stick without alias one that lasts. A driver's stick in a new definition
- * loses its address: there may be boot memory at the next start.
+ * Sets the guest NUMA node of a stick, if there are any nodes, and gives a new
+ * stick without alias a permanent one. A driver's stick in a new definition
+ * loses its address: boot memory may be there at the next start.
  */
 void
 qemuHvBalloonStickPostParse(virDomainMemoryDef *mem,
@@ -216,7 +215,7 @@ qemuHvBalloonStickPostParse(virDomainMemoryDef *mem,
     if (mem->targetNode == -1 && ncells > 0)
         mem->targetNode = ncells - 1;
 
-    /* The description of an existing stick, to be detached, is not named. */
+    /* Not if this describes an existing stick, to be detached. */
     if (!mem->info.alias &&
         parseFlags & VIR_DOMAIN_DEF_PARSE_ABI_UPDATE)
         mem->info.alias = qemuHvBalloonFreeAlias(def, NULL,
@@ -235,8 +234,8 @@ qemuHvBalloonStickPostParse(virDomainMemoryDef *mem,
  * @def: domain definition
  * @parseFlags: bitwise or of virDomainDefParseFlags
  *
- * A new device of a model that does not go with the balloon is refused here,
- * before libvirt asks it for NUMA cells, a slot or an address.
+ * Refuses a new device of a model that cannot be used beside the balloon, before
+ * libvirt complains about missing NUMA cells, a slot or an address.
  */
 int
 qemuHvBalloonMemoryPostParse(virDomainMemoryDef *mem,
@@ -281,7 +280,7 @@ qemuHvBalloonValidateMachine(const virDomainDef *def)
 
     if (def->pm.s4 == VIR_TRISTATE_BOOL_YES) {
         virReportError(VIR_ERR_CONFIG_UNSUPPORTED, "%s",
-                       _("memory balloon model 'hyperv' cannot follow a guest through hibernation: set <suspend-to-disk enabled='no'/> in <pm> or remove it"));
+                       _("memory balloon model 'hyperv' does not support hibernation of the guest: set <suspend-to-disk enabled='no'/> in <pm> or remove it"));
         return -1;
     }
 
@@ -310,8 +309,8 @@ qemuHvBalloonValidateEnlightenments(const virDomainDef *def)
 }
 
 
-/* Without the first a guest does not look for VMBus, without the second it gets
- * no interrupt from it. */
+/* Without the first a guest does not search for VMBus, without the second it gets
+ * no interrupts from it. */
 static const char *const qemuHvBalloonCPUFeatures[] = { "hypervisor", "apic" };
 
 
@@ -333,7 +332,7 @@ qemuHvBalloonValidateCPU(const virDomainDef *def)
                 continue;
 
             virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
-                           _("memory balloon model 'hyperv' needs the CPU feature '%1$s', without which no guest finds it: remove <feature policy='%2$s' name='%1$s'/> from <cpu>, or use another balloon"),
+                           _("memory balloon model 'hyperv' needs the CPU feature '%1$s', without which guests do not find it: remove <feature policy='%2$s' name='%1$s'/> from <cpu>, or use another balloon"),
                            feature->name,
                            feature->policy == VIR_CPU_FEATURE_DISABLE ? "disable" : "forbid");
             return -1;
@@ -352,7 +351,7 @@ qemuHvBalloonValidateMemory(const virDomainDef *def)
 
     if (!virDomainDefHasMemoryHotplug(def)) {
         virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
-                       _("memory balloon model 'hyperv' needs <maxMemory>, how far the guest may grow: add <maxMemory unit='KiB'>%1$llu</maxMemory>, the size of <memory>, if it shall not, or more"),
+                       _("memory balloon model 'hyperv' needs <maxMemory>, the limit to which the guest can grow: add <maxMemory unit='KiB'>%1$llu</maxMemory>, which is the size of <memory>, or more"),
                        total);
         return -1;
     }
@@ -375,8 +374,8 @@ qemuHvBalloonValidateMemory(const virDomainDef *def)
 }
 
 
-/* A QEMU without sticks has all memory beyond boot memory in one fixed backend
- * of the balloon's. */
+/* On a QEMU without sticks, one fixed backend of the balloon has all memory
+ * beyond boot memory. */
 static int
 qemuHvBalloonValidateFixed(const virDomainDef *def,
                            virQEMUCaps *qemuCaps)
@@ -400,7 +399,7 @@ qemuHvBalloonValidateFixed(const virDomainDef *def,
     for (i = 0; i < def->nmems; i++) {
         if (!qemuHvBalloonStickIsDriverOwned(def->mems[i])) {
             virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
-                           _("a 'haprot' memory device of %1$llu KiB needs a QEMU with the 'mem-haprot' device, which '%2$s' does not have: remove it, <maxMemory> alone is how far the guest can grow"),
+                           _("a 'haprot' memory device of %1$llu KiB needs a QEMU with the 'mem-haprot' device, which '%2$s' does not have: remove it, the guest can grow to <maxMemory> without it"),
                            def->mems[i]->size, def->emulator);
             return -1;
         }
@@ -415,8 +414,8 @@ qemuHvBalloonValidateFixed(const virDomainDef *def,
  * @def: definition of a domain that is about to start
  * @qemuCaps: capabilities of the QEMU binary
  *
- * Where qemuHvBalloonIsFixed(), @def gets what QEMU will have: one stick of
- * all that <maxMemory> allows, in place of those the driver made.
+ * With a fixed backend, replaces the driver's sticks in @def by what QEMU will
+ * have: one stick of all that <maxMemory> allows.
  */
 int
 qemuHvBalloonPrepareFixed(virDomainDef *def,
@@ -455,7 +454,7 @@ qemuHvBalloonPrepareFixed(virDomainDef *def,
  *
  * Checks the domain around a hyperv balloon.
  *
- * Returns 0 if there is none or all is well, -1 with an error otherwise.
+ * Returns 0 if there is none or it can be used, -1 with an error otherwise.
  */
 int
 qemuHvBalloonValidate(const virDomainDef *def,
@@ -483,7 +482,7 @@ qemuHvBalloonValidate(const virDomainDef *def,
  * qemuHvBalloonValidateDevice:
  * @balloon: memory balloon of model 'hyperv'
  *
- * Refuses what belongs to virtio balloons only.
+ * Refuses settings that only virtio balloons have.
  */
 int
 qemuHvBalloonValidateDevice(const virDomainMemballoonDef *balloon)
@@ -513,7 +512,7 @@ qemuHvBalloonValidateDevice(const virDomainMemballoonDef *balloon)
 /**
  * qemuHvBalloonValidateStick:
  * @mem: stick
- * @def: domain definition it is or will be part of
+ * @def: domain definition that it is or will be part of
  */
 int
 qemuHvBalloonValidateStick(const virDomainMemoryDef *mem,
@@ -546,9 +545,9 @@ qemuHvBalloonValidateStick(const virDomainMemoryDef *mem,
  * @qemuCaps: capabilities of the QEMU binary
  * @domCaps: domain capabilities to complete
  *
- * Says which models of balloon and memory device there are, if the hyperv
- * balloon is one of them, which takes the machine type too. Otherwise they stay
- * unreported, as libvirt has it.
+ * Reports the supported models of balloon and memory device, if the hyperv
+ * balloon is one of them, for which the machine type matters too. Otherwise they
+ * stay unreported, as in libvirt without it.
  */
 void
 qemuHvBalloonFillDomainCaps(virQEMUCaps *qemuCaps,
@@ -589,8 +588,11 @@ qemuHvBalloonFillDomainCaps(virQEMUCaps *qemuCaps,
 }
 
 
-/* Free page reporting is announced by the processor, before there is any
- * device. */
+/**
+ * qemuHvBalloonBuildCpuFlags:
+ *
+ * Adds the flag for free page reporting: CPUID announces it, not the device.
+ */
 void
 qemuHvBalloonBuildCpuFlags(virBuffer *buf,
                            const virDomainDef *def)
@@ -638,7 +640,7 @@ qemuHvBalloonBuildProps(const virDomainDef *def,
  * qemuHvBalloonBuildStickProps:
  * @mem: stick with its alias and insert mode set
  *
- * Returns the properties of its '-device', used for device_add as well.
+ * Returns the properties for '-device' and device_add.
  */
 virJSONValue *
 qemuHvBalloonBuildStickProps(const virDomainMemoryDef *mem)

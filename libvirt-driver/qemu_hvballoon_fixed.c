@@ -3,9 +3,9 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * QEMU's own hv-balloon has one fixed backend and tells of no change: what the
- * guest has is polled until it is what was asked for, and the target is resent
- * where it stays short of that, as after a reset.
+ * QEMU's own hv-balloon has one fixed backend and sends no events: the guest's
+ * memory is polled until it has the requested size, and the target is resent if
+ * the guest stops short of it, as after a reset.
  */
 
 #include <config.h>
@@ -31,7 +31,7 @@
 /**
  * qemuHvBalloonRunsOnFixed:
  *
- * Does @vm, which runs, do so on a QEMU without sticks?
+ * Is the QEMU of @vm, which is running, one without sticks?
  */
 bool
 qemuHvBalloonRunsOnFixed(virDomainObj *vm)
@@ -78,10 +78,10 @@ qemuHvBalloonPollFixed(virQEMUDriver *driver,
 }
 
 
-/* Is it time to resend the target? Not while the guest moves. To one that
- * stopped early it is resent ever more seldom, since it would be searched for
- * pages that it needs: where it was found not to have moved for the 1st, 2nd,
- * 4th, 8th … time, and once a minute in the end. */
+/* Is it time to resend the target? Not while the guest moves. Each time makes a
+ * guest that stopped early search for pages to release, so it is done less and
+ * less often: at the 1st, 2nd, 4th, 8th ... poll without a change, and about once
+ * a minute in the end. */
 static bool
 qemuHvBalloonMustResend(virDomainObj *vm,
                         unsigned long long before)
@@ -103,7 +103,7 @@ qemuHvBalloonMustResend(virDomainObj *vm,
 /**
  * qemuHvBalloonReconcileFixed:
  *
- * Finds out what the guest of @vm has, and resends what was asked for where the
+ * Queries how much memory the guest of @vm has, and resends the target if the
  * guest has stopped short of it.
  */
 void
@@ -123,8 +123,8 @@ qemuHvBalloonReconcileFixed(virQEMUDriver *driver,
 /**
  * qemuHvBalloonWatchFixed:
  *
- * Something else was asked for: on a QEMU without sticks, what the guest of @vm
- * has is polled from now on until it is that.
+ * To be called when the requested memory changed: on a QEMU without sticks,
+ * polls the guest of @vm until it has that much.
  */
 void
 qemuHvBalloonWatchFixed(virDomainObj *vm)

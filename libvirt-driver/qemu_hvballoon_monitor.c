@@ -1,5 +1,5 @@
 /*
- * qemu_hvballoon_monitor.c: what QEMU says about the hyperv memory balloon
+ * qemu_hvballoon_monitor.c: QMP queries about the hyperv memory balloon
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -18,7 +18,7 @@
 
 VIR_LOG_INIT("qemu.qemu_hvballoon_monitor");
 
-/* Bytes of the longest state or error that is passed on. */
+/* Longer states and errors are cut to this many bytes. */
 #define QEMU_HVBALLOON_TEXT_MAX 1024
 #define QEMU_HVBALLOON_TEXT_CUT "..."
 
@@ -31,6 +31,11 @@ VIR_ENUM_IMPL(qemuHvBalloonStickState,
 );
 
 
+/**
+ * qemuMonitorHvBalloonStickStateName:
+ *
+ * Returns QEMU's name for @state.
+ */
 const char *
 qemuMonitorHvBalloonStickStateName(qemuHvBalloonStickState state)
 {
@@ -71,7 +76,7 @@ qemuMonitorHvBalloonGetKiB(virJSONValue *obj,
 {
     unsigned long long bytes;
 
-    /* more is a number below 0 that became unsigned somewhere in QEMU */
+    /* more is a negative number that became unsigned somewhere in QEMU */
     if (virJSONValueObjectGetNumberUlong(obj, key, &bytes) < 0 ||
         bytes > LLONG_MAX) {
         virReportError(VIR_ERR_INTERNAL_ERROR,
@@ -84,7 +89,7 @@ qemuMonitorHvBalloonGetKiB(virJSONValue *obj,
 }
 
 
-/* Absent where nothing limits them, and in replies of an older QEMU. */
+/* Absent if there is no limit, and in replies of an older QEMU. */
 static int
 qemuMonitorHvBalloonGetFreeSlots(virJSONValue *obj,
                                  const char *command,
@@ -106,8 +111,8 @@ qemuMonitorHvBalloonGetFreeSlots(virJSONValue *obj,
 }
 
 
-/* Where sticks can lie. Absent where there is no place for any, and in replies of
- * an older QEMU. */
+/* Where sticks can be. Absent if there is no room for any, and in replies of an
+ * older QEMU. */
 static int
 qemuMonitorHvBalloonGetSpace(virJSONValue *obj,
                              const char *command,
@@ -135,7 +140,7 @@ qemuMonitorHvBalloonGetSpace(virJSONValue *obj,
 }
 
 
-/* Cuts @text where a character ends. */
+/* Cuts @text between two characters. */
 static void
 qemuMonitorHvBalloonCutText(GString *text)
 {
@@ -149,7 +154,7 @@ qemuMonitorHvBalloonCutText(GString *text)
 }
 
 
-/* What clients show is one line of readable text, whatever QEMU says. */
+/* Makes any text of QEMU's one line of printable UTF-8. */
 static char *
 qemuMonitorHvBalloonCleanText(const char *text)
 {
@@ -185,7 +190,7 @@ qemuMonitorHvBalloonCheckStick(const qemuMonitorHvBalloonStick *stick)
         stick->added > stick->size ||
         stick->released > stick->added) {
         virReportError(VIR_ERR_INTERNAL_ERROR,
-                       _("query-haprot: stick '%1$s' of %2$llu KiB cannot have %3$llu KiB added and %4$llu KiB released"),
+                       _("query-haprot: invalid stick '%1$s': size %2$llu KiB, added %3$llu KiB, released %4$llu KiB"),
                        NULLSTR(stick->id), stick->size, stick->added, stick->released);
         return -1;
     }
@@ -206,7 +211,7 @@ qemuMonitorHvBalloonCompareSticks(gconstpointer a,
 }
 
 
-/* Each stick of @sticks, by address, has a place of its own. */
+/* Checks that @sticks, in order of address, do not overlap. */
 static int
 qemuMonitorHvBalloonCheckPlaces(const GPtrArray *sticks)
 {
@@ -218,7 +223,7 @@ qemuMonitorHvBalloonCheckPlaces(const GPtrArray *sticks)
 
         if (stick->address < end || stick->address > LLONG_MAX - stick->size * 1024) {
             virReportError(VIR_ERR_INTERNAL_ERROR,
-                           _("query-haprot: stick '%1$s' of %2$llu KiB cannot be at 0x%3$llx: the one before ends at 0x%4$llx"),
+                           _("query-haprot: stick '%1$s' of %2$llu KiB has invalid address 0x%3$llx: the previous one ends at 0x%4$llx"),
                            NULLSTR(stick->id), stick->size, stick->address, end);
             return -1;
         }
@@ -230,7 +235,7 @@ qemuMonitorHvBalloonCheckPlaces(const GPtrArray *sticks)
 }
 
 
-/* A state of a later QEMU: nothing is removed that may be in use. */
+/* A later QEMU may have other states; such a stick must not be removed. */
 static qemuHvBalloonStickState
 qemuMonitorHvBalloonStickStateFromName(const char *name)
 {
@@ -239,7 +244,7 @@ qemuMonitorHvBalloonStickStateFromName(const char *name)
     if (state >= 0)
         return state;
 
-    VIR_WARN("unknown state '%s' of a stick, taken for 'inuse'", NULLSTR(name));
+    VIR_WARN("unknown stick state '%s', treated as 'inuse'", NULLSTR(name));
     return QEMU_HVBALLOON_STICK_INUSE;
 }
 
@@ -301,6 +306,10 @@ qemuMonitorHvBalloonParseSticks(virJSONValue *array,
 }
 
 
+/**
+ * qemuMonitorGetHvBalloonSticks:
+ * @sticks: array of qemuMonitorHvBalloonStick, in order of address
+ */
 int
 qemuMonitorGetHvBalloonSticks(qemuMonitor *mon,
                               GPtrArray **sticks)
@@ -314,7 +323,7 @@ qemuMonitorGetHvBalloonSticks(qemuMonitor *mon,
 }
 
 
-/* What is shown and decides nothing. */
+/* These are only shown, so they are not checked. */
 static void
 qemuMonitorHvBalloonGetShown(virJSONValue *obj,
                              qemuMonitorHvBalloonInfo *info)
@@ -374,6 +383,15 @@ qemuMonitorGetHvBalloonInfo(qemuMonitor *mon,
 }
 
 
+/**
+ * qemuMonitorHvBalloonFreeSpace:
+ * @sticks: array of qemuMonitorHvBalloonStick, in order of address
+ * @granule: in KiB; QEMU_HVBALLOON_STICK_GRANULE is used if that is more
+ *
+ * Returns the size in KiB, a multiple of @granule, of the largest stick for which
+ * there is room beside @sticks; QEMU_HVBALLOON_UNLIMITED if QEMU does not report
+ * where sticks can be, and will refuse one that does not fit.
+ */
 unsigned long long
 qemuMonitorHvBalloonFreeSpace(const qemuMonitorHvBalloonInfo *info,
                               const GPtrArray *sticks,
@@ -397,11 +415,19 @@ qemuMonitorHvBalloonFreeSpace(const qemuMonitorHvBalloonInfo *info,
 }
 
 
+/**
+ * qemuMonitorHvBalloonParseDevice:
+ * @data: a stick in the reply to query-memory-devices
+ * @info: to be filled in
+ *
+ * Returns the name of the stick. Returns NULL without an error if it has none or
+ * is invalid: query-haprot is the authority on sticks.
+ */
 const char *
 qemuMonitorHvBalloonParseDevice(virJSONValue *data,
                                 qemuMonitorMemoryDeviceInfo *info)
 {
-    /* One that was plugged behind our back may have no id. */
+    /* One that was not plugged by libvirt may have no id. */
     const char *id = virJSONValueObjectGetString(data, "id");
 
     if (!id)
@@ -410,7 +436,7 @@ qemuMonitorHvBalloonParseDevice(virJSONValue *data,
     if (virJSONValueObjectGetNumberUlong(data, "size", &info->size) < 0 ||
         virJSONValueObjectGetNumberUlong(data, "memaddr", &info->address) < 0 ||
         info->size > LLONG_MAX || info->address > LLONG_MAX - info->size) {
-        VIR_WARN("query-memory-devices: size or address of stick '%s' is missing or cannot be",
+        VIR_WARN("query-memory-devices: size or address of stick '%s' is missing or invalid",
                  id);
         return NULL;
     }
@@ -435,6 +461,10 @@ qemuMonitorHvBalloonBackendType(const char *child)
 }
 
 
+/**
+ * qemuMonitorGetMemoryBackends:
+ * @backends: table from the name to the type of each memory backend object
+ */
 int
 qemuMonitorGetMemoryBackends(qemuMonitor *mon,
                              GHashTable **backends)

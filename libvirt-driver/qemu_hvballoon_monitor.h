@@ -1,5 +1,5 @@
 /*
- * qemu_hvballoon_monitor.h: what QEMU says about the hyperv memory balloon
+ * qemu_hvballoon_monitor.h: QMP queries about the hyperv memory balloon
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -10,11 +10,11 @@
 #include "qemu_hvballoon_range.h"
 #include "qemu_monitor.h"
 
-/* libvirt trusts QEMU: what a reply is made of is not checked beyond what is
- * needed to read it. Numbers that decide what memory a guest gets are, since
- * the guest has a part in them; texts are made fit to be shown.
+/* libvirt trusts QEMU, so replies are not checked against QMP's schema. Numbers
+ * that decide what memory a guest gets are checked, since the guest influences
+ * them; texts are made printable.
  *
- * All sizes in KiB, addresses in bytes. */
+ * Sizes are in KiB, addresses in bytes. */
 
 typedef struct _qemuMonitorHvBalloonStick qemuMonitorHvBalloonStick;
 struct _qemuMonitorHvBalloonStick {
@@ -23,7 +23,7 @@ struct _qemuMonitorHvBalloonStick {
     unsigned long long address;
     unsigned long long size;
     unsigned long long added;   /* of @size, ever given to the guest */
-    unsigned long long released; /* of @added, what the guest gave back */
+    unsigned long long released; /* of @added, by the guest */
     bool onDemand;
     qemuHvBalloonStickState state;
 };
@@ -35,19 +35,20 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(qemuMonitorHvBalloonStick, qemuMonitorHvBalloonSti
 
 typedef struct _qemuMonitorHvBalloonInfo qemuMonitorHvBalloonInfo;
 struct _qemuMonitorHvBalloonInfo {
-    bool connected;             /* the guest's driver talks to us */
+    bool connected;             /* the guest's driver is connected */
     unsigned long long alignment; /* of hot-added memory; 0: not known yet */
     unsigned long long target;
     unsigned long long actual;
     unsigned long long capacity; /* boot memory and all sticks */
-    unsigned long long released; /* what the guest gave back, of all of it */
-    unsigned long long ghosts;  /* what it gave back of sticks that are gone */
+    unsigned long long released; /* of boot memory and sticks, by the guest */
+    unsigned long long ghosts;  /* released, of sticks that were removed */
     unsigned long long freeSlots; /* sticks that can still be plugged, or
                                      QEMU_HVBALLOON_UNLIMITED */
-    qemuHvBalloonRange space;   /* where sticks can lie, in bytes; size 0: QEMU
-                                   does not tell */
-    GPtrArray *sticks;          /* qemuMonitorHvBalloonStick by address, at the
-                                   same moment; NULL: QEMU does not tell them here */
+    qemuHvBalloonRange space;   /* where sticks can be, in bytes; size 0: not
+                                   reported */
+    GPtrArray *sticks;          /* qemuMonitorHvBalloonStick in order of address,
+                                   consistent with the sizes above; NULL: not
+                                   reported here */
     char *state;                /* one line of text */
     char *lastError;            /* the same, or NULL */
 };
@@ -57,11 +58,9 @@ qemuMonitorHvBalloonInfoFree(qemuMonitorHvBalloonInfo *info);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(qemuMonitorHvBalloonInfo, qemuMonitorHvBalloonInfoFree);
 
-/* As QEMU calls it. */
 const char *
 qemuMonitorHvBalloonStickStateName(qemuHvBalloonStickState state);
 
-/* @sticks: array of qemuMonitorHvBalloonStick, by address. */
 int
 qemuMonitorGetHvBalloonSticks(qemuMonitor *mon,
                               GPtrArray **sticks);
@@ -70,22 +69,15 @@ int
 qemuMonitorGetHvBalloonInfo(qemuMonitor *mon,
                             qemuMonitorHvBalloonInfo **info);
 
-/* The largest stick that finds a place beside @sticks, made of whole @granules,
- * at least QEMU_HVBALLOON_STICK_GRANULE; QEMU_HVBALLOON_UNLIMITED if QEMU does
- * not tell where sticks can lie, and will refuse what does not fit. */
 unsigned long long
 qemuMonitorHvBalloonFreeSpace(const qemuMonitorHvBalloonInfo *info,
                               const GPtrArray *sticks,
                               unsigned long long granule);
 
-/* @backends: name -> type of each memory backend object. */
 int
 qemuMonitorGetMemoryBackends(qemuMonitor *mon,
                              GHashTable **backends);
 
-/* What query-memory-devices says of a stick, @data, goes into @info; its name is
- * returned. NULL without an error if it has none or cannot be as it says: what a
- * stick is says query-haprot. */
 const char *
 qemuMonitorHvBalloonParseDevice(virJSONValue *data,
                                 qemuMonitorMemoryDeviceInfo *info);

@@ -14,7 +14,7 @@ endOf(const qemuHvBalloonRange *range)
 }
 
 
-/* What fits from @start to below @end. */
+/* The largest multiple of @granule that fits between @start and @end, aligned. */
 static guint64
 fitsBetween(guint64 start, guint64 end, guint64 granule)
 {
@@ -27,6 +27,13 @@ fitsBetween(guint64 start, guint64 end, guint64 granule)
 }
 
 
+/**
+ * qemuHvBalloonLargestFree:
+ * @taken: @ntaken ranges, sorted by address; they may reach outside of @space
+ *
+ * Returns the size of the largest free range in @space, of which start and size
+ * are multiples of @granule; 0 if there is none.
+ */
 guint64
 qemuHvBalloonLargestFree(const qemuHvBalloonRange *space,
                          const qemuHvBalloonRange *taken,

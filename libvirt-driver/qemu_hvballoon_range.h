@@ -2,8 +2,8 @@
 /*
  * qemu_hvballoon_range.h: free address ranges between sticks
  *
- * Knows neither libvirt nor QEMU: C11 and GLib only. All addresses and sizes
- * are in bytes.
+ * Pure: C11 and GLib, no header of libvirt or QEMU. All addresses and sizes are
+ * in bytes.
  */
 
 #pragma once
@@ -16,10 +16,6 @@ struct _qemuHvBalloonRange {
     guint64 size;
 };
 
-/* The largest multiple of @granule that is free in @space beside the @ntaken
- * ranges @taken, from an address that is a multiple of @granule too; 0 if there
- * is none. @taken is sorted by address; what of it lies outside of @space does
- * no harm. */
 guint64
 qemuHvBalloonLargestFree(const qemuHvBalloonRange *space,
                          const qemuHvBalloonRange *taken,

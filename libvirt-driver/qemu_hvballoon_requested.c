@@ -1,5 +1,6 @@
 /*
- * qemu_hvballoon_requested.c: what was asked of a hyperv memory balloon
+ * qemu_hvballoon_requested.c: the requested memory of a domain with a hyperv
+ *                             memory balloon
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -18,7 +19,8 @@ VIR_LOG_INIT("qemu.qemu_hvballoon_requested");
 /**
  * qemuHvBalloonGetRequested:
  *
- * What the guest of @vm shall have, in KiB; 0: nothing was asked for yet.
+ * Returns how much memory the guest of @vm should have, in KiB; 0: nothing was
+ * requested yet.
  */
 unsigned long long
 qemuHvBalloonGetRequested(const virDomainObj *vm)
@@ -29,14 +31,13 @@ qemuHvBalloonGetRequested(const virDomainObj *vm)
 
 /**
  * qemuHvBalloonSetRequested:
- * @vm: a domain that runs and has a hyperv balloon
+ * @vm: running domain with a hyperv balloon
  * @requested: in KiB
  * @reason: why, in English, for the log
  *
- * The only writer of <requested>. To be called by the occasion that changes
- * it, once all that was to be done for it is done: so what fails changes
- * nothing, and a daemon that dies in the middle leaves what was asked for
- * before.
+ * The only writer of <requested>. To be called by an entry point when all steps
+ * of the request are done: so a failure changes nothing, and a daemon that dies
+ * in the middle leaves the previous value.
  */
 void
 qemuHvBalloonSetRequested(virDomainObj *vm,
@@ -57,8 +58,8 @@ qemuHvBalloonSetRequested(virDomainObj *vm,
 /**
  * qemuHvBalloonSetKeepTotal:
  *
- * The same for the total (KiB) that a live setmaxmem asked for: the only
- * writer of it beside the parser of the status XML.
+ * The same for the total, in KiB, that a live setmaxmem requested. The only
+ * other writer is the parser of the status XML.
  */
 void
 qemuHvBalloonSetKeepTotal(virDomainObj *vm,

@@ -1,5 +1,6 @@
 /*
- * qemu_hvballoon_requested.h: what was asked of a hyperv memory balloon
+ * qemu_hvballoon_requested.h: the requested memory of a domain with a hyperv
+ *                             memory balloon
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,5 +1,5 @@
 /*
- * qemu_hvballoon_run.c: carries out the steps of a plan
+ * qemu_hvballoon_run.c: executes the steps of a plan
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -24,8 +24,7 @@ VIR_LOG_INIT("qemu.qemu_hvballoon_run");
  * qemuHvBalloonSendTarget:
  * @target: in KiB
  *
- * Tells the device how much the guest of @vm shall have. The guest takes its
- * time; nothing waits for it.
+ * Sets the target of QEMU's balloon device. Does not wait for the guest.
  */
 int
 qemuHvBalloonSendTarget(virDomainObj *vm,
@@ -115,13 +114,12 @@ qemuHvBalloonLogStep(const virDomainObj *vm,
  * qemuHvBalloonRun:
  * @plan: steps, none of which waits for the guest
  *
- * Carries out @plan, for setmem, setmaxmem and reconcile alike. It stops at the
- * first PLUG or BALLOON that fails and undoes nothing: a stick that is not
- * needed goes at the next reconcile, which also resends the target if it is not
- * what was asked for. The caller has a job, and records what was asked for only
- * after this succeeded.
+ * Executes @plan, for setmem, setmaxmem and reconcile alike. Stops at the first
+ * PLUG or BALLOON that fails and undoes nothing: the next reconcile removes
+ * sticks that are not needed, and sends the requested memory if QEMU's target
+ * differs. The caller has a job, and records the request only after success.
  *
- * Returns -1 with an error reported that names the step.
+ * Returns 0, or -1 with an error reported that names the step.
  */
 int
 qemuHvBalloonRun(virQEMUDriver *driver,

@@ -1,5 +1,5 @@
 /*
- * qemu_hvballoon_run.h: carries out the steps of a plan
+ * qemu_hvballoon_run.h: executes the steps of a plan
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

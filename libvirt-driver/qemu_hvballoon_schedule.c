@@ -3,11 +3,11 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * An event handler takes no job and sends nothing: it asks for the balloon to
- * be reconciled. There is at most one such request for a domain, which is
- * either with the worker or with a timer; priv->hvBalloonPending says so. Once
- * is enough, since what happened is only found out when it is processed. Two of
- * them, each of which sets the next timer, would never become one again.
+ * An event handler takes no job and sends no command: it schedules a reconcile.
+ * At most one is pending for a domain (priv->hvBalloonPending), either in the
+ * worker's queue or on a timer. One is enough, since a reconcile queries
+ * everything when it runs. Two of them would each set the next timer, and go on
+ * for ever.
  */
 
 #include <config.h>
@@ -22,14 +22,14 @@
 
 VIR_LOG_INIT("qemu.qemu_hvballoon_schedule");
 
-/* Try again after this many milliseconds. */
+/* Milliseconds before another attempt. */
 #define QEMU_HVBALLOON_RETRY_MS 1000
 
 
 /**
  * qemuHvBalloonIsManaged:
  *
- * Does @vm run, with a hyperv balloon?
+ * Is @vm running, with a hyperv balloon?
  */
 bool
 qemuHvBalloonIsManaged(virDomainObj *vm)
@@ -42,8 +42,8 @@ qemuHvBalloonIsManaged(virDomainObj *vm)
 /**
  * qemuHvBalloonScheduleReconcile:
  *
- * Has the balloon of @vm reconciled soon by the worker. For event handlers:
- * takes no job, only needs @vm locked.
+ * Queues a reconcile of @vm for the worker. For event handlers: takes no job,
+ * only needs @vm locked.
  */
 void
 qemuHvBalloonScheduleReconcile(virDomainObj *vm)
@@ -61,8 +61,8 @@ qemuHvBalloonScheduleReconcile(virDomainObj *vm)
 /**
  * qemuHvBalloonScheduleTaken:
  *
- * The worker processes the request. Whatever happens from here on needs
- * another one.
+ * To be called when a scheduled reconcile begins. Whatever happens from now on
+ * needs another one.
  */
 void
 qemuHvBalloonScheduleTaken(virDomainObj *vm)
@@ -91,9 +91,9 @@ qemuHvBalloonScheduleTimeout(int timer,
 /**
  * qemuHvBalloonScheduleLater:
  *
- * The same as qemuHvBalloonScheduleReconcile(), after a moment. The worker
- * serves all domains: it shall not wait, neither for a guest nor for the job
- * that has @vm, which may be a migration.
+ * The same as qemuHvBalloonScheduleReconcile(), after a delay. The worker serves
+ * all domains, so it must wait neither for a guest nor for another job of @vm,
+ * which may be a migration.
  */
 void
 qemuHvBalloonScheduleLater(virDomainObj *vm)
@@ -109,7 +109,7 @@ qemuHvBalloonScheduleLater(virDomainObj *vm)
         return;
     }
 
-    VIR_WARN("cannot set a timer, the memory of domain '%s' is reconciled with the next event",
+    VIR_WARN("cannot set a timer: the memory of domain '%s' will be reconciled at the next event",
              vm->def->name);
     virObjectUnref(vm);
 }

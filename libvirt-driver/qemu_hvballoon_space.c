@@ -27,23 +27,23 @@
 /* What the fixed backend of a QEMU without sticks is aligned to, in KiB. */
 #define QEMU_HVBALLOON_FIXED_ALIGNMENT (32ULL << 20)
 
-/* Of a processor for which nobody says anything else. */
+/* The default of QEMU's processors. */
 #define QEMU_HVBALLOON_DEFAULT_BITS 40
 
-/* Boot memory leaves a gap below 4 GiB for devices. How much of it lies below the
- * gap QEMU decides, by machine type and size: something between these, unless
- * all of it is less. */
+/* Boot memory leaves a gap below 4 GiB for devices. By machine type and size QEMU
+ * puts at least and at most this much below the gap, or all of it if it is
+ * less. */
 #define QEMU_HVBALLOON_LOW_LEAST (2 * GIB)
 #define QEMU_HVBALLOON_LOW_MOST (4 * GIB)
 
-/* What every host's processor can address. */
+/* Every host's processor can address this much. */
 #define QEMU_HVBALLOON_EVERY_HOST (1ULL << 36)
 
-/* QEMU has no processor with more. */
+/* No processor of QEMU's has more. */
 #define QEMU_HVBALLOON_MOST_BITS 52
 
-/* With an AMD processor, what would reach into the HyperTransport range below
- * 1 TiB begins above it instead, but for machine types up to 7.0. */
+/* With an AMD processor, memory that would reach into the HyperTransport range
+ * below 1 TiB is moved above it, except for machine types up to 7.0. */
 #define QEMU_HVBALLOON_HT_START 0xfd00000000ULL
 #define QEMU_HVBALLOON_HT_END (1ULL << 40)
 #define QEMU_HVBALLOON_HT_IGNORED_UP_TO 7000
@@ -59,10 +59,9 @@ qemuHvBalloonBoot(const virDomainDef *def)
 }
 
 
-/* Sticks that come and go leave holes between those that stay, so the address
- * space for them is larger than what they may add up to: it costs nothing, and
- * a stick that <maxMemory> allows finds room. A fixed backend needs room for its
- * alignment. */
+/* Sticks that are removed leave holes between others. So there is more address
+ * space than sticks can add up to, which costs nothing, and a stick that
+ * <maxMemory> allows finds room. A fixed backend needs room for its alignment. */
 static unsigned long long
 qemuHvBalloonMaxmemOf(const virDomainDef *def,
                       bool fixed,
@@ -77,6 +76,11 @@ qemuHvBalloonMaxmemOf(const virDomainDef *def,
 }
 
 
+/**
+ * qemuHvBalloonMaxmemFor:
+ *
+ * Returns QEMU's maxmem= for @def, in KiB.
+ */
 unsigned long long
 qemuHvBalloonMaxmemFor(const virDomainDef *def,
                        virQEMUCaps *qemuCaps)
@@ -88,8 +92,12 @@ qemuHvBalloonMaxmemFor(const virDomainDef *def,
 }
 
 
-/* Sticks take no slot, and nothing else can be plugged beside them. For each slot
- * QEMU would set 1 GiB of address space aside. */
+/**
+ * qemuHvBalloonSlots:
+ *
+ * Returns QEMU's slots= for @def. Sticks take no slot, and nothing else can be
+ * plugged beside them. For each slot QEMU would reserve 1 GiB of address space.
+ */
 unsigned int
 qemuHvBalloonSlots(const virDomainDef *def)
 {
@@ -97,6 +105,12 @@ qemuHvBalloonSlots(const virDomainDef *def)
 }
 
 
+/**
+ * qemuHvBalloonValidateStickAddress:
+ *
+ * Checks that the address of @mem is possible. Whether it is free for a stick is
+ * for QEMU to check.
+ */
 int
 qemuHvBalloonValidateStickAddress(const virDomainMemoryDef *mem)
 {
@@ -107,7 +121,7 @@ qemuHvBalloonValidateStickAddress(const virDomainMemoryDef *mem)
         return 0;
 
     virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
-                   _("the 'haprot' memory device '%1$s' of %2$llu KiB at base address 0x%3$llx ends above the highest address there is: choose a lower one, or remove <address> and QEMU chooses"),
+                   _("the 'haprot' memory device '%1$s' of %2$llu KiB at base address 0x%3$llx ends above the highest possible address: choose a lower one, or remove <address> to let QEMU choose"),
                    NULLSTR(mem->info.alias), mem->size, address);
     return -1;
 }
@@ -131,8 +145,8 @@ qemuHvBalloonPCIHole(const virDomainDef *def)
 }
 
 
-/* The end of all that needs an address, in bytes, if what is above the gap
- * begins at @base. @maxmem: in KiB. @low: of boot memory, below the gap. */
+/* The end of all memory and the PCI hole, in bytes, if memory above the gap begins
+ * at @base. @maxmem: in KiB. @low: bytes of boot memory below the gap. */
 static unsigned long long
 qemuHvBalloonEndFrom(const virDomainDef *def,
                      unsigned long long maxmem,
@@ -165,8 +179,7 @@ qemuHvBalloonEnd(const virDomainDef *def,
 }
 
 
-/* It is not below this, wherever QEMU leaves the gap: what does not fit here
- * fits nowhere. */
+/* The lowest possible end, wherever QEMU leaves the gap. */
 static unsigned long long
 qemuHvBalloonLowestEnd(const virDomainDef *def,
                        virQEMUCaps *qemuCaps,
@@ -177,7 +190,7 @@ qemuHvBalloonLowestEnd(const virDomainDef *def,
 }
 
 
-/* The version that a machine type is like, 2.12 as 2012; 0 if it is not one of
+/* The version in a machine type, such as 2012 for 2.12; 0 if it is not one of
  * QEMU's own. */
 static unsigned int
 qemuHvBalloonMachineVersion(const virDomainDef *def)
@@ -199,7 +212,7 @@ qemuHvBalloonMachineVersion(const virDomainDef *def)
 }
 
 
-/* What is given to QEMU as it is may change what is counted with here. */
+/* Does <qemu:commandline> change what is calculated here? */
 static bool
 qemuHvBalloonIsOverridden(const virDomainDef *def)
 {
@@ -217,7 +230,7 @@ qemuHvBalloonIsOverridden(const virDomainDef *def)
 }
 
 
-/* Distributions have machine types of their own, some of which give every
+/* Nothing is checked for a distribution's own machine types: some give every
  * processor the bits of the host. */
 static bool
 qemuHvBalloonIsLeftToQEMU(const virDomainDef *def)
@@ -227,9 +240,8 @@ qemuHvBalloonIsLeftToQEMU(const virDomainDef *def)
 }
 
 
-/* Is the guest's processor made by AMD, as far as is known? Without KVM it is
- * what the model says, and with KVM, unless a vendor was asked for, what the
- * host has. */
+/* Is the guest's processor one of AMD's, as far as is known? With KVM the vendor
+ * is that of the host, unless one is set; without, it is that of the model. */
 static bool
 qemuHvBalloonCPUIsAMD(const virDomainDef *def,
                       const virCPUDef *hostcpu)
@@ -242,7 +254,7 @@ qemuHvBalloonCPUIsAMD(const virDomainDef *def,
     if (def->virtType == VIR_DOMAIN_VIRT_KVM)
         return hostcpu && STREQ_NULLABLE(hostcpu->vendor, "AMD");
 
-    /* QEMU's 'max' and 'qemu64' are */
+    /* QEMU's 'max' and 'qemu64' are AMD's */
     if (!cpu || cpu->mode != VIR_CPU_MODE_CUSTOM || !cpu->model ||
         STREQ(cpu->model, "qemu64"))
         return true;
@@ -258,8 +270,7 @@ qemuHvBalloonHostBits(const virCPUDef *hostcpu)
 }
 
 
-/* How many bits of an address the guest's processor has; 0 if that is not
- * known. */
+/* The number of physical address bits of the guest's processor; 0: not known. */
 static unsigned int
 qemuHvBalloonCPUBits(const virDomainDef *def,
                      const virCPUDef *hostcpu)
@@ -271,26 +282,26 @@ qemuHvBalloonCPUBits(const virDomainDef *def,
         (cpu->mode == VIR_CPU_MODE_HOST_PASSTHROUGH ||
          cpu->mode == VIR_CPU_MODE_MAXIMUM);
 
-    /* which QEMU gives the bits of the host, whatever phys-bits= says */
+    /* QEMU ignores phys-bits= then */
     if (hosts && addr && addr->mode == VIR_CPU_MAX_PHYS_ADDR_MODE_EMULATE && addr->bits > 0)
         return host;
 
     if (addr && addr->mode == VIR_CPU_MAX_PHYS_ADDR_MODE_EMULATE)
         return addr->bits > 0 ? addr->bits : QEMU_HVBALLOON_DEFAULT_BITS;
 
-    /* what the host has counts for nothing without KVM */
+    /* the host does not matter without KVM */
     if (def->virtType != VIR_DOMAIN_VIRT_KVM)
         return QEMU_HVBALLOON_DEFAULT_BITS;
 
     if (addr)
         return addr->limit > 0 && (host == 0 || addr->limit < host) ? addr->limit : host;
 
-    /* libvirt makes a model of 'host-model' when the domain starts */
+    /* 'host-model' becomes a named model when the domain starts */
     return hosts ? host : QEMU_HVBALLOON_DEFAULT_BITS;
 }
 
 
-/* A processor without long mode has its own rules, and is left to QEMU. */
+/* Processors without long mode have other limits, which are left to QEMU. */
 static bool
 qemuHvBalloonCPUIs32Bit(const virDomainDef *def)
 {
@@ -304,8 +315,8 @@ qemuHvBalloonCPUIs32Bit(const virDomainDef *def)
 }
 
 
-/* The largest <maxMemory> whose end is not above @limit, wherever QEMU leaves the
- * gap, in KiB; 0 if there is none. */
+/* The largest <maxMemory>, in KiB, for which all memory ends at or below @limit
+ * wherever QEMU leaves the gap; 0 if there is none. */
 static unsigned long long
 qemuHvBalloonLargestMaxMemory(const virDomainDef *def,
                               bool fixed,
@@ -343,7 +354,7 @@ qemuHvBalloonBitsFor(unsigned long long end)
 }
 
 
-/* @most: what the CPU could be made to have. */
+/* @most: the most bits that the CPU could be configured to have. */
 static void
 qemuHvBalloonReportAddressSpace(const virDomainDef *def,
                                 unsigned int bits,
@@ -360,9 +371,9 @@ qemuHvBalloonReportAddressSpace(const virDomainDef *def,
         virBufferAdd(&fix, _("lower <memory> and <maxMemory>"), -1);
 
     if (needed <= most && def->virtType == VIR_DOMAIN_VIRT_KVM)
-        virBufferAdd(&fix, _(", or let the CPU have as many as the host, if these suffice: <maxphysaddr mode='passthrough'/> in <cpu>"), -1);
+        virBufferAdd(&fix, _(", or give the CPU as many as the host, if that is enough: <maxphysaddr mode='passthrough'/> in <cpu>"), -1);
     else if (needed <= most)
-        virBufferAsprintf(&fix, _(", or let the CPU have more, if the host has: <maxphysaddr mode='emulate' bits='%1$u'/> in <cpu>"),
+        virBufferAsprintf(&fix, _(", or give the CPU more, if the host has them: <maxphysaddr mode='emulate' bits='%1$u'/> in <cpu>"),
                           needed);
 
     text = virBufferContentAndReset(&fix);
@@ -372,6 +383,13 @@ qemuHvBalloonReportAddressSpace(const virDomainDef *def,
 }
 
 
+/**
+ * qemuHvBalloonCheckAddressSpace:
+ * @hostcpu: the host's processor, or NULL to refuse only what no host can run
+ *
+ * Can the processor of @def address all that <maxMemory> allows? Reports an error
+ * that names the largest possible value if not.
+ */
 int
 qemuHvBalloonCheckAddressSpace(const virDomainDef *def,
                                virQEMUCaps *qemuCaps,
@@ -399,6 +417,11 @@ qemuHvBalloonCheckAddressSpace(const virDomainDef *def,
 }
 
 
+/**
+ * qemuHvBalloonStartValidate:
+ *
+ * As qemuHvBalloonCheckAddressSpace(), for this host.
+ */
 int
 qemuHvBalloonStartValidate(virQEMUDriver *driver,
                            const virDomainDef *def,
@@ -435,9 +458,9 @@ qemuHvBalloonNameSticks(const virDomainDef *def)
 }
 
 
-/* Clients define a domain again with nothing but <memory> changed: the driver's
- * sticks, which nobody asked for, are dropped where they leave no boot memory.
- * Returns what the others have. */
+/* Clients redefine a domain with only <memory> changed. If the sticks leave no
+ * boot memory then, drops those of the driver's. Returns the sum of those that
+ * are left. */
 static unsigned long long
 qemuHvBalloonDropSticks(virDomainDef *def,
                         unsigned long long total)
@@ -463,20 +486,27 @@ qemuHvBalloonDropSticks(virDomainDef *def,
 }
 
 
+/**
+ * qemuHvBalloonFitSizes:
+ *
+ * Checks that <maxMemory>, <memory> and the sticks of a new definition are
+ * consistent. Drops sticks of the driver's where that helps; reports an error
+ * otherwise.
+ */
 int
 qemuHvBalloonFitSizes(virDomainDef *def)
 {
     unsigned long long total = virDomainDefGetMemoryTotal(def);
     g_autofree char *names = NULL;
 
-    /* with NUMA cells libvirt adds <memory> up by itself */
+    /* with NUMA cells libvirt calculates <memory> */
     if (total == 0 || virDomainNumaGetNodeCount(def->numa) > 0)
         return 0;
 
     if (qemuHvBalloonDropSticks(def, total) >= total) {
         names = qemuHvBalloonNameSticks(def);
         virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
-                       _("<memory> of %1$llu KiB leaves nothing to boot with beside memory devices of %2$s: raise <memory>, which is boot memory and all of them, or remove what is too much"),
+                       _("<memory> of %1$llu KiB leaves no boot memory beside memory devices of %2$s: raise <memory>, which includes them, or remove some"),
                        total, names);
         return -1;
     }

@@ -3,8 +3,8 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * Nothing runs here, so no stick has to stay: what the driver's own sticks have
- * together becomes one stick, and they shrink before boot memory does.
+ * No guest uses these sticks, so the driver's own ones are merged into one, and
+ * shrink before boot memory does.
  */
 
 #include <config.h>
@@ -42,7 +42,7 @@ qemuHvBalloonOwnSticks(virDomainDef *def)
 }
 
 
-/* Leaves the first of the driver's sticks and returns it, or NULL. */
+/* Removes all of the driver's sticks but the first, which is returned, or NULL. */
 static virDomainMemoryDef *
 qemuHvBalloonKeepOneStick(virDomainDef *def)
 {
@@ -61,8 +61,8 @@ qemuHvBalloonKeepOneStick(virDomainDef *def)
 }
 
 
-/* The driver's sticks shall have @size together, where that changes something
- * by one stick: live XML that was stored may have brought more. */
+/* Replaces the driver's sticks of @before KiB in total by one of @size KiB,
+ * unless the size is the same. */
 static int
 qemuHvBalloonSetStoredStick(virDomainDef *def,
                             guint64 before,
@@ -158,8 +158,8 @@ qemuHvBalloonSetTotalStored(virDomainDef *def,
 }
 
 
-/* Has @def the same sticks as @old, those of the driver's among them? Where one
- * of these was while the domain ran does not count. */
+/* Does @def have the same sticks as @old? Addresses of the driver's sticks do not
+ * count. */
 static bool
 qemuHvBalloonSticksAreAsBefore(const virDomainDef *old,
                                const virDomainDef *def)
@@ -185,7 +185,7 @@ qemuHvBalloonSticksAreAsBefore(const virDomainDef *old,
 }
 
 
-/* @def may be @old with a lower <memory> and nothing else changed. */
+/* If @def has less boot memory than @old, shrinks the driver's sticks instead. */
 static void
 qemuHvBalloonKeepBoot(virQEMUDriver *driver,
                       const virDomainDef *old,
@@ -220,12 +220,11 @@ qemuHvBalloonKeepBoot(virQEMUDriver *driver,
 
 /**
  * qemuHvBalloonRedefined:
- * @old: what the stored definition of @vm takes the place of; NULL: there was
- *       none
+ * @old: the previous stored definition of @vm, or NULL
  *
- * The stored definition may be @old, or that of the running domain, with a
- * lower <memory> and nothing else changed: then the driver's sticks shrink
- * before boot memory does, as by setmaxmem --config.
+ * If the new stored definition is @old, or that of the running domain, with only
+ * a lower <memory>, the driver's sticks shrink before boot memory does, as in
+ * setmaxmem --config.
  */
 void
 qemuHvBalloonRedefined(virQEMUDriver *driver,
@@ -234,8 +233,8 @@ qemuHvBalloonRedefined(virQEMUDriver *driver,
 {
     virDomainDef *def = vm->newDef ? vm->newDef : vm->def;
 
-    /* Some clients edit what they see of a domain that runs, which may boot with
-     * more than what is stored. */
+    /* Some clients edit the XML of the running domain, which may have more boot
+     * memory than the stored definition. */
     if (old && qemuHvBalloonSticksAreAsBefore(old, def))
         qemuHvBalloonKeepBoot(driver, old, def);
     else if (vm->newDef && qemuHvBalloonSticksAreAsBefore(vm->def, def))
@@ -247,11 +246,12 @@ qemuHvBalloonRedefined(virQEMUDriver *driver,
  * qemuHvBalloonSetStored:
  * @def: copy of the stored definition of @vm
  * @newmem: in KiB
- * @flags: with VIR_DOMAIN_MEM_MAXIMUM it is the total, else what the guest shall
- *         start with
+ * @flags: with VIR_DOMAIN_MEM_MAXIMUM @newmem is the total, else what the guest
+ *         starts with
  *
- * virDomainSetMemoryFlags for @def. On an error that is reported @def is of no
- * use any more.
+ * virDomainSetMemoryFlags for @def.
+ *
+ * Returns 0, or -1 with an error reported; @def is not valid then.
  */
 int
 qemuHvBalloonSetStored(virQEMUDriver *driver,
@@ -272,8 +272,7 @@ qemuHvBalloonSetStored(virQEMUDriver *driver,
     else
         rc = qemuHvBalloonSetTargetStored(def, &in, own, newmem);
 
-    /* More boot memory, for one, may lie where a stick wants to be: better said
-     * now than when the domain starts. */
+    /* better refused now than when the domain starts */
     for (i = 0; rc == 0 && i < def->nmems; i++)
         rc = qemuHvBalloonValidateStick(def->mems[i], def);
 

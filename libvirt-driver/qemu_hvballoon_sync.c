@@ -1,5 +1,5 @@
 /*
- * qemu_hvballoon_sync.c: what QEMU has against what the definition says
+ * qemu_hvballoon_sync.c: brings the definition in line with QEMU
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -40,9 +40,9 @@ qemuHvBalloonViewFree(qemuHvBalloonView *view)
 /**
  * qemuHvBalloonQuery:
  *
- * Asks QEMU what it has; changes nothing. The caller has a job.
+ * Queries sticks, backends and balloon. Changes nothing. The caller has a job.
  *
- * Returns NULL with an error reported if QEMU does not say.
+ * Returns NULL with an error reported on failure.
  */
 qemuHvBalloonView *
 qemuHvBalloonQuery(virDomainObj *vm)
@@ -67,7 +67,7 @@ qemuHvBalloonQuery(virDomainObj *vm)
 /**
  * qemuHvBalloonViewFind:
  *
- * The stick that QEMU calls @alias, or NULL.
+ * Returns the stick named @alias in QEMU, or NULL.
  */
 qemuMonitorHvBalloonStick *
 qemuHvBalloonViewFind(const qemuHvBalloonView *view,
@@ -103,7 +103,7 @@ qemuHvBalloonViewUsesBackend(const qemuHvBalloonView *view,
 }
 
 
-/* The total of the live definition was @before. */
+/* Writes an audit record if the total, which was @before, has changed. */
 static void
 qemuHvBalloonAudit(virDomainObj *vm,
                    unsigned long long before)
@@ -115,9 +115,9 @@ qemuHvBalloonAudit(virDomainObj *vm,
 }
 
 
-/* A stick of the definition that QEMU does not have. One of the driver's is
- * forgotten at once, so that it does not count against <maxMemory>; its
- * backend, should it stay for a moment, is found as an orphan. */
+/* Drops a stick that QEMU does not have. One of the driver's is forgotten at
+ * once, so that it does not count against <maxMemory>; if its backend remains
+ * for a moment, it is removed later as an orphan. */
 static void
 qemuHvBalloonDropVanished(virQEMUDriver *driver,
                           virDomainObj *vm,
@@ -130,11 +130,11 @@ qemuHvBalloonDropVanished(virQEMUDriver *driver,
     g_autofree char *alias = g_strdup(mem->info.alias);
     unsigned long long before = virDomainDefGetMemoryTotal(vm->def);
 
-    VIR_INFO("domain '%s': stick '%s' is gone", vm->def->name, alias);
+    VIR_INFO("domain '%s': stick '%s' has vanished", vm->def->name, alias);
 
     if (g_hash_table_contains(view->backends, backend) &&
         !qemuHvBalloonStickIsDriverOwned(mem)) {
-        /* It may still be in use for a moment: then DEVICE_DELETED comes. */
+        /* It may still be in use for a moment: DEVICE_DELETED follows then. */
         if (qemuDomainRemoveDevice(driver, vm, &dev) < 0)
             virResetLastError();
         else
@@ -167,8 +167,7 @@ qemuHvBalloonDropAllVanished(virQEMUDriver *driver,
 }
 
 
-/* Neither the driver nor a user can give a stick a name with a slash, nor two
- * the same. */
+/* Names have no slash and are unique, whether from the driver or a user. */
 static bool
 qemuHvBalloonIsStickPossible(const virDomainDef *def,
                              size_t idx)
@@ -180,8 +179,8 @@ qemuHvBalloonIsStickPossible(const virDomainDef *def,
 }
 
 
-/* A status file may have been damaged. A stick that cannot exist is only taken
- * out of the definition: nothing was set up for it that could be undone. */
+/* A status file may be damaged. A stick that cannot exist is only taken out of
+ * the definition: nothing was set up for it, so nothing needs to be undone. */
 static void
 qemuHvBalloonDropImpossible(virDomainObj *vm)
 {
@@ -204,7 +203,7 @@ qemuHvBalloonDropImpossible(virDomainObj *vm)
 }
 
 
-/* A backend that the driver made for a stick that does not exist. */
+/* Is it a backend of the driver's, without a stick? */
 static bool
 qemuHvBalloonIsOrphan(const virDomainObj *vm,
                       const qemuHvBalloonView *view,
@@ -237,12 +236,12 @@ qemuHvBalloonDropOrphans(virDomainObj *vm,
         qemuDomainObjExitMonitor(vm);
 
         if (rc < 0)
-            VIR_DEBUG("backend '%s' stays for now", (char *)backend);
+            VIR_DEBUG("backend '%s' was not removed", (char *)backend);
     }
 }
 
 
-/* Would the definition's own description of @mem give a backend of @type? */
+/* Would libvirt make a backend of @type for @mem? */
 static bool
 qemuHvBalloonIsBackendType(virQEMUDriver *driver,
                            virDomainObj *vm,
@@ -263,7 +262,7 @@ qemuHvBalloonIsBackendType(virQEMUDriver *driver,
 }
 
 
-/* What <maxMemory> leaves beside @total. */
+/* How much <maxMemory> allows beyond @total. */
 static unsigned long long
 qemuHvBalloonRoomFor(const virDomainDef *def,
                      unsigned long long total)
@@ -272,7 +271,7 @@ qemuHvBalloonRoomFor(const virDomainDef *def,
 }
 
 
-/* A description of @stick, or NULL if the XML has none for it. */
+/* Returns a description of @stick, or NULL if XML cannot describe it. */
 static virDomainMemoryDef *
 qemuHvBalloonDescribe(virQEMUDriver *driver,
                       virDomainObj *vm,
@@ -315,7 +314,7 @@ qemuHvBalloonAdopt(virQEMUDriver *driver,
     g_autoptr(virDomainMemoryDef) mem = qemuHvBalloonDescribe(driver, vm, view, stick);
 
     if (!mem || virDomainMemoryInsert(vm->def, mem) < 0) {
-        VIR_WARN("domain '%s': stick '%s' of %llu KiB is not described in the XML and is left alone",
+        VIR_WARN("domain '%s': stick '%s' of %llu KiB cannot be described in the XML and is ignored",
                  vm->def->name, NULLSTR(stick->id), stick->size);
         return;
     }
@@ -327,14 +326,14 @@ qemuHvBalloonAdopt(virQEMUDriver *driver,
     qemuHvBalloonAudit(vm, before);
     if (!stick->onDemand)
         view->given += stick->size;
-    /* of what the guest has, the stick's part did not count before */
+    /* what the guest has of the stick was not counted before */
     ignore_value(qemuProcessRefreshBalloonState(vm, VIR_ASYNC_JOB_NONE));
     virObjectEventStateQueue(driver->domainEventState,
                              virDomainEventDeviceAddedNewFromObj(vm, stick->id));
 }
 
 
-/* @mem is in the definition: what QEMU says of it counts. */
+/* Corrects @mem, which is in the definition, by what QEMU reports. */
 static void
 qemuHvBalloonCorrect(virDomainObj *vm,
                      virDomainMemoryDef *mem,
@@ -383,10 +382,10 @@ qemuHvBalloonAdoptAll(virQEMUDriver *driver,
 /**
  * qemuHvBalloonSync:
  *
- * Makes the live definition of @vm say what QEMU has: sticks that vanished are
- * dropped, those that QEMU has are adopted or corrected, and backends that the
- * driver made for no stick are removed. What was asked for is left to the
- * caller, which has a job.
+ * Brings the live definition of @vm in line with QEMU: drops sticks that
+ * vanished, adopts or corrects those that QEMU has, and removes backends of the
+ * driver's that have no stick. Does not change the requested memory; that is for
+ * the caller, which has a job.
  *
  * Returns what QEMU has, or NULL with an error reported.
  */

@@ -1,5 +1,5 @@
 /*
- * qemu_hvballoon_sync.h: what QEMU has against what the definition says
+ * qemu_hvballoon_sync.h: brings the definition in line with QEMU
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -10,15 +10,14 @@
 #include "qemu_domain.h"
 #include "qemu_hvballoon_monitor.h"
 
-/* What QEMU says that it has. */
+/* What QEMU has, by its own account. */
 typedef struct _qemuHvBalloonView qemuHvBalloonView;
 struct _qemuHvBalloonView {
     GPtrArray *sticks;          /* qemuMonitorHvBalloonStick */
     GHashTable *backends;       /* name -> type */
     qemuMonitorHvBalloonInfo *info;
-    unsigned long long given;   /* KiB of sticks that became part of the
-                                   definition and that QEMU gives to the guest
-                                   without being asked: its target grew so much */
+    unsigned long long given;   /* KiB of adopted sticks that QEMU gives to the
+                                   guest at once: its target grew by this */
 };
 
 void

@@ -182,7 +182,7 @@ def test_what_it_cannot_do_is_refused_by_name(guest):
         refused("hyperv memory balloon cannot be migrated, saved or snapshotted", *command)
         assert not os.path.exists(image), command
     for command in (("attach-device", guest.name, stick_file(guest)), ("detach-device-alias", guest.name, "ua-haprot0")):
-        refused("lacks the 'mem-haprot' device: setmem moves the guest", *command, "--live")
+        refused("lacks the 'mem-haprot' device: setmem resizes the guest", *command, "--live")
     assert guest.boot_id() == boot
     at_rest(guest, stock=True)
 
