@@ -114,7 +114,7 @@ testCaseOnce(const void *opaque)
     int ret = -1;
     int rc;
 
-    /* what an action hands to the worker is not part of the script */
+    /* the script does not include what the worker does */
     testWorkerHold();
 
     if (!(vm = testCaseDomainNew(test)) ||
@@ -136,9 +136,9 @@ testCaseOnce(const void *opaque)
 
 
 /*
- * Every command fails once: each case that succeeds is run again for each of its
- * commands, against a simulated QEMU where that command fails. What is checked
- * after that is the same for all cases.
+ * Failures: each case that succeeds is run again for each of its commands,
+ * against a simulated QEMU where that command fails. The checks afterwards are
+ * the same for all cases.
  */
 
 typedef struct {
@@ -146,23 +146,23 @@ typedef struct {
     testSim *sim;
     ssize_t failAt;                 /* -1: nothing fails */
     testSimFailure failure;
-    bool restarted;                 /* the daemon dies there too */
+    bool restarted;                 /* the daemon dies then, too */
 
     /* before */
     unsigned long long target;      /* KiB */
     unsigned long long total;
-    unsigned long long settled;     /* requested, as far as there are sticks */
-    size_t nsticks;
-    size_t nsimulated;              /* of which QEMU has these */
+    unsigned long long settled;     /* requested, limited to the total */
+    size_t nsticks;                 /* in the definition */
+    size_t nsimulated;              /* in QEMU */
 
-    bool failed;                    /* it returned an error */
+    bool failed;                    /* the request returned an error */
 
-    /* what the status file says when it fails */
+    /* the status file at the time of the failure */
     char *status;
 } testFailing;
 
 
-/* The case succeeds and its script says what QEMU has. */
+/* Does the case succeed, with a script that contains what QEMU has? */
 static bool
 testCanSimulate(const testCase *test)
 {
@@ -186,7 +186,7 @@ testFailingIsSet(const testFailing *run)
 }
 
 
-/* Boot memory and the sticks that XML can describe, in KiB. */
+/* Boot memory and sticks that XML can describe, in KiB. */
 static unsigned long long
 testSimTotal(const testSim *sim)
 {
@@ -204,7 +204,7 @@ testSimTotal(const testSim *sim)
 }
 
 
-/* Has the guest been told what was asked for? */
+/* Has everything been done for the request? */
 static bool
 testFailingReached(const testFailing *run)
 {
@@ -222,7 +222,7 @@ testFailingReached(const testFailing *run)
 }
 
 
-/* Nothing else is asked for than before. */
+/* The requested memory is the same as before. */
 static int
 testFailingCheckAsBefore(const testFailing *run,
                          const virDomainObj *vm,
@@ -254,7 +254,7 @@ testFailingCheckResult(const testFailing *run,
     } else {
         CHECK(rc == 0 || virGetLastErrorCode() != VIR_ERR_OK, "an error that is reported");
         CHECK(rc != 0 || testFailingReached(run), "success");
-        /* a lost answer leaves open whether it was done */
+        /* without a reply it is unknown whether the command was executed */
         CHECK(rc == 0 || !testFailingReached(run) || run->failure == TEST_SIM_GONE_AFTER ||
               run->target == test->size || !testFailingIsSet(run),
               "failure: %s", virGetLastErrorMessage());
@@ -276,7 +276,7 @@ testFailingCheckResult(const testFailing *run,
 }
 
 
-/* What the guest has, it keeps, unless less was asked for. */
+/* The guest keeps its memory, unless less was requested. */
 static int
 testFailingCheckGranted(const testFailing *run)
 {
@@ -287,8 +287,8 @@ testFailingCheckGranted(const testFailing *run)
         least = MIN(run->target, test->size);
 
     CHECK(run->sim->lowest / 1024 >= MIN(least, run->total),
-          "told to go down to %llu KiB", run->sim->lowest / 1024);
-    CHECK(!run->sim->tookBack, "no stick in use is taken");
+          "target lowered to %llu KiB", run->sim->lowest / 1024);
+    CHECK(!run->sim->tookBack, "no stick in use is removed");
     return 0;
 }
 
@@ -317,7 +317,7 @@ testFailingOnce(testFailing *run,
 }
 
 
-/* The next daemon knows of a request only once all was done for it. */
+/* A restarted daemon does not know a request that was not completed. */
 static int
 testFailingCheckRemembered(const testFailing *run,
                            const virDomainObj *vm)
@@ -331,9 +331,9 @@ testFailingCheckRemembered(const testFailing *run,
 }
 
 
-/* With a QEMU that answers again, what was done for a request that failed is
- * undone: the target is what it was, and no stick is left of it, unless the guest
- * may have it since a command was done without an answer. */
+/* Once QEMU works again, a failed request has left nothing: the target is the old
+ * one and no stick remains, unless a command was executed without a reply, so
+ * that the guest may have got the stick. */
 static int
 testFailingCheckUndone(const testFailing *run,
                        const virDomainObj *vm)
@@ -402,7 +402,7 @@ testFailingRun(testFailing *run)
 }
 
 
-/* The simulated QEMU gets the commands that the script has. */
+/* Without a failure, the simulated QEMU gets the commands in the script. */
 static int
 testFailingNothing(const testCase *test)
 {
@@ -451,7 +451,7 @@ testFailingEverywhere(const void *opaque)
 {
     int rc;
 
-    /* the reconcile that a failure schedules is the one of testCheckConverges() */
+    /* testCheckConverges() does the reconcile that a failure schedules */
     testWorkerHold();
     rc = testFailingAll(opaque);
     testWorkerRelease();

@@ -47,8 +47,8 @@ typedef struct {
     unsigned long long configCurrent;
 } testCase;
 
-/* Each of @cases as it stands; and each that succeeds and says what QEMU has once
- * more for each of its commands, which fails then. */
+/* Runs each of @cases; and those that succeed, with a script that contains what
+ * QEMU has, again for each of their commands with that command failing. */
 int
 testCasesRun(const testCase *cases,
              size_t ncases);

@@ -1,6 +1,6 @@
 /*
- * qemuhvballoonconftest.c: definitions with a hyperv balloon that are read,
- *                          defined again, attached to and checked
+ * qemuhvballoonconftest.c: parsing, redefining and checking definitions with a
+ *                          hyperv balloon, attaching and detaching sticks
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -21,8 +21,8 @@
 
 #define TIB (1024 * GIB)
 
-/* What a definition that a user gives is read with; one that libvirt stored, or
- * that comes with a migration or a saved guest; and that of a running guest. */
+/* Parse flags for a definition given by a user; for one that libvirt stored, or
+ * from a migration or a saved guest; and for a running guest. */
 #define NEW (VIR_DOMAIN_DEF_PARSE_INACTIVE | VIR_DOMAIN_DEF_PARSE_ABI_UPDATE)
 #define STORED VIR_DOMAIN_DEF_PARSE_INACTIVE
 #define RUNNING 0
@@ -59,7 +59,7 @@ testDefNew(const char *type,
 
 
 /*
- * What the processor can address
+ * Physical address bits
  */
 
 typedef struct {
@@ -70,7 +70,7 @@ typedef struct {
     unsigned long long maxMemory;
     int hostBits;               /* 0: the host is not known */
     const char *vendor;         /* of the host */
-    const char *error;          /* NULL: it is well */
+    const char *error;          /* NULL: accepted */
 } testSpaceCase;
 
 #define PASSTHROUGH(more) "<cpu mode='host-passthrough'>" more "</cpu>"
@@ -86,41 +86,41 @@ static const testSpaceCase spaceCases[] = {
     { "the host's, 39 bits", "kvm", "q35", PASSTHROUGH(""), 1 * TIB, 39, "Intel",
       "needs 41 bits of physical address, the CPU of this domain has 39: lower <maxMemory> to 466616320 KiB or less" },
     { "host-model is a model", "kvm", "q35", "<cpu mode='host-model'/>", 1 * TIB, 46, "Intel", "has 40" },
-    { "with the host's bits if said", "kvm", "q35", "<cpu mode='host-model'><maxphysaddr mode='passthrough'/></cpu>", 1 * TIB, 46, "Intel", NULL },
-    { "and maximum", "kvm", "q35", "<cpu mode='maximum'/>", 1 * TIB, 39, "Intel", "has 39" },
+    { "host-model with the host's bits", "kvm", "q35", "<cpu mode='host-model'><maxphysaddr mode='passthrough'/></cpu>", 1 * TIB, 46, "Intel", NULL },
+    { "maximum has the host's", "kvm", "q35", "<cpu mode='maximum'/>", 1 * TIB, 39, "Intel", "has 39" },
     { "a model does not follow the host", "kvm", "q35", MODEL(""), 1 * TIB, 46, "Intel", "has 40" },
-    { "but where it is told to", "kvm", "q35", MODEL("<maxphysaddr mode='passthrough'/>"), 1 * TIB, 46, "Intel", NULL },
-    { "and by no more than that", "kvm", "q35", MODEL("<maxphysaddr mode='passthrough' limit='40'/>"), 1 * TIB, 46, "Intel", "has 40" },
-    { "nor than the host has", "kvm", "q35", MODEL("<maxphysaddr mode='passthrough' limit='44'/>"), 1 * TIB, 39, "Intel", "has 39" },
-    { "as many as are said", "kvm", "q35", MODEL("<maxphysaddr mode='emulate' bits='41'/>"), 1 * TIB, 46, "Intel", NULL },
-    { "the host's processor has the host's whatever is said", "kvm", "q35", PASSTHROUGH("<maxphysaddr mode='emulate' bits='39'/>"), 1 * TIB, 46, "Intel", NULL },
-    { "be it fewer", "kvm", "q35", PASSTHROUGH("<maxphysaddr mode='emulate' bits='46'/>"), 1 * TIB, 39, "Intel", "has 39" },
-    { "but for no number at all", "kvm", "q35", PASSTHROUGH("<maxphysaddr mode='emulate'/>"), 1 * TIB, 46, "Intel", "has 40" },
-    { "a machine type of a distribution's may have the host's", "kvm", "pc-q35-rhel9.6.0", MODEL(""), 1 * TIB, 46, "Intel", NULL },
-    { "or so", "kvm", "pc-i440fx-noble-hpb", MODEL(""), 1 * TIB, 46, "Intel", NULL },
-    { "one that counts no memory devices", "kvm", "pc-i440fx-2.4", MODEL(""), 1 * TIB, 46, "Intel", NULL },
-    { "is older than this", "kvm", "pc-i440fx-2.12", MODEL(""), 1 * TIB, 46, "Intel", "has 40" },
-    { "bits that only QEMU is told of", "kvm", "q35", MODEL("") QEMU_ARG("x86_64-cpu.phys-bits=46"), 1 * TIB, 46, "Intel", NULL },
+    { "a model with the host's bits", "kvm", "q35", MODEL("<maxphysaddr mode='passthrough'/>"), 1 * TIB, 46, "Intel", NULL },
+    { "a model with a limit below the host's", "kvm", "q35", MODEL("<maxphysaddr mode='passthrough' limit='40'/>"), 1 * TIB, 46, "Intel", "has 40" },
+    { "a model with a limit above the host's", "kvm", "q35", MODEL("<maxphysaddr mode='passthrough' limit='44'/>"), 1 * TIB, 39, "Intel", "has 39" },
+    { "a model with a number of bits", "kvm", "q35", MODEL("<maxphysaddr mode='emulate' bits='41'/>"), 1 * TIB, 46, "Intel", NULL },
+    { "host-passthrough ignores a lower number", "kvm", "q35", PASSTHROUGH("<maxphysaddr mode='emulate' bits='39'/>"), 1 * TIB, 46, "Intel", NULL },
+    { "host-passthrough ignores a higher number", "kvm", "q35", PASSTHROUGH("<maxphysaddr mode='emulate' bits='46'/>"), 1 * TIB, 39, "Intel", "has 39" },
+    { "host-passthrough with emulate, no number", "kvm", "q35", PASSTHROUGH("<maxphysaddr mode='emulate'/>"), 1 * TIB, 46, "Intel", "has 40" },
+    { "a machine type of a distribution is not checked", "kvm", "pc-q35-rhel9.6.0", MODEL(""), 1 * TIB, 46, "Intel", NULL },
+    { "another one of a distribution", "kvm", "pc-i440fx-noble-hpb", MODEL(""), 1 * TIB, 46, "Intel", NULL },
+    { "a machine type that ignores memory devices", "kvm", "pc-i440fx-2.4", MODEL(""), 1 * TIB, 46, "Intel", NULL },
+    { "a newer one does not", "kvm", "pc-i440fx-2.12", MODEL(""), 1 * TIB, 46, "Intel", "has 40" },
+    { "bits set by <qemu:commandline>", "kvm", "q35", MODEL("") QEMU_ARG("x86_64-cpu.phys-bits=46"), 1 * TIB, 46, "Intel", NULL },
     { "other arguments do not count", "kvm", "q35", MODEL("") QEMU_ARG("x86_64-cpu.level=10"), 1 * TIB, 46, "Intel", "has 40" },
     { "without KVM the host does not count", "qemu", "q35", "<cpu mode='maximum'/>", 2 * TIB, 46, "Intel", "has 40" },
-    { "nor what is passed through of it", "qemu", "q35", MODEL("<maxphysaddr mode='passthrough'/>"), 2 * TIB, 46, "Intel", "has 40" },
-    { "without KVM, said", "qemu", "q35", "<cpu mode='maximum'><maxphysaddr mode='emulate' bits='42'/></cpu>", 2 * TIB, .error = NULL },
+    { "without KVM passthrough does not count", "qemu", "q35", MODEL("<maxphysaddr mode='passthrough'/>"), 2 * TIB, 46, "Intel", "has 40" },
+    { "without KVM, a number of bits", "qemu", "q35", "<cpu mode='maximum'><maxphysaddr mode='emulate' bits='42'/></cpu>", 2 * TIB, .error = NULL },
     /* the PCI hole of q35 is 32 GiB, that of pc 2 GiB */
     { "just below 1 TiB", "kvm", "q35", MODEL(""), 957 * GIB, .error = NULL },
     { "just above it", "kvm", "q35", MODEL(""), 957 * GIB + 2048, .error = "lower <maxMemory> to 1003487232 KiB or less" },
     { "the same with a smaller hole", "kvm", "pc", MODEL(""), 987 * GIB, .error = NULL },
     { "above it", "kvm", "pc", MODEL(""), 987 * GIB + 2048, .error = "has 40" },
-    /* AMD: what reaches into the range at 1012 GiB is moved above 1 TiB */
+    /* AMD: memory that would reach into the range at 1012 GiB is moved above 1 TiB */
     { "AMD below the range", "kvm", "pc", PASSTHROUGH(""), 975 * GIB, 40, "AMD", NULL },
     { "AMD above it, too few bits", "kvm", "pc", PASSTHROUGH(""), 975 * GIB + 2048, 40, "AMD", "needs 41 bits" },
     { "Intel above it", "kvm", "pc", PASSTHROUGH(""), 975 * GIB + 2048, 40, "Intel", NULL },
     { "AMD above it, enough bits", "kvm", "pc", PASSTHROUGH(""), 975 * GIB + 2048, 41, "AMD", NULL },
     { "AMD by name", "kvm", "pc", "<cpu mode='custom'><model vendor_id='AuthenticAMD'>Nehalem</model></cpu>",
       975 * GIB + 2048, 46, "Intel", "needs 41 bits" },
-    { "an old machine does not mind", "kvm", "pc-i440fx-7.0", PASSTHROUGH(""), 975 * GIB + 2048, 40, "AMD", NULL },
-    { "a newer one does", "kvm", "pc-i440fx-7.1", PASSTHROUGH(""), 975 * GIB + 2048, 40, "AMD", "needs 41 bits" },
+    { "AMD, an old machine type does not move memory", "kvm", "pc-i440fx-7.0", PASSTHROUGH(""), 975 * GIB + 2048, 40, "AMD", NULL },
+    { "AMD, a newer machine type moves memory", "kvm", "pc-i440fx-7.1", PASSTHROUGH(""), 975 * GIB + 2048, 40, "AMD", "needs 41 bits" },
     { "AMD without KVM", "qemu", "pc", "<cpu mode='custom'><model fallback='allow'>EPYC</model></cpu>", 975 * GIB + 2048, .error = "needs 41 bits" },
-    { "32 bits have rules of their own", "qemu", "pc", "<cpu mode='custom'><model fallback='allow'>qemu32</model></cpu>", 2 * TIB, .error = NULL },
+    { "32-bit models are not checked", "qemu", "pc", "<cpu mode='custom'><model fallback='allow'>qemu32</model></cpu>", 2 * TIB, .error = NULL },
 };
 
 
@@ -144,8 +144,8 @@ testSpace(const void *opaque)
 }
 
 
-/* How much of 16 GiB of boot memory lies below the gap is QEMU's to say: what may
- * fit is left to it, and what is offered fits in any case. */
+/* QEMU decides how much of 16 GiB of boot memory is below the gap: what may fit is
+ * accepted, and what an error suggests fits in any case. */
 static int
 testSpaceBoot(const void *opaque G_GNUC_UNUSED)
 {
@@ -175,7 +175,7 @@ testSpaceBoot(const void *opaque G_GNUC_UNUSED)
 }
 
 
-/* What no host has is not offered as the way. */
+/* An error does not suggest bits that no host has. */
 static int
 testSpaceFix(const void *opaque G_GNUC_UNUSED)
 {
@@ -211,7 +211,7 @@ testSpaceFix(const void *opaque G_GNUC_UNUSED)
 
 
 /*
- * Definitions that are given again
+ * Redefinitions
  */
 
 typedef struct {
@@ -230,19 +230,19 @@ typedef struct {
 
 static const testRedefineCase redefineCases[] = {
     { "the same", 5, TWO_STICKS, 0, "", 5, TWO_STICKS, 2, 2 },
-    { "a lower <memory> is less of the driver's sticks", 5, TWO_STICKS, 0, "", 4, TWO_STICKS, 2, 1 },
-    { "and boot memory when they are gone", 3, XML_STICK("ua-haprot0", "1"), 0, "", 2, XML_STICK("ua-haprot0", "1"), 2, 0 },
-    { "a higher one is boot memory", 5, TWO_STICKS, 0, "", 6, TWO_STICKS, 3, 2 },
-    { "a user's sticks stay", 6, TWO_STICKS XML_STICK("ua-mine", "1"), 0, "", 3, TWO_STICKS XML_STICK("ua-mine", "1"), 2, 1 },
-    { "or so", 6, TWO_STICKS XML_STICK("ua-mine", "1"), 0, "", 5, TWO_STICKS XML_STICK("ua-mine", "1"), 2, 2 },
-    { "who changes sticks too gets what is said", 6, XML_STICK("ua-haprot0", "3"), 0, "", 4, TWO_STICKS, 1, 2 },
+    { "a lower <memory> shrinks the driver's sticks", 5, TWO_STICKS, 0, "", 4, TWO_STICKS, 2, 1 },
+    { "a lower <memory> shrinks boot memory when there are no such sticks left", 3, XML_STICK("ua-haprot0", "1"), 0, "", 2, XML_STICK("ua-haprot0", "1"), 2, 0 },
+    { "a higher <memory> adds boot memory", 5, TWO_STICKS, 0, "", 6, TWO_STICKS, 3, 2 },
+    { "a user's stick is kept", 6, TWO_STICKS XML_STICK("ua-mine", "1"), 0, "", 3, TWO_STICKS XML_STICK("ua-mine", "1"), 2, 1 },
+    { "a user's stick and the driver's are kept", 6, TWO_STICKS XML_STICK("ua-mine", "1"), 0, "", 5, TWO_STICKS XML_STICK("ua-mine", "1"), 2, 2 },
+    { "the definition is unchanged if sticks were edited", 6, XML_STICK("ua-haprot0", "3"), 0, "", 4, TWO_STICKS, 1, 2 },
     { "no sticks", 2, "", 0, "", 1, "", 1, 0 },
     { "while it runs", 5, TWO_STICKS, 2, "", 4, TWO_STICKS, 2, 1 },
     { "live XML", 2, "", 5, TWO_STICKS, 4, TWO_STICKS, 2, 1 },
     { "live XML of a guest that was not stored", 0, "", 5, TWO_STICKS, 4, TWO_STICKS, 2, 1 },
     { "live XML, unchanged", 2, "", 5, TWO_STICKS, 5, TWO_STICKS, 2, 2 },
     { "unchanged, but the guest booted with more", 5, TWO_STICKS, 6, TWO_STICKS, 5, TWO_STICKS, 2, 2 },
-    { "who moves a stick gets what is said", 6, TWO_STICKS XML_STICK_AT("ua-mine", "1", "<address base='0x200000000'/>"),
+    { "the definition is unchanged if a stick was moved", 6, TWO_STICKS XML_STICK_AT("ua-mine", "1", "<address base='0x200000000'/>"),
       0, "", 5, TWO_STICKS XML_STICK_AT("ua-mine", "1", "<address base='0x1c0000000'/>"), 1, 3 },
 };
 
@@ -277,7 +277,7 @@ testRedefine(const void *opaque)
 }
 
 
-/* What is left of a stick is made of the pages that the domain has, or QEMU
+/* A stick that shrinks is still a multiple of the domain's huge pages, or QEMU
  * would not start. */
 static int
 testRedefineHugepages(const void *opaque G_GNUC_UNUSED)
@@ -301,8 +301,8 @@ testRedefineHugepages(const void *opaque G_GNUC_UNUSED)
 }
 
 
-/* Where a stick of the driver's was is of no use to a new definition. All else
- * needs it: a migration, a saved guest, a guest that runs. */
+/* A new definition drops the address of a driver's stick. A migration, a saved
+ * guest and a running guest need it. */
 static int
 testStickAddress(const void *opaque G_GNUC_UNUSED)
 {
@@ -347,8 +347,8 @@ static const char *const otherModels[] = {
 };
 
 
-/* The guest has no NUMA cells, no slots and no addresses for them: the reason
- * that counts comes first. To be detached, any may be described. */
+/* The guest has no NUMA cells, slots or addresses for them, but the error is about
+ * the balloon. To be detached, any model may be described. */
 static int
 testOtherModels(const void *opaque G_GNUC_UNUSED)
 {
@@ -373,7 +373,7 @@ testOtherModels(const void *opaque G_GNUC_UNUSED)
 }
 
 
-/* Beside the balloon there are sticks only, in what is plugged later too. */
+/* Other models cannot be attached beside the balloon either. */
 static int
 testOtherModel(const void *opaque G_GNUC_UNUSED)
 {
@@ -391,7 +391,7 @@ testOtherModel(const void *opaque G_GNUC_UNUSED)
 }
 
 
-/* What is offered can be defined. */
+/* What domain capabilities report can be defined. */
 static int
 testOffered(const void *opaque G_GNUC_UNUSED)
 {
@@ -434,7 +434,7 @@ static const testDetachCase detachCases[] = {
       "the stick 'ua-mine' of 1048576 KiB is in use by the guest: lower the guest's memory by setmem" },
     { "detach: another kernel", "inuse", "new-kernel",
       "the stick 'ua-mine' of 1048576 KiB cannot be removed: internal error: unable to execute QEMU command 'device_del': not today" },
-    { "detach: nobody to ask", "inuse", "disconnected",
+    { "detach: no driver connected", "inuse", "disconnected",
       "the stick 'ua-mine' of 1048576 KiB cannot be removed: internal error: unable to execute QEMU command 'device_del': not today" },
     { "detach: another reason", "idle", "idle", "'ua-mine' of 1048576 KiB cannot be removed: internal error: unable to execute QEMU command 'device_del': not today" },
 };

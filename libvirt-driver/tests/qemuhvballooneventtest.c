@@ -1,5 +1,5 @@
 /*
- * qemuhvballooneventtest.c: events, by the driver's own handlers and its
+ * qemuhvballooneventtest.c: events, processed by the driver's handlers and
  *                           worker
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -19,8 +19,8 @@
 
 
 /*
- * Events, as JSON, by the driver's own handlers and its worker. QEMU has 1 GiB
- * and one stick of 1 GiB, of which the definition knows, and maybe another one.
+ * QEMU has 1 GiB and one stick of 1 GiB, which is in the definition, and maybe
+ * another one.
  */
 
 typedef struct {
@@ -51,7 +51,7 @@ typedef struct {
 
 static const testEventCase eventCases[] = {
     {
-        .name = "UNUSED: a stick that is not needed goes",
+        .name = "UNUSED: a stick that is not needed is removed",
         .events = EVENT_STICK("UNUSED", "ua-haprot0"), .state = "unused", .requested = 1 * GIB,
         .queries = 1, .total = 1 * GIB, .current = 1 * GIB,
     },
@@ -71,23 +71,23 @@ static const testEventCase eventCases[] = {
         .queries = 1, .total = 3 * GIB, .current = 3 * GIB,
     },
     {
-        .name = "RESET: a stick that is not needed goes",
+        .name = "RESET: a stick that is not needed is removed",
         .events = EVENT("RESET", ", \"data\": {\"guest\": true, \"reason\": \"guest-reset\"}"),
         .state = "unused", .requested = 1 * GIB,
         .queries = 1, .total = 1 * GIB, .current = 1 * GIB,
     },
     {
-        .name = "BALLOON_CHANGE: says what the guest has and requests nothing",
+        .name = "BALLOON_CHANGE: updates currentMemory and requests nothing",
         .events = EVENT_ACTUAL("1610612736"), .state = "inuse", .requested = 2 * GIB,
         .total = 2 * GIB, .current = 1536 * 1024,
     },
     {
-        .name = "BALLOON_CHANGE: not more than there is",
+        .name = "BALLOON_CHANGE: more than the total",
         .events = EVENT_ACTUAL("9223372036854775807"), .state = "inuse", .requested = 2 * GIB,
         .total = 2 * GIB, .current = 2 * GIB,
     },
     {
-        .name = "BALLOON_CHANGE: more than a number can be",
+        .name = "BALLOON_CHANGE: more than fits into a number",
         .events = EVENT_ACTUAL("18446744073709551615"), .state = "inuse", .requested = 2 * GIB,
         .total = 2 * GIB, .current = 1 * GIB,
     },
@@ -104,7 +104,7 @@ static const testEventCase eventCases[] = {
         .queries = 1, .total = 1 * GIB, .current = 1 * GIB,
     },
     {
-        .name = "DEVICE_DELETED: a stick that is still there stays",
+        .name = "DEVICE_DELETED: a stick that still exists is kept",
         .events = EVENT_DELETED("ua-haprot0"), .state = "inuse", .requested = 2 * GIB,
         .total = 2 * GIB, .current = 1 * GIB,
     },
@@ -116,7 +116,7 @@ static const testEventCase eventCases[] = {
         .total = 2 * GIB, .current = 1 * GIB,
     },
     {
-        .name = "what an event says of a stick is not used",
+        .name = "the data of an event about a stick is not used",
         .events = EVENT("HV_BALLOON_HAPROT_UNUSED", ", \"data\": {\"id\": 5, \"addr\": -1, \"size\": 1e99}"),
         .state = "inuse", .requested = 2 * GIB,
         .queries = 1, .total = 2 * GIB, .current = 1 * GIB,
@@ -137,7 +137,7 @@ static const testEventCase eventCases[] = {
 };
 
 
-/* All that was handed to the worker is done. */
+/* Has the worker done all its jobs? */
 static bool
 testWorkerIsIdle(void)
 {
@@ -147,8 +147,8 @@ testWorkerIsIdle(void)
 }
 
 
-/* The event loop and the worker have the domain until the sticks were queried
- * @queries times and nothing is left to be done. */
+/* Leaves the domain to the event loop and the worker until sticks were queried
+ * @queries times and the worker is idle. */
 static void
 testWaitForWorker(virDomainObj *vm,
                   const testSim *sim,
@@ -166,7 +166,7 @@ testWaitForWorker(virDomainObj *vm,
 }
 
 
-/* QEMU sends events before it answers, so they have been seen when it has. */
+/* QEMU sends the events before a reply, so they have arrived when that has. */
 static void
 testSendEvents(virDomainObj *vm,
                testSim *sim,

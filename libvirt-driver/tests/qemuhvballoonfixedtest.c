@@ -1,6 +1,6 @@
 /*
  * qemuhvballoonfixedtest.c: a QEMU without sticks, where ua-haprot0 is the
- *                           balloon's own memory
+ *                           balloon's fixed backend
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -21,7 +21,7 @@
 #define VIR_FROM_THIS VIR_FROM_NONE
 
 
-/* As far as libvirt knows, the guest has 1 GiB before. */
+/* <currentMemory> is 1 GiB before each case. */
 #define FIXED .fixed = true, .sticks = { 7 * GIB }
 
 static const testCase cases[] = {
@@ -46,20 +46,20 @@ static const testCase cases[] = {
     { .name = "fixed backend: a guest at its target is left alone", FIXED,
       .action = RECONCILE, .requested = 1 * GIB,
       .script = SCRIPT(QUERY_BALLOON), .current = 1 * GIB },
-    { .name = "fixed backend: a target that is no whole page is reached", FIXED,
+    { .name = "fixed backend: a target that is not a whole page is reached", FIXED,
       .action = RECONCILE, .requested = 1 * GIB + 1,
       .script = SCRIPT(QUERY_BALLOON), .current = 1 * GIB },
-    { .name = "fixed backend: a guest on its way is polled", FIXED,
+    { .name = "fixed backend: a guest that moves is polled", FIXED,
       .action = RECONCILE, .requested = 3 * GIB,
       .script = SCRIPT({ "query-balloon", NULL, "{\"return\": {\"actual\": " TWO "}}" }),
       .current = 2 * GIB, .pending = true },
     { .name = "fixed backend: the target is resent to a guest that has not moved", FIXED,
       .action = RECONCILE, .requested = 3 * GIB,
       .script = SCRIPT(QUERY_BALLOON, BALLOON(THREE, OK)), .current = 1 * GIB, .pending = true },
-    { .name = "fixed backend: but not each time", FIXED,
+    { .name = "fixed backend: the target is not resent at each poll", FIXED,
       .action = RECONCILE, .requested = 3 * GIB, .unmoved = 2,
       .script = SCRIPT(QUERY_BALLOON), .current = 1 * GIB, .pending = true },
-    { .name = "fixed backend: and without end", FIXED,
+    { .name = "fixed backend: the target is resent without end", FIXED,
       .action = RECONCILE, .requested = 3 * GIB, .unmoved = 191,
       .script = SCRIPT(QUERY_BALLOON, BALLOON(THREE, OK)), .current = 1 * GIB, .pending = true },
     { .name = "fixed backend: a query that fails is no error", FIXED,
@@ -92,7 +92,7 @@ static const testCase cases[] = {
 static size_t testTimers;
 
 
-/* Called in place of libvirt's. A timer that polls never fires here. */
+/* Overrides libvirt's. A timer that polls never fires here. */
 int
 virEventAddTimeout(int frequency,
                    virEventTimeoutCallback cb,
@@ -102,7 +102,7 @@ virEventAddTimeout(int frequency,
     int (*real)(int, virEventTimeoutCallback, void *, virFreeCallback) =
         dlsym(RTLD_NEXT, "virEventAddTimeout");
 
-    /* the monitor of the test frees itself by one */
+    /* the test's monitor needs it to free itself */
     if (frequency == 0)
         return real(frequency, cb, opaque, ff);
 
@@ -111,7 +111,7 @@ virEventAddTimeout(int frequency,
 }
 
 
-/* As testReconcile(), with the driver's own handlers of events. */
+/* As testReconcile(), with the driver's event handlers. */
 static int
 testPoll(virDomainObj *vm,
          const testExchange *script)
@@ -160,7 +160,7 @@ testPollRun(virDomainObj *vm)
 }
 
 
-/* Whatever happens: an event while the balloon is queried, or a request. */
+/* An event arrives while the balloon is queried. */
 static int
 testPollOnce(const void *opaque G_GNUC_UNUSED)
 {
@@ -172,7 +172,7 @@ testPollOnce(const void *opaque G_GNUC_UNUSED)
         return -1;
 
     vm->def->memballoon->requested = 3 * GIB;
-    /* the guest is on its way, so no target is resent */
+    /* the guest moves, so the target is not resent */
     vm->def->mem.cur_balloon = 2 * GIB;
 
     testWorkerHold();

@@ -1,5 +1,5 @@
 /*
- * qemuhvballoonlabeltest.c: what QEMU may open for a stick
+ * qemuhvballoonlabeltest.c: labels, cgroup and namespace of a stick
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -17,15 +17,14 @@
 
 
 /*
- * What QEMU may open: a stick of the driver's is labelled, and is added to the
- * domain's cgroup and namespace, as any memory device is. The functions below
- * are called in place of the driver's.
+ * A stick that the driver plugs is labelled and added to the domain's cgroup and
+ * namespace, like any memory device. The functions below override the driver's.
  */
 
 typedef struct {
     const char *name;
     const char *backing;            /* XML */
-    const char *paths;              /* that are labelled before, one per line */
+    const char *paths;              /* labelled before the stick, one per line */
 } testLabelCase;
 
 static const char *const testSteps[] = { "namespace", "cgroup", "label" };
@@ -41,7 +40,7 @@ static const testLabelCase labelCases[] = {
 };
 
 static GString *testTrace;
-static const char *testTraceFails;  /* the step that does, NULL: none */
+static const char *testTraceFails;  /* the step that fails, NULL: none */
 
 
 static int
@@ -280,7 +279,7 @@ testLabels(const void *opaque)
 }
 
 
-/* Huge pages are where this test may write. */
+/* Sets mount points for huge pages that the test can write to. */
 static void
 testHugepagesInit(void)
 {

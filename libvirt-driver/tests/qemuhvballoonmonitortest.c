@@ -1,6 +1,6 @@
 /*
- * qemuhvballoonmonitortest.c: what QEMU says of balloon and sticks, and which
- *                             replies are refused
+ * qemuhvballoonmonitortest.c: queries of balloon and sticks, valid and invalid
+ *                             replies, statistics
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -100,7 +100,7 @@ testParseSticks(const void *opaque G_GNUC_UNUSED)
     const qemuMonitorHvBalloonStick *first;
     const qemuMonitorHvBalloonStick *second;
 
-    /* in whatever order they come */
+    /* whatever the order in the reply */
     if (testParse("query-haprot",
                   "{\"return\": [{\"qom-path\": \"/machine/unattached/device[3]\", \"memdev\": \"plain\","
                   "  \"addr\": 8589934592, \"size\": " ONE ", \"insert\": \"now\","
@@ -121,7 +121,7 @@ testParseSticks(const void *opaque G_GNUC_UNUSED)
         !first->onDemand || first->state != QEMU_HVBALLOON_STICK_UNUSED)
         return -1;
 
-    /* nothing of an unknown state is ever removed */
+    /* a stick with an unknown state is never removed */
     if (second->id || second->onDemand ||
         STRNEQ(second->memdev, "plain") ||
         second->state != QEMU_HVBALLOON_STICK_INUSE)
@@ -193,7 +193,7 @@ testParseFreeSlots(const void *opaque G_GNUC_UNUSED)
 }
 
 
-/* What people are shown is made fit for it, and stops nothing. */
+/* Texts are made printable, and never cause an error. */
 static int
 testParseText(const void *opaque G_GNUC_UNUSED)
 {
@@ -302,7 +302,7 @@ typedef struct {
 
 static const testStatsCase statsCases[] = {
     {
-        .name = "stats of a running guest, of one moment",
+        .name = "stats of a running guest, from a single reply",
         .live = true, .sticks = { 1 * GIB },
         .script = SCRIPT(
             { "query-hv-balloon", NULL,
@@ -343,7 +343,7 @@ static const testStatsCase statsCases[] = {
             "balloon.hyperv.stick.1.owner=user\n",
     },
     {
-        .name = "stats of a QEMU that tells of sticks apart",
+        .name = "stats of a QEMU that reports sticks separately",
         .live = true, .sticks = { 1 * GIB },
         .script = SCRIPT(
             { "query-hv-balloon", NULL, INFO(ONE, TWO) },
@@ -370,7 +370,7 @@ static const testStatsCase statsCases[] = {
             "balloon.hyperv.stick.0.owner=driver\n",
     },
     {
-        .name = "stats without asking QEMU",
+        .name = "stats without a query",
         .live = false, .sticks = { 0, 2 * GIB },
         .fields =
             "balloon.current=1048576\n"
@@ -382,7 +382,7 @@ static const testStatsCase statsCases[] = {
             "balloon.hyperv.stick.count=1\n",
     },
     {
-        .name = "stats of a QEMU without sticks, which is not asked",
+        .name = "stats of a QEMU without sticks, without a query",
         .live = true, .fixed = true, .sticks = { 7 * GIB },
         .fields =
             "balloon.current=1048576\n"
@@ -510,8 +510,8 @@ testStats(const void *opaque)
 
 
 /*
- * A QEMU that does what it is told but sends an invalid reply, while a guest of
- * 1 GiB is to have 3 GiB
+ * A QEMU that executes commands but sends one invalid reply, while a guest of
+ * 1 GiB is set to 3 GiB
  */
 
 typedef struct {

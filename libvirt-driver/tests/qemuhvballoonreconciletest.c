@@ -1,6 +1,5 @@
 /*
- * qemuhvballoonreconciletest.c: what QEMU has is set against the definition, by
- *                               this daemon or by the next one
+ * qemuhvballoonreconciletest.c: reconciling, also from a status file
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -47,7 +46,7 @@ static const testCase cases[] = {
         .total = 2 * GIB,
     },
     {
-        .name = "reconcile: without DEVICE_DELETED the stick stays described",
+        .name = "reconcile: without DEVICE_DELETED the stick stays in the definition",
         .action = RECONCILE, .requested = 1 * GIB, .sticks = { 1 * GIB },
         .script = SCRIPT(
             QUERY_ONE(UNUSED("0", BASE, ONE), INFO(ONE, ONE)),
@@ -61,7 +60,7 @@ static const testCase cases[] = {
             DEVICE_DEL("0", FAIL("in use by the guest"))),
     },
     {
-        .name = "reconcile: the event counts, whatever QEMU replies after it",
+        .name = "reconcile: DEVICE_DELETED counts, whatever the reply after it",
         .action = RECONCILE, .requested = 1 * GIB, .sticks = { 1 * GIB },
         .script = SCRIPT(
             QUERY_ONE(UNUSED("0", BASE, ONE), INFO(ONE, ONE)),
@@ -69,7 +68,7 @@ static const testCase cases[] = {
         .total = 1 * GIB,
     },
     {
-        .name = "reconcile: a removal that the guest rejects is none",
+        .name = "reconcile: a removal that the guest rejects removes nothing",
         .action = RECONCILE, .requested = 1 * GIB, .sticks = { 1 * GIB },
         .script = SCRIPT(
             QUERY_ONE(UNUSED("0", BASE, ONE), INFO(ONE, ONE)),
@@ -81,7 +80,7 @@ static const testCase cases[] = {
         .script = SCRIPT(QUERY_NONE(INFO(ONE, ONE)), BALLOON("734003200", OK)),
     },
     {
-        .name = "reconcile plugs nothing: no more is requested than there is",
+        .name = "reconcile plugs nothing: the request is lowered to the total",
         .action = RECONCILE, .requested = 3 * GIB,
         .script = SCRIPT(QUERY_NONE(INFO("734003200", ONE)), BALLOON(ONE, OK)),
         .requestedAfter = 1 * GIB,
@@ -95,7 +94,7 @@ static const testCase cases[] = {
         .total = 1 * GIB,
     },
     {
-        .name = "reconcile takes back the target of a request that failed",
+        .name = "reconcile restores the target after a request that failed",
         .action = RECONCILE, .requested = 1 * GIB, .sticks = { 2 * GIB },
         .script = SCRIPT(
             QUERY_ONE(INUSE("0", BASE, TWO), INFO(THREE, ONE)),
@@ -124,13 +123,13 @@ static const testCase cases[] = {
         .total = 2 * GIB,
     },
     {
-        .name = "reconcile: another stick of the same name has taken its place",
+        .name = "reconcile: a stick was replaced by another one of the same name",
         .action = RECONCILE, .requested = 1 * GIB, .sticks = { 1 * GIB },
         .script = SCRIPT(QUERY_ONE(INUSE("0", BASE, TWO), INFO(ONE, ONE))),
         .total = 3 * GIB,
     },
     {
-        .name = "reconcile leaves a stick that XML cannot describe",
+        .name = "reconcile ignores a stick that XML cannot describe",
         .action = RECONCILE, .requested = 1 * GIB,
         .script = SCRIPT(
             QUERY(STICK_OF("0", "/objects/other", BASE, ONE, "inuse", ONE, "0"),
@@ -150,7 +149,7 @@ static const testCase cases[] = {
         .total = 1 * GIB, .requestedAfter = 1 * GIB,
     },
     {
-        .name = "a new daemon forgets the stick that the last one had begun to plug",
+        .name = "a restarted daemon forgets a stick that was not plugged completely",
         .action = RECONCILE, .requested = 1 * GIB, .sticks = { 1 * GIB },
         .script = SCRIPT(
             QUERY("", "," BACKEND("0"), INFO(ONE, ONE)), QUERY_BALLOON,
@@ -180,7 +179,7 @@ static const testCase cases[] = {
 };
 
 
-/* What went wrong before in the same thread is another domain's. */
+/* An earlier error in the same thread belongs to another domain. */
 static int
 testOlderError(const void *opaque G_GNUC_UNUSED)
 {
@@ -209,7 +208,7 @@ testOlderError(const void *opaque G_GNUC_UNUSED)
 
 
 /*
- * Every change of what a domain has writes an audit record. The definition has
+ * Every change of a domain's memory writes an audit record. The definition has
  * 1 GiB and one stick of 1 GiB.
  */
 
@@ -223,7 +222,7 @@ typedef struct {
 static const testAuditCase auditCases[] = {
     { "none at rest", NULL,
       SCRIPT(QUERY_ONE(INUSE("0", BASE, ONE), INFO(ONE, ONE))), NULL },
-    { "a stick that is gone", NULL,
+    { "a stick that has vanished", NULL,
       SCRIPT(QUERY_NONE(INFO(ONE, ONE)), QUERY_BALLOON),
       "reason=update vm=guest uuid=c7a5fdbd-edaf-9455-926a-d65c16db1809 old-mem=2097152 new-mem=1048576" },
     { "a stick that is adopted", NULL,
@@ -288,8 +287,8 @@ testAudit(const void *opaque)
 
 
 /*
- * A damaged or hostile status file: what the next daemon reads is not what the
- * last one wrote. QEMU has 1 GiB and one stick of 1 GiB, all of it in use.
+ * A damaged or hostile status file. QEMU has 1 GiB and one stick of 1 GiB, all of
+ * it in use.
  */
 
 typedef struct {
@@ -356,7 +355,7 @@ static const testStatusCase statusCases[] = {
 };
 
 
-/* What a daemon writes when all is well. */
+/* A valid status file. */
 static char *
 testStatusWrite(void)
 {
@@ -469,7 +468,7 @@ mymain(void)
     if (testInit() < 0)
         return EXIT_FAILURE;
 
-    if (virTestRun("an older error is not taken for one of its own", testOlderError, NULL) < 0)
+    if (virTestRun("an older error is kept and not logged as its own", testOlderError, NULL) < 0)
         ret = -1;
 
     RUN_ALL("audit: ", auditCases, testAudit);

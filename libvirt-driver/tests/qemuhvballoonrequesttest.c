@@ -1,6 +1,6 @@
 /*
- * qemuhvballoonrequesttest.c: setmem and setmaxmem of a guest that runs and of
- *                             what is stored
+ * qemuhvballoonrequesttest.c: setmem and setmaxmem of a running guest and of a
+ *                             stored definition
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -40,7 +40,7 @@ static const testCase refusals[] = {
 
 static const testCase cases[] = {
     {
-        .name = "grow plugs one stick of what is missing",
+        .name = "grow plugs one stick of the missing size",
         .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
         .script = SCRIPT(
             QUERY_NONE(INFO(ONE, ONE)),
@@ -83,7 +83,7 @@ static const testCase cases[] = {
         .requestedAfter = 1 * GIB,
     },
     {
-        .name = "backend cannot be made: what exists is used",
+        .name = "backend cannot be created: what exists is used",
         .action = SET_LIVE, .size = 3 * GIB, .requested = 700 * 1024,
         .script = SCRIPT(
             QUERY_NONE(INFO("734003200", "734003200")),
@@ -91,7 +91,7 @@ static const testCase cases[] = {
         .error = "adding a stick of 2097152 KiB", .pending = true,
     },
     {
-        .name = "stick cannot be plugged: its backend goes",
+        .name = "stick cannot be plugged: its backend is removed",
         .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
         .script = SCRIPT(
             QUERY_NONE(INFO(ONE, ONE)),
@@ -99,7 +99,7 @@ static const testCase cases[] = {
         .error = "no slot", .pending = true,
     },
     {
-        .name = "balloon fails after the plug: the stick goes at the next reconcile",
+        .name = "balloon fails after the plug: the next reconcile removes the stick",
         .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
         .script = SCRIPT(
             QUERY_NONE(INFO(ONE, ONE)),
@@ -109,7 +109,7 @@ static const testCase cases[] = {
         .total = 3 * GIB,
     },
     {
-        .name = "no room for the share on top: a stick of what is missing is plugged",
+        .name = "no room for the planned size: a stick of the missing size is plugged",
         .action = SET_LIVE, .size = 4 * GIB + 128 * 1024, .requested = 4 * GIB,
         .sticks = { 3 * GIB },
         .script = SCRIPT(
@@ -120,7 +120,7 @@ static const testCase cases[] = {
         .total = 4 * GIB + 128 * 1024, .requestedAfter = 4 * GIB + 128 * 1024,
     },
     {
-        .name = "no memory slot: what is plugged can be used",
+        .name = "no memory slot: plugged memory can still be used",
         .action = SET_LIVE, .size = 2 * GIB, .requested = 1 * GIB, .sticks = { 1 * GIB },
         .script = SCRIPT(
             QUERY_ONE(INUSE("0", BASE, ONE), INFO_SLOTS("0", ONE, ONE)),
@@ -137,7 +137,7 @@ static const testCase cases[] = {
         .total = 8 * GIB, .requestedAfter = 3 * GIB,
     },
     {
-        .name = "a stick that is gone leaves its room at once, whatever its backend does",
+        .name = "a stick that has vanished does not count, even if its backend exists",
         .action = SET_LIVE, .size = 8 * GIB, .requested = 8 * GIB, .sticks = { 7 * GIB },
         .script = SCRIPT(
             QUERY("", "," BACKEND("0"), INFO(ONE, ONE)),
@@ -148,7 +148,7 @@ static const testCase cases[] = {
         .total = 1 * GIB, .requestedAfter = 1 * GIB,
     },
     {
-        .name = "a stick that is gone does not count against maxMemory",
+        .name = "a stick that has vanished does not count against maxMemory",
         .action = SET_LIVE, .size = 8 * GIB, .requested = 8 * GIB, .sticks = { 0, 7 * GIB },
         .script = SCRIPT(
             QUERY("", "," BACKEND("1"), INFO(ONE, ONE)),
@@ -173,7 +173,7 @@ static const testCase cases[] = {
         .total = 3 * GIB, .requestedAfter = 3 * GIB,
     },
     {
-        .name = "setmaxmem plugs without giving",
+        .name = "setmaxmem plugs memory without giving it to the guest",
         .action = SETMAX_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
         .script = SCRIPT(
             QUERY_NONE(INFO(ONE, ONE)),
@@ -181,7 +181,7 @@ static const testCase cases[] = {
         .total = 3 * GIB,
     },
     {
-        .name = "setmaxmem removes what is not used",
+        .name = "setmaxmem removes sticks that are not used",
         .action = SETMAX_LIVE, .size = 1 * GIB, .requested = 1 * GIB, .sticks = { 1 * GIB },
         .keepTotal = 2 * GIB,
         .script = SCRIPT(
@@ -190,7 +190,7 @@ static const testCase cases[] = {
         .total = 1 * GIB,
     },
     {
-        .name = "setmaxmem leaves what is used",
+        .name = "setmaxmem keeps sticks that are used",
         .action = SETMAX_LIVE, .size = 1 * GIB, .requested = 2 * GIB, .sticks = { 1 * GIB },
         .script = SCRIPT(QUERY_ONE(INUSE("0", BASE, ONE), INFO(TWO, TWO))),
     },
@@ -216,7 +216,7 @@ static const testCase cases[] = {
         .configTotal = 2 * GIB, .configCurrent = 1 * GIB,
     },
     {
-        .name = "both: the same shape in both",
+        .name = "both: the same sticks in both",
         .action = SET_BOTH, .size = 3 * GIB, .requested = 1 * GIB,
         .script = SCRIPT(
             QUERY_NONE(INFO(ONE, ONE)),
@@ -225,7 +225,7 @@ static const testCase cases[] = {
         .total = 3 * GIB, .requestedAfter = 3 * GIB, .configTotal = 3 * GIB, .configCurrent = 3 * GIB,
     },
     {
-        .name = "both: config stays when live fails",
+        .name = "both: config is unchanged when live fails",
         .action = SET_BOTH, .size = 3 * GIB, .requested = 1 * GIB,
         .script = SCRIPT(
             QUERY_NONE(INFO(ONE, ONE)),
@@ -267,7 +267,7 @@ testBoth(virDomainObj *vm,
 }
 
 
-/* The file cannot be written: QEMU is told nothing. */
+/* The file cannot be written: QEMU gets no command. */
 static int
 testStoredFails(const void *opaque G_GNUC_UNUSED)
 {
@@ -288,7 +288,7 @@ testStoredFails(const void *opaque G_GNUC_UNUSED)
 }
 
 
-/* QEMU fails: the file says what it said before. */
+/* QEMU fails: the file is restored. */
 static int
 testLiveFails(const void *opaque G_GNUC_UNUSED)
 {
@@ -432,7 +432,7 @@ testDefined(const void *opaque)
  * Sticks of clients
  */
 
-/* What is given to the guest at once is asked for by that. */
+/* A stick that is given to the guest at once raises the requested memory. */
 static int
 testClientStick(const void *opaque G_GNUC_UNUSED)
 {
@@ -480,7 +480,7 @@ testClientStick(const void *opaque G_GNUC_UNUSED)
 
 
 /*
- * Stored definitions that are more than the domain above
+ * Stored definitions with more than that domain has
  */
 
 typedef struct {
@@ -509,39 +509,39 @@ static const testConfigCase configCases[] = {
         .size = 1 * GIB + 1, .total = 2 * GIB,
     },
     {
-        .name = "config: of those of the last cell too",
+        .name = "config: a stick is made of whole huge pages of the last cell",
         .xml = DOMAIN_XML("1", PAGES("1", " nodeset='0'") CELL, ""),
         .size = 1 * GIB + 1, .total = 2 * GIB,
     },
     {
-        .name = "config: of its own huge pages",
+        .name = "config: a stick is made of whole huge pages of its own size",
         .xml = DOMAIN_XML("2", "",
                           CONFIG_STICK("ua-haprot0", "<source><pagesize unit='GiB'>1</pagesize></source>", "")),
         .size = 2 * GIB + 1, .total = 3 * GIB,
     },
     {
-        .name = "config: boot memory may grow to where a stick lies",
+        .name = "config: boot memory may grow up to a stick",
         .xml = DOMAIN_XML("2", "", CONFIG_STICK("ua-mine", "", "<address base='0x180000000'/>")),
         .flags = VIR_DOMAIN_MEM_MAXIMUM, .size = 5 * GIB, .total = 5 * GIB,
     },
     {
-        .name = "config: and beyond, for QEMU to refuse at the start",
+        .name = "config: boot memory may grow beyond a stick, QEMU refuses to start",
         .xml = DOMAIN_XML("2", "", CONFIG_STICK("ua-mine", "", "<address base='0x180000000'/>")),
         .flags = VIR_DOMAIN_MEM_MAXIMUM, .size = 6 * GIB, .total = 6 * GIB,
     },
     {
-        .name = "config: where a stick of the driver's was says nothing",
+        .name = "config: the address of a driver's stick is ignored",
         .xml = DOMAIN_XML("2", "", CONFIG_STICK("ua-haprot0", "", "<address base='0x180000000'/>")),
         .flags = VIR_DOMAIN_MEM_MAXIMUM, .size = 6 * GIB, .total = 6 * GIB,
     },
     {
-        .name = "config: all of the driver's sticks go",
+        .name = "config: all of the driver's sticks are removed",
         .xml = DOMAIN_XML("4", "", CONFIG_STICK("ua-haprot1", "", "") CONFIG_STICK("ua-haprot7", "", "")
                           CONFIG_STICK("ua-mine", "", "")),
         .size = 2 * GIB, .total = 2 * GIB, .sticks = "ua-mine",
     },
     {
-        .name = "config: or become one",
+        .name = "config: the driver's sticks become one",
         .xml = DOMAIN_XML("4", "", CONFIG_STICK("ua-haprot1", "", "") CONFIG_STICK("ua-haprot7", "", "")
                           CONFIG_STICK("ua-mine", "", "")),
         .size = 5 * GIB, .total = 5 * GIB, .sticks = "ua-haprot1 ua-mine",
@@ -559,7 +559,7 @@ static const testConfigCase configCases[] = {
         .flags = VIR_DOMAIN_MEM_MAXIMUM, .size = 2 * GIB, .total = 2 * GIB, .sticks = "ua-mine",
     },
     {
-        .name = "config: and below the user's",
+        .name = "config: setmaxmem below the user's sticks",
         .xml = DOMAIN_XML("4", "", CONFIG_STICK("ua-haprot0", "", "") CONFIG_STICK("ua-haprot1", "", "")
                           CONFIG_STICK("ua-mine", "", "")),
         .flags = VIR_DOMAIN_MEM_MAXIMUM, .size = 1 * GIB, .total = 4 * GIB,
@@ -573,18 +573,18 @@ static const testConfigCase configCases[] = {
         .error = "above <maxMemory> 8388608 KiB: ask for no more than that, or raise <maxMemory> first",
     },
     {
-        .name = "config: NUMA cells say what boot memory is",
+        .name = "config: NUMA cells determine boot memory",
         .xml = DOMAIN_XML("2", CELL, CONFIG_STICK("ua-haprot0", "", "")),
         .flags = VIR_DOMAIN_MEM_MAXIMUM, .size = 3 * GIB, .total = 2 * GIB,
         .error = "from 1048576 KiB to 2097152 KiB, which is the sum of the NUMA cells: change <cell memory=>",
     },
     {
-        .name = "config: and a stick beside them may go",
+        .name = "config: a stick beside NUMA cells is removed",
         .xml = DOMAIN_XML("2", CELL, CONFIG_STICK("ua-haprot0", "", "")),
         .flags = VIR_DOMAIN_MEM_MAXIMUM, .size = 1 * GIB, .total = 1 * GIB, .sticks = "",
     },
     {
-        .name = "config: the name of a stick is another device's",
+        .name = "config: the name of the stick is used by another device",
         .xml = DOMAIN_XML("1", "", "<rng model='virtio'><backend model='random'>/dev/urandom</backend>"
                           "<alias name='ua-haprot0'/></rng>"),
         .size = 2 * GIB, .total = 1 * GIB,
@@ -641,8 +641,7 @@ testConfig(const void *opaque)
 
 
 /*
- * A guest of 1 GiB and three sticks of as much, which leave holes of 384 and of
- * 256 MiB
+ * A guest with 1 GiB and three sticks of 1 GiB, with holes of 384 and of 256 MiB
  */
 
 static testSim *
@@ -724,8 +723,8 @@ mymain(void)
     RUN_ALL("", configCases, testConfig);
     RUN_ALL("both: defined again while ", definedCases, testDefined);
 
-    if (virTestRun("both: QEMU is told nothing when the file cannot be written", testStoredFails, NULL) < 0 ||
-        virTestRun("both: the file is as before when QEMU fails", testLiveFails, NULL) < 0 ||
+    if (virTestRun("both: QEMU gets no command when the file cannot be written", testStoredFails, NULL) < 0 ||
+        virTestRun("both: the file is restored when QEMU fails", testLiveFails, NULL) < 0 ||
         virTestRun("a client's stick", testClientStick, NULL) < 0)
         ret = -1;
 

@@ -1,8 +1,8 @@
 /*
- * qemuhvballoonsim.c: a QEMU with a hyperv balloon, as its monitor shows it
+ * qemuhvballoonsim.c: simulates the monitor of a QEMU with a hyperv balloon
  *
- * Answers the driver's commands from a state of its own, so that any of them can
- * fail and the replies after it are still right.
+ * Answers commands from a state of its own, so that any of them can fail and
+ * later replies are still correct.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -121,8 +121,8 @@ testSimUsesBackend(const testSim *sim,
 }
 
 
-/* Where a stick of @size goes: its index, and its address. A QEMU that does not
- * tell where its space ends reuses no address. */
+/* The index and address of a new stick of @size. Without a reported space no
+ * address is reused. */
 static size_t
 testSimPlace(const testSim *sim,
              unsigned long long size,
@@ -282,8 +282,7 @@ testSimLoad(testSim *sim,
 
 
 /*
- * Commands: each returns what goes into "return", or NULL and says why in
- * @error
+ * Commands: each returns the value of "return", or NULL with the reason in @error
  */
 
 static virJSONValue *
@@ -414,7 +413,7 @@ testSimQueryBalloon(testSim *sim,
 }
 
 
-/* A guest that reaches its target at once, and uses sticks in their order. */
+/* The guest reaches its target at once, and uses sticks in order. */
 static virJSONValue *
 testSimBalloon(testSim *sim,
                virJSONValue *args,
@@ -506,7 +505,7 @@ testSimDeviceAdd(testSim *sim,
 }
 
 
-/* A stick that the guest does not use is gone before QEMU answers. */
+/* A stick that is not in use is removed before the reply. */
 static virJSONValue *
 testSimDeviceDel(testSim *sim,
                  virJSONValue *args,
@@ -612,7 +611,7 @@ testSimAnswer(qemuMonitorTest *mon,
     if (fails && sim->failed)
         sim->failed(sim->opaque);
 
-    /* an error of a handler ends the connection */
+    /* an error of the handler closes the connection */
     if (fails && sim->failure == TEST_SIM_GONE_BEFORE)
         return -1;
 

@@ -1,5 +1,5 @@
 /*
- * qemuhvballoonsim.h: a QEMU with a hyperv balloon, as its monitor shows it
+ * qemuhvballoonsim.h: simulates the monitor of a QEMU with a hyperv balloon
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -10,9 +10,9 @@
 
 /* How a command fails. */
 typedef enum {
-    TEST_SIM_ERROR,             /* it is answered with an error, nothing is done */
-    TEST_SIM_GONE_BEFORE,       /* QEMU goes away, nothing is done */
-    TEST_SIM_GONE_AFTER,        /* it is done, QEMU goes away without a reply */
+    TEST_SIM_ERROR,             /* not executed, the reply is an error */
+    TEST_SIM_GONE_BEFORE,       /* not executed, the connection closes */
+    TEST_SIM_GONE_AFTER,        /* executed, the connection closes, no reply */
 
     TEST_SIM_LAST
 } testSimFailure;
@@ -37,19 +37,19 @@ typedef struct {
 typedef struct {
     unsigned long long target;
     unsigned long long actual;
-    unsigned long long lowest;  /* target so far */
-    bool tookBack;              /* device_del of a stick in use */
-    unsigned long long space;   /* of addresses for sticks, 0: not told, no end */
+    unsigned long long lowest;  /* the lowest target so far */
+    bool tookBack;              /* there was a device_del of a stick in use */
+    unsigned long long space;   /* for sticks, 0: not reported, unlimited */
     GPtrArray *sticks;          /* testSimStick, by address */
     GHashTable *backends;       /* name -> testSimBackend */
     GPtrArray *log;             /* names of the commands */
 
     ssize_t failAt;             /* index in @log, -1: none */
     testSimFailure failure;
-    void (*failed)(void *opaque);   /* called when it does */
+    void (*failed)(void *opaque);   /* called when that command fails */
     void *opaque;
     char *events;               /* lines to be sent before the next reply */
-    GHashTable *replies;        /* command -> reply in place of its own */
+    GHashTable *replies;        /* command -> reply that replaces the usual one */
 } testSim;
 
 testSim *
@@ -58,7 +58,7 @@ testSimNew(void);
 void
 testSimFree(testSim *sim);
 
-/* Takes what @sim has from a reply to @command. */
+/* Sets the state of @sim from a reply to @command. */
 int
 testSimLoad(testSim *sim,
             const char *command,
@@ -68,7 +68,7 @@ testSimStick *
 testSimFind(const testSim *sim,
             const char *id);
 
-/* At the first address where there is room; NULL if there is none. */
+/* Uses the first address with enough room; returns NULL if there is none. */
 testSimStick *
 testSimAddStick(testSim *sim,
                 const char *id,

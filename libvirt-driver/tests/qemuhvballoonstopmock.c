@@ -1,16 +1,17 @@
 /*
- * qemuhvballoonstopmock.c: ends the daemon before or after a QMP command, or
- *                          makes it deaf to an event
+ * qemuhvballoonstopmock.c: kills the daemon before or after a QMP command, or
+ *                          drops an event
  *
- * For LD_PRELOAD of a daemon that runs from the build folder, never part of
- * one that is installed. The file that HVB_STOP names holds a number and the
- * name of a domain: at the domain's stop point of that number, counted from
- * when the file was written, the process ends as by kill -9. Each QMP command has two, one before it is sent
- * and one when its answer is there. The file is gone after that; HVB_STOP.log
- * gets a line for every stop point passed while there was a number.
+ * For LD_PRELOAD of a daemon that runs from the build folder; never installed.
  *
- * Of the domain that HVB_DEAF names, BALLOON_CHANGE is not heard: a QEMU whose
- * hv-balloon has no sticks does not send it.
+ * The file named by HVB_STOP contains a number and the name of a domain: at the
+ * domain's stop point of that number, counted from when the file was written,
+ * the process is killed by SIGKILL. Each QMP command has two stop points, before
+ * it is sent and when its reply has arrived. The file is then removed. While it
+ * exists, HVB_STOP.log gets a line for each stop point.
+ *
+ * BALLOON_CHANGE of the domain named by HVB_DEAF is dropped, as a QEMU without
+ * sticks does not send it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -31,7 +32,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 
-/* QEMU, a child of the daemon, shall not be given this library. */
+/* QEMU, a child of the daemon, must not load this library. */
 static void __attribute__((constructor))
 forgetPreload(void)
 {
@@ -71,7 +72,7 @@ writeFile(const char *path, int flags, const char *text)
 }
 
 
-/* "{"execute":"object-add",…" -> object-add, and nothing of the rest. */
+/* Logs the command's name: {"execute":"object-add",...} -> object-add */
 static void
 logPoint(const char *path, int number, const char *when, const char *command)
 {
@@ -100,7 +101,7 @@ stopPoint(const qemuMonitor *mon, const char *when, const char *command)
     char text[128];
     int number;
 
-    /* a QEMU that only tells its capabilities is no domain */
+    /* a QEMU that is probed for its capabilities has no domain */
     if (!path || !mon->vm->def)
         return;
 

@@ -1,5 +1,5 @@
 /*
- * qemuhvballoontestutils.c: what the tests of the hyperv balloon share
+ * qemuhvballoontestutils.c: shared by the tests of the hyperv balloon
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -456,7 +456,7 @@ testCheckConverges(virDomainObj *vm,
           vm->def->memballoon->requested);
     CHECK(vm->def->memballoon->requested <= testSimHas(sim),
           "requested %llu KiB", vm->def->memballoon->requested);
-    /* what was asked for stays, or becomes what there is where a stick is gone */
+    /* requested is kept, or lowered to the total if a stick has vanished */
     CHECK(vm->def->memballoon->requested == requested ||
           requested > total ||
           sim->sticks->len < nsticks,

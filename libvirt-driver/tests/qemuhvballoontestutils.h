@@ -1,7 +1,6 @@
 /*
- * qemuhvballoontestutils.h: what the tests of the hyperv balloon share: a
- *                           domain, scripts for its monitor, and what has to
- *                           hold in every case
+ * qemuhvballoontestutils.h: shared by the tests of the hyperv balloon: a domain,
+ *                           scripts for its monitor, common checks
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -16,21 +15,21 @@
 #include "testutilsqemu.h"
 
 #define DOMAIN_ID 7
-#define GIB (1024ULL * 1024)        /* in KiB, as libvirt has sizes */
+#define GIB (1024ULL * 1024)        /* in KiB, as libvirt's sizes */
 
 extern virQEMUDriver testDriver;
 extern virQEMUCaps *testCaps;       /* of a QEMU with sticks */
 extern virQEMUCaps *testFixedCaps;  /* of one without */
 
-/* All of the above, and a worker for events. */
+/* Sets these up, and a worker for events. */
 int
 testInit(void);
 
 void
 testCleanup(void);
 
-/* The worker does nothing between the two. Where the test itself talks to QEMU it
- * has no job, and what a script answers is not for the worker. */
+/* Stops the worker in between. A test that uses the monitor itself has no job, and
+ * its script does not include what the worker does. */
 void
 testWorkerHold(void);
 
@@ -39,7 +38,7 @@ testWorkerRelease(void);
 
 
 /*
- * The domain: runs with 1 GiB of boot memory, maxMemory 8 GiB, minimum 512 MiB
+ * The domain: running, 1 GiB of boot memory, maxMemory 8 GiB, minimum 512 MiB
  */
 
 #define DOMAIN_XML(memory, more, devices) \
@@ -62,7 +61,7 @@ testWorkerRelease(void);
 
 #define MAX_STICKS 4
 
-/* @sticks: sizes of ua-haprot0, ua-haprot1, ..., 0: not there; NULL: none at all. */
+/* @sticks: sizes of ua-haprot0, ua-haprot1, ..., 0: none; NULL: no sticks. */
 virDomainObj *
 testDomainNewFrom(const char *xml,
                   virQEMUCaps *caps,
@@ -71,7 +70,7 @@ testDomainNewFrom(const char *xml,
 virDomainObj *
 testDomainNew(const unsigned long long *sticks);
 
-/* As another daemon reads it. */
+/* A domain read from a status file, as after a restart of the daemon. */
 virDomainObj *
 testDomainFromStatus(const char *status);
 
@@ -83,11 +82,11 @@ testAddStick(virDomainDef *def,
              size_t number,
              unsigned long long size);
 
-/* Its QEMU has no sticks. */
+/* Makes its QEMU one without sticks. */
 void
 testSetFixed(virDomainObj *vm);
 
-/* Connected, as the driver expects it; NULL on failure. */
+/* Returns a monitor that is connected to @vm, or NULL. */
 qemuMonitorTest *
 testMonitorNew(virDomainObj *vm);
 
@@ -97,7 +96,7 @@ testMonitorEnd(virDomainObj *vm,
 
 
 /*
- * Scripts: commands in their order, with their arguments, and nothing else
+ * Scripts: exactly these commands, in this order, with these arguments
  */
 
 typedef struct {
@@ -112,12 +111,12 @@ void
 testAddScript(qemuMonitorTest *mon,
               const testExchange *step);
 
-/* A reconcile that sends @script and nothing else. */
+/* Runs a reconcile, which has to send exactly @script. */
 int
 testReconcile(virDomainObj *vm,
               const testExchange *script);
 
-/* A QEMU that has what the script answers first. */
+/* A QEMU in the state that the first replies of the script describe. */
 testSim *
 testSimNewFromScript(const testExchange *step);
 
@@ -148,7 +147,7 @@ testSimNewFromScript(const testExchange *step);
 
 #define BACKEND(n) "{\"name\": \"memua-haprot" n "\", \"type\": \"child<memory-backend-ram>\"}"
 
-/* What the driver asks before it does anything: sticks, objects, the balloon. */
+/* The driver's queries before any change: sticks, objects, balloon. */
 #define QUERY(sticks, backends, info) \
     { "query-haprot", NULL, "{\"return\": [" sticks "]}" }, \
     { "qom-list", "{\"path\":\"/objects\"}", "{\"return\": [{\"name\": \"type\", \"type\": \"string\"}" backends "]}" }, \
@@ -187,13 +186,13 @@ testSimNewFromScript(const testExchange *step);
       "{\"return\": [{\"type\": \"mem-haprot\", \"data\": {\"id\": \"ua-haprot" n "\"," \
       " \"memaddr\": " addr ", \"size\": " size ", \"memdev\": \"/objects/memua-haprot" n "\"}}]}" }
 
-/* A stick that comes, and one that goes, without a failure. */
+/* A stick is plugged, or unplugged, without a failure. */
 #define PLUGGED(n, bytes, addr) \
     OBJECT_ADD(n, bytes, OK), DEVICE_ADD(n, OK), QUERY_BALLOON, MEMDEVS(n, addr, bytes)
 #define UNPLUGGED(n) \
     DEVICE_DEL(n, DELETED(n) OK), OBJECT_DEL(n, OK), QUERY_BALLOON
 
-/* In bytes, as QMP has them. */
+/* In bytes, as in QMP. */
 #define ONE "1073741824"
 #define TWO "2147483648"
 #define THREE "3221225472"
@@ -203,7 +202,7 @@ testSimNewFromScript(const testExchange *step);
 
 
 /*
- * Checks: each prints what is wrong and returns -1
+ * Checks: each prints what is wrong and returns -1 on failure
  */
 
 #define CHECK(condition, ...) \
@@ -215,7 +214,7 @@ testSimNewFromScript(const testExchange *step);
         } \
     } while (0)
 
-/* @error: part of the message; NULL: @rc is a success and nothing was reported. */
+/* @error: part of the expected message; NULL: success, without any error. */
 int
 testCheckError(const char *error,
                int rc);
@@ -229,11 +228,11 @@ testCheckNumber(const char *what,
 int
 testCheckFormat(const virDomainObj *vm);
 
-/* The definition agrees with itself, whatever failed. */
+/* The definition is consistent in itself, whatever failed. */
 int
 testCheckDefinition(const virDomainObj *vm);
 
-/* XML can describe it: its backend has the name that libvirt gives. */
+/* Can XML describe the stick? Its backend needs the name that libvirt gives. */
 bool
 testSimStickIsOurs(const testSimStick *stick);
 
@@ -242,8 +241,8 @@ int
 testCheckTruth(const virDomainObj *vm,
                const testSim *sim);
 
-/* With a QEMU that answers again, one reconcile puts everything right and a
- * second one finds nothing to do. @nsticks: how many the definition had before. */
+/* Once QEMU works again, one reconcile corrects everything and a second one does
+ * nothing. @nsticks: how many the definition had before. */
 int
 testCheckConverges(virDomainObj *vm,
                    testSim *sim,
