@@ -24,7 +24,7 @@ import guest_xml  # noqa: E402
 
 MIB = 1024
 GIB = 1024 * MIB
-NEAR = 2 * MIB              # a settled size is this near to what was asked
+NEAR = 2 * MIB              # how far a settled size may be from the target
 BOOT_LIMIT = 90             # seconds until a guest must answer, on a busy machine
 MOVING = ("handshake", "waiting", "ballooning", "returning", "adding")      # states of query-hv-balloon that end by themselves
 UNITS = {"b": 1, "bytes": 1, "KiB": 1024, "MiB": 1024 ** 2, "GiB": 1024 ** 3}
@@ -33,7 +33,7 @@ Stick = collections.namedtuple("Stick", "alias size insert")
 
 
 class VirshError(Exception):
-    """virsh said no; the text is what it said."""
+    """virsh failed; the text is its error."""
 
 
 class Timeout(Exception):
@@ -41,7 +41,7 @@ class Timeout(Exception):
 
 
 class NoKernel(Exception):
-    """The archive does not give a kernel; the text says why."""
+    """A kernel is not available; the text says why."""
 
 
 def setup():
@@ -53,7 +53,7 @@ def setup():
 
 @contextlib.contextmanager
 def daemon_use(exclusive=False):
-    """Held by whoever talks to the daemon; exclusively by who restarts it under other people's guests."""
+    """A lock held while the daemon is used; exclusively while it is restarted, since others may use it too."""
     with open(os.path.join(os.environ["HVB_RUN"], "use.lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
         yield
@@ -66,7 +66,7 @@ def virsh(*args, timeout=60):
 
 
 def virsh_alone(*args, timeout=60):
-    """The same for who has the daemon already."""
+    """The same for a caller that holds the lock."""
     got = subprocess.run([os.environ["HVB_VIRSH"], "-q", *map(str, args)], capture_output=True, text=True, check=False,
                          stdin=subprocess.DEVNULL, timeout=timeout)
     if got.returncode:
@@ -99,7 +99,7 @@ def daemon_pid():
 
 
 def daemon_environ():
-    """What was in the daemon's environment when it was started, as NAME=VALUE; nothing while it is being restarted."""
+    """The environment that the daemon was started with, as NAME=VALUE; empty while it is being restarted."""
     try:
         with open(f"/proc/{daemon_pid()}/environ", encoding="utf-8") as file:
             return file.read().split("\0")
@@ -116,7 +116,7 @@ def kill_daemon():
 
 
 def guest_files(release):
-    """Kernel and initrd of the test guest of that name; scripts/guest-image knows the names, and has made it."""
+    """Kernel and initrd of the test guest of that name, which scripts/guest-image has made."""
     if release == "this":
         return {"kernel": os.environ["HVB_KERNEL"], "initrd": os.environ["HVB_INITRD"]}
     folder = subprocess.run([os.path.join(HERE, "guest-image"), "--where", release], check=True, capture_output=True, text=True).stdout.strip()
@@ -204,7 +204,7 @@ class Guest:
         self.hidden = self.actual() - self.memtotal()
 
     def remove(self):
-        """Leaves nothing of it, whatever state it is in."""
+        """Removes it, whatever state it is in."""
         with contextlib.suppress(VirshError, subprocess.TimeoutExpired):
             virsh("destroy", self.name)
         with contextlib.suppress(VirshError, subprocess.TimeoutExpired):
@@ -218,9 +218,9 @@ class Guest:
         self.wait_boot_after(self.start_reboot(), seconds)
 
     def start_reboot(self):
-        """Has the guest reboot itself; returns at once, with the boot id that ends."""
+        """Has the guest reboot itself; returns at once, with the boot id before."""
         before = self.boot_id()
-        with contextlib.suppress(guest_exec.GuestError):    # on a busy machine it is faster than its answer
+        with contextlib.suppress(guest_exec.GuestError):    # on a busy machine it may reboot before it replies
             self.exec("reboot")
         return before
 
@@ -251,7 +251,7 @@ class Guest:
         """As domstate prints it."""
         return virsh("domstate", self.name).strip()
 
-    # The witnesses
+    # Queries
 
     def exec(self, command, timeout=60):
         """The output of a shell command in the guest; it has to succeed."""
@@ -261,11 +261,11 @@ class Guest:
         return got.out.decode(errors="replace").strip()
 
     def memtotal(self):
-        """What the guest's kernel counts as its own."""
+        """MemTotal of the guest's kernel."""
         return self.meminfo("MemTotal")
 
     def memavailable(self):
-        """What the guest's kernel could give to a program."""
+        """MemAvailable of the guest's kernel."""
         return self.meminfo("MemAvailable")
 
     def meminfo(self, name):
@@ -303,30 +303,30 @@ class Guest:
         return dict(line.strip().split("=", 1) for line in lines if "=" in line)
 
     def rss(self):
-        """What the QEMU process holds of the host's memory."""
+        """The resident size of the QEMU process."""
         with open(f"/proc/{self.pid()}/status", encoding="ascii") as file:
             return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
 
     def translation_buffer(self):
-        """What of it is TCG's translated code at most: the size of its buffer (zero under KVM)."""
+        """How much of it TCG's translated code can take: the size of its buffer (zero under KVM)."""
         text = virsh("qemu-monitor-command", self.name, "--hmp", "info jit")
         for line in text.splitlines():
             if line.startswith("gen code size"):
                 return int(line.split()[-1].split("/")[-1]) // 1024
         return 0
 
-    # Asking and waiting
+    # Requests and waiting
 
     def setmem(self, kib, *flags):
         """virsh setmem, live unless FLAGS say otherwise."""
         virsh("setmem", self.name, kib, *(flags or ("--live",)))
 
-    def wait_told(self):
-        """Returns when libvirt says what QEMU says: it is told at most once a second."""
-        wait_until(lambda: f"libvirt is told; {self.seen()}", 5, lambda: self.domain().current == self.actual())
+    def wait_synced(self):
+        """Waits until libvirt has QEMU's value, of which there is at most one event a second."""
+        wait_until(lambda: f"libvirt has QEMU's value; {self.seen()}", 5, lambda: self.domain().current == self.actual())
 
     def at(self, target):
-        """Have QEMU and libvirt come to rest there?"""
+        """Are QEMU and libvirt at rest at TARGET?"""
         actual = self.actual()
         return self.resting() and abs(actual - target) <= NEAR and self.domain().current == actual
 
@@ -341,9 +341,9 @@ class Guest:
         return f"QEMU says {mib(self.actual())}, state {balloon['state']}{why}; dumpxml says {self.domain()}"
 
     def wait_at(self, target, seconds=60):
-        """Returns when both say that the guest has TARGET."""
+        """Waits until QEMU and libvirt are at rest at TARGET."""
         wait_until(lambda: f"{self.name} has {mib(target)}; {self.seen()}", seconds, lambda: self.at(target))
 
     def touch(self, kib):
-        """Has the guest write zeros to that much memory and give it back to its own kernel."""
+        """Has the guest write zeros to that much memory and free it."""
         self.exec(f"fallocate -l {kib}K /tmp/touch; s=$?; rm -f /tmp/touch; exit $s", 120)

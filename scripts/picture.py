@@ -17,14 +17,14 @@ PICTURE = os.path.join(ROOT, "docs/pictures/memory.svg")
 
 
 def go(guest, size, rest=6):
-    """Another size, and some time to look at it."""
+    """setmem, then a pause that shows the new size."""
     guest.setmem(size)
     guest.wait_at(size, 120)
     time.sleep(rest)
 
 
 def story(guest):
-    """Grow past boot memory, use it, shrink, grow past all that was there, reboot, shrink."""
+    """Grow past boot memory, use it, shrink, grow further than before, reboot, shrink."""
     time.sleep(5)
     go(guest, 3 * GIB)
     guest.touch(2 * GIB)

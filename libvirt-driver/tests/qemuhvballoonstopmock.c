@@ -10,7 +10,7 @@
  * it is sent and when its reply has arrived. The file is then removed. While it
  * exists, HVB_STOP.log gets a line for each stop point.
  *
- * BALLOON_CHANGE of the domain named by HVB_DEAF is dropped, as a QEMU without
+ * BALLOON_CHANGE of the domain named by HVB_DROP_EVENTS is dropped, as a QEMU without
  * sticks does not send it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -146,11 +146,11 @@ qemuMonitorEmitBalloonChange(qemuMonitor *mon,
                              unsigned long long actual)
 {
     static void (*real)(qemuMonitor *mon, unsigned long long actual);
-    const char *deaf = getenv("HVB_DEAF");
+    const char *domain = getenv("HVB_DROP_EVENTS");
 
     if (!real)
         real = dlsym(RTLD_NEXT, "qemuMonitorEmitBalloonChange");
 
-    if (!deaf || STRNEQ(mon->vm->def->name, deaf))
+    if (!domain || STRNEQ(mon->vm->def->name, domain))
         real(mon, actual);
 }

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What has to hold at every rest, and the steps that most tests take."""
+"""Checks for a guest at rest, and steps that most tests share."""
 
 import hvb
 from hvb import MIB, NEAR, mib
 
 SLACK = 16 * MIB            # by which MemTotal may miss
-OVERHEAD = 400 * MIB        # what QEMU may hold beside the guest's memory and translated code
+OVERHEAD = 400 * MIB        # what QEMU may use beside the guest's memory and translated code
 
 
-def at_rest(guest, memtotal=True, stock=False):
-    """Every witness tells the same. MEMTOTAL is False for a guest that does not take what it is given, STOCK is True for one whose QEMU
-    has no sticks."""
-    guest.wait_told()
+def at_rest(guest, memtotal=True, fixed=False):
+    """QEMU, libvirt, the guest and the host agree. MEMTOTAL is False for a guest that does not use what it is given, FIXED is True for one
+    whose QEMU has no sticks."""
+    guest.wait_synced()
     domain, actual = guest.domain(), guest.actual()
     assert (domain.memory, domain.current) == guest.dominfo(), "dumpxml and dominfo differ"
     assert domain.current == actual, f"dumpxml says {domain.current} KiB, query-balloon {actual} KiB"
     assert guest.balloon()["actual"] == actual * 1024, "query-hv-balloon and query-balloon differ"
     assert domain.current <= domain.memory <= domain.max
-    if stock:
+    if fixed:
         assert (domain.memory, len(domain.sticks)) == (domain.max, 1), "one stick of all that there may be"
     else:
         sticks = {(stick["id"], stick["size"] // 1024) for stick in guest.qmp("query-haprot")}
@@ -30,7 +30,7 @@ def at_rest(guest, memtotal=True, stock=False):
 
 
 def consistent(guest):
-    """Definition and QEMU agree, each backend of ours has its stick, and the device has been told what is remembered."""
+    """Definition and QEMU agree, each of the driver's backends has its stick, and the device's target is the requested memory."""
     domain, haprot, balloon = guest.domain(), guest.qmp("query-haprot"), guest.balloon()
     assert {(stick.alias, stick.size) for stick in domain.sticks} == {(stick["id"], stick["size"] // 1024) for stick in haprot}
     backends = {o["name"] for o in guest.qmp("qom-list", path="/objects") if o["name"].startswith("memua-")}
@@ -42,7 +42,7 @@ def consistent(guest):
 
 
 def go(guest, target, seconds=90, **how):
-    """setmem, and everything that has to hold once the guest is there; HOW is at_rest's."""
+    """setmem, then waits for the guest and checks it; HOW goes to at_rest()."""
     guest.setmem(target)
     guest.wait_at(target, seconds)
     assert guest.domain().requested in (None, target)
@@ -50,7 +50,7 @@ def go(guest, target, seconds=90, **how):
 
 
 class Held:
-    """Data that a guest holds in its memory, in PARTS of PART KiB, and whose checksum is known."""
+    """Data of known checksum in a guest's memory, in PARTS of PART KiB."""
 
     def __init__(self, guest, parts, part=16 * MIB):
         self.guest, self.parts = guest, parts
@@ -65,11 +65,11 @@ class Held:
         return [line.split()[0] for line in self.guest.exec("md5sum /tmp/hold*", 300).splitlines()]
 
     def check(self):
-        """It is all there, to the byte."""
+        """No byte has changed."""
         assert self._sums() == [self.sum] * self.parts, f"{self.guest.name} lost data"
 
     def drop(self):
-        """The guest does not need it any more."""
+        """Frees it."""
         self.guest.exec("rm -f /tmp/hold*")
 
 
@@ -82,5 +82,5 @@ def no_sticks(guest, seconds=20):
 
 
 def near(size, target):
-    """Is it what was asked for?"""
+    """Is SIZE the TARGET, as nearly as a guest gets there?"""
     return abs(size - target) <= NEAR

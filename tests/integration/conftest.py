@@ -15,7 +15,7 @@ pytest.register_assert_rewrite("checks")
 
 
 def pytest_addoption(parser):
-    """What ./run test kernels gives."""
+    """For ./run test kernels."""
     parser.addoption("--kernels", default="this,other,newest", help="for the tests that run on several kernels: which, as scripts/guest-image "
                      "calls them (default: %(default)s)")
 
@@ -64,7 +64,7 @@ def make_guest(request):
         guest.start()
         if up:
             guest.wait_up()
-            # What the device does by itself after the guest's driver has come is part of booting.
+            # The guest's driver has just connected; what the device does then is part of booting.
             hvb.wait_until(guest.seen, 30, guest.resting)
         return guest
 
@@ -80,7 +80,7 @@ def make_guest(request):
 
 
 def kernel_complaints(guest):
-    """Lines of the console, of the last start at least, that a healthy kernel does not print."""
+    """Errors and warnings of the kernel on the console, of the last start at least."""
     words = ("BUG:", "WARNING:", "Oops", "Call Trace", "Bad page", "Out of memory", "Kernel panic", "soft lockup")
     with contextlib.suppress(OSError), open(guest.console, encoding="utf-8", errors="replace") as file:
         return [f"{guest.name}: {line.rstrip()}" for line in file if any(word in line for word in words)]
@@ -88,6 +88,6 @@ def kernel_complaints(guest):
 
 
 def show(guest):
-    """The end of a guest's console, for whoever has to find out what happened."""
+    """Prints the end of a guest's console, to debug a failure."""
     with contextlib.suppress(OSError), open(guest.console, encoding="utf-8", errors="replace") as file:
         print(f"--- {guest.console}\n" + "".join(file.readlines()[-15:]))

@@ -10,7 +10,7 @@ from hvb import GIB, MIB
 
 @pytest.fixture(scope="module", name="guest")
 def a_guest(make_guest):
-    """1 GiB that may become 4."""
+    """1 GiB, up to 4 GiB."""
     return make_guest("accident", memory=GIB, maximum=4 * GIB)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What cannot be done is refused by name, or visibly not done; nothing is lost by asking."""
+"""Impossible requests get a clear error or end short of the target, and change nothing else."""
 
 import os
 import time
@@ -13,7 +13,7 @@ from hvb import GIB, MIB
 
 @pytest.fixture(scope="module", name="guest")
 def a_guest(make_guest):
-    """1 GiB that may become 2."""
+    """1 GiB, up to 2 GiB."""
     return make_guest("bad", memory=GIB, maximum=2 * GIB)
 
 
@@ -38,7 +38,7 @@ def test_an_address_of_boot_memory_is_refused(guest):
     at_rest(guest)
 
 
-def test_maxmemory_itself_is_not(guest):
+def test_maxmemory_itself_is_accepted(guest):
     go(guest, 2 * GIB)
 
 
@@ -63,8 +63,8 @@ def test_other_memory_devices_are_refused_for_the_real_reason(guest, model, more
 # boot memory begins at 0; what there is for sticks ends below 64 GiB
 @pytest.mark.parametrize("base", [0x40000000, 64 << 30])
 @pytest.mark.parametrize("machine", ["q35", "pc"])
-def test_an_address_that_qemu_has_not_for_sticks(machine, base):
-    """Only QEMU knows where that is: the definition is taken, and the start refused with QEMU's words."""
+def test_an_address_outside_of_device_memory(machine, base):
+    """Only QEMU knows its range: the definition is accepted, and the start fails with QEMU's error."""
     guest = hvb.Guest("hvbt-bad-address", memory=3 * GIB, maximum=8 * GIB, machine=machine)
     guest.remove()
     guest.xml = guest.xml.replace("</devices>", stick_at(base) + "</devices>")
@@ -77,7 +77,7 @@ def test_an_address_that_qemu_has_not_for_sticks(machine, base):
 
 @pytest.mark.parametrize("machine, ceiling", [("q35", 945 * GIB), ("pc", 975 * GIB)])
 def test_what_the_cpu_can_address(machine, ceiling):
-    """The largest ceiling that is taken is one that QEMU starts with, and nothing above it is taken."""
+    """QEMU starts with the largest maxMemory that libvirt accepts; anything above it is refused."""
     guest = hvb.Guest("hvbt-bad-space", memory=GIB, maximum=ceiling, machine=machine)
     guest.remove()
     guest.define()
@@ -117,7 +117,7 @@ def test_guest_without_driver(make_guest):
     assert guest.balloon()["connected"] is False
     before = guest.memtotal()
     guest.setmem(2 * GIB)
-    # There is nothing to wait for: it must still be so after some time in which another guest would have grown.
+    # There is nothing to wait for: nothing has changed after a time in which another guest would have grown.
     guest.exec("sleep 3")
     assert guest.balloon()["state"] == "disconnected"
     assert (guest.actual(), guest.memtotal()) == (GIB, before)
@@ -137,7 +137,7 @@ def test_guest_that_onlines_nothing(make_guest):
     assert "online" in guest.balloon()["last-error"]
     assert guest.memtotal() <= before
     at_rest(guest, memtotal=False)
-    # It can still be asked for what it has.
+    # It can still release memory.
     guest.setmem(800 * MIB)
     hvb.wait_until(guest.seen, 60, lambda: guest.memtotal() <= before - 150 * MIB)
     at_rest(guest, memtotal=False)

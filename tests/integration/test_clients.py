@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What virt-manager and Cockpit do to a domain's memory, call by call: on a stopped and on a running domain, up and down."""
+"""The libvirt calls that virt-manager and Cockpit make to change a domain's memory, stopped and running, up and down."""
 
 import ctypes
 import os
@@ -67,7 +67,7 @@ def sizes(domain):
 
 @pytest.fixture(name="stopped")
 def a_stopped_domain(api):
-    """1 GiB that may become 4."""
+    """1 GiB, up to 4 GiB."""
     guest = hvb.Guest("hvbt-clients-stopped", memory=GIB, maximum=4 * GIB)
     guest.remove()
     yield api.defineXML(guest.xml)
@@ -76,12 +76,12 @@ def a_stopped_domain(api):
 
 @pytest.fixture(scope="module", name="guest")
 def a_guest(make_guest):
-    """1 GiB that may become 4."""
+    """1 GiB, up to 4 GiB."""
     return make_guest("clients", memory=GIB, maximum=4 * GIB)
 
 
 def starts(domain):
-    """QEMU takes what is stored."""
+    """QEMU starts with the stored definition."""
     domain.createWithFlags(1)       # VIR_DOMAIN_START_PAUSED
     domain.destroy()
 
@@ -151,7 +151,7 @@ def test_running(api, guest, client):
 
 
 def test_live_xml_defined_again(api, guest):
-    """All that setmem plugged is in it, with addresses; neither may outlast the wish."""
+    """Live XML contains the sticks of setmem, with addresses; addresses are not stored, and sticks do not outlast the request."""
     domain = api.lookupByName(guest.name)
     for size in (1536 * MIB, 2 * GIB):
         guest.setmem(size)

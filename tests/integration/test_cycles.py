@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The stock guest goes up and down, twenty times; how its sticks became free is printed, not required.
+"""The default guest grows and shrinks twenty times. How its sticks became free is printed, not checked.
 
-Shown by pytest -rP, and a property of the test in its JUnit file. HVB_CYCLES says how often instead.
+Shown by pytest -rP, and a property of the test in its JUnit file. HVB_CYCLES sets another number.
 """
 
 import os

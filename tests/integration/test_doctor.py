@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What virsh-hvmem's doctor passes starts: definitions as people write them, on this host, each with one thing that may not work."""
+"""A definition that virsh-hvmem doctor passes starts: each case has one thing that may not work on this host."""
 
 import json
 import os
@@ -119,7 +119,7 @@ def test_what_it_passes_starts(define, name):
     try:
         guest = define(name, change)
     except hvb.VirshError as err:
-        assert check, err       # libvirt says so even earlier
+        assert check, err       # libvirt refuses it even earlier
         return
     status, found = doctor(guest.name)
     try:
@@ -130,14 +130,14 @@ def test_what_it_passes_starts(define, name):
     assert status == 0, found
 
 
-def test_a_host_that_kills_it_on_the_way_up(define):
-    """It starts, as far as the host may limit memory, and cannot grow."""
+def test_a_memory_limit_that_stops_growth(define):
+    """It may start, but would be killed when it grows."""
     guest = define("limit", beside_memory("<memtune><hard_limit unit='GiB'>2</hard_limit></memtune>"))
     assert doctor(guest.name)[1]["memory limit"] == "fail"
 
 
 def test_asking_changes_nothing(define):
-    """Nor does it take more than a read-only connection has."""
+    """A read-only connection is enough."""
     guest = define("same", both())
     before = hvb.virsh("dumpxml", "--inactive", guest.name)
     assert doctor(guest.name)[1]["definition"] == "pass"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""setmem, setmaxmem, attach-device and detach-device with every flag: what runs, what is stored, and that the two stay apart."""
+"""setmem, setmaxmem, attach-device and detach-device with every flag, on the live and on the stored definition."""
 
 import os
 import tempfile
@@ -52,7 +52,7 @@ def refused(word, call, *args):
 
 @pytest.fixture(name="stopped")
 def a_stopped_domain():
-    """Defined and not started: 1 GiB that may become 4, at least 512 MiB."""
+    """Defined and not started: 1 GiB, up to 4 GiB, at least 512 MiB."""
     hvb.setup()
     guest = hvb.Guest("hvbt-flags-stopped", memory=GIB, maximum=4 * GIB)
     guest.remove()
@@ -63,7 +63,7 @@ def a_stopped_domain():
 
 @pytest.fixture(scope="module", name="guest")
 def a_guest(make_guest):
-    """1 GiB that may become 4."""
+    """1 GiB, up to 4 GiB."""
     return make_guest("flags", memory=GIB, maximum=4 * GIB)
 
 
@@ -186,7 +186,7 @@ def test_both_at_once_and_started_anew(guest):
     guest.wait_at(2 * GIB)
     guest.hidden = guest.actual() - guest.memtotal()
     at_rest(guest)
-    # What is refused for what runs changes nothing that is stored.
+    # If the live change is refused, the stored definition does not change either.
     refused(str(4 * GIB), guest.setmem, 4 * GIB + 1, "--live", "--config")
     assert stored(guest).current == 2 * GIB
 
@@ -201,7 +201,7 @@ def test_setmaxmem_live_is_not_stored_and_config_is_not_live(guest):
     guest.setmem(2 * GIB, "--config")
     setmaxmem(guest, total, "--live")
     hvb.wait_until(guest.seen, 20, lambda: guest.domain().memory == total)
-    # Less than the guest uses: nothing goes now, and nothing is held back for later.
+    # Less than the guest uses: no stick is removed, now or later.
     setmaxmem(guest, GIB, "--live")
     assert guest.domain().memory == total
     guest.wait_at(2 * GIB)
@@ -212,13 +212,13 @@ def test_a_stick_of_the_user(guest):
     guest.wait_at(2 * GIB + 256 * MIB)
     assert sizes(guest.domain())["ua-mine"] == sizes(stored(guest))["ua-mine"] == 256 * MIB
     assert stored(guest).current == 2 * GIB + 256 * MIB
-    # The guest has it: not now, and nothing was lost by asking.
+    # Refused while the guest uses it, without any effect.
     refused(f"the stick 'ua-mine' of {256 * MIB} KiB is in use by the guest: lower the guest's memory by setmem",
             hvb.virsh, "detach-device", guest.name, stick_file(guest, "ua-mine"), "--live")
     guest.wait_at(2 * GIB + 256 * MIB)
     at_rest(guest)
 
-    # The driver's own go after a reboot, the user's stays until the user takes it away.
+    # The driver's own are removed after a reboot, the user's stays until the user detaches it.
     guest.setmem(GIB, "--live", "--config")
     guest.wait_at(GIB)
     guest.reboot()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Free page reporting: what the guest does not use goes back to the host without any balloon."""
+"""Free page reporting: memory that the guest does not use returns to the host without ballooning."""
 
 import pytest
 from checks import at_rest, go
@@ -8,20 +8,20 @@ import hvb
 from hvb import GIB, MIB, mib
 
 USED = 800 * MIB
-# What QEMU may hold more than before of what the guest used and does not use any more: Linux reports 2 MiB and more at a time.
+# How much more than before QEMU may use after the guest has freed its memory: Linux reports 2 MiB and more at a time.
 REST = 200 * MIB
 PATIENCE = 60
 
 
 @pytest.fixture(scope="module", name="guest")
 def a_guest(make_guest):
-    """1.5 GiB that may become 4, with free page reporting."""
+    """1.5 GiB, up to 4 GiB, with free page reporting."""
     return make_guest("report", memory=GIB + GIB // 2, maximum=4 * GIB, reporting=True)
 
 
 def settled(guest):
-    """QEMU's memory when it falls no more: Linux reports what is free with a delay of two seconds, and after it has booted a busy machine may
-    take a pause in between. So for three looks it must not have fallen."""
+    """QEMU's memory when it no longer falls: Linux reports free memory with a delay of two seconds, longer on a busy machine after boot. So
+    it must not have fallen for three samples."""
     lowest, quiet = guest.rss(), 0
     while quiet < 3:
         guest.exec("sleep 3")

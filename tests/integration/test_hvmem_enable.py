@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""virsh-hvmem enable and disable on libvirt's own definitions, and what the other commands say until a guest has been restarted. None boots."""
+"""virsh-hvmem enable and disable on libvirt's own definitions, and the other commands' messages until a guest is restarted. No guest boots."""
 
 import collections
 import contextlib
@@ -10,7 +10,7 @@ import pytest
 
 import hvb
 from hvb import GIB
-from test_hvmem_guest import look, run
+from test_hvmem_guest import query, run
 
 OLD_BALLOON = """<memballoon model='virtio' autodeflate='on' freePageReporting='on'><stats period='10'/></memballoon>"""
 FOREIGN = """<metadata><app:info xmlns:app='http://example.org/app' note='it&apos;s "so"'>
@@ -42,7 +42,7 @@ def old_guests():
 
 
 def with_kvm(xml):
-    """Where libvirt knows of a KVM, whether guests run with it or not: Windows gets more with it."""
+    """A KVM guest if libvirt has KVM, whether it works or not: Windows gets more enlightenments with it."""
     if "<domain type='kvm'" not in hvb.virsh("capabilities"):
         return xml
     return re.sub("<tcg>.*</tcg>", "", xml, flags=re.S).replace("type='qemu'", "type='kvm'", 1)
@@ -83,7 +83,7 @@ def test_disable_gives_back_what_was_there(make_old, edit):
     assert old - new == changed(real, "-") - changed(real, "+")
     assert "<memballoon model='hyperv' freePageReporting='on'>" in now
     assert "<stats period='10'/>" in now
-    assert look("status", other.name)["maxMemory"] == 4 * GIB * 1024
+    assert query("status", other.name)["maxMemory"] == 4 * GIB * 1024
     assert "is like that already" in run("enable", other.name)
     run("enable", other.name, "--max", "8GiB")
     run("disable", other.name)
@@ -99,7 +99,7 @@ def test_enable_names_what_is_lost(make_old):
 
 
 def test_disable_leaves_a_slot_that_is_taken(make_old):
-    """The dry run knows it as well, and nothing has changed after it."""
+    """The dry run reports it as well, and changes nothing."""
     other = make_old()
     before = stored(other)
     run("enable", other.name, "--max", "4GiB")
@@ -122,7 +122,7 @@ def test_disable_leaves_a_slot_that_is_taken(make_old):
 
 
 def test_refusal_of_libvirt_changes_nothing(make_old):
-    """What libvirt alone looks at: here, the architecture."""
+    """Something that only libvirt checks: here, the architecture."""
     other = make_old(lambda xml: xml.replace("arch='x86_64'", "arch='i686'"))
     before = stored(other)
     for dry in ["--dry-run"], []:
@@ -130,8 +130,8 @@ def test_refusal_of_libvirt_changes_nothing(make_old):
         assert stored(other) == before
 
 
-def test_a_processor_of_ones_own_is_refused(make_old):
-    """libvirt would define it, and QEMU not start: -cpu in the definition's own part of the command line has nothing of what enable adds."""
+def test_a_cpu_on_the_command_line_is_refused(make_old):
+    """libvirt would define it, and QEMU not start: -cpu in <qemu:commandline> overrides what enable adds."""
     other = make_old(lambda xml: xml.replace("<domain type", "<domain xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0' type", 1).replace(
         "</domain>", "<q:commandline><q:arg value='-cpu'/><q:arg value='max'/></q:commandline></domain>"))
     before = stored(other)
@@ -143,32 +143,32 @@ def test_a_processor_of_ones_own_is_refused(make_old):
         assert stored(other) == before
 
 
-def test_definition_that_runs_not_yet(make_old):
-    """After enable on a running guest nobody says again to enable it."""
+def test_enable_on_a_running_guest(make_old):
+    """Until it is restarted, no command suggests enable again."""
     other = make_old()
     hvb.virsh("start", other.name, "--paused")
     assert "virsh-hvmem enable" in run("status", other.name, status=1)
     assert "shut it down and start it" in " ".join(run("enable", other.name, "--max", "4GiB").split())
-    (one,) = [each for each in look("list") if each["name"] == other.name]
+    (one,) = [each for each in query("list") if each["name"] == other.name]
     assert one["model"] == "virtio"
     assert "shut it down and start it" in one["pending"]
     for command in (["status"], ["plan", "2GiB"], ["set", "2GiB"], ["watch"]):
         said = run(command[0], other.name, *command[1:], status=1)
         assert "shut it down and start it" in said
         assert "virsh-hvmem enable" not in said
-    assert "shut it down and start it" in look("enable", other.name)["pending"]
+    assert "shut it down and start it" in query("enable", other.name)["pending"]
     hvb.virsh("destroy", other.name)
     hvb.virsh("start", other.name, "--paused")
-    assert "pending" not in look("status", other.name)
+    assert "pending" not in query("status", other.name)
     run("enable", other.name, "--max", "6GiB")
     assert "another ceiling, 6 GiB" in run("set", other.name, "5GiB", status=1)
     assert "enable" in run("set", other.name, "7GiB", status=1)
     run("disable", other.name)
-    assert "no hyperv balloon any more" in look("status", other.name)["pending"]
+    assert "no hyperv balloon any more" in query("status", other.name)["pending"]
 
 
 def test_a_transient_domain_is_defined_first(make_old):
-    """It has nothing that could be changed, and everybody says how to give it that."""
+    """It has no stored definition that could be changed; every command says how to define it."""
     other = make_old()
     xml = stored(other)
     hvb.virsh("undefine", other.name)
@@ -189,8 +189,8 @@ def test_saved_state_comes_back_with_the_old_balloon(make_old):
     assert "managedsave-remove" in run("enable", other.name, "--max", "4GiB")
     for command in (["status"], ["plan", "2GiB"], ["set", "512MiB"]):
         assert "managedsave-remove" in run(command[0], other.name, *command[1:])
-    (one,) = [each for each in look("list") if each["name"] == other.name]
+    (one,) = [each for each in query("list") if each["name"] == other.name]
     assert one["label"] == "old state saved"
     assert "managedsave-remove" in one["pending"]
     hvb.virsh("managedsave-remove", other.name)
-    assert "pending" not in look("status", other.name)
+    assert "pending" not in query("status", other.name)

@@ -17,17 +17,17 @@ from hvb import GIB, MIB
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOL = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem"
-KEEP = ROOT / "build/test/screens"      # what was on the screen, for whoever wants to see
+KEEP = ROOT / "build/test/screens"      # copies of screens, to be looked at by people
 
 
 @pytest.fixture(scope="module", name="guest")
 def a_guest(make_guest):
-    """1 GiB that may become 8."""
+    """1 GiB, up to 8 GiB."""
     return make_guest("tool")
 
 
 def environment():
-    """Leaks count, but not those of libraries that never free."""
+    """With leak detection."""
     return {**os.environ, "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=1"}
 
 
@@ -40,7 +40,7 @@ def run(*args, status=0, timeout=120):
     return got.stdout if status == 0 else got.stderr
 
 
-def look(*args):
+def query(*args):
     """The same as JSON."""
     return json.loads(run("--format=json", *args))
 
@@ -72,7 +72,7 @@ class Screen:
         return self.text()
 
     def keep(self, name):
-        """Leaves what is seen as an artefact."""
+        """Stores the screen as an artefact."""
         KEEP.mkdir(parents=True, exist_ok=True)
         (KEEP / f"{name}.txt").write_text(self.text(), encoding="utf-8")
 
@@ -95,8 +95,8 @@ def a_screen():
 
 
 def test_list_and_status_tell_what_the_guest_has(guest):
-    (row,) = [d for d in look("list") if d["name"] == guest.name]
-    one = look("-r", "status", guest.name)
+    (row,) = [d for d in query("list") if d["name"] == guest.name]
+    one = query("-r", "status", guest.name)
     for dom in (row, one):
         assert dom["current"] == dom["requested"] == dom["boot"] == GIB * 1024
         assert dom["maxMemory"] == 8 * GIB * 1024
@@ -119,8 +119,8 @@ def test_plan_knows_what_setmaxmem_keeps(guest):
 def test_plan_foretells_what_set_does(guest):
     plan = look("plan", guest.name, "3GiB")
     assert [step["op"] for step in plan["steps"]] == ["plug", "balloon"]
-    assert look("status", guest.name)["requested"] == GIB * 1024
-    after = look("set", guest.name, "3GiB", "--wait", "--timeout", "60")
+    assert query("status", guest.name)["requested"] == GIB * 1024
+    after = query("set", guest.name, "3GiB", "--wait", "--timeout", "60")
     assert abs(after["current"] - 3 * GIB * 1024) <= 2 * MIB * 1024
     assert [stick["size"] for stick in after["sticks"]] == [plan["steps"][0]["size"]]
     assert after["sticks"][0]["state"] == "inuse"
@@ -165,9 +165,9 @@ def test_the_floor_is_explained(guest):
     said = run("set", guest.name, "200MiB", "--wait", "--timeout", "25", status=1)
     assert "guest gives no more" in said
     assert "The request stays in place" in said
-    assert look("status", guest.name)["problem"] is True
+    assert query("status", guest.name)["problem"] is True
     run("doctor", guest.name, status=1)
-    look("set", guest.name, "1GiB", "--wait", "--timeout", "60")
+    query("set", guest.name, "1GiB", "--wait", "--timeout", "60")
 
 
 def test_interrupted_it_leaves_the_request(guest):
@@ -179,20 +179,20 @@ def test_interrupted_it_leaves_the_request(guest):
     assert tool.returncode == 1
     assert "stopped waiting" in said and "stays in place" in said
     assert guest.domain().requested == 150 * MIB
-    look("set", guest.name, "1GiB", "--wait", "--timeout", "60")
+    query("set", guest.name, "1GiB", "--wait", "--timeout", "60")
 
 
-def test_a_daemon_that_goes_away_is_said(guest):
+def test_a_daemon_that_goes_away_is_reported(guest):
     with subprocess.Popen([TOOL, "set", guest.name, "150MiB", "--wait"], stderr=subprocess.PIPE, text=True, env=environment()) as tool:
         hvb.wait_until("the request is there", 20, lambda: guest.domain().requested == 150 * MIB)
         hvb.restart_daemon(away=2)
         said = tool.communicate(timeout=60)[1]
     assert tool.returncode == 1, said
     assert "\nerror: " in said
-    look("set", guest.name, "1GiB", "--wait", "--timeout", "60")
+    query("set", guest.name, "1GiB", "--wait", "--timeout", "60")
 
 
-def test_a_paused_guest_is_said_to_be_paused(guest):
+def test_a_paused_guest_is_reported(guest):
     hvb.virsh("suspend", guest.name)
     try:
         said = run("set", guest.name, "2GiB", "--wait", "--timeout", "5", status=1)
@@ -203,11 +203,11 @@ def test_a_paused_guest_is_said_to_be_paused(guest):
     assert "timed out" in said
     assert f"virsh resume {guest.name}" in at_once
     assert "waiting is of no use" in at_once
-    look("set", guest.name, "1GiB", "--wait", "--timeout", "60")
+    query("set", guest.name, "1GiB", "--wait", "--timeout", "60")
 
 
 def test_doctor_finds_nothing_wrong(guest):
-    checks = look("doctor", guest.name)
+    checks = query("doctor", guest.name)
     assert not [c for c in checks if c["result"] == "fail"]
     assert {"guest driver", "hibernation", "onlining", "enlightenments"} <= {c["check"] for c in checks}
 
@@ -216,7 +216,7 @@ def test_the_live_view_draws_what_happens(guest, screen, tmp_path):
     recording = tmp_path / "watch.csv"
     view = screen(TOOL, "watch", guest.name, "--record", recording)
     view.wait(f"{guest.name}: at rest, has 1 GiB")
-    look("set", guest.name, "3GiB", "--wait", "--timeout", "60")
+    query("set", guest.name, "3GiB", "--wait", "--timeout", "60")
     seen = view.wait(r"at rest, has 3 GiB, asked for 3 GiB")
     assert "the guest has 3 GiB" in seen        # the event
     assert "█" in seen and "━" in seen
@@ -253,7 +253,7 @@ def test_progress_stays_on_its_line(guest, screen):
     assert len([line for line in seen.splitlines() if "%" in line]) == 1
     view.keys("C-c")
     view.wait("ended: 1")
-    look("set", guest.name, "1GiB", "--wait", "--timeout", "60")
+    query("set", guest.name, "1GiB", "--wait", "--timeout", "60")
 
 
 def test_lines_where_there_is_no_terminal(guest):

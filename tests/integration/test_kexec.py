@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Another kernel is started without a reset, while the guest has a stick and a balloon that reaches into boot memory.
 
-The new kernel takes all boot memory of the firmware's map, what was released too, and may use what it likes of the stick: its image and
-its initramfs were put wherever the old kernel saw memory. So nothing is moved or discarded before a reset, and everything is right after.
+The new kernel takes all boot memory in the firmware's map, including what was released, and may use any part of the stick: the old kernel
+put its image and initramfs wherever it had memory. So nothing is moved or discarded before a reset; after a reset all works as usual.
 """
 
 import os
@@ -20,7 +20,7 @@ CHUNK = 8                   # MiB; files are written and read in pieces that the
 HELD = 400                  # MiB in a file of the old kernel's, so that the stick stays in use and boot memory is released
 FILLED = 640                # MiB in a file of the new kernel's: more than boot memory had left when the old one ended
 LOAD = "hvb-kexec load /boot/kernel /boot/initrd && cat /sys/kernel/kexec_loaded"
-KEXEC = "(sleep 1; hvb-kexec go) >/dev/null 2>&1 </dev/null &"      # the answer has to be out first
+KEXEC = "(sleep 1; hvb-kexec go) >/dev/null 2>&1 </dev/null &"      # after the reply to this command
 
 
 def make_initrd(folder):
@@ -54,8 +54,8 @@ def checksum(guest, name):
     return guest.exec(f"md5sum /tmp/{name}", 120).split()[0]
 
 
-def wish(guest, target):
-    """setmem, which is taken and kept; nothing may move by it."""
+def request(guest, target):
+    """setmem, which is accepted and remembered, but must not move any memory."""
     before = guest.balloon()
     guest.setmem(target)
     hvb.wait_until(guest.seen, 10, lambda: guest.balloon()["target"] == target * 1024)
@@ -70,7 +70,7 @@ def wish(guest, target):
 
 @pytest.fixture(scope="module", name="before")
 def the_old_kernel(make_guest, tmp_path_factory):
-    """What was known of the guest when the new kernel was started: its QEMU, its MemTotal at 1 GiB, query-hv-balloon and query-haprot."""
+    """The guest's state before the new kernel was started: its QEMU, its MemTotal at 1 GiB, query-hv-balloon and query-haprot."""
     guest = make_guest("kexec", memory=GIB, maximum=4 * GIB, initrd=make_initrd(tmp_path_factory.mktemp("kexec")))
     before = {"guest": guest, "pid": guest.pid(), "memtotal": guest.memtotal()}
     go(guest, 2 * GIB)
@@ -87,7 +87,7 @@ def the_old_kernel(make_guest, tmp_path_factory):
 
 @pytest.fixture(name="guest")
 def a_guest(before):
-    """1 GiB that may become 4, with the new kernel in it."""
+    """1 GiB, up to 4 GiB, with the new kernel in it."""
     return before["guest"]
 
 
@@ -131,10 +131,10 @@ def test_the_stick_cannot_be_removed(guest):
     assert guest.qmp("query-haprot") == [stick]
 
 
-def test_wishes_wait_and_memory_keeps_what_is_in_it(before, guest):
+def test_requests_wait_and_memory_keeps_its_contents(before, guest):
     digest = write_file(guest, "filled", FILLED)
     for target in (800 * MIB, 3 * GIB, 1500 * MIB):
-        wish(guest, target)
+        request(guest, target)
     assert checksum(guest, "filled") == digest
     assert guest.balloon()["counters"]["discarded"] == before["balloon"]["counters"]["discarded"], "a page of the new kernel's went"
     consistent(guest)

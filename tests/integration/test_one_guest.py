@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The main job on one guest that goes through all of it: 1 GiB of boot memory, 2 vCPUs, q35; with the kernels of Debian 12 and 13 and the newest
-that Debian has for a release, or with those that ./run test kernels names."""
+"""The main scenario, on one guest: 1 GiB of boot memory, 2 vCPUs, q35; with the kernels of Debian 12 and 13 and the newest that Debian has for a
+release, or with those that ./run test kernels names."""
 
 import pytest
 from checks import at_rest, go, near, no_sticks
@@ -11,7 +11,7 @@ from hvb import GIB, MIB
 
 @pytest.fixture(scope="module", name="guest")
 def a_guest(make_guest, kernel):
-    """1 GiB that may become 8, with one kernel after the other."""
+    """1 GiB, up to 8 GiB, with one kernel after the other."""
     return make_guest("one-" + kernel, release=kernel)
 
 
@@ -48,7 +48,7 @@ def test_grows_again_from_what_is_there(guest):
     at_rest(guest)
 
 
-def test_the_last_of_two_wishes_counts(guest):
+def test_the_last_of_two_requests_counts(guest):
     guest.setmem(3 * GIB)
     guest.setmem(900 * MIB)
     guest.wait_at(900 * MIB)

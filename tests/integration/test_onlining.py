@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What a kernel does by itself with memory that is added: some bring it online, others leave that to whoever administers the guest. Here nothing
-on its command line says which."""
+"""What a kernel does by default with added memory: some bring it online, others leave that to the guest's administrator. Here the kernel command
+line does not set it."""
 
 import pytest
 from checks import go, near
@@ -11,13 +11,13 @@ from hvb import GIB, MIB
 
 @pytest.fixture(scope="module", name="guest")
 def a_guest(make_guest, kernel):
-    """1 GiB that may become 4."""
+    """1 GiB, up to 4 GiB."""
     guest = make_guest("onlines-" + kernel, release=kernel, maximum=4 * GIB, edit=lambda xml: xml.replace(" memhp_default_state=online", ""))
     yield guest
     guest.remove()          # there may be many kernels
 
 
-def test_added_memory_is_used_or_said_not_to_be(guest, record_property):
+def test_added_memory_is_used_or_reported_as_not_onlined(guest, record_property):
     assert "memhp_default_state" not in guest.exec("cat /proc/cmdline")
     by_itself = guest.exec("cat /sys/devices/system/memory/auto_online_blocks")
     # scripts/kernel-table reads these.

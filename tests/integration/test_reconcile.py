@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The daemon is ended between any two commands, or things change while nobody looks: afterwards definition and QEMU agree, nothing is
-orphaned, what was asked for is remembered, and the guest never noticed."""
+"""The daemon is killed between any two commands, or something changes without it: afterwards definition and QEMU agree, there are no orphans, the
+requested memory is remembered, and the guest has not noticed."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ STOP_POINTS = 60            # more than any request has
 
 @pytest.fixture(scope="module", name="guest")
 def a_guest(make_guest):
-    """Without the driver, so that a stick is never in use and comes and goes by setmem alone. 1 GiB that may become 3."""
+    """Without the guest's driver, so that sticks are never in use and setmem alone adds and removes them. 1 GiB, up to 3 GiB."""
     return make_guest("stop", memory=GIB, maximum=3 * GIB, vcpus=1, cmdline="hvb.nomodule")
 
 
@@ -79,7 +79,7 @@ def every_point(stop_at, command, check):
         seen.append(where.split(" ", 1)[1])
         print(f"stopped at {number}: {seen[-1]}")
         check()
-    raise AssertionError(f"there is no end to it: {seen}")
+    raise AssertionError(f"more than {STOP_POINTS} stop points: {seen}")
 
 
 def test_killed_at_every_step_of_a_grow(guest, stop_at):
@@ -150,7 +150,7 @@ def test_killed_while_a_reset_is_cleaned_up(driven, stop_at, number):
     for _ in range(5):
         assert stop_at(number, "reset", driven.name, settle=10), "the reset took no command"
         if "after system_reset" in stop_at.passed():
-            break           # otherwise the daemon ended over what the balloon had told it meanwhile
+            break           # otherwise the daemon was killed while it processed an event of the balloon
     driven.wait_boot_after(before)
     driven.wait_at(900 * MIB)
     no_sticks(driven)
@@ -170,7 +170,7 @@ def test_reset_and_reboot_by_virsh(driven):
         consistent(driven)
 
 
-def test_a_stick_plugged_behind_libvirts_back_is_adopted(driven):
+def test_a_stick_plugged_without_libvirt_is_adopted(driven):
     go(driven, GIB)
     driven.qmp("object-add", qom_type="memory-backend-ram", id="memua-mine", size=256 * MIB * 1024)
     driven.qmp("device_add", driver="mem-haprot", id="ua-mine", memdev="memua-mine", insert="now")
@@ -181,7 +181,7 @@ def test_a_stick_plugged_behind_libvirts_back_is_adopted(driven):
     assert driven.domain().requested == GIB + 256 * MIB
 
 
-def test_a_stick_that_xml_cannot_describe_is_left(driven):
+def test_a_stick_that_xml_cannot_describe_is_ignored(driven):
     driven.qmp("object-add", qom_type="memory-backend-ram", id="other", size=256 * MIB * 1024)
     driven.qmp("device_add", driver="mem-haprot", id="nobody", memdev="other", insert="on-demand")
     before = driven.domain().memory
@@ -193,14 +193,14 @@ def test_a_stick_that_xml_cannot_describe_is_left(driven):
     consistent(driven)
 
 
-def test_a_stick_removed_behind_libvirts_back_is_forgotten(guest):
+def test_a_stick_removed_without_libvirt_is_forgotten(guest):
     guest.setmem(2 * GIB)
     stick = guest.domain().sticks[0].alias
     guest.qmp("device_del", id=stick)
     hvb.wait_until(guest.seen, 20, lambda: not guest.domain().sticks)
     consistent(guest)
     assert guest.domain().requested == GIB
-    # All of it is free for the next one at once.
+    # Its share of maxMemory is free at once.
     guest.setmem(3 * GIB)
     assert guest.domain().memory == 3 * GIB
     guest.setmem(GIB)

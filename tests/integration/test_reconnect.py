@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The guest's driver goes and comes back while the same kernel runs."""
+"""The guest's driver disconnects and reconnects while the same kernel runs."""
 
 import pytest
 from checks import at_rest, go
@@ -13,7 +13,7 @@ BIND = "cat /tmp/device >/sys/bus/vmbus/drivers/hv_balloon/bind"
 
 @pytest.fixture(scope="module", name="guest")
 def a_guest(make_guest):
-    """1 GiB that may become 4."""
+    """1 GiB, up to 4 GiB."""
     return make_guest("reconnect", memory=GIB, maximum=4 * GIB)
 
 
@@ -42,7 +42,7 @@ def test_it_grows_and_shrinks_as_before(guest):
     assert guest.balloon()["counters"]["duplicate-pages"] == 0
 
 
-def test_a_wish_without_a_driver_is_kept_for_it(guest):
+def test_a_request_without_a_driver_is_kept(guest):
     guest.exec(UNBIND)
     hvb.wait_until(guest.seen, 20, lambda: guest.balloon()["state"] == "disconnected")
     guest.setmem(1500 * MIB)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A guest whose QEMU has its system calls filtered, as libvirt asks for it."""
+"""A guest whose QEMU runs in libvirt's seccomp sandbox."""
 
 import pathlib
 
@@ -13,7 +13,7 @@ def filters(pid):
             for task in pathlib.Path(f"/proc/{pid}/task").iterdir()}
 
 
-def test_memory_follows_in_the_sandbox(make_guest):
+def test_memory_changes_in_the_sandbox(make_guest):
     guest = make_guest("sandbox", memory=GIB, maximum=4 * GIB)
     command = pathlib.Path(f"/proc/{guest.pid()}/cmdline").read_bytes().split(b"\0")
     assert b"on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny" in command

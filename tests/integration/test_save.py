@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What would have to carry the balloon's state is refused at once and by name; stop and start keep the configured size."""
+"""Saving and migrating, which would need the balloon's state, are refused with a clear error; stop and start keep the configured size."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from hvb import GIB, MIB
 
 @pytest.fixture(scope="module", name="guest")
 def a_guest(make_guest):
-    """1 GiB that may become 4."""
+    """1 GiB, up to 4 GiB."""
     return make_guest("save", memory=GIB, maximum=4 * GIB)
 
 
@@ -94,7 +94,7 @@ def test_live_and_config_together_have_the_same_shape(guest):
 def test_autostart_starts_it_with_its_size(guest):
     hvb.virsh("autostart", guest.name)
     hvb.virsh("destroy", guest.name)
-    # Once a boot of the host only: the daemon leaves a stamp.
+    # Autostart happens once per boot of the host: the daemon leaves a stamp.
     with hvb.daemon_use(exclusive=True):
         hvb.daemon("end")
         for folder, _, names in os.walk(os.environ["HVB_RUN"]):

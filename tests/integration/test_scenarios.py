@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What Hyper-V's dynamic memory is publicly tested by, played by hand: there the host decides from what guests report, here an administrator does.
+"""The public tests of Hyper-V's dynamic memory, by hand: there the host decides by the guests' reports, here an administrator does.
 
-The cases are those of microsoft/lis-test (DM_Tests.xml, Runtime_Memory_Resize_Tests.xml) and of its successor microsoft/lisa; where each is:
+The cases are those of microsoft/lis-test (DM_Tests.xml, Runtime_Memory_Resize_Tests.xml) and of its successor microsoft/lisa:
 
 | case                                                 | here                                                                  |
 |------------------------------------------------------|-----------------------------------------------------------------------|
@@ -28,12 +28,12 @@ import hvb
 from hvb import GIB, MIB
 
 MINIMUM, MAXIMUM = 512 * MIB, 2 * GIB + 512 * MIB
-SWING = 128                 # MiB that the stress takes and gives, again and again: less than any guest here keeps for itself
+SWING = 128                 # MiB that the stress allocates and frees: less than any guest here keeps for itself
 
 
 @pytest.fixture(scope="module", name="guest")
 def a_guest(make_guest):
-    """1 GiB that may become 2.5, not less than half; its driver reports at once and not only 45 s after it was loaded."""
+    """1 GiB, up to 2.5 GiB, not less than half; its driver reports at once and not only 45 s after it was loaded."""
     guest = make_guest("first", memory=GIB, maximum=MAXIMUM, edit=lambda xml: xml.replace(
         "<memballoon model='hyperv'/>", f"<memballoon model='hyperv'><minimum unit='KiB'>{MINIMUM}</minimum></memballoon>"))
     guest.exec("echo 0 >/sys/module/hv_balloon/parameters/pressure_report_delay")
@@ -48,7 +48,7 @@ def another_guest(make_guest):
 
 @contextlib.contextmanager
 def stress(guest):
-    """A program of the guest takes memory, writes to it and gives it back, as fast as it can; it is never refused any."""
+    """A program in the guest allocates memory, writes to it and frees it, as fast as it can; no allocation may fail."""
     guest.exec(f"rm -f /tmp/calm /tmp/starved; (while [ ! -e /tmp/calm ]; do dd if=/dev/zero of=/dev/null bs={SWING}M count=1 || "
                "touch /tmp/starved; done) >/dev/null 2>&1 &")
     yield
@@ -56,17 +56,17 @@ def stress(guest):
 
 
 def fill(guest, kib):
-    """The guest needs that much more, until drop()."""
+    """Has the guest use that much more, until drop()."""
     guest.exec(f"fallocate -l {kib}K $(mktemp /tmp/fill.XXXXXX)", 120)
 
 
 def drop(guest):
-    """It does not any longer."""
+    """Frees all that fill() used."""
     guest.exec("rm -f /tmp/fill*")
 
 
 def usable(guest):
-    """What the guest could spare, as the host is told."""
+    """What the guest could spare, by its own report."""
     stat = dict(line.split() for line in hvb.virsh("dommemstat", guest.name).splitlines() if line.strip())
     return int(stat["usable"])
 
@@ -80,7 +80,7 @@ def test_small_steps(guest):
 
 
 def test_grows_while_it_needs_it(guest):
-    """All but a little is taken, more is needed and on its way, and is taken as it comes."""
+    """Nearly all memory is in use; more is added, and used as it arrives."""
     go(guest, 900 * MIB)
     data = Held(guest, 4)
     fill(guest, guest.memavailable() - 250 * MIB)
@@ -91,7 +91,7 @@ def test_grows_while_it_needs_it(guest):
 
 
 def test_maximum_is_honoured(guest):
-    """However much of it the guest would take."""
+    """Even if the guest could use more."""
     data = Held(guest, 4)
     with stress(guest):
         go(guest, MAXIMUM, 120)
@@ -103,7 +103,7 @@ def test_maximum_is_honoured(guest):
 
 
 def test_the_host_sees_what_the_guest_needs(guest):
-    """The host's figure of what is usable follows the demand, both ways."""
+    """The reported usable memory follows the demand, up and down."""
     def told():
         return abs(usable(guest) - guest.memavailable()) < 64 * MIB
 
@@ -119,7 +119,7 @@ def test_the_host_sees_what_the_guest_needs(guest):
 
 
 def test_shrinks_under_pressure(guest):
-    """It gives what it can while it works, keeps what it needs, and gives that too when it does not need it any more."""
+    """It releases what it can while it works, keeps what it needs, and releases that too when it is no longer needed."""
     data = Held(guest, 4)
     boot = guest.boot_id()
     with stress(guest):
@@ -137,7 +137,7 @@ def test_shrinks_under_pressure(guest):
 
 
 def test_minimum_is_honoured(guest):
-    """Down to the last page of it, and not one further."""
+    """The guest goes down to the minimum and no further."""
     with pytest.raises(hvb.VirshError, match=rf"minimum.* {MINIMUM} "):
         guest.setmem(MINIMUM - 1)
     assert guest.domain().requested == 600 * MIB
@@ -159,14 +159,14 @@ def test_cycles_under_stress(guest):
 
 
 def test_guests_share_what_there_is(guest, second):
-    """2.5 GiB for two guests that want 1.7 each: one makes room before the other grows, and is shut down in the end."""
+    """2.5 GiB for two guests that need 1.7 each: one shrinks before the other grows; one is shut down in the end."""
     both = (guest, second)
     second.wait_up()
     held = {one: Held(one, 4) for one in both}
     for rich, poor in (both, both[::-1]):
         go(poor, 800 * MIB)
         go(rich, 1700 * MIB)
-        # What one gave and the other has: the host holds it once.
+        # The host has memory for both together, not for the sum of their maxima.
         rich.touch(GIB)
         assert sum(one.domain().current for one in both) <= 2500 * MIB
         assert sum(one.rss() - one.translation_buffer() - OVERHEAD for one in both) <= 2500 * MIB

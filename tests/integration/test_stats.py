@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What clients can read of a running guest, and what they are told without asking."""
+"""What clients can query of a running guest, and the events that they get."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ STOCK = shutil.which("virsh", path="/usr/bin:/bin")
 
 @pytest.fixture(scope="module", name="guest")
 def a_guest(make_guest):
-    """1 GiB that may become 4, whose driver reports at once and not only 45 s after it was loaded."""
+    """1 GiB, up to 4 GiB, whose driver reports at once and not only 45 s after it was loaded."""
     guest = make_guest("stats", memory=GIB, maximum=4 * GIB)
     guest.exec("echo 0 >/sys/module/hv_balloon/parameters/pressure_report_delay")
     return guest
@@ -33,7 +33,7 @@ def memstat(guest):
 
 @contextlib.contextmanager
 def events(guest):
-    """A function that returns what virsh has been told so far."""
+    """A function that returns virsh's output about events so far."""
     with hvb.daemon_use(), tempfile.TemporaryFile("w+") as out, subprocess.Popen(
             [os.environ["HVB_VIRSH"], "-q", "event", guest.name, "--all", "--loop", "--timeout", "120"],
             stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT) as virsh:
@@ -42,7 +42,7 @@ def events(guest):
             return out.read()
 
         try:
-            # It says nothing when it is ready: an event that does no harm is asked for until it comes.
+            # It does not say when it is ready: cause a harmless event until it is shown.
             def ready():
                 hvb.virsh("metadata", guest.name, "--live", "--uri", "urn:hvb:test", "--key", "t", "--set", f"<t n='{time.time()}'/>")
                 return "metadata-change" in told()
@@ -111,7 +111,7 @@ def test_domstats_tells_why_a_guest_stops_early(guest):
     go(guest, GIB)
 
 
-def test_the_one_number_of_a_user(guest):
+def test_a_stick_of_the_user(guest):
     hvb.virsh("attach-device", guest.name, stick_file(guest, "<alias name='ua-mine'/>"), "--live")
     guest.wait_at(GIB + 256 * MIB)
     stats = guest.stats()
@@ -144,11 +144,11 @@ def test_clients_are_told(make_guest):
 
 
 def follow(guest, target):
-    """Moves GUEST to TARGET. What dominfo and domstats said on the way, each value once; the numbers of each reply belong together."""
+    """Moves GUEST to TARGET. Returns the values of dominfo and domstats meanwhile, each once; the numbers of each reply are consistent."""
     used, current = [guest.dominfo()[1]], []
     guest.setmem(target)
 
-    def look():
+    def sample():
         arrived, stats, now = guest.at(target), guest.stats(), guest.dominfo()[1]
         numbers = {key.removeprefix("balloon."): int(value) for key, value in stats.items() if value.isdigit()}
         added = sum(value for key, value in numbers.items() if key.endswith(".added"))
@@ -157,7 +157,7 @@ def follow(guest, target):
         current.append(numbers["current"])
         return arrived
 
-    hvb.wait_until(guest.seen, 180, look, every=0.2)
+    hvb.wait_until(guest.seen, 180, sample, every=0.2)
     return list(dict.fromkeys(used)), list(dict.fromkeys(current))
 
 
@@ -171,7 +171,7 @@ def test_figures_move_with_the_guest(make_guest):
     with events(guest) as told:
         start = time.monotonic()
         used, current = follow(guest, GIB)
-        # QEMU asks for 2.2 GiB at a time: that many answers there are at least, if not all can be seen from here.
+        # QEMU requests 2.2 GiB at a time, so there are at least that many replies, though not all may be observed.
         assert len(used) >= 4 and len(current) >= 4, (used, current)
         assert used == sorted(used, reverse=True) and current == sorted(current, reverse=True)
         assert used[-1] == current[-1] == guest.actual()
@@ -179,7 +179,7 @@ def test_figures_move_with_the_guest(make_guest):
         events_down = changes(told)
         assert events_down == sorted(events_down, reverse=True)
         assert 3 <= len(events_down) <= time.monotonic() - start + 2, "once a second at most"
-        # Memory that comes back is there in no time: there may be nothing to see on the way.
+        # Memory is returned so fast that there may be no values in between.
         used, current = follow(guest, 9 * GIB)
         assert used[-1] == current[-1] == guest.actual()
         hvb.wait_until(told, 10, lambda: changes(told)[-1:] == [guest.actual()])
@@ -190,7 +190,7 @@ def test_figures_move_with_the_guest(make_guest):
 @pytest.mark.skipif(not STOCK, reason="this machine has no virsh of its own")
 def test_an_older_virsh_reads_them(guest):
     env = {key: value for key, value in os.environ.items() if key not in ("LD_LIBRARY_PATH", "LIBVIRT_DIR_OVERRIDE")}
-    # The stock client looks for the machine's own daemon unless it is told where ours listens.
+    # The distribution's client connects to the machine's own daemon unless it is told where ours listens.
     listens = hvb.wait_until("the daemon's socket", 5, lambda: next(
         (os.path.join(folder, name) for folder, _, names in os.walk(os.environ["HVB_RUN"]) for name in names
          if name == "virtqemud-sock"), None))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A daemon that starts and finds its status file damaged: guests go on, and what QEMU says is believed."""
+"""A daemon that starts with a damaged status file: guests go on, and QEMU's replies correct the definition."""
 
 import os
 import pathlib
@@ -25,7 +25,7 @@ def requested(text):
 
 
 def another_stick(status):
-    """The same once more, and as much more memory."""
+    """The stick is listed twice, and its size added to the total."""
     stick = re.search(r" *<memory model='haprot'>.*?</memory>\n", status, re.DOTALL).group()
     size = int(re.search(r"<size unit='KiB'>(\d+)<", stick).group(1))
     status = re.sub(r"(<memory unit='KiB'>)(\d+)<", lambda m: f"{m[1]}{int(m[2]) + size}<", status)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Two guests at once: neither sees the other's wishes."""
+"""Two guests at once: requests for one do not affect the other."""
 
 from checks import at_rest, no_sticks
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A walk over sizes nobody chose, with wishes that change in between and a reboot now and then.
+"""Random sizes, with requests that change in between and a reboot now and then.
 
-HVB_WALK names the walks to take, by their seeds, and HVB_WALK_STEPS how far: HVB_WALK="4 5 6" HVB_WALK_STEPS=50.
+HVB_WALK is a list of seeds, and HVB_WALK_STEPS the number of steps for each: HVB_WALK="4 5 6" HVB_WALK_STEPS=50.
 """
 
 import os
@@ -13,7 +13,7 @@ from checks import at_rest
 
 from hvb import GIB, MIB
 
-# Below the least of these sizes a guest with many sticks has nothing left to release: their page descriptors stay.
+# A guest with many sticks cannot go lower than this: their page descriptors stay.
 LEAST = 600 * MIB
 STEPS = int(os.environ.get("HVB_WALK_STEPS", "12"))
 

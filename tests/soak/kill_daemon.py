@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The daemon is killed with -9 at random moments while three guests grow and shrink; each holds memory whose checksum is known.
 
-Now and then everything comes to rest and is looked at: no guest has lost a byte or been restarted, definition and QEMU agree, no backend is
+Now and then everything comes to rest and is checked: no guest has lost a byte or been restarted, definition and QEMU agree, no backend is
 without its stick, and the last request that was accepted is remembered and reached.
 """
 
@@ -31,7 +31,7 @@ class Soak:
         self.dice = random.Random(seed)
         self.guests = [hvb.Guest("hvbs-" + name, memory=MEMORY, maximum=MAXIMUM) for name in NAMES]
         self.held, self.boots, self.pids, self.wanted = {}, {}, {}, {}
-        self.kills = self.requests = self.accepted = self.looks = 0
+        self.kills = self.requests = self.accepted = self.checks = 0
 
     def start(self):
         """Guests that are up, have grown past boot memory and hold their data."""
@@ -55,7 +55,7 @@ class Soak:
                                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def kill_once(self):
-        """Requests, of which the daemon's end hits one somewhere or none, and a new daemon."""
+        """Sends requests, kills the daemon at a random moment, and starts a new one."""
         asked = [self.request() for _ in range(self.dice.randint(1, 3))]
         time.sleep(self.dice.random() ** 2 * 0.6)
         hvb.kill_daemon()
@@ -63,35 +63,35 @@ class Soak:
         for guest, size, virsh in asked:
             if virsh.wait() == 0:
                 self.accepted += 1
-            # What was not answered may have been done or not; so may the order of those sent together.
+            # A request without a reply may have been executed or not; those sent together may have been executed in any order.
             self.wanted[guest].add(size)
         time.sleep(self.dice.random() * 0.5)
         hvb.daemon("start")
 
-    def look(self):
-        """Everything comes to rest, and holds."""
+    def verify(self):
+        """Waits until everything is at rest, and checks it."""
         for guest in self.guests:
             assert guest.state() == "running" and guest.pid() == self.pids[guest], f"{guest.name} was ended"
             requested = guest.domain().requested
-            # A grow that ends early, since the daemon does, may leave what there is of it.
+            # A grow that the end of the daemon interrupts may leave the total that was reached.
             assert requested in self.wanted[guest] or requested == guest.domain().memory, \
-                f"{guest.name}: {requested} KiB is remembered, asked for were {self.wanted[guest]}"
+                f"{guest.name}: {requested} KiB is remembered, requested were {self.wanted[guest]}"
             guest.wait_at(requested, 180)
             checks.consistent(guest)
             checks.at_rest(guest)
             assert guest.boot_id() == self.boots[guest], f"{guest.name} booted"
             self.held[guest].check()
             self.wanted[guest] = {requested}
-        # Nothing is refused for what has happened: each goes where it is sent.
+        # A new request works.
         guest = self.dice.choice(self.guests)
         target = self.dice.randint(LEAST, MAXIMUM)
         checks.go(guest, target, 180)
         self.wanted[guest] = {target}
-        self.looks += 1
+        self.checks += 1
 
     def report(self):
         """One line."""
-        return (f"{self.kills} kills, {self.requests} requests of which {self.accepted} were answered, {self.looks} times all of it was looked at")
+        return f"{self.kills} kills, {self.requests} requests, {self.accepted} of them answered, {self.checks} complete checks"
 
 
 def main():
@@ -106,7 +106,7 @@ def main():
         while time.monotonic() < end:
             for _ in range(KILLS_A_ROUND):
                 soak.kill_once()
-            soak.look()
+            soak.verify()
             print(f"    {soak.report()}", flush=True)
     except BaseException:
         print(f"==> soak: failed after {soak.report()}, seed {seed}", flush=True)

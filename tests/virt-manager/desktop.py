@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A screen without a monitor, and what a person does on it, by the accessibility interface that screen readers use."""
+"""A screen without a monitor, and a user's actions on it, by the accessibility interface that screen readers use."""
 
 import contextlib
 import os
@@ -55,7 +55,7 @@ def wait(what, probe, seconds=LIMIT):
     """The first true value of PROBE. Raises Missing."""
     deadline = time.monotonic() + seconds
     while True:
-        with contextlib.suppress(at_spi().GLib.Error):       # widgets go away while they are looked at
+        with contextlib.suppress(at_spi().GLib.Error):       # widgets may vanish meanwhile
             value = probe()
             if value:
                 return value
@@ -106,13 +106,13 @@ class Widget:
     def state(self, name):
         return self.node.get_state_set().contains(getattr(at_spi().StateType, name))
 
-    def look(self, name, role):
-        """All that have this name and role, and are shown."""
+    def find_all(self, name, role):
+        """All widgets of this name and role that are shown."""
         return [w for w in self.walk() if w.role == role and (name is None or w.name == name) and w.state("SHOWING")]
 
     def find(self, name, role, seconds=LIMIT):
-        """The one that has this name and role."""
-        return wait(lambda: f"{role} '{name}' in {self.role} '{self.name}'", lambda: self.look(name, role), seconds)[0]
+        """The widget of this name and role."""
+        return wait(lambda: f"{role} '{name}' in {self.role} '{self.name}'", lambda: self.find_all(name, role), seconds)[0]
 
     def press(self):
         """A button."""

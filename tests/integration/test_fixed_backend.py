@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""A QEMU that has hv-balloon and no sticks, as the distribution's: one backend of all that maxMemory allows, from the start to the end.
+"""A QEMU with hv-balloon and without sticks, as the distribution's: one fixed backend of all that maxMemory allows.
 
-It is our QEMU, whose mem-haprot libvirt is told to overlook: for one domain by its XML, or for all by capability_filters in qemu.conf. So what
-libvirt asks of it is what it would ask of the distribution's, and its answers are those of a device that knows the same one backend.
+It is our QEMU, with the capability mem-haprot removed: for one domain by its XML, or for all by capability_filters in qemu.conf. So libvirt uses
+it like the distribution's, and its device has a fixed backend in the same way.
 """
 
 import os
@@ -14,44 +14,44 @@ import hvb
 from hvb import GIB, MIB
 
 MEMORY, MAXIMUM, MINIMUM = GIB, 2 * GIB + 512 * MIB, 512 * MIB
-OVERLOOK = "<qemu:capabilities><qemu:del capability='mem-haprot'/></qemu:capabilities>"
+NO_STICKS = "<qemu:capabilities><qemu:del capability='mem-haprot'/></qemu:capabilities>"
 
 
 def without_sticks(xml):
-    """Has this domain's QEMU pass for one that has no sticks."""
+    """Removes the capability for sticks from this domain's QEMU."""
     return (xml.replace("<domain ", "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' ", 1)
-            .replace("</domain>", OVERLOOK + "</domain>")
+            .replace("</domain>", NO_STICKS + "</domain>")
             .replace("<memballoon model='hyperv'/>", f"<memballoon model='hyperv'><minimum unit='KiB'>{MINIMUM}</minimum></memballoon>"))
 
 
 @pytest.fixture(scope="module", name="guest")
 def a_guest(make_guest):
     """As said above, on one vCPU."""
-    return make_guest("stock", memory=MEMORY, maximum=MAXIMUM, vcpus=1, edit=without_sticks)
+    return make_guest("fixed", memory=MEMORY, maximum=MAXIMUM, vcpus=1, edit=without_sticks)
 
 
-@pytest.fixture(name="deaf")
-def deafness(guest):
-    """deaf(do): does it while the daemon hears no BALLOON_CHANGE of the guest, from before to after."""
+@pytest.fixture(name="without_events")
+def dropping_events(guest):
+    """without_events(do): calls do() while the daemon drops each BALLOON_CHANGE of the guest."""
     preload = os.path.join(os.path.dirname(os.environ["HVB_VIRSH"]), "..", "tests", "libqemuhvballoonstopmock.so")
     assert os.path.exists(preload), "./run build libvirt makes it"
-    settings = {"HVB_DAEMON_PRELOAD": os.path.realpath(preload), "HVB_DEAF": guest.name}
+    settings = {"HVB_DAEMON_PRELOAD": os.path.realpath(preload), "HVB_DROP_EVENTS": guest.name}
 
-    def is_deaf():
-        return f"HVB_DEAF={guest.name}" in hvb.daemon_environ()
+    def drops():
+        return f"HVB_DROP_EVENTS={guest.name}" in hvb.daemon_environ()
 
-    def deaf(do):
-        # The tests of another file may start the daemon meanwhile, with good ears.
+    def without_events(do):
+        # The tests of another file may restart the daemon meanwhile, without our setting.
         for _ in range(5):
-            if not is_deaf():
+            if not drops():
                 hvb.restart_daemon()
             do()
-            if is_deaf():
+            if drops():
                 return
         raise AssertionError("the daemon was always restarted meanwhile")
 
     os.environ.update(settings)
-    yield deaf
+    yield without_events
     for name in settings:
         del os.environ[name]
     hvb.restart_daemon()
@@ -65,7 +65,7 @@ def devices(guest):
 
 
 def refused(word, *command):
-    """virsh says no, with WORD in its reason."""
+    """virsh fails, with WORD in its error."""
     with pytest.raises(hvb.VirshError, match=word):
         hvb.virsh(*command)
 
@@ -85,27 +85,27 @@ def test_boots_with_what_it_was_given(guest):
     assert (domain.boot, domain.current, domain.requested) == (MEMORY, MEMORY, MEMORY)
     assert domain.sticks == [hvb.Stick("ua-haprot0", MAXIMUM - MEMORY, "on-demand")]
     assert guest.hidden < GIB // 4, "the guest's kernel keeps more for itself than it should"
-    at_rest(guest, stock=True)
+    at_rest(guest, fixed=True)
 
 
 def test_up_past_boot_memory_and_down_below_it(guest):
     memtotal = guest.memtotal()
-    go(guest, 2 * GIB, stock=True)
+    go(guest, 2 * GIB, fixed=True)
     assert near(guest.memtotal() - memtotal, GIB)
     data = Held(guest, 4)
     guest.touch(1200 * MIB)
     before = guest.rss()
-    go(guest, 700 * MIB, stock=True)
+    go(guest, 700 * MIB, fixed=True)
     assert guest.rss() < before - GIB, "the host did not get it back"
     data.check()
-    go(guest, 1500 * MIB, stock=True)
+    go(guest, 1500 * MIB, fixed=True)
     data.check()
 
 
-def test_what_it_does_is_seen_without_being_told(guest, deaf):
+def test_changes_are_noticed_without_events(guest, without_events):
     """The distribution's QEMU sends no BALLOON_CHANGE."""
     for size in (GIB, 1500 * MIB):
-        deaf(lambda size=size: go(guest, size, stock=True))
+        without_events(lambda size=size: go(guest, size, fixed=True))
 
 
 def test_domstats_tells_what_is_known(guest):
@@ -122,11 +122,11 @@ def test_domstats_tells_what_is_known(guest):
 
 
 def test_reboots_to_its_target(guest):
-    go(guest, 700 * MIB, stock=True)
+    go(guest, 700 * MIB, fixed=True)
     guest.reboot()
     guest.wait_at(700 * MIB)
     assert guest.domain().requested == 700 * MIB
-    at_rest(guest, stock=True)
+    at_rest(guest, fixed=True)
 
 
 def test_the_daemon_is_restarted(guest):
@@ -134,11 +134,11 @@ def test_the_daemon_is_restarted(guest):
     hvb.restart_daemon()
     after = guest.domain()
     assert (after.memory, after.current, after.requested, after.sticks) == (before.memory, before.current, before.requested, before.sticks)
-    at_rest(guest, stock=True)
+    at_rest(guest, fixed=True)
     guest.setmem(MAXIMUM)
     hvb.restart_daemon()
     guest.wait_at(MAXIMUM)
-    at_rest(guest, stock=True)
+    at_rest(guest, fixed=True)
 
 
 def test_it_reboots_while_the_daemon_is_away(guest):
@@ -148,18 +148,18 @@ def test_it_reboots_while_the_daemon_is_away(guest):
     hvb.restart_daemon(away=3)
     guest.wait_boot_after(before)
     guest.wait_at(1200 * MIB)
-    at_rest(guest, stock=True)
+    at_rest(guest, fixed=True)
 
 
 def test_a_guest_that_stops_early(guest):
-    """More than the least that libvirt accepts, less than this guest can spare."""
+    """The target is one that libvirt accepts and the guest cannot reach."""
     guest.exec(f"fallocate -l {512 * MIB}K /tmp/ballast")
     guest.setmem(MINIMUM)
     hvb.wait_until(guest.seen, 90, lambda: guest.balloon()["state"] == "floor")
     assert guest.domain().requested == MINIMUM
     assert MINIMUM < guest.actual() < GIB
     guest.exec("rm /tmp/ballast")
-    go(guest, GIB, stock=True)
+    go(guest, GIB, fixed=True)
 
 
 def test_setmaxmem_changes_nothing_and_keeps_to_the_limits(guest):
@@ -169,7 +169,7 @@ def test_setmaxmem_changes_nothing_and_keeps_to_the_limits(guest):
     refused(f"{MEMORY} KiB", "setmaxmem", guest.name, MEMORY - 1, "--live")
     refused(f"maxMemory.* {MAXIMUM} ", "setmem", guest.name, MAXIMUM + 1, "--live")
     refused(f"minimum.* {MINIMUM} ", "setmem", guest.name, MINIMUM - 1, "--live")
-    at_rest(guest, stock=True)
+    at_rest(guest, fixed=True)
     assert guest.actual() == GIB
 
 
@@ -184,7 +184,7 @@ def test_what_it_cannot_do_is_refused_by_name(guest):
     for command in (("attach-device", guest.name, stick_file(guest)), ("detach-device-alias", guest.name, "ua-haprot0")):
         refused("lacks the 'mem-haprot' device: setmem resizes the guest", *command, "--live")
     assert guest.boot_id() == boot
-    at_rest(guest, stock=True)
+    at_rest(guest, fixed=True)
 
 
 def test_destroyed_and_started_again_with_another_size(guest):
@@ -196,15 +196,15 @@ def test_destroyed_and_started_again_with_another_size(guest):
     guest.wait_up()
     guest.wait_at(2 * GIB)
     assert (guest.domain().boot, guest.domain().requested) == (MEMORY, 2 * GIB)
-    # It may have grown while wait_up() looked at what it hides.
-    at_rest(guest, stock=True, memtotal=False)
+    # It may have grown while wait_up() measured what it hides.
+    at_rest(guest, fixed=True, memtotal=False)
     hvb.virsh("shutdown", guest.name)
     hvb.wait_until("the guest shuts down", 60, lambda: guest.state() == "shut off")
     assert hvb.Domain(hvb.virsh("dumpxml", guest.name)).memory == 2 * GIB
 
 
 def test_qemu_conf_can_say_so_for_all(make_guest):
-    """What starts while capability_filters is in qemu.conf stays as it is when it is not any more."""
+    """A domain that was started with capability_filters in qemu.conf keeps its fixed backend when the setting is removed."""
     guest = make_guest("filtered", up=False, memory=512 * MIB, maximum=GIB, vcpus=1)
     assert not guest.domain().sticks
     hvb.virsh("destroy", guest.name)
@@ -223,7 +223,7 @@ def test_qemu_conf_can_say_so_for_all(make_guest):
     guest.remove()
 
 
-def test_a_stick_of_the_user_has_no_place(make_guest):
+def test_a_stick_of_the_user_is_refused(make_guest):
     guest = make_guest("sticks", up=False, memory=512 * MIB, maximum=GIB, vcpus=1, edit=without_sticks)
     refused("needs a QEMU with the 'mem-haprot' device", "attach-device", guest.name, stick_file(guest), "--config")
     hvb.virsh("destroy", guest.name)
