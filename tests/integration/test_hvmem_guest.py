@@ -202,7 +202,7 @@ def test_a_paused_guest_is_reported(guest):
     assert f"virsh resume {guest.name}" in said
     assert "timed out" in said
     assert f"virsh resume {guest.name}" in at_once
-    assert "waiting is of no use" in at_once
+    assert "waiting does not help" in at_once
     query("set", guest.name, "1GiB", "--wait", "--timeout", "60")
 
 

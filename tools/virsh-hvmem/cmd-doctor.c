@@ -1,5 +1,5 @@
 /*
- * cmd-doctor.c: is all there that it takes?
+ * cmd-doctor.c: checks the host and a domain
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A domain that nothing but the balloon can be wrong with. */
+/* A minimal domain with the balloon. */
 #define TRIAL_XML \
     "<domain type='%s'><name>virsh-hvmem-trial</name>" \
     "<maxMemory unit='GiB'>2</maxMemory><memory unit='GiB'>1</memory><vcpu>1</vcpu>" \
@@ -25,7 +25,7 @@ static const char *const verdicts[] = {
 };
 
 
-/* What a guest with KVM can have, by a way that reads only. */
+/* The enlightenments that KVM offers; a read-only connection is enough. */
 static void
 readDomainCaps(virConnectPtr conn,
                const hvmemDomain *dom,
@@ -51,7 +51,7 @@ readCaps(virConnectPtr conn,
 }
 
 
-/* Of one size, on all nodes of the host. */
+/* Free pages of one size, on all nodes of the host. */
 static void
 readFreePages(virConnectPtr conn,
               unsigned int nodes,
@@ -84,7 +84,7 @@ readResources(virConnectPtr conn,
 }
 
 
-/* Where a CPU is checked in full, libvirt does so when the guest has been started, too late for a trial. */
+/* With check='full' libvirt compares the CPU when the guest has been started, too late for a trial. */
 static void
 readCPU(virConnectPtr conn,
         const hvmemDomain *dom,
@@ -100,8 +100,7 @@ readCPU(virConnectPtr conn,
 }
 
 
-/* What happens to guests when the host shuts down is no matter of libvirt's: a script of the host's does it, whose configuration
- * can be read there only. */
+/* What happens to guests when the host shuts down is decided by libvirt-guests, whose configuration can only be read on the host. */
 static void
 readGuests(virConnectPtr conn,
            hvmemHost *host)
@@ -119,8 +118,7 @@ readGuests(virConnectPtr conn,
 }
 
 
-/* Whether there are hyperv balloons, in a way that reads only. A libvirt that does not know
- * them does not know the question either. */
+/* Are hyperv balloons supported? A read-only connection is enough. A libvirt without them does not report balloon models at all. */
 static bool
 isListed(virConnectPtr conn,
          const hvmemDomain *dom,
@@ -202,7 +200,7 @@ lookAtHost(virConnectPtr conn,
 }
 
 
-/* What libvirt says of what the next start is made of. */
+/* libvirt's verdict on the definition of the next start. */
 static void
 askAboutDefinition(virConnectPtr conn,
                    virDomainPtr dom,
@@ -210,7 +208,7 @@ askAboutDefinition(virConnectPtr conn,
 {
     char *xml = virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
 
-    /* secrets are only for those who may write, who are those that may ask */
+    /* only a connection that may write gets secrets and can ask */
     if (xml)
         askAbout(conn, xml, answer);
     free(xml);

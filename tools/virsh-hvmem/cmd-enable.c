@@ -1,5 +1,5 @@
 /*
- * cmd-enable.c: a defined domain gets a hyperv balloon, and back
+ * cmd-enable.c: adds a hyperv balloon to a definition, or removes it
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -29,7 +29,7 @@ static const GOptionEntry disableOptions[] = {
 };
 
 
-/* Says so before libvirt says it in its own words. */
+/* A plainer error than libvirt's. */
 static bool
 checkWritable(const hvmemApp *app,
               GError **error)
@@ -40,7 +40,7 @@ checkWritable(const hvmemApp *app,
 }
 
 
-/* A ceiling for those who do not care: all that the host has, in whole GiB. */
+/* The default ceiling: the host's memory, in whole GiB. */
 static guint64
 hostMemory(virConnectPtr conn)
 {
@@ -70,7 +70,7 @@ inactiveXML(virDomainPtr dom,
     char *xml;
 
     xml = virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
-    /* a read-only connection shows all but secrets, enough for --dry-run */
+    /* a read-only connection gets no secrets, which is enough for --dry-run */
     if (!xml && dryRun)
         xml = virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_INACTIVE);
     if (!xml) {
@@ -84,7 +84,7 @@ inactiveXML(virDomainPtr dom,
 }
 
 
-/* The definition that libvirt stores for @xml. */
+/* Defines @xml; returns what libvirt has stored. */
 static char *
 define(virConnectPtr conn,
        virDomainPtr dom,
@@ -121,7 +121,7 @@ printRemarks(const hvmemApp *app,
 }
 
 
-/* Definitions are read with the secrets that are in them, as they have to be written with them. */
+/* Definitions are read with their secrets, since they are written again. */
 static char *
 shownDiff(const char *before,
           const char *after)
@@ -184,7 +184,7 @@ printJSON(const char *name,
 typedef hvmemEdit *(*Edit)(const char *xml, bool doubts, GError **error);
 
 
-/* What keeps libvirt from making a command line of the definition as it is says nothing of the change. */
+/* An error that the present definition causes as well is not about the change. */
 static bool
 isOld(virConnectPtr conn,
       const char *before,
@@ -196,8 +196,8 @@ isOld(virConnectPtr conn,
 }
 
 
-/* As much of what @edit does as libvirt takes: all, or all but what is
- * doubtful. @refusal is why it takes neither. */
+/* As much of @edit as libvirt accepts: all of it, or all but what is doubtful.
+ * @refusal: why it accepts neither. */
 static hvmemEdit *
 choose(virConnectPtr conn,
        const char *before,
@@ -234,7 +234,7 @@ choose(virConnectPtr conn,
 }
 
 
-/* What has to happen before the definition counts; NULL: nothing. */
+/* What has to be done before the definition takes effect; NULL: nothing. */
 static char *
 pending(virDomainPtr dom)
 {
@@ -264,7 +264,7 @@ printResult(const hvmemApp *app,
 }
 
 
-/* Shows what changes, and changes it. What is shown then is what libvirt has stored. */
+/* Changes the definition, and shows the difference to what libvirt has stored. */
 static bool
 apply(const hvmemApp *app,
       virConnectPtr conn,

@@ -1,5 +1,5 @@
 /*
- * cmd-list.c: every domain at a glance
+ * cmd-list.c: lists domains
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,5 +1,5 @@
 /*
- * cmd-plot.c: a recording as a picture
+ * cmd-plot.c: draws a recording
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -20,7 +20,7 @@ static const GOptionEntry options[] = {
 };
 
 
-/* A file that no program takes for what it says it is helps nobody. */
+/* The suffix must not promise another format. */
 static bool
 checkOutput(GError **error)
 {

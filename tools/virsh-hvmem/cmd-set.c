@@ -1,5 +1,5 @@
 /*
- * cmd-set.c: setmem, and waiting until guest and host agree
+ * cmd-set.c: setmem, and waiting for the guest
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -15,11 +15,11 @@
 #include <unistd.h>
 
 #define POLL_USEC (250 * 1000)
-/* Without --timeout: for so long nothing may happen. */
+/* Without --timeout, give up after so many seconds without a change. */
 #define STALL_SEC 60
-/* A state that needs somebody is explained once it has lasted. */
+/* A problem is explained when it has lasted so many seconds. */
 #define EXPLAIN_SEC 3
-/* Not on a terminal, a line comes this often. */
+/* Seconds between lines if there is no terminal. */
 #define LINE_SEC 5
 #define NO_TIMEOUT G_MININT
 
@@ -51,7 +51,7 @@ interrupt(int sig G_GNUC_UNUSED)
 typedef struct _Wait Wait;
 struct _Wait {
     hvmemProgress *progress;
-    gint64 start;               /* times are g_get_monotonic_time's */
+    gint64 start;               /* all times by g_get_monotonic_time() */
     gint64 moved;               /* when any memory moved last */
     gint64 problemSince;        /* 0: there is none */
     gint64 lastLine;
@@ -118,7 +118,7 @@ explain(Wait *wait,
 }
 
 
-/* Explains, once, what does not go away by itself. */
+/* Explains, once, a problem that does not go away by itself. */
 static void
 watchProblem(Wait *wait,
              const hvmemDomain *dom)
@@ -158,7 +158,7 @@ giveUp(Wait *wait,
 }
 
 
-/* Who names no time to wait is not kept waiting for what only somebody's help can bring. */
+/* Without --timeout, do not wait for what needs a user's action. */
 static bool
 isHopeless(const hvmemDomain *dom)
 {
@@ -189,7 +189,7 @@ isOver(Wait *wait,
     else if (timeout > 0 && now - wait->start >= timeout * G_USEC_PER_SEC)
         giveUp(wait, dom, "timed out", error);
     else if (isHopeless(dom))
-        giveUp(wait, dom, "waiting is of no use", error);
+        giveUp(wait, dom, "waiting does not help", error);
     else if (timeout == NO_TIMEOUT && now - wait->moved >= STALL_SEC * G_USEC_PER_SEC)
         giveUp(wait, dom, "nothing has moved for " G_STRINGIFY(STALL_SEC) " seconds", error);
     else
@@ -236,7 +236,7 @@ waitForGuest(virDomainPtr dom,
         if (!now)
             return NULL;
 
-        if (hvmemProgressLook(wait->progress, now))
+        if (hvmemProgressUpdate(wait->progress, now))
             wait->moved = g_get_monotonic_time();
 
         if (isOver(wait, now, ok, error)) {
@@ -291,7 +291,7 @@ isLive(const hvmemDomain *dom)
 }
 
 
-/* Whose limits count: those of the definition may differ from the running guest's. */
+/* The domain whose limits apply: those of the definition may differ from the running guest's. */
 static const hvmemDomain *
 whatIsSet(const hvmemDomain *dom)
 {

@@ -1,5 +1,5 @@
 /*
- * cmd-status.c: one domain on one page
+ * cmd-status.c: shows one domain
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -21,7 +21,7 @@ pageWidth(void)
 }
 
 
-/* The bar's right end. Without a ceiling, what there is. */
+/* The right end of the bar; without a ceiling, the largest size. */
 static guint64
 barTop(const hvmemDomain *dom)
 {
@@ -60,7 +60,7 @@ printSize(const char *title,
     if (bytes == HVMEM_UNKNOWN)
         return;
 
-    /* what does not fit beside is left out: the title says it, shorter */
+    /* left out if it does not fit: the title is enough */
     if (*words && hvmemColumns(line) + 2 + hvmemColumns(words) <= pageWidth())
         printf("%s  %s\n", line, words);
     else

@@ -1,5 +1,5 @@
 /*
- * cmd-watch.c: domains, live
+ * cmd-watch.c: shows domains live
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -37,7 +37,7 @@ typedef struct _Watched Watched;
 struct _Watched {
     virDomainPtr dom;
     hvmemRecord *record;
-    hvmemDomain *last;          /* as it was seen last */
+    hvmemDomain *last;          /* the last sample */
 };
 
 typedef struct _Watch Watch;
@@ -134,7 +134,7 @@ compareLines(gconstpointer a,
 }
 
 
-/* The newest events of all domains, oldest first, one a line. */
+/* The newest events of all domains, oldest first, one per line. */
 static void
 appendEvents(const Watch *watch,
              size_t n,
@@ -173,7 +173,7 @@ formatScreen(const Watch *watch)
 
     hvmemTerminalSize(STDOUT_FILENO, &chart.width, &rows);
     chart.span = CLAMP(chart.now - watch->start, 30, KEPT_SECONDS);
-    /* two lines a domain beside its plot, the legend, a blank line and the events */
+    /* two lines per domain beside its plot, the legend, a blank line and the events */
     chart.height = MAX((rows - SHOWN_EVENTS - 2) / (int)watch->domains->len - 2, 3);
 
     for (i = 0; i < watch->domains->len; i++) {
@@ -189,9 +189,9 @@ formatScreen(const Watch *watch)
 }
 
 
-/* All in one write, each line erased just before it is written: nothing
- * flickers. Afterwards would take the last column with it, where the cursor
- * stays at the end of a full line. */
+/* All in one write, and each line is erased just before it is written, so that
+ * nothing flickers. Erasing after it would delete the last column of a full line,
+ * where the cursor stays. */
 static void
 showScreen(const Watch *watch)
 {
@@ -203,7 +203,7 @@ showScreen(const Watch *watch)
     size_t n;
     size_t i;
 
-    /* a line that wraps would push the first ones off the screen */
+    /* a line that wraps would scroll the screen */
     hvmemTerminalSize(STDOUT_FILENO, &columns, &rows);
     for (i = 0; lines[i]; i++) {
         g_autofree char *line = lines[i];
@@ -221,7 +221,7 @@ showScreen(const Watch *watch)
 
 
 /*
- * Lines, where there is no screen
+ * Lines, if there is no terminal
  */
 
 static void
@@ -251,7 +251,7 @@ printJSONLine(const hvmemDomain *dom)
 }
 
 
-/* Nothing new is no line, unless somebody records by hand. */
+/* A line is printed only if something has changed. */
 static bool
 isNews(const hvmemDomain *old,
        const hvmemDomain *new)
@@ -277,13 +277,13 @@ report(const Watch *watch,
 
 
 /*
- * Looking
+ * Samples
  */
 
 static bool
-look(Watch *watch,
-     Watched *watched,
-     GError **error)
+sample(Watch *watch,
+       Watched *watched,
+       GError **error)
 {
     hvmemDomain *dom = hvmemInspectBoth(watched->dom, true, error);
     const GArray *samples = watched->record->samples;
@@ -291,7 +291,7 @@ look(Watch *watch,
     if (!dom)
         return false;
 
-    /* another job has the domain: what is not told is as it was */
+    /* another job has the domain: keep the last values */
     if (dom->active && !dom->told && watched->last && watched->last->told) {
         dom->told = true;
         dom->connected = watched->last->connected;
@@ -314,12 +314,12 @@ look(Watch *watch,
 
 
 static void
-lookAtAll(Watch *watch)
+sampleAll(Watch *watch)
 {
     size_t i;
 
     for (i = 0; i < watch->domains->len && !watch->error; i++) {
-        if (!look(watch, watch->domains->pdata[i], &watch->error))
+        if (!sample(watch, watch->domains->pdata[i], &watch->error))
             watch->done = true;
     }
     if (watch->screen && !watch->error)
@@ -333,7 +333,7 @@ onTimer(int timer G_GNUC_UNUSED,
 {
     Watch *watch = opaque;
 
-    lookAtAll(watch);
+    sampleAll(watch);
     if (stopped || ferror(stdout) || now() - watch->start >= duration)
         watch->done = true;
 }
@@ -343,7 +343,7 @@ onTimer(int timer G_GNUC_UNUSED,
  * Events
  */
 
-/* A guest often resets its machine more than once to reboot: that is one reboot. */
+/* A guest often resets its machine several times in one reboot. */
 static bool
 isEcho(const hvmemRecord *record,
        const char *text)
@@ -495,7 +495,7 @@ onClose(virConnectPtr conn G_GNUC_UNUSED,
 }
 
 
-/* A driver without an event still can be looked at. */
+/* Without some event of the driver, samples are enough. */
 static void
 listen(Watch *watch)
 {
@@ -530,7 +530,7 @@ onSignal(int sig)
     if (sig != SIGWINCH)
         stopped = 1;
     if (write(wakeup[1], "", 1) < 0)
-        return;                 /* it is full: it wakes up anyway */
+        return;                 /* full, so there is something to wake up for */
 }
 
 
@@ -640,7 +640,7 @@ loop(Watch *watch,
     listen(watch);
     if (watch->screen)
         enterScreen();
-    lookAtAll(watch);
+    sampleAll(watch);
 
     timer = virEventAddTimeout(interval * 1000, onTimer, watch, NULL);
     while (!watch->done) {

@@ -11,7 +11,7 @@
 
 typedef enum {
     CELL_EMPTY,
-    CELL_AREA,                  /* the guest has it */
+    CELL_AREA,                  /* memory that the guest has */
     CELL_RSS,
     CELL_USABLE,
     CELL_REQUESTED,             /* drawn over all others */
@@ -155,7 +155,7 @@ glyph(const Cell *cell,
 
     if (cell->kind == CELL_AREA && chart->utf8)
         return eighths[cell->eighths];
-    /* less than half a cell is none */
+    /* in ASCII, less than half a cell is blank */
     if (cell->kind == CELL_AREA && cell->eighths < 4)
         return " ";
     return chart->utf8 ? marks[cell->kind].utf8 : marks[cell->kind].ascii;
@@ -184,7 +184,7 @@ formatPlotLine(const Grid *grid,
 }
 
 
-/* The scale: the top, the middle and the bottom have a number. */
+/* The scale has numbers at the top, the middle and the bottom. */
 static void
 formatScale(const Grid *grid,
             const hvmemChart *chart,
@@ -222,7 +222,7 @@ hvmemChartFormat(const hvmemRecord *record,
     guint64 top = hvmemRecordTop(record);
     int row;
 
-    /* some air, so that the highest line does not stick to the frame */
+    /* some space above the highest line */
     grid.top = hvmemChartScale(MAX(top + top / 16, 1));
     grid.cells = g_new0(Cell, (size_t)grid.width * grid.height);
     draw(&grid, record, chart);

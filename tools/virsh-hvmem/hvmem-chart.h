@@ -13,8 +13,8 @@
 
 typedef struct _hvmemChart hvmemChart;
 struct _hvmemChart {
-    int width;                  /* of all, columns */
-    int height;                 /* of the plot, lines; below it comes one for the time */
+    int width;                  /* in all, columns */
+    int height;                 /* of the plot, lines, without the one for the time below it */
     double span;                /* seconds that the plot shows */
     double now;                 /* its right end */
     guint64 ceiling;            /* HVMEM_UNKNOWN: none */
@@ -22,18 +22,18 @@ struct _hvmemChart {
     bool colour;
 };
 
-/* The record's last @span seconds: what the guest has as an area, what was
- * asked for, what is usable and what the host holds as lines. @height + 1
- * lines, each with a line end. */
+/* The last @span seconds of the record: the guest's memory as an area; requested,
+ * usable and host memory as lines. Returns @height + 1 lines, each with a line
+ * end. */
 char *
 hvmemChartFormat(const hvmemRecord *record,
                  const hvmemChart *chart);
 
-/* What stands for what, in one line. */
+/* The legend, in one line. */
 char *
 hvmemChartLegend(bool utf8,
                  bool colour);
 
-/* The round number at or above @value at which a scale may end. */
+/* The next round number from @value on, for the end of a scale. */
 guint64
 hvmemChartScale(guint64 value);

@@ -1,5 +1,5 @@
 /*
- * hvmem-check.c: one finding of the doctor's
+ * hvmem-check.c: a check of 'doctor'
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

@@ -1,5 +1,5 @@
 /*
- * hvmem-check.h: one finding of the doctor's
+ * hvmem-check.h: a check of 'doctor'
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -26,7 +26,7 @@ struct _hvmemCheck {
 GPtrArray *
 hvmemChecksNew(void);
 
-/* One more of @checks. Without @remedy it passes. */
+/* Adds to @checks. @remedy: NULL if it passes. */
 void
 hvmemChecksAdd(GPtrArray *checks,
                hvmemVerdict verdict,

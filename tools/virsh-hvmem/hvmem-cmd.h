@@ -1,5 +1,5 @@
 /*
- * hvmem-cmd.h: what every subcommand has
+ * hvmem-cmd.h: subcommands
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -22,7 +22,7 @@ struct _hvmemCommand {
     const char *name;
     const char *arguments;      /* as --help shows them */
     const char *summary;        /* one line */
-    const char *description;    /* some more, may be NULL */
+    const char *description;    /* more lines, or NULL */
     const GOptionEntry *options;
     int minArgs;
     int maxArgs;                /* -1: any number */
@@ -41,7 +41,7 @@ extern const hvmemCommand hvmemCmdSet;
 extern const hvmemCommand hvmemCmdStatus;
 extern const hvmemCommand hvmemCmdWatch;
 
-/* Says so if a SIZE on the command line, @text, may not be what was meant: the command does it all the same. */
+/* Warns if a SIZE on the command line, @text, looks like a mistake; the command goes on. */
 void
 hvmemAppDoubtSize(const hvmemApp *app,
                   const char *text,

@@ -1,5 +1,5 @@
 /*
- * hvmem-conn.c: the connection to libvirt, and what comes over it
+ * hvmem-conn.c: the connection to libvirt and queries over it
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -29,7 +29,7 @@ hvmemFailVir(GError **error,
 }
 
 
-/* So that user and password are asked for as virsh does it. */
+/* Asks for user and password, as virsh does. */
 virConnectPtr
 hvmemConnect(const char *uri,
              bool readonly,
@@ -43,7 +43,7 @@ hvmemConnect(const char *uri,
 }
 
 
-/* Only a connection that may write can ask, and only QEMU's driver answers. */
+/* A trial needs a connection that may write, and QEMU's driver. */
 static hvmemTryError
 tryError(void)
 {
@@ -61,7 +61,7 @@ tryError(void)
 }
 
 
-/* The command line that libvirt makes of @xml; NULL: none. */
+/* The command line that libvirt makes for @xml, or NULL. */
 static char *
 tryArgv(virConnectPtr conn,
         const char *xml,
@@ -117,7 +117,7 @@ hvmemConnCompareCPU(virConnectPtr conn,
 }
 
 
-/* In KiB; 0: not told. */
+/* In KiB; 0: not known. */
 static guint64
 totalMemory(virConnectPtr conn)
 {
@@ -141,7 +141,7 @@ totalMemory(virConnectPtr conn)
 }
 
 
-/* What virNodeGetInfo says is the sum of the NUMA nodes, which on some virtual machines is not all. */
+/* virNodeGetInfo() reports the sum of the NUMA nodes, which on some virtual machines is not all memory. */
 bool
 hvmemConnMemory(virConnectPtr conn,
                 guint64 *bytes,
@@ -150,7 +150,7 @@ hvmemConnMemory(virConnectPtr conn,
     virNodeInfo info;
 
     if (virNodeGetInfo(conn, &info) < 0)
-        return hvmemFailVir(error, "failed to look at the host");
+        return hvmemFailVir(error, "failed to query the host");
 
     *bytes = hvmemFromKiB(MAX(totalMemory(conn), info.memory));
     virResetLastError();
@@ -193,7 +193,7 @@ addStats(hvmemDomain *info,
     virDomainStatsRecordPtr *records = NULL;
     int n = virDomainListGetStats(doms, STATS, &records, nowait ? VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT : 0);
 
-    /* A driver that has none still has the XML. */
+    /* A driver without statistics has the XML. */
     if (n > 0)
         hvmemDomainAddStats(info, records[0]->params, records[0]->nparams);
     if (n >= 0)
@@ -214,7 +214,7 @@ hvmemInspect(virDomainPtr dom,
 
     if (!xml || active < 0) {
         free(xml);
-        hvmemFailVir(error, "failed to look at domain '%s'", name);
+        hvmemFailVir(error, "failed to query domain '%s'", name);
         return NULL;
     }
 
@@ -244,7 +244,7 @@ addStored(hvmemDomain *info,
 }
 
 
-/* There is a saved state. Its own definition is in it. */
+/* Reads the definition in a saved state. */
 static void
 addSaved(hvmemDomain *info,
          virDomainPtr dom)
@@ -320,7 +320,7 @@ freeDomains(virDomainPtr *doms,
 }
 
 
-/* Which of @list have a saved state: one question for all of them. */
+/* Which of @list have a saved state: one query for all of them. */
 static void
 addAllSaved(virConnectPtr conn,
             const GPtrArray *list)
@@ -361,7 +361,7 @@ hvmemInspectAll(virConnectPtr conn,
     }
 
     for (i = 0; i < n; i++) {
-        /* One that was removed since is not worth an error. */
+        /* no error for one that was removed meanwhile */
         hvmemDomain *info = hvmemInspect(doms[i], true, NULL);
 
         if (info && info->active)

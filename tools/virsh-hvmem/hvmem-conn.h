@@ -1,5 +1,5 @@
 /*
- * hvmem-conn.h: the connection to libvirt, and what comes over it
+ * hvmem-conn.h: the connection to libvirt and queries over it
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -29,7 +29,7 @@ hvmemConnectUnref(virConnectPtr conn)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, hvmemConnectUnref);
 
-/* The last error of libvirt after a text of ours; always false. */
+/* Sets @error to a text of ours and libvirt's last error; always returns false. */
 bool
 hvmemFailVir(GError **error,
              const char *format,
@@ -42,21 +42,21 @@ hvmemConnect(const char *uri,
 
 /* Why hvmemConnTry() is false: the code of its error. */
 typedef enum {
-    HVMEM_TRY_REFUSED = 1,      /* libvirt would not take it, or could make no command line of it */
-    HVMEM_TRY_UNASKED,          /* this connection cannot be asked, which says nothing of @xml */
-    HVMEM_TRY_CPU,              /* libvirt would not take it, as there is no such processor here */
-    HVMEM_TRY_USELESS,          /* libvirt takes it, and QEMU would not, or the guest would find no balloon: see hvmemTrialArgv() */
+    HVMEM_TRY_REFUSED = 1,      /* libvirt does not accept it, or makes no command line for it */
+    HVMEM_TRY_UNASKED,          /* this connection cannot try it, so nothing is known */
+    HVMEM_TRY_CPU,              /* libvirt does not accept it, as this host has no such CPU */
+    HVMEM_TRY_USELESS,          /* libvirt accepts it, but not QEMU, or the guest would not find the balloon: see hvmemTrialArgv() */
 } hvmemTryError;
 
-/* Would libvirt take the definition @xml, make a command line of it, and would that be of use? Nothing is defined, and nothing touched
- * on the host. Name and UUID may be those of a domain that there is. False with libvirt's own reason in @error, or ours. */
+/* Does libvirt accept the definition @xml and make a command line for it that works? Nothing is defined or changed on the host. Name and UUID
+ * may be those of an existing domain. False with libvirt's reason, or ours, in @error. */
 bool
 hvmemConnTry(virConnectPtr conn,
              const char *xml,
              GError **error);
 
-/* Compares a CPU, <cpu> as @dom has it, with what QEMU can give to such a guest, or with the @host's own: libvirt's error that names what is missing.
- * NULL: nothing is, or that cannot be asked here, as with a read-only connection. */
+/* Compares the <cpu> of @dom with what QEMU can give to such a guest, or with the @host's own. Returns libvirt's error, which names what is missing.
+ * NULL: nothing is missing, or it cannot be compared, as with a read-only connection. */
 char *
 hvmemConnCompareCPU(virConnectPtr conn,
                     const hvmemDomain *dom,
@@ -67,7 +67,7 @@ hvmemConnCompareCPU(virConnectPtr conn,
 bool
 hvmemConnIsLocal(virConnectPtr conn);
 
-/* What of @needs is not there, an array of sentences: networks of libvirt's, and on the host itself its interfaces and files. */
+/* What is missing of @needs, an array of sentences: libvirt's networks, and on the host itself network interfaces and files. */
 GPtrArray *
 hvmemConnMissing(virConnectPtr conn,
                  const hvmemNeeds *needs);
@@ -84,27 +84,27 @@ hvmemLookup(virConnectPtr conn,
             const char *name,
             GError **error);
 
-/* @nowait: rather without the statistics that QEMU has to be asked for than
- * behind another job of this domain. */
+/* @nowait: if another job has the domain, leave out the statistics that need
+ * QEMU. */
 hvmemDomain *
 hvmemInspect(virDomainPtr dom,
              bool nowait,
              GError **error);
 
-/* With what comes with the next start: the definition of one that runs, a
+/* Includes what the next start uses: the definition of a running domain, the
  * saved state of one that is shut off. For hvmemDomainPending(). */
 hvmemDomain *
 hvmemInspectBoth(virDomainPtr dom,
                  bool nowait,
                  GError **error);
 
-/* The same of a domain that has to have a hyperv balloon. */
+/* The same for a domain that must have a hyperv balloon. */
 hvmemDomain *
 hvmemInspectHyperv(virDomainPtr dom,
                    bool nowait,
                    GError **error);
 
-/* Every domain, by name, as hvmemInspectBoth() has it. */
+/* All domains, sorted by name, as by hvmemInspectBoth(). */
 GPtrArray *
 hvmemInspectAll(virConnectPtr conn,
                 GError **error);

@@ -24,7 +24,7 @@ splitLines(const char *text)
     char **lines = g_strsplit(text, "\n", -1);
     size_t n = g_strv_length(lines);
 
-    /* what follows the last line end is no line */
+    /* there is no line after the last line end */
     if (n > 0 && !*lines[n - 1])
         g_clear_pointer(&lines[n - 1], g_free);
     return lines;

@@ -16,7 +16,7 @@ isKVM(const hvmemDomain *dom)
 }
 
 
-/* How the domain is had without KVM: what there is with KVM only has to go too. */
+/* How to use the domain without KVM: what needs KVM has to be removed too. */
 static char *
 remedyWithoutKVM(const hvmemDomain *dom,
                  const hvmemHost *host)
@@ -35,7 +35,7 @@ remedyWithoutKVM(const hvmemDomain *dom,
 }
 
 
-/* What a domain says of KVM, the host may not have. */
+/* Does the host have the KVM that the domain needs? */
 static void
 checkKVM(GPtrArray *checks,
          const hvmemDomain *dom,
@@ -61,7 +61,7 @@ checkKVM(GPtrArray *checks,
 }
 
 
-/* Whatever else <hyperv> asks for, the guest does not start without. Where KVM is of no use at all, that is said already. */
+/* Other features in <hyperv>, without which the guest does not start. Not if checkKVM() has reported KVM as unusable. */
 static void
 checkOtherEnlightenments(GPtrArray *checks,
                          const hvmemDomain *dom,
@@ -101,7 +101,7 @@ checkOtherEnlightenments(GPtrArray *checks,
 }
 
 
-/* Only what can be said before libvirt compares the two, which it does when the guest has been started. */
+/* Only what is known before the guest is started, when libvirt compares the CPUs. */
 static void
 checkCPU(GPtrArray *checks,
          const hvmemDomain *dom,
@@ -123,7 +123,7 @@ checkCPU(GPtrArray *checks,
 }
 
 
-/* So many millionths libvirt lets the two differ, with KVM and without. */
+/* How many ppm libvirt lets the two differ, with KVM and without. */
 #define TSC_TOLERANCE 250
 
 static void
@@ -139,7 +139,7 @@ checkTSC(GPtrArray *checks,
 }
 
 
-/* Bits of a physical address of the guest's processor; 0: not known. */
+/* Physical address bits of the guest's processor; 0: not known. */
 static guint
 addressBits(const hvmemDomain *dom,
             const hvmemHost *host)
@@ -165,7 +165,7 @@ addressTop(const hvmemDomain *dom,
 }
 
 
-/* The fewest bits that are enough. */
+/* The number of bits that @top needs. */
 static guint
 bitsFor(guint64 top)
 {
@@ -177,7 +177,7 @@ bitsFor(guint64 top)
 }
 
 
-/* What would give the processor longer addresses, if the definition can. */
+/* How to give the processor more address bits; NULL if it is not possible. */
 static char *
 longerAddresses(const hvmemDomain *dom,
                 const hvmemHost *host,
@@ -185,7 +185,7 @@ longerAddresses(const hvmemDomain *dom,
 {
     guint bits = bitsFor(top);
 
-    /* those of a model of 32 bits, and the host's own, are what they are */
+    /* not for 32-bit models, nor beyond the host's own */
     if (dom->needs.addressBits < 40 || bits > 52 || (host->addressBits && bits > host->addressBits))
         return NULL;
     return isKVM(dom) ? g_strdup("<maxphysaddr mode='passthrough'/> in <cpu>") :
@@ -234,7 +234,7 @@ checkCeiling(GPtrArray *checks,
 }
 
 
-/* The host kills a QEMU that needs more than its <hard_limit>. */
+/* The host kills a QEMU that exceeds its <hard_limit>. */
 static void
 checkHardLimit(GPtrArray *checks,
                const hvmemDomain *dom)
@@ -254,7 +254,7 @@ checkHardLimit(GPtrArray *checks,
 }
 
 
-/* True if it has said that there are too few. */
+/* True if there are too few, which is then reported. */
 static bool
 checkFreePages(GPtrArray *checks,
                const hvmemPages *pages,
@@ -286,7 +286,7 @@ checkHugepages(GPtrArray *checks,
     bool few = false;
     size_t i;
 
-    /* those of a guest that runs are taken already */
+    /* a running guest has them already */
     for (i = 0; !runs && i < dom->needs.hugepages->len; i++)
         few |= checkFreePages(checks, &g_array_index(dom->needs.hugepages, hvmemPages, i), host);
 
@@ -301,7 +301,7 @@ checkHugepages(GPtrArray *checks,
 }
 
 
-/* QEMU asks for boot memory in one piece, and Linux does not promise more than there is. */
+/* QEMU allocates boot memory in one piece, and Linux refuses more than it has. */
 static void
 checkBootMemory(GPtrArray *checks,
                 const hvmemDomain *dom,

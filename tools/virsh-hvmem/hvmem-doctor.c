@@ -1,5 +1,5 @@
 /*
- * hvmem-doctor.c: what a domain needs, judged
+ * hvmem-doctor.c: checks of the host and of a domain
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -16,7 +16,7 @@
  * The host
  */
 
-/* KVM that is there may still be of no use: the balloon needs its SynIC. */
+/* KVM may be available but unusable: the balloon needs its SynIC. */
 static void
 checkKVM(GPtrArray *checks,
          const hvmemHost *host)
@@ -159,7 +159,7 @@ checkVisible(GPtrArray *checks,
 }
 
 
-/* Without either, a Linux guest takes the machine for a real one, or for that of another maker. */
+/* Otherwise a Linux guest sees no hypervisor, or another vendor's. */
 static void
 checkHypervisor(GPtrArray *checks,
                 const hvmemDomain *dom)

@@ -1,5 +1,5 @@
 /*
- * hvmem-doctor.h: what a domain needs, judged
+ * hvmem-doctor.h: checks of the host and of a domain
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -9,11 +9,11 @@
 #include "hvmem-check.h"
 #include "hvmem-host.h"
 
-/* Arrays of hvmemCheck, in the order in which one would look. */
+/* Arrays of hvmemCheck, in the order in which to read them. */
 GPtrArray *
 hvmemDoctorHost(const hvmemHost *host);
 
-/* @dom as hvmemInspectBoth() has it. @definition: what libvirt says of its stored definition. */
+/* @dom: from hvmemInspectBoth(). @definition: libvirt's verdict on its stored definition. */
 GPtrArray *
 hvmemDoctorDomain(const hvmemDomain *dom,
                   const hvmemHost *host,

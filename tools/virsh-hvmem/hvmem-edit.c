@@ -1,5 +1,5 @@
 /*
- * hvmem-edit.c: a definition gets a hyperv balloon, and back
+ * hvmem-edit.c: adds a hyperv balloon to a definition, or removes it
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -60,13 +60,13 @@ hvmemEditNormalise(const char *xml)
 
 
 /*
- * What enabling does, and how it remembers
+ * Notes about changes, by which disabling reverses them
  */
 
 typedef struct _Notes Notes;
 struct _Notes {
-    GString *words;             /* what was added, or changed from what */
-    xmlNodePtr balloon;         /* the element that was there; NULL: none */
+    GString *words;             /* "NAME" was added, "NAME=VALUE" was changed from VALUE */
+    xmlNodePtr balloon;         /* the previous element; NULL: none */
 };
 
 
@@ -95,7 +95,7 @@ hasNote(const char *words,
 }
 
 
-/* What @word is about: what stands before its =. */
+/* The part of @word before "=". */
 static char *
 subject(const char *word)
 {
@@ -121,7 +121,7 @@ hasNoteAbout(const char *words,
 }
 
 
-/* The notes of the first time stay: they say what was there before any of this. */
+/* Notes of an earlier enable are kept: they describe the original definition. */
 static void
 mergeNotes(xmlNodePtr before,
            const Notes *notes)
@@ -184,7 +184,7 @@ setCeiling(xmlNodePtr root,
 }
 
 
-/* An enlightenment is on afterwards. */
+/* Turns an enlightenment on. */
 static void
 setEnlightenment(xmlNodePtr hyperv,
                  const char *name,
@@ -201,7 +201,7 @@ setEnlightenment(xmlNodePtr hyperv,
 }
 
 
-/* Synthetic timers need Hyper-V's clock. Who has it off has said so; false then. */
+/* Turns Hyper-V's clock on, which synthetic timers need. False if there is no <clock> or the user has turned it off. */
 static bool
 setClock(xmlNodePtr root,
          Notes *notes)
@@ -220,7 +220,7 @@ setClock(xmlNodePtr root,
 }
 
 
-/* What Windows wants beyond what the balloon cannot do without. Without KVM, QEMU has only part of it. */
+/* Enlightenments that Windows wants and the balloon does not need. Without KVM, QEMU has only some of them. */
 static void
 setForWindows(xmlNodePtr root,
               xmlNodePtr hyperv,
@@ -257,7 +257,7 @@ setEnlightenments(xmlNodePtr root,
 {
     xmlNodePtr hyperv = hvmemXMLNode(root, "features/hyperv");
 
-    /* the host's are taken as they are */
+    /* this enables all that the host has */
     if (hyperv && hvmemXMLTest(hyperv, "@mode = 'passthrough'"))
         return;
 
@@ -273,8 +273,8 @@ setEnlightenments(xmlNodePtr root,
 }
 
 
-/* A Linux guest that finds KVM's interface looks for no other. Somebody who
- * wants it visible has said so. */
+/* A Linux guest that finds KVM's interface does not search for another. An
+ * explicit setting is kept. */
 static void
 setHidden(xmlNodePtr root,
           Notes *notes)
@@ -320,7 +320,7 @@ setHibernation(xmlNodePtr root,
  * The balloon itself
  */
 
-/* "0000:05:00.0", as libvirt's errors have it. */
+/* "0000:05:00.0", as in libvirt's errors. */
 static char *
 pciAddress(xmlNodePtr device)
 {
@@ -342,7 +342,7 @@ pciAddress(xmlNodePtr device)
 }
 
 
-/* Says what of @old the new balloon cannot have. */
+/* Remarks what the new balloon does not support of @old. */
 static void
 remarkLost(hvmemEdit *edit,
            xmlNodePtr old)
@@ -385,7 +385,7 @@ copyChild(xmlNodePtr from,
 }
 
 
-/* What every balloon can have goes along, whichever way. */
+/* Copies what all balloon models support. */
 static void
 copyCommon(xmlNodePtr from,
            xmlNodePtr to,
@@ -533,10 +533,10 @@ hvmemEditEnable(const char *xml,
 
 
 /*
- * And back
+ * Disabling
  */
 
-/* A balloon for who has no notes of an old one. */
+/* A balloon for a definition without notes of an old one. */
 static xmlNodePtr
 newVirtio(xmlNodePtr root)
 {
@@ -547,7 +547,7 @@ newVirtio(xmlNodePtr root)
 }
 
 
-/* @balloon: what there was, which this takes; NULL: not known. Its address may belong to another device by now. */
+/* @balloon: the old one, consumed; NULL: not known. Another device may have its address by now. */
 static void
 restoreBalloon(xmlNodePtr root,
                xmlNodePtr balloon,
@@ -655,8 +655,8 @@ restoreRest(xmlNodePtr root,
 }
 
 
-/* Without notes nobody knows what was there for its own sake; but a ceiling
- * without slots would make libvirt add NUMA to the guest. */
+/* Without notes it is not known what enable added. A ceiling without slots must
+ * go, or libvirt would add NUMA to the guest. */
 static void
 restoreWithoutNotes(xmlNodePtr root)
 {

@@ -1,5 +1,5 @@
 /*
- * hvmem-edit.h: a definition gets a hyperv balloon, and back
+ * hvmem-edit.h: adds a hyperv balloon to a definition, or removes it
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -8,16 +8,16 @@
 
 #include "hvmem-util.h"
 
-/* What was there before is kept in the definition's <metadata>, in an element
- * of this namespace, so that disabling leaves things as they were. */
+/* What enable changed is stored in the definition's <metadata>, in an element of
+ * this namespace, so that disable can restore it. */
 #define HVMEM_METADATA_URI "urn:virsh-hvmem:1"
 #define HVMEM_METADATA_PREFIX "hvmem"
 
 typedef struct _hvmemEdit hvmemEdit;
 struct _hvmemEdit {
-    char *xml;                  /* as libvirt prints it, as far as that can be told */
-    GPtrArray *remarks;         /* strings: what somebody should know before it is defined */
-    char *doubtful;             /* what is in it that libvirt may refuse although the rest is well; NULL: nothing */
+    char *xml;                  /* as libvirt would print it, as far as known */
+    GPtrArray *remarks;         /* strings for the user to read before it is defined */
+    char *doubtful;             /* a part that libvirt may refuse, though the rest is fine; NULL: none */
 };
 
 void
@@ -32,25 +32,25 @@ hvmemEditRemark(hvmemEdit *edit,
 
 typedef struct _hvmemEditSizes hvmemEditSizes;
 struct _hvmemEditSizes {
-    guint64 max;                /* HVMEM_UNKNOWN: a ceiling that there is, or else fallback */
+    guint64 max;                /* HVMEM_UNKNOWN: the existing ceiling, or else fallback */
     guint64 fallback;
-    guint64 minimum;            /* HVMEM_UNKNOWN: as it is */
+    guint64 minimum;            /* HVMEM_UNKNOWN: unchanged */
 };
 
-/* The inactive @xml with a hyperv balloon, or with another ceiling or minimum
- * if it has one. Without @doubts, what is doubtful is left out. NULL with @error. */
+/* Adds a hyperv balloon to the inactive @xml, or changes ceiling and minimum if
+ * it has one. Without @doubts, leaves out what is doubtful. NULL with @error. */
 hvmemEdit *
 hvmemEditEnable(const char *xml,
                 const hvmemEditSizes *sizes,
                 bool doubts,
                 GError **error);
 
-/* The inactive @xml with the balloon that it had before, or a virtio one. */
+/* Restores the previous balloon of the inactive @xml, or adds a virtio one. */
 hvmemEdit *
 hvmemEditDisable(const char *xml,
                  bool doubts,
                  GError **error);
 
-/* @xml as the two above would print it, for comparing. */
+/* @xml as these two functions would print it, for a comparison. */
 char *
 hvmemEditNormalise(const char *xml);

@@ -1,5 +1,5 @@
 /*
- * hvmem-element.c: elements of a definition, where libvirt has them
+ * hvmem-element.c: elements of a definition, in libvirt's order
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -27,7 +27,7 @@ const char *const hvmemBalloonOrder[] = { "stats", "minimum", "requested", "alia
 const char *const hvmemAnyOrder[] = { NULL };
 
 
-/* Where @name stands in @order; -1: not in it. */
+/* The index of @name in @order, or -1. */
 static int
 rank(const char *const *order,
      const char *name)

@@ -1,5 +1,5 @@
 /*
- * hvmem-element.h: elements of a definition, where libvirt has them
+ * hvmem-element.h: elements of a definition, in libvirt's order
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -8,12 +8,12 @@
 
 #include "hvmem-xml.h"
 
-/* In what order libvirt prints what these elements hold. Each new element goes to its place, so that what is shown is what is stored. */
+/* The order in which libvirt prints the children of these elements. New elements are inserted in it, so that what is shown is what is stored. */
 extern const char *const hvmemFeatureOrder[];
 extern const char *const hvmemHypervOrder[];
 extern const char *const hvmemKvmOrder[];
 extern const char *const hvmemBalloonOrder[];
-/* Of elements that stay where they come to. */
+/* For elements whose order does not matter. */
 extern const char *const hvmemAnyOrder[];
 
 xmlNodePtr
@@ -22,20 +22,20 @@ hvmemElementNew(xmlDocPtr doc,
                 const char *attribute,
                 const char *value);
 
-/* @node becomes a child of @parent: before the first one that comes later in @order, else the last. */
+/* Makes @node a child of @parent, before the first one that comes later in @order, or the last one. */
 void
 hvmemElementAdd(xmlNodePtr parent,
                 xmlNodePtr node,
                 const char *const *order);
 
-/* The child @name of @parent, made where it is not there; then @made says so. */
+/* Returns the child @name of @parent. If there is none it is created, and @made is true. */
 xmlNodePtr
 hvmemElementChild(xmlNodePtr parent,
                   const char *name,
                   const char *const *order,
                   bool *made);
 
-/* In KiB, as libvirt prints sizes. */
+/* Sets the size in KiB, as libvirt prints it. */
 void
 hvmemElementSetSize(xmlNodePtr node,
                     guint64 bytes);
@@ -43,6 +43,6 @@ hvmemElementSetSize(xmlNodePtr node,
 void
 hvmemElementRemove(xmlNodePtr node);
 
-/* An element that its last child has left. */
+/* Removes an element without children. */
 void
 hvmemElementRemoveIfEmpty(xmlNodePtr node);

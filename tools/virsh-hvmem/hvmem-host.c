@@ -1,5 +1,5 @@
 /*
- * hvmem-host.c: what is known of the host and its software
+ * hvmem-host.c: properties of the host and its software
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -12,13 +12,13 @@
 
 const char *const hvmemNeeded[] = { "vpindex", "synic", NULL };
 
-/* What libvirt does not ask the host for: they are nothing but figures and names in CPUID. */
+/* Enlightenments that need nothing from the host: they only set values in CPUID. */
 static const char *const always[] = { "spinlocks", "vendor_id", NULL };
 
-/* What this project's QEMU has without KVM. Libvirt does not tell: its list is KVM's, whatever it was asked about. */
+/* The enlightenments of this project's QEMU without KVM. libvirt only reports those of KVM. */
 static const char *const withoutKVM[] = { "relaxed", "vpindex", "synic", "reset", NULL };
 
-/* Where it is not said: nearly always that. */
+/* The usual size if none is reported. */
 #define USUAL_HUGEPAGE (2 * HVMEM_MIB)
 
 
@@ -157,11 +157,11 @@ hvmemHostLacks(const hvmemHost *host,
 }
 
 
-/* QEMU gives these by itself where the topology of processors asks for them, and not to the single one that libvirt looks at. */
+/* QEMU sets these by the topology of processors, so libvirt's comparison with a single processor lacks them. */
 static const char *const byTopology[] = { "ht", "topoext", "cmp_legacy", NULL };
 
 
-/* The names that a message of libvirt's ends with: "…: Host CPU does not provide required features: svm, npt". */
+/* The names at the end of libvirt's message: "…: Host CPU does not provide required features: svm, npt". */
 static char **
 namesIn(const char *message)
 {
@@ -171,7 +171,7 @@ namesIn(const char *message)
 }
 
 
-/* Some messages end with a sentence. VMX has features that libvirt lets go where the definition does not name them. */
+/* Some messages end with a sentence instead. libvirt ignores missing VMX features that the definition does not name. */
 static bool
 isFeature(const char *name)
 {

@@ -1,5 +1,5 @@
 /*
- * hvmem-missing.c: is there what a definition names?
+ * hvmem-missing.c: networks, interfaces and files that a definition needs
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -42,7 +42,7 @@ lookForNetwork(virConnectPtr conn,
 }
 
 
-/* One that we may not look at may be there. */
+/* A file that we have no permission to see may exist. */
 static bool
 isThere(const char *path)
 {

@@ -1,5 +1,5 @@
 /*
- * hvmem-needs.c: what a definition takes of the host that runs it
+ * hvmem-needs.c: what a definition needs from its host
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -9,15 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* QEMU's, where nothing else is said. */
+/* QEMU's defaults. */
 #define DEFAULT_ADDRESS_BITS 40
 #define HOLE_Q35 (32 * HVMEM_GIB)
 #define HOLE_PC (2 * HVMEM_GIB)
 
-/* The driver leaves sticks, which come and go, twice the room that they may take, up to so much more. */
+/* The driver reserves twice the address space that sticks can take, up to this much more. */
 #define SPACE_SLACK (32 * HVMEM_GIB)
 
-/* Below 1 TiB AMD processors keep addresses for themselves. What would reach into them QEMU has begin above. */
+/* AMD processors reserve addresses below 1 TiB. QEMU moves memory that would reach into them above. */
 #define AMD_HOLE (1012 * HVMEM_GIB)
 #define AMD_ABOVE (1024 * HVMEM_GIB)
 
@@ -81,7 +81,7 @@ readEnlightenments(hvmemNeeds *needs,
 }
 
 
-/* Models of before the 64 bits. */
+/* 32-bit models. */
 static guint
 bitsOfOldModel(const char *model)
 {
@@ -110,8 +110,8 @@ isWordSize(guint bits)
 }
 
 
-/* QEMU takes the host's number only with KVM, and not for 'host-model', of which libvirt makes a model. For 'host-passthrough' and 'maximum' it does whatever
- * number is said, but not where 'emulate' comes without one. A processor of 32 bits has no PCI hole above the memory. */
+/* QEMU uses the host's number only with KVM, and not for 'host-model', which becomes a named model. For 'host-passthrough' and 'maximum' it ignores any
+ * number, but not 'emulate' without one. A 32-bit processor has no PCI hole above the memory. */
 static void
 readAddresses(hvmemNeeds *needs,
               xmlNodePtr root)
@@ -147,12 +147,12 @@ pageSize(xmlNodePtr page)
     g_autofree char *unit = hvmemXMLString(page, "string(@unit)");
     guint64 bytes = size ? hvmemXMLScale(size, unit) : 1;
 
-    /* pages of the usual size are a way to have no huge ones */
+    /* pages of the usual size: no huge pages */
     return bytes > 4 * HVMEM_KIB ? bytes : bytes == 1;
 }
 
 
-/* What the memory of @cell is made of: a <page> that names it, else the one that names none. @cell -1: there are no cells. */
+/* The page size of @cell: by a <page> that names it, else by the one that names none. @cell -1: there are no cells. */
 static guint64
 pageOfCell(xmlNodePtr root,
            int cell)
@@ -231,13 +231,13 @@ readHugepages(hvmemNeeds *needs,
 }
 
 
-/* What libvirt or QEMU opens when the guest starts. */
+/* Files that libvirt or QEMU opens when the guest starts. */
 #define FILES "devices/disk/source[not(@startupPolicy = 'optional')]/@file | devices/disk/source[not(@startupPolicy = 'optional')]/@dev | " \
               "devices/filesystem[@type = 'mount']/source/@dir | devices/rng/backend[@model = 'random'] | " \
               "os/kernel | os/initrd | os/loader | os/dtb"
 
 
-/* The strings that @what is of each of @nodes, of those that have one. */
+/* The values of @what for each of @nodes that has one. */
 static GPtrArray *
 readStrings(xmlNodePtr root,
             const char *nodes,
@@ -257,7 +257,7 @@ readStrings(xmlNodePtr root,
 }
 
 
-/* Features that are forbidden, and all that are not named where match='strict', libvirt's comparison goes by, and the check in full does not. */
+/* Not with forbidden features or match='strict': there libvirt's comparison is stricter than check='full'. */
 static void
 readExactCPU(hvmemNeeds *needs,
              xmlNodePtr root)
@@ -358,7 +358,7 @@ hvmemNeedsCeiling(const hvmemNeeds *needs,
     if (hvmemNeedsTop(needs, boot, boot, amd) > 1ULL << MIN(bits, 63))
         return 0;
 
-    /* the greatest that fits lies between: one that does, and one that does not */
+    /* @least fits, @most does not */
     while (most - least > 1) {
         guint64 middle = least + (most - least) / 2;
 

@@ -13,7 +13,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* Of a terminal: there a table that is too wide is no table any more. */
+/* A terminal would wrap a table that is wider. */
 #define NARROW 60
 
 hvmemTerminal hvmemTerm;
@@ -185,7 +185,7 @@ tableWidth(const hvmemTable *table)
 }
 
 
-/* The row's first cell, and below it each other one on a line with its title. */
+/* The first cell of the row, then each other cell on a line with its title. */
 static void
 formatCard(const hvmemTable *table,
            const GPtrArray *row,

@@ -11,7 +11,7 @@
 
 #include "hvmem-domain.h"
 
-/* What the terminal can show. Found out once, by main. */
+/* Capabilities of the terminal, determined once by main. */
 typedef struct _hvmemTerminal hvmemTerminal;
 struct _hvmemTerminal {
     bool utf8;
@@ -24,7 +24,7 @@ extern hvmemTerminal hvmemTerm;
 void
 hvmemTerminalInit(void);
 
-/* Columns and rows of the terminal @fd is on; 80 and 24 if it is on none. */
+/* Columns and rows of the terminal at @fd; 80 and 24 if there is none. */
 void
 hvmemTerminalSize(int fd,
                   int *columns,
@@ -37,8 +37,8 @@ hvmemColour(const char *sgr,
 
 typedef struct _hvmemTable hvmemTable;
 
-/* Columns are given up to a NULL. A title that begins with '>' is of numbers,
- * which stand to the right. */
+/* Titles of columns, ended by NULL. '>' before a title aligns the column to the
+ * right, for numbers. */
 hvmemTable *
 hvmemTableNew(const char *title,
               ...) G_GNUC_NULL_TERMINATED;
@@ -53,15 +53,15 @@ hvmemTableFree(hvmemTable *table);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(hvmemTable, hvmemTableFree);
 
-/* As virsh prints tables; without @header only the rows. On a narrow terminal,
- * of @width columns, in which it does not fit: a paragraph for each row. */
+/* Prints a table as virsh does; without @header only the rows. If it does not fit
+ * into a terminal of @width columns: a paragraph for each row. */
 char *
 hvmemTableFormat(const hvmemTable *table,
                  bool header,
                  int width);
 
-/* A bar of @width columns over 0 … @top: what the guest has, what is plugged,
- * what there may be. */
+/* A bar of @width columns for 0 … @top: what the guest has, what is plugged, the
+ * ceiling. */
 char *
 hvmemBar(guint64 have,
          guint64 plugged,
@@ -69,17 +69,17 @@ hvmemBar(guint64 have,
          int width,
          bool utf8);
 
-/* The column, from 0, at which @value stands in such a bar. */
+/* The column, from 0, of @value in such a bar. */
 int
 hvmemBarColumn(guint64 value,
                guint64 top,
                int width);
 
-/* Prints @node, which it takes, and a line end. */
+/* Prints and frees @node, with a line end. */
 void
 hvmemPrintJSON(JsonNode *node);
 
-/* Members of the object that @builder is in; unknown sizes are left out. */
+/* Add members to the object that @builder is in; unknown sizes are left out. */
 void
 hvmemJSONSize(JsonBuilder *builder,
               const char *name,
@@ -90,7 +90,7 @@ hvmemJSONString(JsonBuilder *builder,
                 const char *name,
                 const char *value);
 
-/* The whole of @dom as an object, with the names that domstats uses. */
+/* Adds @dom as an object, with the names that domstats uses. */
 void
 hvmemJSONDomain(JsonBuilder *builder,
                 const hvmemDomain *dom);

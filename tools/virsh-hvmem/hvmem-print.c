@@ -68,7 +68,7 @@ appendName(GString *out,
 }
 
 
-/* <NAME and its attributes; libvirt has namespaces behind these. */
+/* <NAME and its attributes, then namespaces, as libvirt does. */
 static void
 appendStart(GString *out,
             xmlNodePtr node)
@@ -90,8 +90,8 @@ appendStart(GString *out,
 }
 
 
-/* <metadata> belongs to others: libvirt keeps it as it is, quotes, CDATA,
- * comments and all, and has libxml2 print it. */
+/* libvirt keeps <metadata> as it is, with quotes, CDATA and comments, and prints
+ * it with libxml2. */
 static void
 appendForeign(GString *out,
               xmlNodePtr node,

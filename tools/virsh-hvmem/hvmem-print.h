@@ -8,11 +8,11 @@
 
 #include "hvmem-xml.h"
 
-/* What 'virsh dumpxml --inactive' prints comes back byte for byte. So a difference of two of these texts is one of what libvirt stores,
- * with nothing left out and nothing added. */
+/* The output of 'virsh dumpxml --inactive' is reproduced byte for byte, so a difference of two such texts is exactly that of what libvirt
+ * stores. */
 char *
 hvmemPrint(xmlDocPtr doc);
 
-/* The same of one element, which is none of <metadata>'s. */
+/* The same for one element outside of <metadata>. */
 char *
 hvmemPrintElement(xmlNodePtr node);

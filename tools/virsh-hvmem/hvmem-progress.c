@@ -1,5 +1,5 @@
 /*
- * hvmem-progress.c: how far a guest is on its way to another size
+ * hvmem-progress.c: the progress of a guest to another size
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define BAR_WIDTH 28             /* as far as there is room */
+#define BAR_WIDTH 28             /* if there is room */
 
 
 static bool
@@ -19,7 +19,7 @@ grows(const hvmemProgress *progress)
 }
 
 
-/* @have as a place between start and end: past the end is at the end. */
+/* @have, limited to the range from start to end. */
 static guint64
 placeOf(const hvmemProgress *progress,
         guint64 have)
@@ -62,7 +62,7 @@ hvmemProgressClear(hvmemProgress *progress)
 }
 
 
-/* A guest that was rebooted begins anew. */
+/* Progress begins anew when the guest is rebooted. */
 static void
 notePlace(hvmemProgress *progress,
           const hvmemDomain *dom)
@@ -76,7 +76,7 @@ notePlace(hvmemProgress *progress,
 
 
 bool
-hvmemProgressLook(hvmemProgress *progress,
+hvmemProgressUpdate(hvmemProgress *progress,
                   const hvmemDomain *dom)
 {
     g_autofree char *before = progress->figures;
@@ -96,7 +96,7 @@ percent(const hvmemProgress *progress)
 }
 
 
-/* The device's steps go to and fro where that is shorter; the guest as a whole goes one way. */
+/* The device may go both ways in between; the request goes one way. */
 static const char *
 labelOf(const hvmemProgress *progress,
         const hvmemExplanation *why)

@@ -1,5 +1,5 @@
 /*
- * hvmem-progress.h: how far a guest is on its way to another size
+ * hvmem-progress.h: the progress of a guest to another size
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -10,10 +10,10 @@
 
 typedef struct _hvmemProgress hvmemProgress;
 struct _hvmemProgress {
-    guint64 from;               /* what the guest had when it was asked */
+    guint64 from;               /* what the guest had at the request */
     guint64 to;
-    guint64 best;               /* the nearest to @to that it has been since its driver connected */
-    char *figures;              /* all that moves, as it was at the last look */
+    guint64 best;               /* the nearest to @to since its driver connected */
+    char *figures;              /* all figures that may change, at the last update */
 };
 
 void
@@ -26,13 +26,13 @@ hvmemProgressClear(hvmemProgress *progress);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(hvmemProgress, hvmemProgressClear);
 
-/* Looks again. Has any memory gone from host to guest or back since, whichever of libvirt's figures says so? */
+/* Updates @progress. Returns true if any of libvirt's figures shows that memory has moved since. */
 bool
-hvmemProgressLook(hvmemProgress *progress,
+hvmemProgressUpdate(hvmemProgress *progress,
                   const hvmemDomain *dom);
 
-/* "g1: [███···]  40 %  at 2 GiB, asked for 3 GiB, growing", in @columns if they are not very few. What it says of the way never goes
- * back as long as the same driver is connected: memory that a guest is given comes in whole blocks, and what is too much is taken again. */
+/* "g1: [███···]  40 %  at 2 GiB, asked for 3 GiB, growing", in @columns if they are not very few. The percentage never decreases while the
+ * same driver is connected, though memory is added in whole blocks and the surplus removed again. */
 char *
 hvmemProgressFormat(const hvmemProgress *progress,
                     const hvmemDomain *dom,

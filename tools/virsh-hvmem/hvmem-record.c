@@ -1,5 +1,5 @@
 /*
- * hvmem-record.c: how sizes went over time, and the file for it
+ * hvmem-record.c: sizes over time, and their file
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -173,7 +173,7 @@ hvmemRecordWriteEvent(FILE *file,
  * Reading
  */
 
-/* Takes one field off @text; false at the end of the line. */
+/* Reads one field from @text; false at the end of the line. */
 static bool
 takeField(const char **text,
           GString *field)
@@ -200,7 +200,7 @@ takeField(const char **text,
 }
 
 
-/* The fields of a line; @text is at the next one afterwards. */
+/* Reads the fields of a line; @text is moved to the next line. */
 static GPtrArray *
 takeLine(const char **text)
 {

@@ -1,5 +1,5 @@
 /*
- * hvmem-record.h: how sizes went over time, and the file for it
+ * hvmem-record.h: sizes over time, and their file
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -13,7 +13,7 @@
 typedef struct _hvmemSample hvmemSample;
 struct _hvmemSample {
     double time;                /* seconds since 1970 */
-    guint64 requested;          /* bytes, HVMEM_UNKNOWN if not told */
+    guint64 requested;          /* sizes in bytes, or HVMEM_UNKNOWN */
     guint64 current;
     guint64 usable;
     guint64 rss;
@@ -27,7 +27,7 @@ struct _hvmemEvent {
     char *text;
 };
 
-/* What one domain did. */
+/* The record of one domain. */
 typedef struct _hvmemRecord hvmemRecord;
 struct _hvmemRecord {
     char *name;
@@ -59,7 +59,7 @@ hvmemRecordTop(const hvmemRecord *record);
 
 /*
  * CSV (RFC 4180): time,domain,requested,current,usable,rss,capacity,state,event.
- * Bytes; empty where not told. A line is a sample, or an event.
+ * Bytes; empty if not known. A line is a sample, or an event.
  */
 
 void
@@ -75,7 +75,7 @@ hvmemRecordWriteEvent(FILE *file,
                       const char *name,
                       const hvmemEvent *event);
 
-/* Array of hvmemRecord, one a domain. */
+/* Array of hvmemRecord, one per domain. */
 GPtrArray *
 hvmemRecordParse(const char *text,
                  GError **error);

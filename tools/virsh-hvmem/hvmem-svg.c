@@ -1,5 +1,5 @@
 /*
- * hvmem-svg.c: records as a chart to print or to show on a page
+ * hvmem-svg.c: draws records as an SVG chart
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -18,7 +18,7 @@
 #define RIGHT 24.0
 #define NAME 26.0               /* above the plot */
 #define FOOT 30.0               /* below the last plot */
-#define FINE 0.25               /* what is nearer than that is the same point */
+#define FINE 0.25               /* points that are nearer are the same */
 #define ROWS 4                  /* of the size scale */
 
 typedef struct _Colour Colour;
@@ -26,7 +26,7 @@ struct _Colour {
     double r, g, b;
 };
 
-/* Told apart by those who do not see red and green, and in grey. */
+/* Distinguishable by the colour-blind, and in grey. */
 static const Colour ink = { 0.13, 0.15, 0.18 };
 static const Colour faint = { 0.55, 0.58, 0.62 };
 static const Colour grid = { 0.88, 0.89, 0.91 };
@@ -96,7 +96,7 @@ sampleField(const hvmemSample *sample,
 }
 
 
-/* A line through the samples, in steps if @steps; broken where nothing was told. */
+/* A line through the samples, in steps if @steps; broken where values are unknown. */
 static void
 trace(const Plot *plot,
       size_t offset,
@@ -118,7 +118,7 @@ trace(const Plot *plot,
             open = false;
             continue;
         }
-        /* a recording of days has many samples to a point */
+        /* a recording of days has many samples per point */
         if (open && fabs(x - lastX) < FINE && fabs(y - lastY) < FINE)
             continue;
         if (open && steps)
@@ -193,7 +193,7 @@ drawSizes(const Plot *plot)
 }
 
 
-/* A round number of seconds between two marks, of which there are ten at most. */
+/* A round number of seconds between two marks, so that there are at most ten. */
 static double
 timeStep(double span)
 {
@@ -229,7 +229,7 @@ drawTimes(const Plot *plot)
 }
 
 
-/* Upward to the plot's upper edge, readable whatever lies below it. */
+/* Vertical, up to the upper edge of the plot, on a background that keeps it readable. */
 static void
 drawEventLabel(const Plot *plot,
                double x,
@@ -253,7 +253,7 @@ drawEventLabel(const Plot *plot,
 }
 
 
-/* Sizes are seen in the lines; what is marked is the rest. */
+/* Marks events other than changes of size, which the lines show. */
 static void
 drawEvents(const Plot *plot)
 {
@@ -280,7 +280,7 @@ drawEvents(const Plot *plot)
         cairo_stroke(plot->cr);
         cairo_set_dash(plot->cr, NULL, 0, 0);
 
-        /* one over the other cannot be read */
+        /* labels would overlap */
         if (x - labelled < 14)
             continue;
         labelled = x;
@@ -340,7 +340,7 @@ drawLegend(cairo_t *cr,
 }
 
 
-/* The time from the first sample of all to the last. */
+/* The time from the first sample of all records to the last. */
 static void
 findSpan(const GPtrArray *records,
          double *from,

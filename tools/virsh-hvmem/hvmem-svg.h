@@ -1,5 +1,5 @@
 /*
- * hvmem-svg.h: records as a chart to print or to show on a page
+ * hvmem-svg.h: draws records as an SVG chart
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

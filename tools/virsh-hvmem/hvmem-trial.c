@@ -1,5 +1,5 @@
 /*
- * hvmem-trial.c: a definition to be tried, not to be defined
+ * hvmem-trial.c: definitions for trials
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -25,7 +25,7 @@ moveChild(xmlNodePtr from,
 }
 
 
-/* A card on USB, say, takes no PCI slot: what came in its place would. */
+/* An interface on USB, for instance, has no PCI slot, but its replacement would get one. */
 static bool
 hasOtherAddress(xmlNodePtr interface)
 {
@@ -55,7 +55,7 @@ replaceInterface(xmlNodePtr interface)
 }
 
 
-/* Which device it is, libvirt looks for at the start only; a trial then says that it is not known. */
+/* libvirt only searches for the device at the start, so a trial would report it as unknown. */
 #define UNKNOWN_USB "devices/hostdev[@mode = 'subsystem' and @type = 'usb' and not(source/address)]"
 
 
@@ -84,7 +84,7 @@ hvmemTrialXML(const char *xml,
 }
 
 
-/* The value of the last option @name of a command line: the last one counts. NULL: there is none. */
+/* The value of the last option @name of a command line, which is the one that counts; or NULL. */
 static const char *
 lastOption(char **args,
            const char *name)
@@ -100,7 +100,7 @@ lastOption(char **args,
 }
 
 
-/* What -cpu @value says of @property: 1 on, -1 off, 0 nothing. QEMU takes '_' for '-' in names. */
+/* How -cpu @value sets @property: 1 on, -1 off, 0 not at all. QEMU accepts '_' for '-' in names. */
 static int
 cpuSays(const char *value,
         const char *property)
@@ -136,7 +136,7 @@ hasBalloon(char **args)
 }
 
 
-/* A definition can have a -cpu of its own in <qemu:commandline>, in which nothing is that libvirt says of the processor. */
+/* A -cpu in <qemu:commandline> overrides all that libvirt sets. */
 static bool
 checkCPU(char **args,
          GError **error)
@@ -154,8 +154,8 @@ checkCPU(char **args,
 }
 
 
-/* libvirt passes on what QEMU refuses: parameters of a kernel without the kernel, paravirtual spinlocks without KVM, and memory of no size, as a
- * NUMA cell may have. */
+/* Definitions that libvirt accepts and QEMU refuses: kernel parameters without a kernel, paravirtual spinlocks without KVM, and a NUMA cell without
+ * memory. */
 static bool
 checkRest(char **args,
           GError **error)
@@ -183,13 +183,13 @@ hvmemTrialArgv(const char *argv,
 {
     g_auto(GStrv) args = NULL;
 
-    /* A domain's files are in a folder that has its name, cut to twenty bytes by a libvirt whose locale knows no characters. QEMU refuses half
-     * of one. */
+    /* The folder of a domain's files has its name, which a libvirt without an UTF-8 locale may cut in the middle of a character. QEMU refuses
+     * such a path. */
     if (!g_utf8_validate(argv, -1, NULL))
         return hvmemFail(error, "libvirt cuts the domain's name in the middle of a character, and QEMU cannot read the path with it: "
                          "restart the libvirt daemon, which may be older than this command, or rename the domain ('virsh domrename')");
 
-    /* what is no shell's word is judged by nobody here */
+    /* not checked if it cannot be parsed */
     if (!g_shell_parse_argv(argv, NULL, &args, NULL))
         return true;
     return (!hasBalloon(args) || checkCPU(args, error)) && checkRest(args, error);

@@ -42,7 +42,7 @@ hvmemDistance(guint64 a,
 }
 
 
-/* Bytes that one of @suffix is; 0 if there is no such suffix. */
+/* The number of bytes in one @suffix; 0 if there is no such suffix. */
 static guint64
 suffixScale(const char *suffix)
 {
@@ -105,7 +105,7 @@ hvmemParseSize(const char *text,
 }
 
 
-/* No guest makes do with less. */
+/* Too small for any guest. */
 #define DOUBTFUL (64 * HVMEM_MIB)
 
 
@@ -134,7 +134,7 @@ hvmemFormatSize(guint64 bytes)
     if (bytes == HVMEM_UNKNOWN)
         return g_strdup("-");
 
-    /* 0 is 0 of anything */
+    /* 0 needs no suffix */
     if (bytes == 0)
         return g_strdup("0");
 
@@ -260,7 +260,7 @@ hvmemWrap(const char *text,
 }
 
 
-/* Of the colour that @text begins with, if it does. */
+/* The length of the colour sequence that @text begins with, or 0. */
 static size_t
 colourLength(const char *text)
 {

@@ -13,29 +13,29 @@
 #define HVMEM_MIB (1024 * HVMEM_KIB)
 #define HVMEM_GIB (1024 * HVMEM_MIB)
 
-/* A size that nobody has told. Sizes are bytes everywhere in this tool. */
+/* A size that is not known. Sizes are in bytes everywhere in this tool. */
 #define HVMEM_UNKNOWN G_MAXUINT64
 
-/* A settled guest is this near to what was asked for. */
+/* How far a settled guest may be from the requested size. */
 #define HVMEM_NEAR (2 * HVMEM_MIB)
 
 #define HVMEM_ERROR (g_quark_from_static_string("hvmem"))
 
-/* @error gets a plain message; false, so that it can be returned. */
+/* Sets @error to a message; always returns false. */
 bool
 hvmemFail(GError **error,
           const char *format,
           ...) G_GNUC_PRINTF(2, 3);
 
-/* @text as virsh takes a size: a whole number, in KiB or with a suffix;
- * rounded up to KiB, never 0. @what names it in errors. */
+/* Parses a size as virsh does: a whole number, in KiB or with a suffix; rounded
+ * up to KiB, never 0. @what names it in errors. */
 bool
 hvmemParseSize(const char *text,
                const char *what,
                guint64 *bytes,
                GError **error);
 
-/* @text without a suffix, and so small a size @bytes that KiB may not be what was meant: a sentence that says so. NULL: there is no doubt. */
+/* A sentence of warning if @text has no suffix and @bytes is so small that KiB may not have been meant; else NULL. */
 char *
 hvmemSizeDoubt(const char *text,
                guint64 bytes);
@@ -44,24 +44,24 @@ hvmemSizeDoubt(const char *text,
 char *
 hvmemFormatSize(guint64 bytes);
 
-/* What a shell can hand to hvmemParseSize: "3GiB", "2404352KiB". */
+/* A form that hvmemParseSize() reads, without blanks: "3GiB", "2404352KiB". */
 char *
 hvmemSizeArgument(guint64 bytes);
 
-/* @text as one word of a shell's command line, for hints to copy: quoted only
- * where it has to be. */
+/* @text as one word of a shell command line, for hints to copy; quoted only if
+ * necessary. */
 char *
 hvmemShellWord(const char *text);
 
-/* Every "N KiB" and "N MiB" of @text in the form of hvmemFormatSize. */
+/* @text with every "N KiB" and "N MiB" in the form of hvmemFormatSize(). */
 char *
 hvmemHumanise(const char *text);
 
-/* XML @text without the passwords that stand in it (passwd=). */
+/* XML @text without passwords (passwd=). */
 char *
 hvmemHideSecrets(const char *text);
 
-/* KiB as libvirt has them in bytes, as far as bytes go. */
+/* libvirt's KiB in bytes, limited to the largest number. */
 guint64
 hvmemFromKiB(guint64 kib);
 
@@ -69,18 +69,18 @@ guint64
 hvmemDistance(guint64 a,
               guint64 b);
 
-/* @text in lines of at most @width columns, each after @indent blanks. Breaks
- * at blanks only. */
+/* @text in lines of at most @width columns, indented by @indent. Breaks at blanks
+ * only. */
 char *
 hvmemWrap(const char *text,
           int width,
           int indent);
 
-/* Columns that @text takes on a terminal. */
+/* The width of @text on a terminal, in columns. */
 int
 hvmemColumns(const char *text);
 
-/* As much of the beginning of @text as @width columns take; colours (ESC [ … m) take none and stay. */
+/* The beginning of @text that fits into @width columns; colours (ESC [ … m) take none and are kept. */
 char *
 hvmemClip(const char *text,
           int width);

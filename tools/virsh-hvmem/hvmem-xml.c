@@ -1,5 +1,5 @@
 /*
- * hvmem-xml.c: libxml2 in the few ways that this tool needs it
+ * hvmem-xml.c: helpers for libxml2
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -141,7 +141,7 @@ hvmemXMLScale(const char *number,
     g_autofree char *text = g_strconcat(number, unit ? unit : "", NULL);
     guint64 bytes = 0;
 
-    /* 0 is no size for a user, but one in XML */
+    /* a user must not give 0, but XML may have it */
     return hvmemParseSize(text, "size", &bytes, NULL) ? bytes : 0;
 }
 

@@ -1,5 +1,5 @@
 /*
- * hvmem-xml.h: libxml2 in the few ways that this tool needs it
+ * hvmem-xml.h: helpers for libxml2
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -13,21 +13,21 @@
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(xmlDoc, xmlFreeDoc);
 
-/* The XPath expressions are ours, relative to @node; a wrong one is a bug. */
+/* XPath expressions are relative to @node; an invalid one is a bug. */
 
 xmlDocPtr
 hvmemXMLParse(const char *text,
               GError **error);
 
-/* The root element and what it holds, as text. */
+/* The root element with its content, as text. */
 char *
 hvmemXMLDump(xmlDocPtr doc);
 
-/* The same of any element. */
+/* The same for any element. */
 char *
 hvmemXMLDumpNode(xmlNodePtr node);
 
-/* Does the domain of root element @root say that it is for Windows? Its libosinfo metadata does. */
+/* Is the domain of root element @root for Windows, by its libosinfo metadata? */
 bool
 hvmemXMLIsWindows(xmlNodePtr root);
 
@@ -36,7 +36,7 @@ char *
 hvmemXMLString(xmlNodePtr node,
                const char *xpath);
 
-/* A whole number; 0 if it is none. */
+/* A whole number; 0 if it is not one. */
 guint64
 hvmemXMLNumber(xmlNodePtr node,
                const char *xpath);

@@ -40,7 +40,7 @@ static const GOptionEntry globalOptions[] = {
 };
 
 
-/* What libvirt prints by itself, we print in our own form. */
+/* Keeps libvirt from printing errors: we do it. */
 static void
 swallowError(void *opaque G_GNUC_UNUSED,
              virErrorPtr error G_GNUC_UNUSED)
@@ -76,7 +76,7 @@ commandList(void)
 }
 
 
-/* GOption says what it does not know, not where to look. */
+/* Adds to GOption's error where options are listed. */
 static bool
 failOptions(const char *program,
             GError *reason,
@@ -150,7 +150,7 @@ checkArguments(const hvmemCommand *command,
 }
 
 
-/* GOption leaves a "--" there before what looks like an option, wherever it stands. */
+/* GOption leaves a "--" in place if what follows looks like an option. */
 static void
 dropDashes(int *argc,
            char **argv)
@@ -209,7 +209,7 @@ run(int argc,
 }
 
 
-/* What was printed has to have arrived. Nobody is told when the reader has left, as of 'head'. */
+/* Reports a failure to write the output, but not if the reader has closed the pipe, like 'head'. */
 static bool
 closeOutput(GError **error)
 {
@@ -234,7 +234,7 @@ main(int argc,
     setlocale(LC_NUMERIC, "C");
     hvmemTerminalInit();
     virSetErrorFunc(NULL, swallowError);
-    /* a daemon that goes away is an error to report, not a silent end */
+    /* a daemon that goes away must cause an error, not end this program */
     signal(SIGPIPE, SIG_IGN);
 
     if (virInitialize() < 0) {
@@ -242,7 +242,7 @@ main(int argc,
         return 1;
     }
 
-    /* GOption shortens the array, and what it takes out is to be freed too */
+    /* GOption removes elements of the array, which have to be freed too */
     args = g_strdupv(argv);
     rest = g_memdup2(args, sizeof(*args) * (argc + 1));
     argv = rest;

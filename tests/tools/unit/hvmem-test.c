@@ -671,7 +671,7 @@ followProgress(guint64 from,
         g_autofree char *rest = g_strdup_printf(" %3d %%  at %s, ", looks[i].done, looks[i].at);
         g_autofree char *line = NULL;
 
-        hvmemProgressLook(&progress, dom);
+        hvmemProgressUpdate(&progress, dom);
         line = hvmemProgressFormat(&progress, dom, 79);
         g_test_message("%s", line);
         g_assert_nonnull(strstr(line, rest));
@@ -723,20 +723,20 @@ testMovement(void)
 
     hvmemDomainAddStats(dom, params, G_N_ELEMENTS(params));
     hvmemProgressInit(&progress, dom, GIB);
-    g_assert_false(hvmemProgressLook(&progress, dom));
+    g_assert_false(hvmemProgressUpdate(&progress, dom));
 
     for (i = 0; i < G_N_ELEMENTS(names); i++) {
         params[i].value.ul++;
         hvmemDomainAddStats(dom, params, G_N_ELEMENTS(params));
         g_test_message("%s", names[i]);
-        g_assert_true(hvmemProgressLook(&progress, dom));
-        g_assert_false(hvmemProgressLook(&progress, dom));
+        g_assert_true(hvmemProgressUpdate(&progress, dom));
+        g_assert_false(hvmemProgressUpdate(&progress, dom));
     }
 
     /* a guest's programs use memory whether or not it moves */
     params[G_N_ELEMENTS(params) - 1].value.ul++;
     hvmemDomainAddStats(dom, params, G_N_ELEMENTS(params));
-    g_assert_false(hvmemProgressLook(&progress, dom));
+    g_assert_false(hvmemProgressUpdate(&progress, dom));
 }
 
 
