@@ -28,7 +28,7 @@ daemon_env() {
     export DAEMON_ETC DAEMON_STATE
 }
 
-# is_program PID FILE: is this process an instance of that program? It may have been built anew since.
+# is_program PID FILE: is this process an instance of that program? It may have been rebuilt since.
 is_program() {
     local exe
     exe=$(readlink "/proc/$1/exe" 2>/dev/null) || return 1
@@ -50,7 +50,7 @@ guest_pids() {
     done
 }
 
-# A folder in /tmp or /run must be ours alone before anything is put there.
+# A folder in /tmp or /run must belong to this user alone.
 make_run_dir() {
     mkdir -p "$BUILD"
     mkdir -m 700 "$RUN" 2>/dev/null || { [ -d "$RUN" ] && [ ! -L "$RUN" ] && [ -O "$RUN" ]; } ||
@@ -68,14 +68,14 @@ namespaces = [ ]
 stdio_handler = "file"
 seccomp_sandbox = 1
 CONF
-    # A test may have a capability of QEMU overlooked.
+    # A test may remove a capability of QEMU.
     [ -z "${HVB_DAEMON_FILTER:-}" ] || printf 'capability_filters = [ "%s" ]\n' "$HVB_DAEMON_FILTER" >>"$DAEMON_ETC/qemu.conf"
     cat >"$DAEMON_ETC/virtqemud.conf" <<CONF
 log_outputs = "2:file:$DAEMON_LOG"
 CONF
 }
 
-# It runs older code than what was built since. Its guests survive a restart.
+# Is the daemon older than the last build? Its guests survive a restart.
 daemon_stale() {
     local file
     for file in "$DAEMON" "$OBJ"/libvirt/src/libvirt.so.0.* "$OBJ/libvirt/src/libvirt_driver_qemu.so"; do
@@ -87,8 +87,8 @@ daemon_stale() {
 daemon_launch() {
     make_run_dir
     write_config
-    # Nothing of the caller's stays open in it: neither the terminal nor the build lock. A test may have a library loaded that
-    # ends the daemon at a chosen point.
+    # It keeps no file of the caller open, neither the terminal nor the build lock. A test may preload a library that kills the
+    # daemon at a chosen point.
     setsid env ${HVB_DAEMON_PRELOAD:+LD_PRELOAD="$HVB_DAEMON_PRELOAD"} "$DAEMON" --config "$DAEMON_ETC/virtqemud.conf" --pid-file "$RUN/own.pid" --timeout 0 \
         </dev/null >"$RUN/virtqemud.out" 2>&1 8>&- 9>&- &
     printf '%s\n' $! >"$DAEMON_PID"
@@ -105,7 +105,7 @@ daemon_wait() {
     die "the private libvirt daemon did not start" "its log is $DAEMON_LOG"
 }
 
-# daemon_start: it runs and answers when this returns. Those who come together start one.
+# daemon_start: returns when the daemon runs and answers. Concurrent callers start only one.
 daemon_start() {
     make_run_dir
     (
@@ -120,7 +120,7 @@ daemon_start() {
     ) 8>"$RUN/daemon.lock" || exit 1
 }
 
-# end_process PID SECONDS: asks, waits, then makes sure.
+# end_process PID SECONDS: SIGTERM, then SIGKILL after SECONDS.
 end_process() {
     local i
     kill "$1" 2>/dev/null || return 0
@@ -143,7 +143,7 @@ daemon_stop() {
     local pid name
     [ -d "$RUN" ] || return 0
     if daemon_pid >/dev/null; then
-        # A daemon that does not answer keeps nothing: the processes are ended below.
+        # If the daemon does not answer, the processes are ended below.
         for name in $(timeout 20 virsh -q list --name 2>/dev/null || true); do
             timeout 20 virsh -q destroy "$name" >/dev/null 2>&1 || true
         done

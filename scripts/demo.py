@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The story of ./run demo: one guest, grown past its boot memory, shrunk, rebooted. Ends with 1 when a step does not hold."""
+"""./run demo: one guest grows past its boot memory, shrinks and reboots. The exit status is 1 if a step fails."""
 
 import contextlib
 import os
@@ -20,11 +20,11 @@ RUN = RUN if RUN.startswith(".") else "./" + RUN
 
 
 class Broken(Exception):
-    """A step that did not hold."""
+    """A step has failed."""
 
 
 def hold(condition, text):
-    """What a step has to show."""
+    """Raises Broken unless a step has the expected result."""
     if not condition:
         raise Broken(text)
 
@@ -44,7 +44,7 @@ class Progress:
             try:
                 text = self.probe()
             except (hvb.VirshError, OSError, ValueError, subprocess.TimeoutExpired):
-                continue        # between two states of the guest there may be nothing to say
+                continue        # between two states of the guest there may be nothing to show
             line = f"    {time.monotonic() - self.start:3.0f} s  {text}"
             print(f"\r\033[K{line}" if terminal else line, end="" if terminal else "\n", flush=True)
 
@@ -68,7 +68,7 @@ class Story:
 
     @contextlib.contextmanager
     def step(self, title, *asked):
-        """One step: what is asked for, progress, then what everybody says."""
+        """One step: the request, its progress, then all figures."""
         self.number += 1
         print(f"\n{self.number}. {title}", flush=True)
         for line in asked:
@@ -79,7 +79,7 @@ class Story:
         self.tell(time.monotonic() - start)
 
     def tell(self, seconds):
-        """The witnesses."""
+        """The figures of QEMU, libvirt, the guest and the host."""
         meminfo = self.guest.exec("grep -E 'MemTotal|MemAvailable' /proc/meminfo | tr -s ' ' | paste -sd,")
         print(f"    guest:     {meminfo.replace(',', ', ')}")
         print(f"    dumpxml:   {self.guest.domain()}")
@@ -87,7 +87,7 @@ class Story:
         print(f"    took:      {seconds:.1f} s", flush=True)
 
     def agree(self):
-        """Whether all who count the guest's memory count the same."""
+        """Do all figures agree?"""
         domain, (top, used) = self.guest.domain(), self.guest.dominfo()
         hold(domain.current == used == self.guest.actual(),
              f"dumpxml says {domain.current} KiB, dominfo {used} KiB, query-balloon {self.guest.actual()} KiB")
@@ -158,7 +158,7 @@ def daemon_runs():
 
 
 def clean_up(story, daemon_was_running):
-    """Nothing of ours stays. A daemon that somebody had started before goes on."""
+    """Removes the guest. A daemon that was already running is left running."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     print("\n==> stopping the guest" + ("" if daemon_was_running else " and the private daemon"), flush=True)
@@ -177,7 +177,7 @@ def tell_safely():
         story.guest.remove()    # what a killed demo may have left
         story.tell_all()
     except (Broken, hvb.Timeout, hvb.VirshError, guest_exec.GuestError, subprocess.SubprocessError, OSError) as err:
-        return f"step {story.number if story else 0} of the demo did not hold: {err}"
+        return f"step {story.number if story else 0} of the demo failed: {err}"
     finally:
         clean_up(story, was_running)
     return None

@@ -32,12 +32,12 @@ class GuestError(Exception):
 
 
 class GuestTimeout(GuestError):
-    """The command ran longer than it was given and was killed, or no answer came at all."""
+    """The command exceeded its time and was killed, or there was no reply at all."""
 
 
 @contextlib.contextmanager
 def turn(path, deadline):
-    """QEMU serves one client a socket: those who come together take turns."""
+    """QEMU serves one client per socket, so concurrent callers take turns."""
     with open(path + ".lock", "w", encoding="ascii") as lock:
         while True:
             try:

@@ -87,7 +87,7 @@ TCG = """
 
 
 class UsageError(Exception):
-    """What was asked for makes no guest."""
+    """No guest can have these options."""
 
 
 def parse_size(text, what="size"):
@@ -135,7 +135,7 @@ def kvm_missing():
 
 
 def kvm_trial(paths):
-    """Starts a guest under KVM, since some machines offer what does not work. Why it did not come up, or None."""
+    """Starts a guest under KVM, since on some machines KVM is available but does not work. Returns why it did not come up, or None."""
     with tempfile.TemporaryDirectory(prefix="hvb-") as folder:
         sock = os.path.join(folder, "agent")
         argv = [paths["emulator"], "-nodefaults", "-display", "none", "-machine", "q35", "-accel", "kvm", "-m", "512M",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Debian's kernels for the test guest: what they are called, which packages make one, and what of them is kept. Sourced after lib.sh.
+# Debian's kernels for the test guest: names, packages, and the files that are kept. Sourced after lib.sh.
 # shellcheck shell=bash
 
 # The backports of the newest release: they have the newest kernel that Debian offers for a release, and keep one of each series before it.
@@ -66,7 +66,7 @@ kernel_series() {
     kernel_apt apt-cache pkgnames linux-image- | sed -n 's/^linux-image-\([0-9]*\.[0-9]*\)\.[^-]*\(-[0-9]*\)\{0,1\}-amd64$/\1/p' | sort -uV
 }
 
-# The package that stands for a kernel: the meta package, which names the current one (older ones leave the archive), or the last of a series.
+# The package of a kernel: the meta package, which names the current one (older ones are removed from the archive), or the last of a series.
 kernel_root() {
     if [ -z "$SERIES" ]; then
         echo linux-image-amd64
@@ -75,12 +75,12 @@ kernel_root() {
     fi
 }
 
-# kernel_version PACKAGE: what apt would take of it; nothing when there is none.
+# kernel_version PACKAGE: the version that apt would install; nothing if there is none.
 kernel_version() { kernel_apt apt-cache show --no-all-versions "$1" 2>/dev/null | awk '!v && $1 == "Version:" {v = $2} END {print v}'; }
 
 # kernel_packages ROOT VERSION: those among all that ROOT depends on which are of the same build. One package has everything in older kernels; in
 # newer ones the image, the modules and the configuration are apart, and what ROOT names is empty. The rest (initramfs-tools, kmod, …) is for
-# who installs a kernel. "-NAME" is one that the archive does not have: of an old kernel it does not keep everything.
+# installing a kernel. "-NAME" is one that the archive does not have: it does not keep all packages of an old kernel.
 kernel_packages() {
     local all
     all=$(kernel_apt apt-cache depends --recurse --important "$1" | grep '^linux-' | sort -u)

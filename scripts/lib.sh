@@ -53,7 +53,7 @@ last_progress() {
     printf '%s' "$line"
 }
 
-# step ID DESCRIPTION COMMAND…: runs COMMAND with its output in log/ID.log, showing that it lives; on failure shows the log's end.
+# step ID DESCRIPTION COMMAND…: runs COMMAND with its output in log/ID.log and shows progress; on failure shows the log's end.
 step() {
     local id=$1 what=$2 start=$SECONDS pid rc=0 every=15 last=0
     shift 2
@@ -90,11 +90,11 @@ step() {
     return 0
 }
 
-# done_already NAME KEY / mark_done NAME KEY: a step is skipped when KEY, the hash of all it depends on, is what it was.
+# done_already NAME KEY / mark_done NAME KEY: a step is skipped if KEY, the hash of all it depends on, is unchanged.
 done_already() { [ -f "$STAMP/$1" ] && [ "$(cat "$STAMP/$1")" = "$2" ]; }
 mark_done() { mkdir -p "$STAMP"; printf '%s\n' "$2" >"$STAMP/$1.new"; mv "$STAMP/$1.new" "$STAMP/$1"; }
 
-# One builder at a time; a second waits and says so.
+# One build at a time; a second one waits, with a message.
 lock_build() {
     mkdir -p "$BUILD"
     exec 9>"$BUILD/.lock"
@@ -129,7 +129,7 @@ run_dir() {
     fi
 }
 
-# prepare PART…: packages, sources, patched trees and binaries of qemu, libvirt, tools and guest. What is up to date is left alone.
+# prepare PART…: packages, sources, patched trees and binaries of qemu, libvirt, tools and guest. Skips what is up to date.
 prepare() {
     local part
     "$ROOT/scripts/packages"

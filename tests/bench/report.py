@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""What every benchmark leaves: a table, an SVG chart, and JSON.
+"""The output of every benchmark: a table, an SVG chart, and JSON.
 
-A pair is a dict {name, ours, peer, peer-name, unit, ratio}: both sides were measured in this run, and a ratio above 1 says that ours is
-better, whichever way the unit runs.
+A pair is a dict {name, ours, peer, peer-name, unit, ratio}: both sides were measured in this run, and a ratio above 1 means that ours is
+better, whether more or less of the unit is.
 """
 import json
 import math
@@ -15,7 +15,7 @@ OURS, WORSE = "#2b6cb0", "#c05621"
 
 
 def pair(name, ours, peer, peer_name, unit, more_is_better=False):
-    """Both sides must be positive: a ratio of nothing says nothing."""
+    """Both sides must be positive."""
     ratio = ours / peer if more_is_better else peer / ours
     return {"name": name, "ours": ours, "peer": peer, "peer-name": peer_name, "unit": unit, "ratio": float(f"{ratio:.4g}")}
 
@@ -42,7 +42,7 @@ def table(pairs):
 
 
 def chart(pairs, title):
-    """A bar a pair on a logarithmic scale: to the right of the line ours is better, to the left the peer is."""
+    """A bar for each pair, on a logarithmic scale: to the right of the line ours is better, to the left the peer is."""
     most = max(1.0, *(abs(math.log10(p["ratio"])) for p in pairs))
     least = min(0.0, *(math.log10(p["ratio"]) for p in pairs))
     scale = (WIDTH - LABEL - 90) / (most - least)
@@ -62,7 +62,7 @@ def chart(pairs, title):
 
 
 def machine():
-    """One line about where this ran."""
+    """One line about this machine."""
     cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo", encoding="utf-8") if line.startswith("model name")), "?")
     memory = int(open("/proc/meminfo", encoding="ascii").readline().split()[1]) / 2 ** 20
     return f"{os.cpu_count()} CPUs ({cpu}), {memory:.0f} GiB of memory, Linux {os.uname().release.split('-')[0]}"

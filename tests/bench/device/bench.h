@@ -1,5 +1,5 @@
 /*
- * What the benchmarks of the device's core share
+ * Shared by the benchmarks of the device's core
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */

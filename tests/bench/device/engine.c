@@ -1,8 +1,8 @@
 /*
  * Benchmark: the engine alone, with a guest that answers at once
  *
- * The guest releases from the top down, as Linux does, and takes back whatever it is given. Nothing is discarded: what is measured is the
- * engine's own work, from the message received to the next one sent.
+ * The guest releases from the top down, as Linux does, and accepts all that is returned. Nothing is discarded: only the engine's own work is
+ * measured, from a message received to the next one sent.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -17,8 +17,8 @@
 
 typedef struct Guest {
     DmEngine *engine;
-    uint64_t next;              /* pages below are the guest's */
-    uint64_t unit, stride;      /* it releases so many of so many */
+    uint64_t next;              /* the guest has the pages below */
+    uint64_t unit, stride;      /* it releases unit pages of each stride */
     uint8_t pending[DM_MAX_SEND];
     size_t pending_len;
     uint64_t discarded, now;
@@ -169,7 +169,7 @@ static void connect(Guest *guest)
     }
 }
 
-/* @gib go out and come back. */
+/* @gib are released and returned. */
 static void there_and_back(const char *what, uint64_t gib, uint64_t unit, uint64_t stride)
 {
     uint64_t pages = gib * GIB_PAGES;

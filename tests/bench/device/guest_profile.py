@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Where the guest's own kernel spends the time while its memory goes out and back: its tick profiler (profile=4), read after each step.
+"""Where the guest's own kernel spends its time while memory is released and returned: its tick profiler (profile=4), read after each step.
 
-Said by ./run bench device --profile. Loadable modules, hv_balloon among them, are outside what the kernel's profiler resolves and make
-one line together.
+For ./run bench device --profile. The kernel's profiler does not resolve loadable modules, hv_balloon among them: they are one line together.
 """
 import bisect
 import collections
@@ -32,7 +31,7 @@ class Symbols:
 
 
 def functions(guest, symbols):
-    """[(share, function)] since the counters were cleared, without what an idle CPU does."""
+    """[(share, function)] since the counters were cleared, without the idle loop."""
     ticks = collections.Counter()
     for line in guest.exec(COUNTERS).splitlines():
         counter, count = map(int, line.split())
@@ -44,7 +43,7 @@ def functions(guest, symbols):
 
 
 def profile(kind, say):
-    """Says what one way costs in the guest."""
+    """Reports the cost of one way in the guest."""
     class Profiled(kind):
         cmdline = f"profile={SHIFT}"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The same Linux guest with each way to resize memory: what 5 GiB out, back, and 2 GiB more take.
+"""The same Linux guest with each way to resize memory: the cost of taking out 5 GiB, putting them back, and adding 2 GiB more.
 
 A guest starts with 6 GiB. Before memory goes out, nearly all of it is written to (a file in its memory, then removed), so that the host
 really has something to take back. A step ends when QEMU says so and the guest's own MemTotal agrees. CPU time and resident memory are
@@ -28,11 +28,11 @@ TICK = os.sysconf("SC_CLK_TCK")
 
 
 class Failed(Exception):
-    """A step did not come to its end; the text says what was seen."""
+    """A step did not end in time; the text has the last state."""
 
 
 class Qmp:
-    """One connection; events are thrown away."""
+    """One connection; events are ignored."""
 
     def __init__(self, path):
         self.sock = socket.socket(socket.AF_UNIX)
@@ -58,11 +58,11 @@ class Guest:
     name, memory, online, cpu_flags, cmdline = "", BOOT, "online", "", ""
 
     def devices(self):
-        """Command line words of the way."""
+        """Arguments of QEMU for this way."""
         return []
 
     def ready(self):
-        """What has to be done, or waited for, once after the boot."""
+        """Setup after the boot."""
 
     def __enter__(self):
         self.folder = tempfile.TemporaryDirectory(prefix="hvb-")
@@ -119,7 +119,7 @@ class Guest:
         self.exec(f"dd if=/dev/zero of=/tmp/f bs=1M count={DIRTY // MIB} 2>/dev/null; rm /tmp/f; sync")
 
     def cpu(self):
-        """(of all of QEMU, of what is not a vCPU), in seconds: the rest of it is what the guest's own kernel does."""
+        """CPU seconds (of all of QEMU, of its threads other than vCPUs): the difference is used by the guest."""
         total = host = 0
         for task in pathlib.Path(f"/proc/{self.qemu.pid}/task").iterdir():
             with contextlib.suppress(FileNotFoundError):        # a worker that has ended
@@ -161,7 +161,7 @@ class Guest:
         raise NotImplementedError
 
     def more(self):
-        """None where this way cannot go above the memory of the boot."""
+        """None if this way cannot exceed the memory at boot."""
 
 
 class Balloon(Guest):
@@ -258,7 +258,7 @@ class Dimm(Guest):
         self.step(lambda: self.plug(0, OUT), lambda: self.there() == OUT, OUT)
 
     def gone(self):
-        """The host has the memory back only when the backend is deleted too."""
+        """The memory returns to the host only when the backend is deleted too."""
         if self.there():
             return False
         self.qmp("object-del", id="m0")
@@ -278,7 +278,7 @@ KINDS = (HvBalloon, HvBalloonReporting, VirtioBalloon, VirtioBalloonReporting, V
 
 
 def round_of(guest, say):
-    """{step: {seconds, cpu, rss}} of one pass, or as far as it came."""
+    """{step: {seconds, cpu, rss}} of one pass, up to the first step that failed."""
     took = {}
     guest.dirty()
     for step in ("out", "back"):
@@ -291,7 +291,7 @@ def round_of(guest, say):
 
 
 def best(passes):
-    """The shorter time of the passes, but the larger memory: which pages a guest keeps is luck."""
+    """The shortest time of the passes, but the largest memory: which pages a guest keeps is random."""
     return {step: {key: (max if key in ("ram", "rss") else min)(p[step][key] for p in passes) for key in passes[0][step]}
             for step in passes[0]}
 
@@ -307,7 +307,7 @@ def measure(kind, passes, say):
 
 
 def run(passes=2, kinds=KINDS, say=print):
-    """{name: {step: figures}}; who does not come to an end is told and left out."""
+    """{name: {step: figures}}; a way that fails is reported and left out."""
     results = {}
     for kind in kinds:
         try:

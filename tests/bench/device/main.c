@@ -1,5 +1,5 @@
 /*
- * Benchmarks of the device's core: one line of JSON a pair
+ * Benchmarks of the device's core: one line of JSON for each pair
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -50,7 +50,7 @@ int main(int argc, char **argv)
 {
     bool smoke = argc > 1 && !strcmp(argv[1], "--smoke");
 
-    /* Newer GLib has no other allocator, and what is held can be counted. */
+    /* Newer GLib has no allocator but malloc, whose use can be counted. */
     if (!g_getenv("G_SLICE")) {
         g_setenv("G_SLICE", "always-malloc", true);
         execv("/proc/self/exe", argv);

@@ -1,8 +1,8 @@
 /*
  * Benchmark: the page set against a GTree of ranges
  *
- * The tree is what QEMU's own hv-balloon keeps: nodes ordered by their first page, neighbours merged. Both sides get the same inserts in
- * the same order, in turns; the best of the rounds counts, in CPU time, for the machine may have other work.
+ * The tree is like that of QEMU's own hv-balloon: nodes ordered by their first page, neighbours merged. Both sides get the same inserts in
+ * the same order, in turns; the best round counts, in CPU time, since the machine may be busy.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -72,9 +72,9 @@ static uint64_t tree_count(GTree *tree)
     return n;
 }
 
-/* ---- the least ---- */
+/* ---- the lower bound ---- */
 
-/* What no set does with less: a call that sets a bit and counts it. It looks at nothing, and takes a bit for every page there could be. */
+/* The least work of any set: a call that sets a bit and counts it, without checks, with a bit for every possible page. */
 typedef struct Bits {
     uint64_t count;
     uint64_t words[];
@@ -90,7 +90,7 @@ static G_GNUC_NO_INLINE void bits_add(Bits *bits, uint64_t page)
 
 typedef struct Pattern {
     const char *name;
-    uint64_t unit;              /* pages an insert */
+    uint64_t unit;              /* pages per insert */
     uint64_t stride;            /* from one insert to the next */
     bool shuffled;
 } Pattern;
@@ -123,8 +123,8 @@ static uint32_t *make_order(uint64_t n, bool shuffled)
 }
 
 typedef struct Cost {
-    double ns;                  /* an insert */
-    double bytes;               /* held when all is in, as the allocator counts */
+    double ns;                  /* per insert */
+    double bytes;               /* in use after all inserts, by the allocator's count */
 } Cost;
 
 typedef struct Job {
@@ -183,7 +183,7 @@ static void *fill_bits(void *opaque)
     return NULL;
 }
 
-/* In a thread that ends: what it freed is not counted as held. */
+/* In a thread of its own, so that memory it freed does not count as in use. */
 static Cost cost(GThreadFunc fill, GDestroyNotify drop, const Pattern *p, const uint32_t *order, uint64_t n)
 {
     size_t before = bench_heap();
@@ -216,7 +216,7 @@ static Cost best(Cost a, Cost b)
     return (Cost) { MIN(a.ns, b.ns), MIN(a.bytes, b.bytes) };
 }
 
-/* @floor: against the least that an insert can cost too. */
+/* @floor: against the lower bound, too. */
 static void pair(const Pattern *p, uint64_t gib, unsigned rounds, bool floor)
 {
     g_autofree char *name = g_strdup_printf("page set, %s, %" G_GUINT64_FORMAT " GiB: ", p->name, gib);
@@ -239,7 +239,7 @@ static void pair(const Pattern *p, uint64_t gib, unsigned rounds, bool floor)
     bench_pair(name, "held", ours.bytes, peer.bytes, "GTree of ranges", "bytes", false);
 }
 
-/* No tree of this size fits most machines: against what was promised. */
+/* A tree of this size does not fit into most machines, so the peer is the promised limit. */
 static void worst_case(uint64_t gib)
 {
     const Pattern *p = &patterns[3];
@@ -263,7 +263,7 @@ void bench_sets(bool smoke)
             continue;
         }
         pair(p, 16, 3, floor);
-        /* A tree of single pages takes 120 bytes for every two: 64 GiB is where it still fits. */
+        /* A tree of single pages takes 120 bytes for every two: 64 GiB still fits. */
         pair(p, pages ? 64 : 1024, pages ? 1 : 3, floor);
     }
     worst_case(smoke ? 4 : 1024);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""One guest after the other grows in small steps to the same size: by the libvirt driver's sticks, by a DIMM a step, by QMP alone.
+"""Guests that grow in small steps to the same size: by the libvirt driver's sticks, by a DIMM per step, by QMP alone.
 
 Sizes are KiB unless said otherwise, times milliseconds.
 """
@@ -29,19 +29,19 @@ Step = collections.namedtuple("Step", "target stick setmem balloon")
 
 
 def timed(command):
-    """How long a command of virsh took by virsh's own clock, with a connection that was there before."""
+    """The time of a virsh command by virsh's own clock, without that of connecting."""
     return float(TIMED.findall(hvb.virsh("-t", f"uri; {command}"))[-1])
 
 
 def mapped_ranges(mtree):
-    """RAM and ROM ranges of the guest's memory in the text of 'info mtree -f': KVM takes a slot for each."""
+    """The number of RAM and ROM ranges in the output of 'info mtree -f': each takes a slot of KVM."""
     views = mtree.split("FlatView #")
     memory = next(view for view in views if '\n AS "memory"' in view)
     return len(MAPPED.findall(memory))
 
 
 def counts(guest):
-    """What the guest's memory takes in QEMU and in the host's kernel."""
+    """Resources that the guest's memory uses in QEMU and in the host's kernel."""
     mtree = hvb.virsh("qemu-monitor-command", guest.name, "--hmp", "info mtree -f")
     return {"devices": sum(device["data"].get("size", 0) > 0 for device in guest.qmp("query-memory-devices")),
             "ranges": mapped_ranges(mtree),
@@ -66,7 +66,7 @@ def by_driver(top, say):
         for target in range(BOOT + STEP, top + 1, STEP):
             setmem = timed(f"setmem {guest.name} {target} --live")
             guest.wait_at(target, LIMIT)
-            # Says again what is so already: the way through libvirt, without what the driver does.
+            # Resends the current target: measures libvirt without the work of the driver.
             again = json.dumps({"execute": "balloon", "arguments": {"value": target * 1024}})
             balloon = timed(f"qemu-monitor-command {guest.name} '{again}'")
             now = guest.domain().memory
@@ -111,7 +111,7 @@ def by_dimms(top, say):
 
 
 class Bare(guests.HvBalloon):
-    """QEMU alone, asked on its own socket."""
+    """QEMU alone, with its own QMP socket."""
 
     name, memory = "QMP", BOOT * 1024
 
@@ -122,7 +122,7 @@ class Bare(guests.HvBalloon):
 
 
 def by_qmp(steps, say):
-    """The same sticks and targets: [ms of what the step needs of object-add, device_add, balloon]."""
+    """The same sticks and targets: [ms for each step's object-add, device_add and balloon]."""
     took = []
     with Bare() as guest:
         for n, step in enumerate(steps):

@@ -1,5 +1,5 @@
 /*
- * How many sticks the planner makes of many small steps
+ * How many sticks the planner creates in many small steps
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -17,7 +17,7 @@
 
 #define MAX_STICKS 1024
 
-/* Carries out the plug of @plan, if it has one. */
+/* Executes the plug of @plan, if it has one. */
 static void carry_out(qemuHvBalloonPlanInput *in, qemuHvBalloonPlanStick *sticks, const qemuHvBalloonPlan *plan)
 {
     size_t i;
