@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The AppArmor profile of the packages is one that apparmor_parser reads."""
+"""apparmor_parser accepts the AppArmor profile of the packages."""
 
 import pathlib
 import shutil
@@ -12,7 +12,7 @@ PROFILE = pathlib.Path(__file__).resolve().parents[2] / "packaging/apparmor/opt.
 
 @pytest.fixture(scope="module")
 def parser(tmp_path_factory):
-    """The command that parses: the machine's own, or the package's, unpacked and not installed."""
+    """apparmor_parser: the machine's own, or that of the package, unpacked and not installed."""
     installed = shutil.which("apparmor_parser", path="/usr/sbin:/sbin:/usr/bin")
     if installed:
         return [installed]
@@ -27,7 +27,7 @@ def parser(tmp_path_factory):
 
 
 def parse(parser, profile):
-    """Parses and compiles, without the kernel and without a cache."""
+    """Parses and compiles the profile, without loading it and without a cache."""
     return subprocess.run([*parser, "-Q", "-K", str(profile)], capture_output=True, text=True, check=False)
 
 

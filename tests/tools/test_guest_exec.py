@@ -94,7 +94,7 @@ def test_the_end_of_an_earlier_command_is_not_taken_for_ours(tmp_path):
     (lambda i: f"@begin {i}\n@boot 99\n", guest_exec.GuestError, "restarted while it ran"),
     (lambda i: answer(i, status="late"), guest_exec.GuestTimeout, "killed after"),
 ], ids=["short", "damaged", "restart", "late"])
-def test_what_goes_wrong_is_said(tmp_path, reply, error, says):
+def test_errors_are_reported(tmp_path, reply, error, says):
     def serve(lines, send):
         for ident, _ in requests(lines):
             send(reply(ident))
@@ -123,7 +123,7 @@ def test_a_command_too_long_for_the_line(tmp_path):
         guest_exec.run(path, "x" * 20000, 1)
 
 
-def test_those_who_come_together_take_turns(tmp_path):
+def test_concurrent_callers_take_turns(tmp_path):
     running, most = [], []
 
     def serve(lines, send):

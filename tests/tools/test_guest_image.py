@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Test guests from kernel packages as Debian splits them, out of an archive of a few small packages."""
+"""Test guests from kernel packages, split as Debian's are, in an archive of a few small packages."""
 import functools
 import gzip
 import hashlib
@@ -20,7 +20,7 @@ CANNOT_BE_HAD = 3
 
 @functools.lru_cache
 def module(*depends):
-    """A kernel module that says what it depends on, and does nothing."""
+    """A kernel module that has dependencies and does nothing."""
     text = f'.section .modinfo,"a"\n.string "depends={",".join(depends)}"\n'
     with tempfile.NamedTemporaryFile() as file:
         subprocess.run(["as", "-o", file.name, "-"], input=text, text=True, check=True)
@@ -28,7 +28,7 @@ def module(*depends):
 
 
 def compressed(name, data):
-    """DATA as a file of that name has it."""
+    """DATA, compressed by the suffix of the name."""
     if name.endswith(".zst"):
         return subprocess.run(["zstd", "-q"], input=data, capture_output=True, check=True).stdout
     return {".xz": lzma.compress, ".gz": gzip.compress}.get(pathlib.PurePath(name).suffix, bytes)(data)
@@ -43,7 +43,7 @@ class Archive:
         self.pool.mkdir(parents=True)
 
     def package(self, name, version, depends="", files=None, kept=True):
-        """A package; one that is not KEPT stands in the index, and cannot be downloaded."""
+        """A package; one that is not KEPT is in the index, but cannot be downloaded."""
         work = self.top / "work"
         (work / "DEBIAN").mkdir(parents=True)
         (work / "DEBIAN/control").write_text(f"Package: {name}\nVersion: {version}\nArchitecture: amd64\nMaintainer: Nobody <nobody@localhost>\n"
@@ -59,13 +59,13 @@ class Archive:
             deb.write_bytes(b"")
 
     def forget(self, name):
-        """The package leaves the archive."""
+        """Removes the package from the archive."""
         for deb in self.pool.glob(f"{name}_*"):
             deb.unlink()
         self.index()
 
     def index(self):
-        """What apt-get update reads. Packages that cannot be downloaded keep what was said of them."""
+        """Writes the index. Packages that cannot be downloaded keep their entries."""
         folder = self.top / "dists" / SUITE
         packages = folder / "main/binary-amd64/Packages"
         packages.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +103,7 @@ class Archive:
                      f"linux-binary-{kernel} {same}, linux-modules-{kernel} {same}")
 
     def meta(self, version, kernel):
-        """What linux-image-amd64 stands for now."""
+        """Sets what linux-image-amd64 depends on."""
         self.package("linux-image-amd64", version, f"linux-image-{kernel} (= {version})")
 
     @staticmethod
@@ -135,13 +135,13 @@ class Checkout:
         return subprocess.run([self.top / "scripts/guest-image", *words], text=True, capture_output=True, check=False)
 
     def make(self, *words):
-        """Makes the guest, which has to work; its folder."""
+        """Makes the guest, without an error. Returns its folder."""
         done = self.run(*words)
         assert done.returncode == 0, done.stdout + done.stderr
         return pathlib.Path(self.run("--where", words[-1]).stdout.strip())
 
     def refused(self, name, says):
-        """A kernel that cannot be had: said, written down, and nothing made."""
+        """A kernel that is not available: reported, recorded, and no guest made."""
         done = self.run(name)
         assert done.returncode == CANNOT_BE_HAD, done.stdout + done.stderr
         folder = pathlib.Path(self.run("--where", name).stdout.strip())
@@ -152,7 +152,7 @@ class Checkout:
         return reason.strip()
 
     def python(self, code):
-        """What guests are started with, asked in this checkout."""
+        """The files that this checkout starts guests with."""
         return subprocess.run([sys.executable, "-B", "-c", f"import hvb\n{code}"], cwd=self.top / "scripts", text=True, capture_output=True,
                               check=False)
 
@@ -166,7 +166,7 @@ def in_initrd(folder, name=None):
 
 
 def order(folder):
-    """What the guest loads, in this order."""
+    """The modules that the guest loads, in order."""
     return in_initrd(folder, "lib/modules/order").decode().split()
 
 
@@ -244,7 +244,7 @@ def test_an_old_kernel_that_is_whole_without_what_has_left(archive, checkout):
     assert order(checkout.make("6.18"))
 
 
-def test_an_index_without_signature_is_not_believed(archive, checkout):
+def test_an_index_without_signature_is_rejected(archive, checkout):
     archive.kernel_in_one("6.1.9-1", "6.1.0-9-amd64")
     archive.meta("6.1.9-1", "6.1.0-9-amd64")
     checkout.source("[signed-by=/usr/share/keyrings/debian-archive-keyring.gpg]", archive.top)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The domain XML of the test guest: sizes as virsh takes them, one clear line for nonsense."""
+"""The domain XML of the test guest: sizes in virsh's form, one clear line for invalid options."""
 import pathlib
 import subprocess
 import sys

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The program that counts: what is not there has failed."""
+"""scripts/junit-summary: a missing result counts as a failure."""
 import pathlib
 import subprocess
 

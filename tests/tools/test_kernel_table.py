@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The table of ./run test kernels: a kernel is as good as the worst of its tests."""
+"""The table of ./run test kernels: the worst result of a kernel's tests counts."""
 import pathlib
 import subprocess
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""Limits on what a guest can cost stand in the docs and in the code: they are the same."""
+"""The limits on what a guest can cost are the same in the docs and in the code."""
 import pathlib
 import re
 

@@ -59,7 +59,7 @@ def test_an_unsupported_distribution_is_named(tmp_path):
     assert "Debian 12" in done.stderr
 
 
-def test_a_machine_that_is_not_debian_is_told_so(tmp_path):
+def test_a_machine_that_is_not_debian_is_refused(tmp_path):
     done = run(script="scripts/packages", OS_RELEASE=str(tmp_path / "none"))
     assert done.returncode == 1
     assert "not Debian" in done.stderr
@@ -72,7 +72,7 @@ echo "$(basename "$0") $*" >>"$(dirname "$0")/../calls"
 
 @pytest.fixture(name="nothing_built")
 def a_fresh_clone(tmp_path):
-    """Our scripts, of which those that build say only that they were called."""
+    """Our scripts; those that build only print that they were called."""
     shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
     shutil.copy(ROOT / "run", tmp_path / "run")
     for name in ("packages", "fetch", "tree", "build-qemu", "build-libvirt", "build-tools", "demo.py"):
@@ -114,7 +114,7 @@ def test_a_guest_with_another_kernel(nothing_built, words, made, folder):
     assert [line for line in called(nothing_built) if not line.startswith(("guest-image --where", "packages"))] == [made]
 
 
-def test_a_kernel_that_nobody_knows(nothing_built):
+def test_an_unknown_kernel(nothing_built):
     done = subprocess.run([nothing_built / "run", "guest", "--kernel", "5"], text=True, capture_output=True, stdin=subprocess.DEVNULL, check=False)
     assert done.returncode == 1 and not done.stdout
     assert "no kernel '5' -- one of: this other newest" in done.stderr

@@ -78,7 +78,7 @@ def test_unpacks_patches_and_links(checkout):
     assert checkout.git("status", "--short") == ""
 
 
-def test_git_does_not_tidy_up_while_patches_are_applied(checkout):
+def test_git_runs_no_gc_while_patches_are_applied(checkout):
     assert checkout.git("config", "--local", "gc.auto") == "0\n"
     assert checkout.git("config", "--local", "maintenance.auto") == "false\n"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""virsh-hvmem as far as it needs no QEMU: options, errors, and libvirt's own test driver, which has a virtio balloon."""
+"""virsh-hvmem without QEMU: options, errors, and libvirt's own test driver, which has a virtio balloon."""
 
 import json
 import os
@@ -26,7 +26,7 @@ def hvmem(*args, **env):
 
 
 def refused(*args):
-    """What it says when it refuses; nothing else is printed."""
+    """Its error; nothing else is printed."""
     got = hvmem(*args)
     assert got.returncode == 1
     assert not got.stdout
@@ -133,14 +133,14 @@ def test_readonly_does_not_change_a_definition():
 
 
 def acpi_driver(tmp_path):
-    """The test driver with a domain that can be enabled, as far as anybody knows without QEMU."""
+    """The test driver with a domain that 'enable' accepts, as far as is known without QEMU."""
     file = tmp_path / "node.xml"
     file.write_text("<node><domain type='test'><name>t</name><memory unit='GiB'>1</memory><os><type>hvm</type></os><features><acpi/></features>"
                     "<devices><memballoon model='virtio' autodeflate='on'><stats period='3'/></memballoon></devices></domain></node>")
     return f"test://{file}"
 
 
-def test_libvirt_that_cannot_be_asked_is_said(tmp_path):
+def test_libvirt_that_cannot_try_a_definition(tmp_path):
     for args in [], ["-r"]:
         got = json.loads(hvmem("-c", acpi_driver(tmp_path), *args, "--format=json", "enable", "t", "--max", "2GiB", "--dry-run").stdout)
         assert got["changed"] is False
@@ -168,13 +168,13 @@ def test_manual_names_every_command_and_option():
                 assert word.rstrip("])|.;:'") in manual, f"{command} {word}"
 
 
-def test_manual_is_a_manual():
+def test_manual_is_formatted():
     page = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem.1"
     assert page.read_text(encoding="utf-8").count('.SH ') >= 8
 
 
 def completion_stub(tmp_path):
-    """A virsh-hvmem that lists some domains, and remembers how it was asked."""
+    """A virsh-hvmem that lists some domains and records its arguments."""
     stub = tmp_path / "virsh-hvmem"
     stub.write_text("#!/bin/sh\necho \"$@\" >>$0.log\nprintf ' g1     x\\n g2     y\\n'\n"
                     "case \"$*\" in *--all*) printf ' other          z   u\\n my guest      z\\n my:g$1   z\\n' ;; esac\n")
@@ -183,7 +183,7 @@ def completion_stub(tmp_path):
 
 
 def complete(tmp_path, *words):
-    """What bash offers for the last word, when it has taken the line apart into WORDS."""
+    """What bash offers for the last of WORDS."""
     line = " ".join(shlex.quote(word) for word in (str(completion_stub(tmp_path)), *words))
     script = (f". {SOURCE / 'virsh-hvmem.bash'}; COMP_WORDS=({line}); "
               f"COMP_CWORD={len(words)}; _virsh_hvmem; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
@@ -217,7 +217,7 @@ def test_completion(tmp_path, words, offered):
     assert complete(tmp_path, *words) == offered
 
 
-def test_completion_asks_where_the_user_asks(tmp_path):
+def test_completion_uses_the_options_for_the_connection(tmp_path):
     for words in (["-c", "qemu:///x"], ["-c", "qemu", ":", "///x"], ["--connect", "=", "qemu", ":", "///x"]):
         complete(tmp_path, *words, "status", "")
         log = tmp_path / "virsh-hvmem.log"
@@ -226,7 +226,7 @@ def test_completion_asks_where_the_user_asks(tmp_path):
 
 
 def test_completion_in_a_real_shell(tmp_path):
-    """Bash itself takes the line apart here."""
+    """Here bash itself splits the line into words."""
     stub = completion_stub(tmp_path)
     typed = f"virsh-hvmem -c qemu:///x enable 'my g\t\nvirsh-hvmem -c qemu:///x enable my\\ \t\nvirsh-hvmem --connect=qemu:///x status g1\t\n"
     rc = tmp_path / "rc"
