@@ -84,7 +84,7 @@ def test_disable_gives_back_what_was_there(make_old, edit):
     assert "<memballoon model='hyperv' freePageReporting='on'>" in now
     assert "<stats period='10'/>" in now
     assert query("status", other.name)["maxMemory"] == 4 * GIB * 1024
-    assert "is like that already" in run("enable", other.name)
+    assert "is already like that" in run("enable", other.name)
     run("enable", other.name, "--max", "8GiB")
     run("disable", other.name)
     assert stored(other) == before

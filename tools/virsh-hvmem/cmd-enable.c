@@ -260,7 +260,7 @@ printResult(const hvmemApp *app,
         return;
     }
     text = next ? hvmemWrap(next, CLAMP(hvmemTerm.width, 40, 100), 0) : NULL;
-    printf(same ? "%s's definition is like that already\n%s" : "\n%s's definition has been changed\n%s", name, text ? text : "");
+    printf(same ? "%s's definition is already like that\n%s" : "\n%s's definition has been changed\n%s", name, text ? text : "");
 }
 
 

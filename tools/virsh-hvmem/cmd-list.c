@@ -96,7 +96,7 @@ const hvmemCommand hvmemCmdList = {
     .name = "list",
     .arguments = "[--all]",
     .summary = "List domains with a hyperv balloon",
-    .description = "Sticks hold the memory beyond boot memory. Usable is what the guest's programs could still get.",
+    .description = "Sticks hold the memory beyond boot memory. Usable is the memory available to the guest's programs.",
     .options = options,
     .run = run,
 };

@@ -80,8 +80,8 @@ printSizes(const hvmemDomain *dom)
     if (dom->minimum)
         printSize("minimum", dom->minimum, "", "setmem refuses less");
     printSize("boot memory", dom->boot, "", "");
-    printSize("guest usable", dom->usable, "", "what its programs could still get");
-    printSize("host memory", dom->rss, "", "that the QEMU process holds");
+    printSize("guest usable", dom->usable, "", "available to its programs");
+    printSize("host memory", dom->rss, "", "used by the QEMU process");
     if (dom->ghosts != HVMEM_UNKNOWN && dom->ghosts > 0)
         printSize("ghosts", dom->ghosts, "", "of removed sticks, until the guest's next reset");
     printf("\n");
@@ -168,7 +168,7 @@ printPage(const hvmemDomain *dom)
     printText("reported", reason);
     printText("what to do", why->remedy ? why->remedy : "Nothing.");
     printText("next start", pending);
-    printText("next", why->next ? why->next : "Nothing, until somebody asks for another size.");
+    printText("next", why->next ? why->next : "Nothing, until another size is requested.");
 }
 
 
