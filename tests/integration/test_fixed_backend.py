@@ -26,7 +26,7 @@ def without_sticks(xml):
 
 @pytest.fixture(scope="module", name="guest")
 def a_guest(make_guest):
-    """As said above, on one vCPU."""
+    """1 GiB, up to 2.5 GiB, one vCPU, QEMU without sticks."""
     return make_guest("fixed", memory=MEMORY, maximum=MAXIMUM, vcpus=1, edit=without_sticks)
 
 
