@@ -62,9 +62,9 @@ VIR_LOG_INIT("qemu.qemu_hvballoon");
  * The requested memory, after a sync
  */
 
-/* Sticks that came or went while nobody looked change what the guest can have,
- * and a status file need not say what anybody could have asked for. @total: boot
- * memory and all of QEMU's sticks, those that XML cannot describe too. */
+/* Sticks may have come or gone meanwhile, which changes what the guest can have;
+ * and a status file may contain anything. @total: boot memory and all of QEMU's
+ * sticks, including those that XML cannot describe. */
 static void
 qemuHvBalloonSettleRequested(virDomainObj *vm,
                              const qemuHvBalloonView *view,
@@ -250,9 +250,8 @@ void
 qemuHvBalloonStickAttached(virDomainObj *vm,
                            const virDomainMemoryDef *mem)
 {
-    /* QEMU gives such a stick to the guest at once: its target grew. What was
-     * asked for before is not known if no reconcile succeeded so far: the next
-     * one takes that target. */
+    /* QEMU added the size of such a stick to its target. Before the first
+     * reconcile, what was requested may not be known: it takes that target. */
     if (mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT &&
         mem->target.haprot.insert != VIR_DOMAIN_MEMORY_INSERT_MODE_ON_DEMAND &&
         qemuHvBalloonIsManaged(vm) &&
@@ -498,8 +497,8 @@ qemuHvBalloonCopyStored(virQEMUDriver *driver,
 }
 
 
-/* The running domain could not follow: the file says again what is stored. Keeps
- * the error. */
+/* The live change failed: writes the unchanged stored definition to its file
+ * again. Keeps the error. */
 static void
 qemuHvBalloonRestoreStored(virQEMUDriver *driver,
                            virDomainObj *vm)
@@ -529,13 +528,13 @@ qemuHvBalloonRestoreStored(virQEMUDriver *driver,
  * the first command to QEMU, since writing it can be undone without the guest
  * noticing; it is assigned to @vm at the end.
  *
- * To define a domain takes no job, so @vm may be defined again whenever it is
- * unlocked to talk to QEMU, which frees @persistentDef: what is stored is looked
- * up after the query, and a definition that came after that is the later one and
- * stands, as it does in the file.
+ * Defining a domain takes no job, so @vm may be redefined whenever it is unlocked
+ * for a command to QEMU, which frees @persistentDef: the stored definition is
+ * looked up after the query, and one that is newer still is kept, in memory as in
+ * the file.
  *
- * Returns 0, or -1 with an error reported and nothing changed that was asked
- * for, live or stored.
+ * Returns 0, or -1 with an error reported and the requested memory, live and
+ * stored, unchanged.
  */
 int
 qemuHvBalloonSetMemory(virQEMUDriver *driver,

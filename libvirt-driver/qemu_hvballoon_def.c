@@ -14,7 +14,7 @@
  * @def: domain definition or NULL
  * @alias: name of a device
  *
- * By any device: QEMU has one space of names for all.
+ * Does any device of @def have this name? QEMU has one namespace for all.
  */
 bool
 qemuHvBalloonAliasIsUsed(const virDomainDef *def,

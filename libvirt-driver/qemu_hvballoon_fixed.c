@@ -23,8 +23,8 @@
 
 #define VIR_FROM_THIS VIR_FROM_QEMU
 
-/* A guest that stays short of its target is told of it again after at most this
- * many polls. */
+/* The target is resent to a guest that stays short of it after at most this many
+ * polls. */
 #define QEMU_HVBALLOON_UNMOVED_MAX 64
 
 
@@ -42,8 +42,8 @@ qemuHvBalloonRunsOnFixed(virDomainObj *vm)
 }
 
 
-/* As far as QEMU can tell. Where nothing was asked for there is nothing to wait
- * for: a status file may have been damaged, and QEMU does not tell its target. */
+/* QEMU counts in pages. With nothing requested, as after a damaged status file,
+ * there is nothing to wait for: QEMU does not report its target. */
 static bool
 qemuHvBalloonIsAtRequested(const virDomainObj *vm)
 {

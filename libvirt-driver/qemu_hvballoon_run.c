@@ -49,8 +49,8 @@ qemuHvBalloonSendTarget(virDomainObj *vm,
 }
 
 
-/* What a stick has beyond what is missing is only a convenience: where QEMU has
- * no room for it, a smaller one may fit between other sticks. */
+/* A stick may be planned larger than necessary, to spare later ones: if it does
+ * not fit, one of the least size may. */
 static int
 qemuHvBalloonPlug(virQEMUDriver *driver,
                   virDomainObj *vm,
@@ -59,7 +59,7 @@ qemuHvBalloonPlug(virQEMUDriver *driver,
     unsigned long long size = step->size;
 
     while (true) {
-        /* the name shall be free after the next start too */
+        /* one that the stored definition does not use either */
         g_autofree char *alias = qemuHvBalloonFreeAlias(vm->def, vm->newDef,
                                                         QEMU_HVBALLOON_DRIVER_ALIAS);
 
@@ -78,8 +78,8 @@ qemuHvBalloonPlug(virQEMUDriver *driver,
 }
 
 
-/* Best effort: the guest can have what was asked for with the stick, too. One
- * that stays is tried again at the next reconcile. */
+/* Best effort: a stick too many does no harm, and the next reconcile tries
+ * again. */
 static int
 qemuHvBalloonUnplug(virQEMUDriver *driver,
                     virDomainObj *vm,
