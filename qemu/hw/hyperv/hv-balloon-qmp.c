@@ -189,7 +189,7 @@ HvBalloonStatus *qmp_query_hv_balloon(Error **errp)
     info->released = hv_balloon_bytes(e.released);
     info->in_doubt = hv_balloon_bytes(e.in_doubt);
     info->offline = hv_balloon_bytes(e.offline);
-    info->books = e.bytes;
+    info->accounting = e.bytes;
     info->ghosts = hv_balloon_bytes(e.ghosts);
     info->ungranted = hv_balloon_bytes(e.ungranted);
     info->sticks = qmp_query_haprot(&error_abort);
