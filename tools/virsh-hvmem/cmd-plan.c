@@ -23,7 +23,7 @@ printJSON(const hvmemDomain *dom,
     json_builder_begin_array(builder);
     for (i = 0; plan->steps && i < plan->steps->nsteps; i++) {
         const qemuHvBalloonStep *step = &plan->steps->steps[i];
-        g_autofree char *reason = hvmemPlanReasonText(plan, step);
+        g_autofree char *reason = hvmemPlanReason(plan, step);
 
         json_builder_begin_object(builder);
         hvmemJSONString(builder, "op", qemuHvBalloonStepTypeToString(step->type));
@@ -84,7 +84,7 @@ printPlan(const hvmemDomain *dom,
     for (i = 0; i < plan->steps->nsteps; i++) {
         const qemuHvBalloonStep *step = &plan->steps->steps[i];
         g_autofree char *what = describe(dom, step);
-        g_autofree char *reason = hvmemPlanReasonText(plan, step);
+        g_autofree char *reason = hvmemPlanReason(plan, step);
         g_autofree char *wrapped = hvmemWrap(reason, CLAMP(hvmemTerm.width, 30, 100), 6);
 
         printf("  %zu. %s\n%s", i + 1, what, wrapped);

@@ -7,7 +7,7 @@
 #include "hvmem-cmd.h"
 #include "hvmem-explain.h"
 #include "hvmem-output.h"
-#include "hvmem-plan.h"
+#include "hvmem-limits.h"
 #include "hvmem-progress.h"
 
 #include <signal.h>
@@ -353,7 +353,7 @@ run(const hvmemApp *app,
     hvmemAppDoubtSize(app, args[1], size);
     if (!(dom = hvmemAppDomain(app, args[0], &conn, error)) ||
         !(before = hvmemInspectHyperv(dom, false, error)) ||
-        !hvmemPlanCheck(whatIsSet(before), size, error))
+        !hvmemLimitsCheck(whatIsSet(before), size, error))
         return false;
 
     if (wait_ && !isLive(before))

@@ -5,6 +5,7 @@
  */
 
 #include "hvmem-plan-text.h"
+#include "hvmem-limits.h"
 
 
 /* @kib, as the planner counts. */
@@ -71,8 +72,8 @@ unplugText(const qemuHvBalloonReason *reason)
 }
 
 
-static char *
-liveText(const qemuHvBalloonStep *step)
+char *
+hvmemPlanLiveText(const qemuHvBalloonStep *step)
 {
     switch (step->reason.type) {
     case QEMU_HVBALLOON_REASON_TARGET:
@@ -89,17 +90,17 @@ liveText(const qemuHvBalloonStep *step)
 }
 
 
-/* One stick of the definition becomes larger, smaller, or goes. */
 static const char *
-storedText(const hvmemPlan *plan,
-           const qemuHvBalloonStep *step)
+storedText(const qemuHvBalloonStep *step,
+           guint64 before,
+           guint64 after)
 {
     switch (step->type) {
     case QEMU_HVBALLOON_STEP_PLUG:
-        return plan->stickBefore ? "the definition's stick grows: its boot memory stays what it is" :
+        return before ? "the definition's stick grows: its boot memory stays what it is" :
             "the definition gets a stick: its boot memory stays what it is";
     case QEMU_HVBALLOON_STEP_UNPLUG:
-        return plan->stickAfter ? "less of the definition's stick is needed" : "the definition's stick is not needed";
+        return after ? "less of the definition's stick is needed" : "the definition's stick is not needed";
     case QEMU_HVBALLOON_STEP_BALLOON:
     case QEMU_HVBALLOON_STEP_LAST:
         break;
@@ -109,10 +110,11 @@ storedText(const hvmemPlan *plan,
 
 
 char *
-hvmemPlanReasonText(const hvmemPlan *plan,
-                    const qemuHvBalloonStep *step)
+hvmemPlanStoredText(const qemuHvBalloonStep *step,
+                    guint64 before,
+                    guint64 after)
 {
-    return plan->stored ? g_strdup(storedText(plan, step)) : liveText(step);
+    return g_strdup(storedText(step, before, after));
 }
 
 
@@ -128,7 +130,7 @@ limitText(const hvmemDomain *dom,
     g_autoptr(GError) error = NULL;
     g_autofree char *want = hvmemFormatSize(size);
 
-    if (hvmemPlanCheck(dom, size, &error))
+    if (hvmemLimitsCheck(dom, size, &error))
         return g_strdup_printf("%s is beyond the limits of '%s', which have changed just now", want, dom->name);
     return g_strdup(error->message);
 }

@@ -6,12 +6,18 @@
 
 #pragma once
 
-#include "hvmem-plan.h"
+#include "hvmem-domain.h"
+#include "qemu_hvballoon_plan.h"
 
-/* Why @step of @plan is taken. */
+/* Why @step is taken. */
 char *
-hvmemPlanReasonText(const hvmemPlan *plan,
-                    const qemuHvBalloonStep *step);
+hvmemPlanLiveText(const qemuHvBalloonStep *step);
+
+/* The same for a definition, whose stick changes from @before to @after KiB; 0: there is none. */
+char *
+hvmemPlanStoredText(const qemuHvBalloonStep *step,
+                    guint64 before,
+                    guint64 after);
 
 /* Why @dom, of which the planner was told @in, cannot have @size, and what can be done. */
 char *

@@ -11,7 +11,7 @@
 
 typedef struct _hvmemPlan hvmemPlan;
 struct _hvmemPlan {
-    qemuHvBalloonPlan *steps;   /* NULL: refused. hvmem-plan-text.h says why there is one */
+    qemuHvBalloonPlan *steps;   /* NULL: refused. hvmemPlanReason() says why each is taken */
     char *refused;              /* why, in words */
     bool stored;                /* it is about the definition: the steps' own reasons say nothing */
     guint64 stickBefore;        /* KiB of what libvirt's sticks have in the definition */
@@ -32,8 +32,7 @@ hvmemPlanNew(const hvmemDomain *dom,
              guint64 size,
              GError **error);
 
-/* Is @size within the limits of @dom? What libvirt would refuse for that is said in plainer words, with the command that changes the limit. */
-bool
-hvmemPlanCheck(const hvmemDomain *dom,
-               guint64 size,
-               GError **error);
+/* Why @step of @plan is taken, in words. */
+char *
+hvmemPlanReason(const hvmemPlan *plan,
+                const qemuHvBalloonStep *step);

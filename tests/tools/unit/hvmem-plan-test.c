@@ -3,6 +3,7 @@
  * hvmem-plan-test.c: what setmem would do, and why
  */
 
+#include "hvmem-limits.h"
 #include "hvmem-plan.h"
 #include "hvmem-plan-text.h"
 #include "hvmem-test-domain.h"
@@ -161,7 +162,7 @@ testPlanCheck(void)
         bool good;
 
         dom->stored = cases[i].stored ? domain(cases[i].stored, false) : NULL;
-        good = hvmemPlanCheck(dom, cases[i].size, &error);
+        good = hvmemLimitsCheck(dom, cases[i].size, &error);
         g_test_message("%s", good ? "good" : error->message);
         g_assert_true(good == !cases[i].error);
         g_assert_true(good || strstr(error->message, cases[i].error));
@@ -471,7 +472,7 @@ testReasons(void)
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autofree char *text = hvmemPlanReasonText(&live, &cases[i].step);
+        g_autofree char *text = hvmemPlanReason(&live, &cases[i].step);
 
         g_assert_cmpstr(text, ==, cases[i].text);
     }
@@ -498,7 +499,7 @@ testStoredReasons(void)
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
         const hvmemPlan plan = { .stored = true, .stickBefore = cases[i].before, .stickAfter = cases[i].after };
         const qemuHvBalloonStep step = { .type = cases[i].type };
-        g_autofree char *text = hvmemPlanReasonText(&plan, &step);
+        g_autofree char *text = hvmemPlanReason(&plan, &step);
 
         g_assert_true(g_str_has_prefix(text, cases[i].text));
     }
