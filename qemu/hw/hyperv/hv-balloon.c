@@ -128,18 +128,22 @@ static uint64_t op_clock(void *opaque)
     return get_clock();
 }
 
-/* What the engine traces */
+/* What the engine traces. A name is only looked up for an event that is on. */
 
 static void op_received(void *opaque, const DmHeader *header)
 {
-    trace_hv_balloon_received(header->type, dm_message_name(header->type),
-                              header->size, header->trans_id);
+    if (trace_event_get_state_backends(TRACE_HV_BALLOON_RECEIVED)) {
+        trace_hv_balloon_received(header->type, dm_message_name(header->type),
+                                  header->size, header->trans_id);
+    }
 }
 
 static void op_sent(void *opaque, const DmHeader *header)
 {
-    trace_hv_balloon_sent(header->type, dm_message_name(header->type),
-                          header->size, header->trans_id);
+    if (trace_event_get_state_backends(TRACE_HV_BALLOON_SENT)) {
+        trace_hv_balloon_sent(header->type, dm_message_name(header->type),
+                              header->size, header->trans_id);
+    }
 }
 
 static void op_version(void *opaque, uint32_t version, bool last,
@@ -162,12 +166,17 @@ static void op_target(void *opaque, uint64_t pages)
 static void op_request(void *opaque, DmRequest kind, uint64_t pages,
                        unsigned ranges, uint64_t page)
 {
-    trace_hv_balloon_request(kind, dm_request_name(kind), pages, ranges, page);
+    if (trace_event_get_state_backends(TRACE_HV_BALLOON_REQUEST)) {
+        trace_hv_balloon_request(kind, dm_request_name(kind), pages, ranges,
+                                 page);
+    }
 }
 
 static void op_done(void *opaque, DmRequest kind, uint64_t pages, uint64_t of)
 {
-    trace_hv_balloon_done(kind, dm_request_name(kind), pages, of);
+    if (trace_event_get_state_backends(TRACE_HV_BALLOON_DONE)) {
+        trace_hv_balloon_done(kind, dm_request_name(kind), pages, of);
+    }
 }
 
 static void op_onlined(void *opaque, uint64_t pages)
