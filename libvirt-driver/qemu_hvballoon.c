@@ -250,8 +250,9 @@ void
 qemuHvBalloonStickAttached(virDomainObj *vm,
                            const virDomainMemoryDef *mem)
 {
-    /* QEMU added the size of such a stick to its target. Before the first
-     * reconcile, what was requested may not be known: it takes that target. */
+    /* QEMU added the size of such a stick to its target. If no reconcile has
+     * succeeded so far, the requested memory is not known: the next one takes
+     * that target. */
     if (mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT &&
         mem->target.haprot.insert != VIR_DOMAIN_MEMORY_INSERT_MODE_ON_DEMAND &&
         qemuHvBalloonIsManaged(vm) &&
@@ -264,8 +265,9 @@ qemuHvBalloonStickAttached(virDomainObj *vm,
 /**
  * qemuHvBalloonStickDetached:
  *
- * A memory device that a client had detached, or QEMU said is gone, is no longer
- * part of the live definition of @vm: no more can be requested than there is.
+ * To be called when a memory device is no longer part of the live definition of
+ * @vm, since a client detached it or QEMU reported its removal: no more can be
+ * requested than there is.
  */
 void
 qemuHvBalloonStickDetached(virDomainObj *vm)
@@ -529,9 +531,8 @@ qemuHvBalloonRestoreStored(virQEMUDriver *driver,
  * noticing; it is assigned to @vm at the end.
  *
  * Defining a domain takes no job, so @vm may be redefined whenever it is unlocked
- * for a command to QEMU, which frees @persistentDef: the stored definition is
- * looked up after the query, and one that is newer still is kept, in memory as in
- * the file.
+ * for a command, which frees @persistentDef. So the stored definition is read
+ * after the query; a definition that comes later is kept, as it is in the file.
  *
  * Returns 0, or -1 with an error reported and the requested memory, live and
  * stored, unchanged.

@@ -57,8 +57,8 @@ qemuHvBalloonFreeAlias(const virDomainDef *def,
  * qemuHvBalloonStickIsDriverOwned:
  * @mem: memory device
  *
- * Returns true if @mem is a stick the driver made, which therefore may be
- * removed without being asked.
+ * Returns true if @mem is a stick that the driver made, and therefore can remove
+ * on its own.
  */
 bool
 qemuHvBalloonStickIsDriverOwned(const virDomainMemoryDef *mem)
@@ -71,7 +71,7 @@ qemuHvBalloonStickIsDriverOwned(const virDomainMemoryDef *mem)
 /**
  * qemuHvBalloonFindStick:
  *
- * The memory device of @def named @alias, or NULL.
+ * Returns the memory device of @def named @alias, or NULL.
  */
 virDomainMemoryDef *
 qemuHvBalloonFindStick(const virDomainDef *def,
@@ -93,8 +93,8 @@ qemuHvBalloonFindStick(const virDomainDef *def,
  * @def: domain definition
  * @qemuCaps: capabilities of the QEMU binary
  *
- * Returns true if @def has a hyperv balloon that QEMU can give one fixed
- * backend only.
+ * Returns true if @def has a hyperv balloon and QEMU supports only a fixed
+ * backend for it.
  */
 bool
 qemuHvBalloonIsFixed(const virDomainDef *def,

@@ -10,7 +10,7 @@
 #include "qemu_conf.h"
 #include "qemu_hvballoon_plan.h"
 
-/* Sticks that came from the user's XML without a name. */
+/* Sticks that had no name in the user's XML. */
 #define QEMU_HVBALLOON_USER_ALIAS "ua-stick"
 
 bool

@@ -42,8 +42,8 @@ qemuHvBalloonRunsOnFixed(virDomainObj *vm)
 }
 
 
-/* QEMU counts in pages. With nothing requested, as after a damaged status file,
- * there is nothing to wait for: QEMU does not report its target. */
+/* QEMU counts in pages. Without a request there is nothing to wait for: a status
+ * file may be damaged, and QEMU does not report its target. */
 static bool
 qemuHvBalloonIsAtRequested(const virDomainObj *vm)
 {

@@ -88,10 +88,10 @@ qemuHvBalloonUnplug(virQEMUDriver *driver,
     virDomainMemoryDef *mem = qemuHvBalloonFindStick(vm->def, step->alias);
 
     if (mem && qemuDomainDetachMemoryNoWait(driver, vm, mem) < 0)
-        VIR_WARN("domain '%s': stick '%s' stays: %s",
+        VIR_WARN("domain '%s': stick '%s' was not removed: %s",
                  vm->def->name, step->alias, virGetLastErrorMessage());
 
-    /* an error that QEMU replied is none if the stick is gone nevertheless */
+    /* an error in QEMU's reply does not matter if the stick was removed */
     virResetLastError();
     return virDomainObjCheckActive(vm);
 }

@@ -20,8 +20,8 @@
 #define VIR_FROM_THIS VIR_FROM_QEMU
 
 
-/* What the driver's sticks of @def have together; an address that one had while
- * the domain ran is dropped, since boot memory may be there now. */
+/* Returns the sum of the driver's sticks in @def. Drops their addresses, which are
+ * from a running domain: boot memory may be there at the next start. */
 static guint64
 qemuHvBalloonOwnSticks(virDomainDef *def)
 {

@@ -143,7 +143,7 @@ static const testCase cases[] = {
                   ",{\"name\": \"other\", \"type\": \"child<memory-backend-ram>\"}", INFO(TWO, TWO))),
     },
     {
-        .name = "reconcile forgets a stick that is gone",
+        .name = "reconcile forgets a stick that has vanished",
         .action = RECONCILE, .requested = 2 * GIB, .sticks = { 1 * GIB },
         .script = SCRIPT(QUERY_NONE(INFO(ONE, ONE)), QUERY_BALLOON),
         .total = 1 * GIB, .requestedAfter = 1 * GIB,

@@ -74,7 +74,7 @@ static const testCase cases[] = {
         .total = 1 * GIB, .requestedAfter = 1 * GIB,
     },
     {
-        .name = "a stick that setmaxmem asked for is kept",
+        .name = "a stick that setmaxmem plugged is kept",
         .action = SET_LIVE, .size = 1 * GIB, .requested = 2 * GIB, .sticks = { 1 * GIB },
         .keepTotal = 2 * GIB,
         .script = SCRIPT(

@@ -93,7 +93,7 @@ def test_disable_gives_back_what_was_there(make_old, edit):
 def test_enable_names_what_is_lost(make_old):
     other = make_old()
     for dry in ["--dry-run"], []:
-        (words,) = [text for text in look("enable", other.name, *dry)["remarks"] if "does not support" in text]
+        (words,) = [text for text in query("enable", other.name, *dry)["remarks"] if "does not support" in text]
         assert "autodeflate='on'" in words
         assert "PCI address" in words
 

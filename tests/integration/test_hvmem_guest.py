@@ -109,15 +109,15 @@ def test_list_and_status_tell_what_the_guest_has(guest):
 def test_plan_knows_what_setmaxmem_keeps(guest):
     """A stick that nobody uses is not removed while a live setmaxmem wants the total; plan and set say the same of it."""
     hvb.virsh("setmaxmem", guest.name, 4 * GIB, "--live")
-    assert [step["op"] for step in look("plan", guest.name, "1GiB")["steps"]] == ["balloon"]
-    look("set", guest.name, "1GiB")
+    assert [step["op"] for step in query("plan", guest.name, "1GiB")["steps"]] == ["balloon"]
+    query("set", guest.name, "1GiB")
     assert [stick.size for stick in guest.domain().sticks] == [3 * GIB]
     hvb.virsh("setmaxmem", guest.name, GIB, "--live")
     hvb.wait_until("no stick is left", 30, lambda: not guest.domain().sticks)
 
 
-def test_plan_foretells_what_set_does(guest):
-    plan = look("plan", guest.name, "3GiB")
+def test_plan_says_what_set_does(guest):
+    plan = query("plan", guest.name, "3GiB")
     assert [step["op"] for step in plan["steps"]] == ["plug", "balloon"]
     assert query("status", guest.name)["requested"] == GIB * 1024
     after = query("set", guest.name, "3GiB", "--wait", "--timeout", "60")
@@ -140,12 +140,12 @@ def a_stopped_domain():
 
 def test_plan_of_a_domain_that_is_shut_off(stopped):
     """What it would start with: domstats tells what that is planned with, too."""
-    plan = look("plan", stopped.name, "3GiB")
+    plan = query("plan", stopped.name, "3GiB")
     assert [(step["op"], step.get("id"), step["size"]) for step in plan["steps"]] == \
         [("plug", "ua-haprot0", 2 * GIB * 1024), ("balloon", None, 3 * GIB * 1024)]
-    look("set", stopped.name, "3GiB", "--config")
+    query("set", stopped.name, "3GiB", "--config")
     assert [(stick.alias, stick.size) for stick in stopped.domain().sticks] == [("ua-haprot0", 2 * GIB)]
-    assert [step["op"] for step in look("plan", stopped.name, "3GiB")["steps"]] == ["balloon"]
+    assert [step["op"] for step in query("plan", stopped.name, "3GiB")["steps"]] == ["balloon"]
     assert "<maxMemory>" in json.loads(run_failing_json("plan", stopped.name, "9GiB"))["refused"]
 
 

@@ -6,9 +6,9 @@
  * Everything runs with the big QEMU lock held.
  *
  * They call each other downwards only: hv-balloon.c, which owns the device, at
- * the top; hv-balloon-qmp.c; hv-balloon-mem.c and hv-balloon-discard.c, beside
- * each other; hv-balloon-text.c and hv-balloon-base.c at the bottom. What goes
- * up goes through tables of functions: DmEngineOps, HaprotProtocol,
+ * the top; below it hv-balloon-qmp.c; then hv-balloon-mem.c and
+ * hv-balloon-discard.c; hv-balloon-text.c and hv-balloon-base.c at the bottom.
+ * Calls upwards go through tables of functions: DmEngineOps, HaprotProtocol,
  * MemoryDeviceClass.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -115,7 +115,7 @@ uint64_t hv_balloon_bytes(uint64_t pages);
 void hv_balloon_set_error(Error **errp, DmError code, DmRange range);
 /* Why the target is not met, or NULL. Free with g_free(). */
 char *hv_balloon_problem_text(const DmProblem *problem);
-/* What the guest does against the protocol, in the log. */
+/* Log a violation of the protocol by the guest. */
 void hv_balloon_warn(DmWarning warning);
 
 /* hv-balloon-mem.c: boot memory, sticks, the memory device */

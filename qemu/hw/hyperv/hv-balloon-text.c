@@ -24,7 +24,7 @@ void hv_balloon_set_error(Error **errp, DmError code, DmRange range)
     switch (code) {
     case DM_ERROR_RANGE:
         error_setg(errp, "a stick of %" PRIu64 " KiB at 0x%" PRIx64
-                   " is outside what the protocol can name",
+                   " is outside the addresses of the protocol",
                    hv_balloon_bytes(range.count) / KiB, hv_balloon_bytes(range.first));
         break;
     case DM_ERROR_OVERLAP:
@@ -56,7 +56,7 @@ static uint64_t mib(uint64_t pages)
     return pages / (MiB / DM_PAGE_SIZE);
 }
 
-/* Nothing can be requested of the guest. */
+/* The guest's driver rules the request out. */
 static char *driver_problem(DmProblemCode code)
 {
     static const char *const texts[] = {
@@ -77,7 +77,7 @@ static char *driver_problem(DmProblemCode code)
     return g_strdup(texts[code]);
 }
 
-/* There is no memory to give. */
+/* There is no memory that could be given. */
 static char *memory_problem(const DmProblem *p)
 {
     switch (p->code) {
@@ -92,7 +92,7 @@ static char *memory_problem(const DmProblem *p)
     case DM_PROBLEM_IN_DOUBT:
         return g_strdup_printf("the target cannot be met: it is unknown"
                                " whether the guest has %" PRIu64 " MiB that"
-                               " were on their way when its driver"
+                               " were in flight when its driver"
                                " disconnected; a restart of the guest clears"
                                " this", mib(p->pages));
     case DM_PROBLEM_POPULATE:
