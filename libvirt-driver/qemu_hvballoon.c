@@ -4,7 +4,7 @@
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  *
- * The entry points, each a few lines over the files that do the work:
+ * Entry points, each a thin layer over these files:
  *
  *   qemu_hvballoon_sync.c       brings the definition in line with QEMU
  *   qemu_hvballoon_input.c      collects the planner's input
@@ -17,22 +17,24 @@
  *
  * Invariants, and why:
  *
- * - Nothing here waits for the guest. A request ends when QEMU knows the target;
- *   the guest may take minutes, and BALLOON_CHANGE reports its progress.
- * - QEMU knows which sticks exist, the definition who made them and why, and
- *   <requested> how much memory the guest should have. Every entry point first
- *   brings the definition in line with QEMU (sync), then plans from that. So it
- *   does not matter which events were missed, or how far a daemon that died had
- *   got.
+ * - Nothing here waits for the guest. A request is done once QEMU knows the
+ *   target; the guest may take minutes, and BALLOON_CHANGE reports its
+ *   progress.
+ * - QEMU knows which sticks exist; the definition knows who made them and why;
+ *   <requested> says how much memory the guest should have. Every entry point
+ *   first brings the definition in line with QEMU (sync), then plans from that.
+ *   So it does not matter which events were missed, or how far a dead daemon
+ *   had got.
  * - <requested> is written last, when all steps of the request are done. A
- *   request that fails, or whose daemon dies, leaves it as it was: a stick that
- *   was plugged for it is not needed then, and QEMU's target differs from
+ *   request that fails, or whose daemon dies, leaves what was requested before:
+ *   a stick plugged for it is then unneeded, and QEMU's target may differ from
  *   <requested>. The next reconcile corrects both, like any other difference.
  * - Only sticks made by the driver are removed, only if the guest uses none of
  *   their memory, and only if <requested> can be met without them.
- * - There is one reconcile for every cause: event, reset, restart of the daemon,
- *   failed request. It only moves towards <requested>, plugs nothing, and does
- *   nothing at rest; so it can run at any time, and any number of times.
+ * - There is one reconcile for every cause: event, reset, restart of the
+ *   daemon, failed request. It moves QEMU towards <requested>, plugs nothing,
+ *   and changes nothing when nothing differs; so it can run at any time, and
+ *   any number of times.
  * - Event handlers take no job: they schedule a reconcile, and the worker, which
  *   serves all domains, takes the job only if it is free.
  */
@@ -62,8 +64,8 @@ VIR_LOG_INIT("qemu.qemu_hvballoon");
  * The requested memory, after a sync
  */
 
-/* Sticks may have come or gone meanwhile, which changes what the guest can have;
- * and a status file may contain anything. @total: boot memory and all of QEMU's
+/* Sticks may have come or gone, which changes what the guest can have, and a
+ * status file may contain anything. @total: boot memory and all of QEMU's
  * sticks, including those that XML cannot describe. */
 static void
 qemuHvBalloonSettleRequested(virDomainObj *vm,

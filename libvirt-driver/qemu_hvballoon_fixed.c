@@ -42,8 +42,8 @@ qemuHvBalloonRunsOnFixed(virDomainObj *vm)
 }
 
 
-/* QEMU counts in pages. Without a request there is nothing to wait for: a status
- * file may be damaged, and QEMU does not report its target. */
+/* QEMU counts in pages. If nothing was requested (damaged status file) there is
+ * nothing to wait for: this QEMU does not report a target. */
 static bool
 qemuHvBalloonIsAtRequested(const virDomainObj *vm)
 {

@@ -54,7 +54,7 @@ qemuHvBalloonHugepageSize(virQEMUDriver *driver,
     const virDomainHugePage *page = qemuHvBalloonFindHugepage(def);
     virHugeTLBFS *fs;
 
-    /* asking for pages of the usual size is a way to have no huge ones */
+    /* asking for the system page size means no huge pages */
     if (!page || page->size == virGetSystemPageSizeKB())
         return 0;
 

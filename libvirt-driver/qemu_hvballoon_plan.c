@@ -3,31 +3,33 @@
  * qemu_hvballoon_plan.c: what to do so that a guest gets the memory
  *                        requested for it
  *
- * The planner keeps no state: a plan follows from its input alone. So it does not
- * matter what was done, missed or half done before, a request that is repeated
- * changes nothing more, and whoever has the input can predict the plan.
+ * The planner is stateless: a plan depends only on its input. So it does not
+ * matter what was done before, repeating a request changes nothing, and anyone
+ * with the same input can predict the plan.
  *
- * - Order: plug, balloon, unplug. Memory is there before the guest is told of it,
- *   and what is removed is not needed by then. If the daemon dies in between,
- *   there is a stick too many, which the next reconcile removes.
+ * - Order: plug, balloon, unplug. Memory is plugged before the guest is told
+ *   about it, and removed only when it is no longer needed. If the daemon dies
+ *   in between, one stick too many is left, which the next reconcile removes.
  * - At most one stick per request: if plugging it fails, nothing has to be undone.
- * - A stick is at least an eighth of what there is. It takes a memory slot of KVM
- *   and of every vhost device, some of which have only eight, and it can only be
- *   removed as a whole. If sticks were just as large as what is missing, small
- *   steps would use up the slots; if each doubled the memory, most of it would be
- *   in one stick, of which the guest hardly ever uses nothing. With an eighth, 64
- *   sticks are enough from 1 GiB to 1 TiB, whatever the steps. What the guest has
- *   not been given of a stick costs the host nothing.
+ * - A stick is at least an eighth of what there is. It takes a memory slot of
+ *   KVM and of every vhost device, some of which have only eight, and it can
+ *   only be removed as a whole. If sticks were only as large as what is
+ *   missing, small steps would use up the slots; if each doubled the memory,
+ *   most of it would be in one stick, which the guest hardly ever leaves
+ *   entirely unused. With an eighth, 64 sticks are enough from 1 GiB to 1 TiB,
+ *   whatever the steps. The part of a stick that the guest was not given costs
+ *   the host nothing.
  * - A costly backing takes host memory when it is plugged. Then a stick is only
  *   what is missing, and small steps may use up the slots.
- * - If the free slots are too few to reach the ceiling by eighths, that share is
- *   doubled until they do. So while one is free, maxMemory can be reached.
+ * - If too few slots are free to reach the ceiling by eighths, the share is
+ *   doubled until they suffice. So maxMemory stays reachable while one slot is
+ *   free.
  * - The guest takes memory in units of its alignment, counted over all sticks,
- *   which lie side by side. A stick ends where a unit ends, since the rest would be
- *   of no use; only the ceiling cuts it shorter. It consists of whole pages of its
- *   backing.
- * - Nothing goes beyond the ceiling. If what is left below it is less than a stick,
- *   the target is cut to what there is, each time that it is requested.
+ *   which lie side by side. A stick ends on a unit boundary, since a remainder
+ *   would be unusable; only the ceiling cuts it shorter. It consists of whole
+ *   pages of its backing.
+ * - Nothing goes beyond the ceiling. If less than a stick fits below it, every
+ *   request for more is cut to what exists.
  * - A stick is removed only if the driver made it, the guest uses none of it, and
  *   target and keepTotal are met without it. The largest goes first, so that as
  *   much as possible can go.
@@ -300,8 +302,8 @@ leftFor(const qemuHvBalloonPlanInput *in, guint64 sticks)
 }
 
 
-/* The last part of the ceiling may be less than a stick: a request for it is
- * cut, the first time and whenever it is repeated. */
+/* What is left below the ceiling may be too small for a stick: a request for it
+ * is cut, every time. */
 static bool
 ceilingReached(const qemuHvBalloonPlanInput *in)
 {
@@ -444,7 +446,7 @@ planPlug(qemuHvBalloonPlan *plan,
 }
 
 
-/* There is enough, but not in units that the guest can be given. One more
+/* There is enough memory, but not in units that the guest can take. One more
  * stick helps if it fits; else the guest gets what its alignment allows. */
 static void
 planPlugForAlignment(qemuHvBalloonPlan *plan,

@@ -79,8 +79,7 @@ struct _qemuHvBalloonPlanInput {
     guint64 maxMemory;              /* ceiling; 0: none, no stick can be added */
     guint64 minimum;                /* no target below this; 0: none */
     guint64 keepTotal;              /* unplug nothing below this total */
-    guint64 deviceTarget;           /* what the device was told last; 0: not
-                                       known */
+    guint64 deviceTarget;           /* what the device was last told; 0: unknown */
     guint64 granule;                /* of a new stick: backing's page, >= 2 MiB */
     guint64 alignment;              /* of what the guest can be given */
     guint64 freeSlots;              /* sticks that can still be plugged, or
@@ -215,7 +214,7 @@ guint64 qemuHvBalloonPlanReachable(const qemuHvBalloonPlanInput *in);
 guint64 qemuHvBalloonPlanTotalAfter(const qemuHvBalloonPlanInput *in,
                                     const qemuHvBalloonPlan *plan);
 
-/* What the guest shall have once @plan is carried out: the size of its BALLOON,
+/* What the guest should have once @plan is carried out: the size of its BALLOON,
  * or @requested if it has none. */
 guint64 qemuHvBalloonPlanTarget(const qemuHvBalloonPlan *plan,
                                 guint64 requested);
@@ -226,13 +225,13 @@ guint64 qemuHvBalloonPlanPages(guint64 size);
 /* The functions below return NULL, or false, and set @refusal if it cannot be
  * done. */
 
-/* The guest shall have @target. */
+/* The guest should have @target. */
 qemuHvBalloonPlan *
 qemuHvBalloonPlanSetTarget(const qemuHvBalloonPlanInput *in,
                            guint64 target,
                            qemuHvBalloonRefusal *refusal);
 
-/* Boot memory and sticks shall be @total, without giving more to the guest, for
+/* Boot memory and sticks should be @total, without giving more to the guest, for
  * which @target is requested. What is missing is plugged, no more; of what is too
  * much only what the guest does not use goes, so the total may stay above. */
 qemuHvBalloonPlan *
@@ -249,9 +248,9 @@ qemuHvBalloonPlan *
 qemuHvBalloonPlanReconcile(const qemuHvBalloonPlanInput *in,
                            guint64 target);
 
-/* The machine is not running and shall start with @target, through the driver's
+/* The machine is not running and should start with @target, through the driver's
  * sticks, which now have @stick together (0: there are none) and are not among
- * in->sticks. On success @stick is what one of them shall have in place of all
+ * in->sticks. On success @stick is what one of them should have in place of all
  * (0: none is needed). */
 bool
 qemuHvBalloonPlanConfig(const qemuHvBalloonPlanInput *in,
@@ -259,10 +258,10 @@ qemuHvBalloonPlanConfig(const qemuHvBalloonPlanInput *in,
                         guint64 *stick,
                         qemuHvBalloonRefusal *refusal);
 
-/* The machine is not running and boot memory and sticks shall be @total when it
+/* The machine is not running and boot memory and sticks should be @total when it
  * starts. @stick as above. The driver's sticks go first: boot memory is what
  * @total leaves beside them when it grows, and is lowered when they are gone.
- * On success @boot is what it shall boot with. */
+ * On success @boot is what it should boot with. */
 bool
 qemuHvBalloonPlanConfigTotal(const qemuHvBalloonPlanInput *in,
                              guint64 total,

@@ -35,9 +35,9 @@ qemuHvBalloonGetRequested(const virDomainObj *vm)
  * @requested: in KiB
  * @reason: why, in English, for the log
  *
- * The only writer of <requested>. To be called by an entry point when all steps
- * of the request are done: so a failure changes nothing, and a daemon that dies
- * in the middle leaves the previous value.
+ * The only writer of <requested>, beside the parser of the status XML. A
+ * request writes it when all its steps are done: so a failure changes nothing,
+ * and a daemon that dies in the middle leaves the previous value.
  */
 void
 qemuHvBalloonSetRequested(virDomainObj *vm,
@@ -58,8 +58,8 @@ qemuHvBalloonSetRequested(virDomainObj *vm,
 /**
  * qemuHvBalloonSetKeepTotal:
  *
- * The same for the total, in KiB, that a live setmaxmem requested. The only
- * other writer is the parser of the status XML.
+ * Likewise for the total, in KiB, that a live setmaxmem requested. The parser
+ * of the status XML writes it too, and the end of the domain clears it.
  */
 void
 qemuHvBalloonSetKeepTotal(virDomainObj *vm,

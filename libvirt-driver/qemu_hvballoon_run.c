@@ -49,8 +49,8 @@ qemuHvBalloonSendTarget(virDomainObj *vm,
 }
 
 
-/* A stick may be planned larger than necessary, to spare later ones: if it does
- * not fit, one of the least size may. */
+/* A stick may be planned larger than needed, to save slots later: if it does
+ * not fit, try the smallest that will do. */
 static int
 qemuHvBalloonPlug(virQEMUDriver *driver,
                   virDomainObj *vm,
@@ -59,7 +59,7 @@ qemuHvBalloonPlug(virQEMUDriver *driver,
     unsigned long long size = step->size;
 
     while (true) {
-        /* one that the stored definition does not use either */
+        /* not used by the stored definition either */
         g_autofree char *alias = qemuHvBalloonFreeAlias(vm->def, vm->newDef,
                                                         QEMU_HVBALLOON_DRIVER_ALIAS);
 
@@ -78,7 +78,7 @@ qemuHvBalloonPlug(virQEMUDriver *driver,
 }
 
 
-/* Best effort: a stick too many does no harm, and the next reconcile tries
+/* Best effort: an extra stick is harmless, and the next reconcile tries
  * again. */
 static int
 qemuHvBalloonUnplug(virQEMUDriver *driver,
@@ -91,7 +91,7 @@ qemuHvBalloonUnplug(virQEMUDriver *driver,
         VIR_WARN("domain '%s': stick '%s' was not removed: %s",
                  vm->def->name, step->alias, virGetLastErrorMessage());
 
-    /* an error in QEMU's reply does not matter if the stick was removed */
+    /* QEMU's error does not matter if the stick is gone anyway */
     virResetLastError();
     return virDomainObjCheckActive(vm);
 }
@@ -146,8 +146,8 @@ qemuHvBalloonRun(virQEMUDriver *driver,
             break;
 
         case QEMU_HVBALLOON_STEP_UNPLUG:
-            /* a smaller stick than planned leaves less: the next reconcile
-             * finds out what can go */
+            /* if a smaller stick was plugged than planned, less can go: leave
+             * that to the next reconcile */
             if (virDomainDefGetMemoryTotal(vm->def) >= planned)
                 rc = qemuHvBalloonUnplug(driver, vm, step);
             planned -= step->size;

@@ -20,8 +20,8 @@
 #define VIR_FROM_THIS VIR_FROM_QEMU
 
 
-/* Returns the sum of the driver's sticks in @def. Drops their addresses, which are
- * from a running domain: boot memory may be there at the next start. */
+/* Returns the total size of the driver's sticks of @def. Drops addresses from
+ * the last run: boot memory may be there now. */
 static guint64
 qemuHvBalloonOwnSticks(virDomainDef *def)
 {

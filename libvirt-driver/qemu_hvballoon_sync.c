@@ -115,9 +115,9 @@ qemuHvBalloonAudit(virDomainObj *vm,
 }
 
 
-/* Drops a stick that QEMU does not have. One of the driver's is forgotten at
- * once, so that it does not count against <maxMemory>; if its backend remains
- * for a moment, it is removed later as an orphan. */
+/* Drops a stick that QEMU does not have. A driver's stick is forgotten at once,
+ * so that it no longer counts against <maxMemory>; a backend that lingers is
+ * removed later as an orphan. */
 static void
 qemuHvBalloonDropVanished(virQEMUDriver *driver,
                           virDomainObj *vm,
@@ -134,7 +134,8 @@ qemuHvBalloonDropVanished(virQEMUDriver *driver,
 
     if (g_hash_table_contains(view->backends, backend) &&
         !qemuHvBalloonStickIsDriverOwned(mem)) {
-        /* It may still be in use for a moment: DEVICE_DELETED follows then. */
+        /* The backend may be in use for another moment; DEVICE_DELETED will
+         * follow. */
         if (qemuDomainRemoveDevice(driver, vm, &dev) < 0)
             virResetLastError();
         else
@@ -383,9 +384,9 @@ qemuHvBalloonAdoptAll(virQEMUDriver *driver,
  * qemuHvBalloonSync:
  *
  * Brings the live definition of @vm in line with QEMU: drops sticks that
- * vanished, adopts or corrects those that QEMU has, and removes backends of the
- * driver's that have no stick. Does not change the requested memory; that is for
- * the caller, which has a job.
+ * vanished, adopts or corrects those that QEMU has, and removes the driver's
+ * backends that have no stick. Does not change the requested memory; that is up
+ * to the caller, which has a job.
  *
  * Returns what QEMU has, or NULL with an error reported.
  */

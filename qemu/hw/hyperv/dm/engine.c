@@ -3,38 +3,39 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * The guest is asked to release pages (balloon), to take them back (return)
- * and to take pages that it never had (hot-add). Its replies are all that is
- * known of what it has, and they may be wrong or hostile. These rules hold at
- * all times:
+ * The engine asks the guest to release pages (balloon), to take released pages
+ * back (return), and to take pages that it never had (hot-add). Its replies
+ * are all that is known about what it has, and they may be wrong or hostile.
+ * These rules hold at all times:
  *
- * - A page is discarded only while the guest does not have it, and is given to
- *   the guest only if it does not have it. Breaking this corrupts a guest;
- *   everything else that can go wrong only costs time or memory. regions.c
- *   says who has a page, and where nobody can tell it is "in doubt": neither
- *   discarded nor given before a system reset.
- * - One request at a time. The protocol matches a reply to a request by its
- *   type alone, so with two requests out a reply could not be told apart.
- * - A request is never given up. A deadline changes the state that is shown and
- *   nothing else, and a reply counts whenever it comes. Only a closed channel
- *   ends a request; what it was about is in doubt from then on.
- * - What is to be discarded is discarded before the next request is made, so no
- *   page is given to the guest that still waits to be discarded.
- * - Nothing is discarded while the channel is closed. Another kernel may run by
- *   then, which owns all boot memory and has not said so yet.
+ * - A page is discarded only while the guest does not have it, and given to
+ *   the guest only if the guest does not have it. Breaking this corrupts a
+ *   guest; everything else that can go wrong only costs time or memory.
+ *   regions.c says who has a page. Where nobody can tell, the page is "in
+ *   doubt": neither discarded nor given before a system reset.
+ * - One request at a time. The protocol matches replies to requests by type
+ *   alone, so two outstanding requests could not be told apart.
+ * - A request is not given up when its deadline passes: that only changes the
+ *   reported state, and a late reply still counts. When the channel closes,
+ *   pages that were being given are in doubt. A system reset settles
+ *   everything.
+ * - Pending discards finish before the next request, so a page that is still
+ *   to be discarded is never given to the guest.
+ * - Between a close and the next open nothing is discarded, unless the system
+ *   was reset: another kernel may already run, and it owns all boot memory.
  * - Only dm_pursue() makes requests. Whatever happens (a target, a stick, a
  *   reply, a reconnect) changes the accounting, and the next run compares the
  *   target with what the guest has. So no order of events needs code of its
- *   own, and a saved state is resumed by just going on.
+ *   own, and a saved state resumes by simply running.
  * - Released pages are returned before any are added, and those of boot memory
  *   first: a stick can be removed only as long as the guest does not use it.
  * - An obstacle stops the pursuit, for a while or until the target, the sticks
- *   or the guest change. The problem beside it is for people: nothing is
- *   decided by it.
- * - The guest chooses how much work and memory it costs, within bounds: a reply
- *   counts for no more pages than were requested, a run discards so much, the
- *   owner is told when to hold messages back, and a guest that fragments the
- *   accounting too much is given nothing more.
+ *   or the guest change. The problem that is reported with it is for people;
+ *   no decision depends on it.
+ * - The guest decides how much work and memory it costs, within bounds: a
+ *   reply counts for at most the pages requested, one run discards a bounded
+ *   amount, the owner is told when to hold messages back, and a guest that
+ *   fragments the accounting too much gets no more memory.
  *
  * receive.c and reply.c take messages in, pursue.c decides on a request and
  * request.c sends it; obstacle.c, relief.c (a kernel that ran dry) and state.c

@@ -3,33 +3,33 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Boot memory is the guest's from the start, a page of a stick once it was
- * added. A page that the guest was given may then be one of these, and never
- * two of them:
+ * Boot memory belongs to the guest from the start, a page of a stick once it
+ * was added. A page that the guest was given can be in at most one of these
+ * sets:
  *
  *   released   the guest said that it does not have it
  *   in doubt   nobody can tell: its request was out when the channel closed
  *   offline    the guest took a page of a stick and does not use it
  *
- * So "actual" is boot + added - released - in doubt - offline, without a look
- * at any page. dm_regions_fault() checks what must hold between the sets, for a
- * saved state may come from anywhere.
+ * So "actual" is boot + added - released - in doubt - offline, computed from
+ * the sizes of the sets. dm_regions_fault() checks the invariants between
+ * them, because a saved state may come from anywhere.
  *
- * - Pages in doubt are not counted as the guest's, but they are not taken for
- *   released either: they are neither returned nor discarded, and keep their
- *   stick from being removed. Either guess could corrupt the guest; a system
- *   reset settles it.
- * - Added is for good. Linux remembers which regions it was told of, takes one
- *   that is added again for a conflict, and refuses all memory from then on. So
- *   a released page comes back by a return, never by a hot-add.
- * - That outlives the stick. Released pages of a stick that is removed become
+ * - Pages in doubt count neither as the guest's nor as released: they are not
+ *   returned, not discarded, and keep their stick from being removed. Guessing
+ *   either way could corrupt the guest. A system reset settles it.
+ * - An added page stays added until a reset. Linux remembers which regions it
+ *   was told of, takes one that is added again for a conflict, and refuses all
+ *   memory from then on. So a released page comes back by a return, never by a
+ *   hot-add.
+ * - This outlives the stick: released pages of a stick that is removed become
  *   ghosts: a new stick at their address starts with them added and released.
  *   Ghosts never lie over memory.
  * - A new kernel (kexec) has all boot memory, and may have found any page that
- *   was added. That is one flag beside the sets: to mark each page would take
+ *   was added. That is a flag beside the sets: marking every page would cost
  *   time and memory that the old kernel could choose.
- * - A guest chooses which pages it releases. So these are sets that take about
- *   a bit a page at most (see pageset.h), however scattered the pages are.
+ * - The guest chooses which pages it releases, however scattered, so the sets
+ *   take at most about a bit per page (see pageset.h).
  *
  * Where memory is added next is in hot-add.c.
  */
@@ -109,7 +109,7 @@ uint64_t dm_regions_ungranted(const DmRegions *r)
     return r->stick_pages - pageset_count(r->added);
 }
 
-/* Pages of a stick that were not added count as well. Those in doubt do not. */
+/* Pages of a stick that were never added count too; pages in doubt do not. */
 bool dm_regions_is_released(const DmRegions *r, DmRange range)
 {
     return released_in(r, range) + sticks_in(r, range) - added_in(r, range) ==
@@ -227,7 +227,7 @@ DmStick *dm_regions_stick(const DmRegions *r, unsigned id)
 
 DmStickState dm_regions_stick_state(const DmRegions *r, const DmStick *stick)
 {
-    /* Of a stick over a ghost, pages are added and released at once. */
+    /* For a stick over ghosts, pages are added and released from the start. */
     if (count_in(r->added, stick->range) >
         count_in(r->released, stick->range)) {
         return DM_STICK_INUSE;
@@ -237,8 +237,8 @@ DmStickState dm_regions_stick_state(const DmRegions *r, const DmStick *stick)
 
 /* ---- releasing ---- */
 
-/* Of @part, which the guest was given, releases what is neither released nor
- * in doubt. */
+/* Releases the pages of @part (all given to the guest) that are neither
+ * released nor in doubt. */
 static uint64_t release_owned(DmRegions *r, DmRange part, PageSet *discard)
 {
     uint64_t at = part.first, end = range_end(part), first, count, fresh = 0;
@@ -279,7 +279,7 @@ DmReleased dm_regions_release(DmRegions *r, DmRange range, PageSet *discard)
     for (i = 0; i < r->boot->len; i++) {
         release_part(r, intersect(boot_at(r, i), range), discard, &result);
     }
-    /* Only pages of sticks are added: no stick has to be found. */
+    /* Only stick pages are in 'added', so no stick has to be looked up. */
     for (at = range.first;
          pageset_next(r->added, at, range_end(range), &first, &count);
          at = first + count) {
