@@ -123,22 +123,6 @@ qemuHvBalloonPrepare(qemuHvBalloonPlanInput *in,
  * Reconcile
  */
 
-static void
-qemuHvBalloonReconcileSticks(virQEMUDriver *driver,
-                             virDomainObj *vm)
-{
-    g_autoptr(qemuHvBalloonView) view = NULL;
-    g_auto(qemuHvBalloonPlanInput) in = { 0 };
-    g_autoptr(qemuHvBalloonPlan) plan = NULL;
-
-    if (!(view = qemuHvBalloonPrepare(&in, driver, vm)))
-        return;
-
-    plan = qemuHvBalloonPlanReconcile(&in, qemuHvBalloonGetRequested(vm));
-    ignore_value(qemuHvBalloonRun(driver, vm, plan));
-}
-
-
 /**
  * qemuHvBalloonReconcile:
  *
@@ -151,6 +135,9 @@ void
 qemuHvBalloonReconcile(virQEMUDriver *driver,
                        virDomainObj *vm)
 {
+    g_autoptr(qemuHvBalloonView) view = NULL;
+    g_auto(qemuHvBalloonPlanInput) in = { 0 };
+    g_autoptr(qemuHvBalloonPlan) plan = NULL;
     virErrorPtr orig;
 
     if (!qemuHvBalloonIsManaged(vm))
@@ -160,10 +147,12 @@ qemuHvBalloonReconcile(virQEMUDriver *driver,
     virErrorPreserveLast(&orig);
     virResetLastError();
 
-    if (qemuHvBalloonRunsOnFixed(vm))
+    if (qemuHvBalloonRunsOnFixed(vm)) {
         qemuHvBalloonReconcileFixed(driver, vm);
-    else
-        qemuHvBalloonReconcileSticks(driver, vm);
+    } else if ((view = qemuHvBalloonPrepare(&in, driver, vm))) {
+        plan = qemuHvBalloonPlanReconcile(&in, qemuHvBalloonGetRequested(vm));
+        ignore_value(qemuHvBalloonRun(driver, vm, plan));
+    }
 
     if (virGetLastErrorCode() != VIR_ERR_OK)
         VIR_WARN("reconciling the memory of domain '%s' failed: %s",

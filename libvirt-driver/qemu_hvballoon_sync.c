@@ -150,24 +150,6 @@ qemuHvBalloonDropVanished(virQEMUDriver *driver,
 }
 
 
-static void
-qemuHvBalloonDropAllVanished(virQEMUDriver *driver,
-                             virDomainObj *vm,
-                             const qemuHvBalloonView *view)
-{
-    size_t i;
-
-    for (i = vm->def->nmems; i > 0; i--) {
-        virDomainMemoryDef *mem = vm->def->mems[i - 1];
-
-        if (mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT &&
-            mem->info.alias &&
-            !qemuHvBalloonViewFind(view, mem->info.alias))
-            qemuHvBalloonDropVanished(driver, vm, view, mem);
-    }
-}
-
-
 /* Names have no slash and are unique, whether from the driver or a user. */
 static bool
 qemuHvBalloonIsStickPossible(const virDomainDef *def,
@@ -361,25 +343,6 @@ qemuHvBalloonCorrect(virDomainObj *vm,
 }
 
 
-static void
-qemuHvBalloonAdoptAll(virQEMUDriver *driver,
-                      virDomainObj *vm,
-                      qemuHvBalloonView *view)
-{
-    size_t i;
-
-    for (i = 0; i < view->sticks->len; i++) {
-        const qemuMonitorHvBalloonStick *stick = g_ptr_array_index(view->sticks, i);
-        virDomainMemoryDef *mem = qemuHvBalloonFindStick(vm->def, stick->id);
-
-        if (mem && mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT)
-            qemuHvBalloonCorrect(vm, mem, stick);
-        else
-            qemuHvBalloonAdopt(driver, vm, view, stick);
-    }
-}
-
-
 /**
  * qemuHvBalloonSync:
  *
@@ -395,13 +358,32 @@ qemuHvBalloonSync(virQEMUDriver *driver,
                   virDomainObj *vm)
 {
     g_autoptr(qemuHvBalloonView) view = qemuHvBalloonQuery(vm);
+    size_t i;
 
     if (!view)
         return NULL;
 
     qemuHvBalloonDropImpossible(vm);
-    qemuHvBalloonDropAllVanished(driver, vm, view);
-    qemuHvBalloonAdoptAll(driver, vm, view);
+
+    for (i = vm->def->nmems; i > 0; i--) {
+        virDomainMemoryDef *mem = vm->def->mems[i - 1];
+
+        if (mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT &&
+            mem->info.alias &&
+            !qemuHvBalloonViewFind(view, mem->info.alias))
+            qemuHvBalloonDropVanished(driver, vm, view, mem);
+    }
+
+    for (i = 0; i < view->sticks->len; i++) {
+        const qemuMonitorHvBalloonStick *stick = g_ptr_array_index(view->sticks, i);
+        virDomainMemoryDef *mem = qemuHvBalloonFindStick(vm->def, stick->id);
+
+        if (mem && mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT)
+            qemuHvBalloonCorrect(vm, mem, stick);
+        else
+            qemuHvBalloonAdopt(driver, vm, view, stick);
+    }
+
     qemuHvBalloonDropOrphans(vm, view);
 
     if (virDomainObjCheckActive(vm) < 0)
