@@ -96,9 +96,9 @@ def test_killed_at_every_step_of_a_grow(guest, stop_at):
         return "setmem", guest.name, 2 * GIB, "--live"
 
     def check():
+        done_or_not(guest)
         consistent(guest)
         assert guest.pid() == pid
-        done_or_not(guest)
         assert guest.domain().requested in (GIB, 2 * GIB)
         guest.setmem(2 * GIB)
         consistent(guest)
