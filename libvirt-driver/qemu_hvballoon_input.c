@@ -12,8 +12,6 @@
 #include "virfile.h"
 #include "virutil.h"
 
-#define VIR_FROM_THIS VIR_FROM_QEMU
-
 
 void
 qemuHvBalloonInputClear(qemuHvBalloonPlanInput *in)
@@ -66,15 +64,16 @@ qemuHvBalloonHugepageSize(virQEMUDriver *driver,
 }
 
 
-/* Does a stick cost the host its whole size when it is plugged? */
+/* Does a stick of such huge pages, or 0, cost the host its whole size when it is
+ * plugged? */
 static bool
-qemuHvBalloonIsCostly(virQEMUDriver *driver,
-                      virDomainObj *vm,
-                      const virDomainDef *def)
+qemuHvBalloonIsCostly(virDomainObj *vm,
+                      const virDomainDef *def,
+                      unsigned long long hugepage)
 {
     qemuDomainObjPrivate *priv = vm->privateData;
 
-    return qemuHvBalloonHugepageSize(driver, def) > 0 ||
+    return hugepage > 0 ||
         def->mem.allocation == VIR_DOMAIN_MEMORY_ALLOCATION_IMMEDIATE ||
         priv->memPrealloc ||
         def->mem.locked ||
@@ -88,14 +87,16 @@ qemuHvBalloonInputInit(qemuHvBalloonPlanInput *in,
                        virDomainObj *vm,
                        const virDomainDef *def)
 {
+    unsigned long long hugepage = qemuHvBalloonHugepageSize(driver, def);
+
     in->boot = virDomainDefGetMemoryInitial(def);
     in->maxMemory = def->mem.max_memory;
     in->minimum = def->memballoon->minimum;
-    in->granule = MAX(qemuHvBalloonHugepageSize(driver, def), QEMU_HVBALLOON_STICK_GRANULE);
+    in->granule = MAX(hugepage, QEMU_HVBALLOON_STICK_GRANULE);
     in->alignment = QEMU_HVBALLOON_GUEST_ALIGNMENT;
     in->freeSlots = QEMU_HVBALLOON_UNLIMITED;
     in->freeSpace = QEMU_HVBALLOON_UNLIMITED;
-    in->costly = qemuHvBalloonIsCostly(driver, vm, def);
+    in->costly = qemuHvBalloonIsCostly(vm, def, hugepage);
 }
 
 
