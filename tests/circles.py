@@ -37,3 +37,10 @@ def circles(graph):
 
     reached = {a: reach(a) for a in graph}
     return {frozenset(b for b in reached[a] if a in reached.get(b, ())) for a in graph if a in reached[a]}
+
+
+def among(build, sources):
+    """Circles among the files below SOURCES, tests aside, as built below BUILD. There are calls, or nothing was read."""
+    graph = calls({source: path for source, path in objects(build, sources).items() if not source.startswith("tests/")})
+    assert any(graph.values())
+    return circles({a: b - {a} for a, b in graph.items()})

@@ -488,18 +488,13 @@ testDetach(const void *opaque)
 {
     const testDetachCase *test = opaque;
     virDomainObj *vm = testRunningNew();
-    qemuDomainObjPrivate *priv;
     virDomainDeviceDef dev = { .type = VIR_DOMAIN_DEVICE_MEMORY };
     qemuMonitorTest *mon;
     int rc = 0;
     int ret;
 
-    if (!vm || !(mon = qemuMonitorTestNew(testDriver.xmlopt, vm, NULL, NULL)))
+    if (!vm || !(mon = testMonitorNew(vm)))
         return -1;
-
-    priv = vm->privateData;
-    priv->mon = qemuMonitorTestGetMonitor(mon);
-    virObjectUnlock(priv->mon);
 
     ret = testDetachScript(mon, test);
     dev.data.memory = vm->def->mems[0];
@@ -513,22 +508,16 @@ testDetach(const void *opaque)
         ret = testCheckError(test->error, -1);
     }
 
-    virObjectLock(priv->mon);
-    qemuMonitorTestFree(mon);
-    priv->mon = NULL;
-    vm->def->id = -1;
-    virDomainObjEndAPI(&vm);
+    testMonitorEnd(vm, mon);
+    testDomainEnd(&vm);
     return ret;
 }
 
 
 static int
-mymain(void)
+testAll(void)
 {
     int ret = 0;
-
-    if (testInit() < 0)
-        return EXIT_FAILURE;
 
     RUN_ALL("", spaceCases, testSpace);
     RUN_ALL("", redefineCases, testRedefine);
@@ -543,8 +532,7 @@ mymain(void)
         virTestRun("domain capabilities", testOffered, NULL) < 0)
         ret = -1;
 
-    testCleanup();
-    return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return ret;
 }
 
-HVBALLOON_TEST_MAIN(mymain)
+HVBALLOON_TEST_MAIN(testAll)

@@ -10,11 +10,6 @@
 #include "qemuhvballoontestutils.h"
 #include "virthreadpool.h"
 
-#define LIBVIRT_QEMU_MONITOR_PRIV_H_ALLOW
-#include "qemu/qemu_monitor_priv.h"
-#define LIBVIRT_QEMU_PROCESSPRIV_H_ALLOW
-#include "qemu/qemu_processpriv.h"
-
 #define VIR_FROM_THIS VIR_FROM_NONE
 
 
@@ -247,7 +242,6 @@ testEvent(const void *opaque)
     virDomainObj *vm = testDomainNew((const unsigned long long[MAX_STICKS]) { 1 * GIB });
     g_autoptr(testSim) sim = testEventSim(test);
     qemuMonitorTest *mon = NULL;
-    qemuMonitorCallbacks *callbacks;
     int ret = -1;
 
     if (!vm || !(mon = testMonitorNew(vm)))
@@ -259,10 +253,8 @@ testEvent(const void *opaque)
     vm->def->mem.cur_balloon = 1 * GIB;
     virDomainObjSetState(vm, VIR_DOMAIN_RUNNING, VIR_DOMAIN_RUNNING_BOOTED);
 
-    callbacks = qemuMonitorTestGetMonitor(mon)->cb;
-    qemuMonitorTestGetMonitor(mon)->cb = qemuProcessGetMonitorCallbacks();
+    testMonitorHandleEvents(mon);
     ret = testEventRun(test, vm, sim);
-    qemuMonitorTestGetMonitor(mon)->cb = callbacks;
 
  cleanup:
     testMonitorEnd(vm, mon);
@@ -272,17 +264,13 @@ testEvent(const void *opaque)
 
 
 static int
-mymain(void)
+testAll(void)
 {
     int ret = 0;
 
-    if (testInit() < 0)
-        return EXIT_FAILURE;
-
     RUN_ALL("event ", eventCases, testEvent);
 
-    testCleanup();
-    return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return ret;
 }
 
-HVBALLOON_TEST_MAIN(mymain)
+HVBALLOON_TEST_MAIN(testAll)

@@ -11,13 +11,6 @@
 
 #include "qemuhvballooncase.h"
 
-#include "qemu/qemu_hvballoon.h"
-
-#define LIBVIRT_QEMU_MONITOR_PRIV_H_ALLOW
-#include "qemu/qemu_monitor_priv.h"
-#define LIBVIRT_QEMU_PROCESSPRIV_H_ALLOW
-#include "qemu/qemu_processpriv.h"
-
 #define VIR_FROM_THIS VIR_FROM_NONE
 
 
@@ -111,27 +104,6 @@ virEventAddTimeout(int frequency,
 }
 
 
-/* As testReconcile(), with the driver's event handlers. */
-static int
-testPoll(virDomainObj *vm,
-         const testExchange *script)
-{
-    qemuMonitorTest *mon = testMonitorNew(vm);
-    qemuMonitorCallbacks *callbacks;
-
-    if (!mon)
-        return -1;
-
-    callbacks = qemuMonitorTestGetMonitor(mon)->cb;
-    qemuMonitorTestGetMonitor(mon)->cb = qemuProcessGetMonitorCallbacks();
-    testAddScript(mon, script);
-    qemuHvBalloonReconcile(&testDriver, vm);
-    qemuMonitorTestGetMonitor(mon)->cb = callbacks;
-    testMonitorEnd(vm, mon);
-    return 0;
-}
-
-
 static int
 testPollRun(virDomainObj *vm)
 {
@@ -140,19 +112,19 @@ testPollRun(virDomainObj *vm)
     qemuDomainObjPrivate *priv = vm->privateData;
 
     testTimers = 0;
-    if (testPoll(vm, reset) < 0)
+    if (testReconcile(vm, reset) < 0)
         return -1;
     CHECK(priv->hvBalloonPending && testTimers == 0,
           "the worker polls it: %zu timers", testTimers);
 
     /* as the worker does */
     priv->hvBalloonPending = false;
-    if (testPoll(vm, quiet) < 0)
+    if (testReconcile(vm, quiet) < 0)
         return -1;
     CHECK(priv->hvBalloonPending && testTimers == 1,
           "a timer polls it: %zu timers", testTimers);
 
-    if (testPoll(vm, quiet) < 0)
+    if (testReconcile(vm, quiet) < 0)
         return -1;
     CHECK(priv->hvBalloonPending && testTimers == 1,
           "the same timer polls it: %zu timers", testTimers);
@@ -184,12 +156,9 @@ testPollOnce(const void *opaque G_GNUC_UNUSED)
 
 
 static int
-mymain(void)
+testAll(void)
 {
     int ret = 0;
-
-    if (testInit() < 0)
-        return EXIT_FAILURE;
 
     if (virTestRun("one timer polls a QEMU without sticks", testPollOnce, NULL) < 0)
         ret = -1;
@@ -197,8 +166,7 @@ mymain(void)
     if (testCasesRun(cases, G_N_ELEMENTS(cases)) < 0)
         ret = -1;
 
-    testCleanup();
-    return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return ret;
 }
 
-HVBALLOON_TEST_MAIN(mymain)
+HVBALLOON_TEST_MAIN(testAll)

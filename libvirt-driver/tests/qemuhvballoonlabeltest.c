@@ -293,18 +293,14 @@ testHugepagesInit(void)
 
 
 static int
-mymain(void)
+testAll(void)
 {
     int ret = 0;
-
-    if (testInit() < 0)
-        return EXIT_FAILURE;
 
     testHugepagesInit();
     RUN_ALL("labels: ", labelCases, testLabels);
 
-    testCleanup();
-    return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return ret;
 }
 
-HVBALLOON_TEST_MAIN(mymain)
+HVBALLOON_TEST_MAIN(testAll)

@@ -620,13 +620,10 @@ testInvalidReply(const void *opaque)
 
 
 static int
-mymain(void)
+testAll(void)
 {
     int ret = 0;
     size_t i;
-
-    if (testInit() < 0)
-        return EXIT_FAILURE;
 
     if (virTestRun("query-haprot", testParseSticks, NULL) < 0 ||
         virTestRun("query-haprot, invalid replies", testParseInvalidSticks, NULL) < 0 ||
@@ -645,8 +642,7 @@ mymain(void)
             ret = -1;
     }
 
-    testCleanup();
-    return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return ret;
 }
 
-HVBALLOON_TEST_MAIN(mymain)
+HVBALLOON_TEST_MAIN(testAll)

@@ -461,12 +461,9 @@ testStatus(const void *opaque)
 
 
 static int
-mymain(void)
+testAll(void)
 {
     int ret = 0;
-
-    if (testInit() < 0)
-        return EXIT_FAILURE;
 
     if (virTestRun("an older error is kept and not logged as its own", testOlderError, NULL) < 0)
         ret = -1;
@@ -477,8 +474,7 @@ mymain(void)
     if (testCasesRun(cases, G_N_ELEMENTS(cases)) < 0)
         ret = -1;
 
-    testCleanup();
-    return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return ret;
 }
 
-HVBALLOON_TEST_MAIN(mymain)
+HVBALLOON_TEST_MAIN(testAll)

@@ -713,12 +713,9 @@ testFragmented(const void *opaque G_GNUC_UNUSED)
 
 
 static int
-mymain(void)
+testAll(void)
 {
     int ret = 0;
-
-    if (testInit() < 0)
-        return EXIT_FAILURE;
 
     RUN_ALL("", configCases, testConfig);
     RUN_ALL("both: defined again while ", definedCases, testDefined);
@@ -733,8 +730,7 @@ mymain(void)
         virTestRun("a fragmented guest", testFragmented, NULL) < 0)
         ret = -1;
 
-    testCleanup();
-    return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return ret;
 }
 
-HVBALLOON_TEST_MAIN(mymain)
+HVBALLOON_TEST_MAIN(testAll)

@@ -15,6 +15,10 @@
 #include "virhostdev.h"
 #include "virthreadpool.h"
 
+#define LIBVIRT_QEMU_MONITOR_PRIV_H_ALLOW
+#include "qemu/qemu_monitor_priv.h"
+#define LIBVIRT_QEMU_PROCESSPRIV_H_ALLOW
+#include "qemu/qemu_processpriv.h"
 #define LIBVIRT_QEMU_CAPSPRIV_H_ALLOW
 #include "qemu/qemu_capspriv.h"
 
@@ -23,6 +27,9 @@
 virQEMUDriver testDriver;
 virQEMUCaps *testCaps;
 virQEMUCaps *testFixedCaps;
+
+/* of a monitor whose events the driver's own handlers get, else NULL */
+static qemuMonitorCallbacks *testCallbacks;
 
 static virMutex testGate = VIR_MUTEX_INITIALIZER;
 
@@ -52,7 +59,7 @@ testWorker(void *data,
 }
 
 
-int
+static int
 testInit(void)
 {
     g_autoptr(GHashTable) latest = testQemuGetLatestCaps();
@@ -78,13 +85,27 @@ testInit(void)
 }
 
 
-void
+static void
 testCleanup(void)
 {
     virThreadPoolFree(testDriver.workerPool);
     g_clear_pointer(&testCaps, virObjectUnref);
     g_clear_pointer(&testFixedCaps, virObjectUnref);
     qemuTestDriverFree(&testDriver);
+}
+
+
+int
+testProgram(int (*tests)(void))
+{
+    int ret;
+
+    if (testInit() < 0)
+        return EXIT_FAILURE;
+
+    ret = tests();
+    testCleanup();
+    return ret == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 
@@ -177,6 +198,14 @@ testMonitorNew(virDomainObj *vm)
 
 
 void
+testMonitorHandleEvents(qemuMonitorTest *mon)
+{
+    testCallbacks = qemuMonitorTestGetMonitor(mon)->cb;
+    qemuMonitorTestGetMonitor(mon)->cb = qemuProcessGetMonitorCallbacks();
+}
+
+
+void
 testMonitorEnd(virDomainObj *vm,
                qemuMonitorTest *mon)
 {
@@ -184,6 +213,10 @@ testMonitorEnd(virDomainObj *vm,
 
     if (!mon)
         return;
+
+    /* the driver's handler of EOF would wait for @vm */
+    if (testCallbacks)
+        priv->mon->cb = g_steal_pointer(&testCallbacks);
 
     virObjectLock(priv->mon);
     qemuMonitorTestFree(mon);
@@ -247,6 +280,7 @@ testReconcile(virDomainObj *vm,
     if (!mon)
         return -1;
 
+    testMonitorHandleEvents(mon);
     testAddScript(mon, script);
     qemuHvBalloonReconcile(&testDriver, vm);
     testMonitorEnd(vm, mon);

@@ -21,12 +21,10 @@ extern virQEMUDriver testDriver;
 extern virQEMUCaps *testCaps;       /* of a QEMU with sticks */
 extern virQEMUCaps *testFixedCaps;  /* of one without */
 
-/* Sets these up, and a worker for events. */
+/* Runs @tests, which returns -1 if one fails, with all of the above and a worker
+ * for events. Returns an exit status. */
 int
-testInit(void);
-
-void
-testCleanup(void);
+testProgram(int (*tests)(void));
 
 /* Stops the worker in between. A test that uses the monitor itself has no job, and
  * its script does not include what the worker does. */
@@ -89,6 +87,10 @@ testSetFixed(virDomainObj *vm);
 /* Returns a monitor that is connected to @vm, or NULL. */
 qemuMonitorTest *
 testMonitorNew(virDomainObj *vm);
+
+/* Until testMonitorEnd() the driver's own handlers get the events of @mon. */
+void
+testMonitorHandleEvents(qemuMonitorTest *mon);
 
 void
 testMonitorEnd(virDomainObj *vm,
@@ -265,8 +267,13 @@ testCheckConverges(virDomainObj *vm,
         } \
     } while (0)
 
-#define HVBALLOON_TEST_MAIN(func) \
-    VIR_TEST_MAIN_PRELOAD(func, \
+#define HVBALLOON_TEST_MAIN(tests) \
+    static int \
+    mymain(void) \
+    { \
+        return testProgram(tests); \
+    } \
+    VIR_TEST_MAIN_PRELOAD(mymain, \
                           VIR_TEST_MOCK("virhostdev"), \
                           VIR_TEST_MOCK("virpci"), \
                           VIR_TEST_MOCK("domaincaps"), \
