@@ -13,6 +13,7 @@ import time
 from xml.sax.saxutils import escape
 
 import guest_exec
+from speed import patient
 
 UNITS = {"": 1024, "b": 1, "bytes": 1, "byte": 1}
 for power, letter in enumerate("kmgtpe", start=1):
@@ -22,11 +23,12 @@ for power, letter in enumerate("kmgtpe", start=1):
 SIZE_HELP = "as virsh takes it: KiB, or with a suffix (b, KiB or K, KB, MiB or M, MB, GiB or G, ...)"
 MIN_MEMORY = 256 << 10      # KiB; Debian's kernel and its initramfs need about 200 MiB to start
 CMDLINE = "console=ttyS0 panic=-1 memhp_default_state=online"
-# From linux/kvm.h: the ioctl that asks for a capability, and the two that SynIC goes by.
+# From linux/kvm.h: the ioctl that asks for a capability, the two that SynIC goes by, and that of the VP index.
 KVM_CHECK_EXTENSION = 0xAE03
 KVM_CAP_HYPERV_SYNIC = 123
 KVM_CAP_HYPERV_SYNIC2 = 148
-KVM_TRIAL = 30              # seconds that a trial guest has to start under KVM
+KVM_CAP_HYPERV_VP_INDEX = 149
+KVM_TRIAL = 30              # seconds that a trial guest has to start under KVM, on an ordinary machine
 
 TEMPLATE = """<domain type='{type}'>
   <name>{name}</name>
@@ -126,10 +128,12 @@ def kvm_missing():
     """Why KVM here cannot give a guest a SynIC, or None."""
     try:
         with open("/dev/kvm", "rb+", buffering=0) as kvm:
-            for cap in (KVM_CAP_HYPERV_SYNIC, KVM_CAP_HYPERV_SYNIC2):
-                if fcntl.ioctl(kvm, KVM_CHECK_EXTENSION, cap) > 0:
-                    return None
-            return "this machine's KVM has no Hyper-V SynIC"
+            def has(*caps):
+                return any(fcntl.ioctl(kvm, KVM_CHECK_EXTENSION, cap) > 0 for cap in caps)
+
+            if not has(KVM_CAP_HYPERV_SYNIC, KVM_CAP_HYPERV_SYNIC2):
+                return "this machine's KVM has no Hyper-V SynIC"
+            return None if has(KVM_CAP_HYPERV_VP_INDEX) else "this machine's KVM has no Hyper-V VP index"
     except OSError as err:
         return f"/dev/kvm: {err.strerror}"
 
@@ -145,10 +149,10 @@ def kvm_trial(paths):
         with tempfile.TemporaryFile("w+") as errors, subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=errors,
                                                                       stderr=errors) as qemu:
             try:
-                deadline = time.monotonic() + KVM_TRIAL
+                deadline = time.monotonic() + patient(KVM_TRIAL)
                 while not os.path.exists(sock) and qemu.poll() is None and time.monotonic() < deadline:
                     time.sleep(0.05)
-                got = guest_exec.run(sock, "grep -q . /sys/bus/vmbus/version || dmesg | grep -q 'Vmbus version'", KVM_TRIAL)
+                got = guest_exec.run(sock, "grep -q . /sys/bus/vmbus/version || dmesg | grep -q 'Vmbus version'", patient(KVM_TRIAL))
                 return None if got.status == 0 else "a trial guest found no VMBus"
             except guest_exec.GuestError as err:
                 errors.seek(0)

@@ -3,6 +3,8 @@
 
 Sizes are KiB throughout, as in libvirt. A Guest asks four witnesses: the guest itself (/proc/meminfo), libvirt (dumpxml, dominfo),
 QEMU (query-balloon and ours) and the host (the memory of the QEMU process).
+
+All limits in seconds are those of an ordinary machine: see speed.py.
 """
 
 import collections
@@ -21,6 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import guest_exec  # noqa: E402
 import guest_xml  # noqa: E402
+from speed import patient  # noqa: E402
 
 MIB = 1024
 GIB = 1024 * MIB
@@ -68,7 +71,7 @@ def virsh(*args, timeout=60):
 def virsh_alone(*args, timeout=60):
     """The same for a caller that holds the lock."""
     got = subprocess.run([os.environ["HVB_VIRSH"], "-q", *map(str, args)], capture_output=True, text=True, check=False,
-                         stdin=subprocess.DEVNULL, timeout=timeout)
+                         stdin=subprocess.DEVNULL, timeout=patient(timeout))
     if got.returncode:
         raise VirshError(got.stderr.strip())
     return got.stdout
@@ -136,13 +139,14 @@ def size(element):
 
 def wait_until(what, seconds, probe, every=0.25):
     """The first true value of PROBE, which is asked EVERY so often. Raises Timeout with WHAT, a text or a function."""
-    deadline = time.monotonic() + seconds
+    limit = patient(seconds)
+    deadline = time.monotonic() + limit
     while True:
         value = probe()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise Timeout(f"not within {seconds:g} s: {what() if callable(what) else what}")
+            raise Timeout(f"not within {limit:.0f} s: {what() if callable(what) else what}")
         time.sleep(every)
 
 
@@ -255,7 +259,7 @@ class Guest:
 
     def exec(self, command, timeout=60):
         """The output of a shell command in the guest; it has to succeed."""
-        got = guest_exec.run(self.agent, command, timeout)
+        got = guest_exec.run(self.agent, command, patient(timeout))
         if got.status:
             raise guest_exec.GuestError(f"{self.name}: {command}: status {got.status}: {got.err.decode(errors='replace').strip()}")
         return got.out.decode(errors="replace").strip()

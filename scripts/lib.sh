@@ -156,7 +156,7 @@ have_built() {
         case $part in
             qemu) [ -x "$OBJ/qemu/qemu-system-x86_64" ] ;;
             libvirt) [ -x "$OBJ/libvirt/tools/virsh" ] ;;
-            guest) [ -f "$BUILD/guest/initrd" ] ;;
+            guest) [ -f "$BUILD/guest/host-initrd" ] ;;
             tools) [ -x "$OBJ/tools/tools/virsh-hvmem/virsh-hvmem" ] ;;
         esac || prepare "$part"
     done

@@ -63,3 +63,9 @@ def test_a_failure_of_what_cannot_pass_here_is_a_skip(folder):
     done = total(folder, "s")
     assert done.returncode == 0
     assert done.stdout == "1 passed, 0 failed, 3 skipped\n"
+
+
+def test_the_parts_of_a_suite_and_not_those_of_another(folder):
+    for name in ("s.xml", "s.part.xml", "s-long.xml"):
+        (folder / name).write_text('<testsuite><testcase name="good"/></testsuite>')
+    assert total(folder, "s").stdout == "2 passed, 0 failed, 0 skipped\n"

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Trace events of this machine's KVM, by tracefs, in a buffer of their own."""
+
+import os
+import pathlib
+
+import pytest
+
+TRACEFS = pathlib.Path("/sys/kernel/tracing")
+
+
+class Trace:
+    """Events of the group kvm from now on. A test is skipped where this user cannot have them."""
+
+    def __init__(self, *events):
+        self.folder = TRACEFS / "instances" / f"hvb-{os.getpid()}"
+        try:
+            self.folder.mkdir()
+            for event in events:
+                (self.folder / "events/kvm" / event / "enable").write_text("1")
+        except OSError as err:
+            self.close()
+            pytest.skip(f"{err.filename}: {err.strerror}: trace events need root and tracefs")
+
+    def read(self):
+        """All that was recorded so far."""
+        return (self.folder / "trace").read_text()
+
+    def close(self):
+        """Ends the recording."""
+        if self.folder.exists():
+            self.folder.rmdir()

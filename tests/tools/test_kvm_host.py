@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""scripts/kvm_host.py without a host: what it is asked for, what it makes of that, and what it says when QEMU fails."""
+
+import argparse
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+import kvm_host  # noqa: E402
+
+
+@pytest.fixture(name="tree")
+def a_tree(tmp_path):
+    """A source tree whose ./run guest names files and whose QEMU is what fake() makes it."""
+    (tmp_path / "run").write_text("#!/bin/sh\n[ \"$3\" != none ] || exit 1\nprintf 'kernel=/k\\ninitrd=/i\\n'\n")
+    (tmp_path / "run").chmod(0o755)
+    return tmp_path
+
+
+def fake(tree, text):
+    """QEMU is this shell script."""
+    (tree / "qemu").write_text("#!/bin/sh\n" + text)
+    (tree / "qemu").chmod(0o755)
+
+
+def kvm(tree, *words, **how):
+    return subprocess.run([sys.executable, "-B", ROOT / "scripts/kvm_host.py", f"--path-tree={tree}", f"--path-qemu={tree}/qemu", f"--path-log={tree}/log",
+                           *words], text=True, capture_output=True, check=False, stdin=subprocess.DEVNULL, **how)
+
+
+@pytest.mark.parametrize("words, says", [
+    (["--memory", "lots"], "--memory 'lots': a whole number and M or G"),
+    (["--cpus", "0"], "--cpus 0: from 1 to 16"),
+    (["--io"], "unrecognized arguments"),
+])
+def test_bad_options_are_named(tree, words, says):
+    done = kvm(tree, *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
+
+
+def test_a_qemu_that_does_not_start_is_one_line(tree):
+    fake(tree, "echo 'qemu: -fsdev: no such thing' >&2; exit 1\n")
+    done = kvm(tree, "true")
+    assert (done.returncode, done.stdout) == (kvm_host.LOST, "")
+    assert done.stderr == "kvm: error: the host went away before it was up: qemu: -fsdev: no such thing\n"
+
+
+def test_a_host_that_dies_names_its_console(tree):
+    fake(tree, "echo 'Kernel panic - not syncing' >log\n")
+    done = kvm(tree, "true", cwd=tree)
+    assert done.returncode == kvm_host.LOST
+    assert "Kernel panic" in done.stderr
+
+
+def test_no_kernel(tree):
+    done = kvm(tree, "--kernel", "none", "true")
+    assert done.returncode == kvm_host.LOST
+    assert done.stderr == "kvm: error: no host with the kernel 'none'\n"
+
+
+def test_nothing_is_left(tree, tmp_path_factory):
+    scratch = tmp_path_factory.mktemp("scratch")
+    fake(tree, "exit 1\n")
+    kvm(tree, "--iommu", "true", env={"TMPDIR": str(scratch), "PATH": "/usr/sbin:/usr/bin"})
+    assert not list(scratch.iterdir())
+
+
+def test_words_of_the_command_arrive_as_they_are():
+    text = kvm_host.script(["echo", "a b", "$HOME", "'"], "/tree", {"X": "1 2"})
+    assert text.splitlines() == ["export X='1 2'", "cd /tree", "exec echo 'a b' '$HOME' ''\"'\"''"]
+
+
+def test_a_comma_in_a_path_is_doubled(tmp_path):
+    options = argparse.Namespace(tree="/a,b", iommu=False, qemu="q", cpus=2, memory="6G", log="l", command=[])
+    job = kvm_host.Job(str(tmp_path), options, False)
+    argv = kvm_host.arguments(options, {"kernel": "k", "initrd": "i"}, job, {})
+    assert any(word.endswith("path=/a,,b,readonly=on") for word in argv)
