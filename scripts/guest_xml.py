@@ -124,6 +124,11 @@ def domain_xml(paths, name="hvb-demo", memory=1 << 20, maximum=8 << 20, vcpus=2,
                            **{key: escape(value, {"'": "&apos;"}) for key, value in text.items()})
 
 
+def on_emulated_host():
+    """Is this a host that ./run kvm started?"""
+    return "HVB_KVM_HOST" in os.environ
+
+
 def kvm_missing():
     """Why KVM here cannot give a guest a SynIC, or None."""
     try:

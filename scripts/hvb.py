@@ -24,6 +24,7 @@ sys.path.insert(0, HERE)
 import guest_exec  # noqa: E402
 import guest_xml  # noqa: E402
 from speed import patient  # noqa: E402
+from virsh_shell import VirshShell  # noqa: E402
 
 MIB = 1024
 GIB = 1024 * MIB
@@ -68,8 +69,33 @@ def virsh(*args, timeout=60):
         return virsh_alone(*args, timeout=timeout)
 
 
+SHELL = {}                  # on an emulated host, the virsh that stays
+
+
+def end_shell():
+    """Before the daemon is restarted."""
+    if SHELL:
+        SHELL.pop("virsh").close()
+
+
+def virsh_in_shell(args, timeout):
+    """The same by a virsh that stays; when it does not answer, the next command gets a new one."""
+    if not SHELL:
+        SHELL["virsh"] = VirshShell(os.environ["HVB_VIRSH"])
+    try:
+        out, err = SHELL["virsh"].run(args, patient(timeout))
+    except (OSError, subprocess.TimeoutExpired):
+        end_shell()
+        raise
+    if err.strip():
+        raise VirshError(err.strip())
+    return out
+
+
 def virsh_alone(*args, timeout=60):
     """The same for a caller that holds the lock."""
+    if guest_xml.on_emulated_host():
+        return virsh_in_shell([str(arg) for arg in args], timeout)
     got = subprocess.run([os.environ["HVB_VIRSH"], "-q", *map(str, args)], capture_output=True, text=True, check=False,
                          stdin=subprocess.DEVNULL, timeout=patient(timeout))
     if got.returncode:
@@ -79,6 +105,7 @@ def virsh_alone(*args, timeout=60):
 
 def restart_daemon(away=0):
     """Ends the daemon alone, and starts it again AWAY seconds later; guests go on."""
+    end_shell()
     with daemon_use(exclusive=True):
         daemon("end")
         time.sleep(away)
@@ -112,6 +139,7 @@ def daemon_environ():
 
 def kill_daemon():
     """kill -9 of the daemon; returns when it is gone. Guests go on."""
+    end_shell()
     pid = daemon_pid()
     if pid:
         os.kill(pid, signal.SIGKILL)

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
+import guest_xml  # noqa: E402
 import hvb  # noqa: E402
 
 pytest.register_assert_rewrite("checks")
@@ -60,7 +61,7 @@ def make_guest(request):
     EDIT changes its XML, a text, before."""
     guests = []
     defaults = {"accel": request.config.getoption("--accel")}
-    if "HVB_KVM_HOST" in os.environ:
+    if guest_xml.on_emulated_host():
         defaults["vcpus"] = 1       # see docs/kvm.md: the emulated processor confuses two of a guest
 
     def make(name, up=True, edit=None, **options):
