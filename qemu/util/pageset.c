@@ -770,3 +770,14 @@ size_t pageset_bytes(const PageSet *set)
     }
     return bytes;
 }
+
+void pageset_add_from(PageSet *set, const PageSet *from, uint64_t first,
+                      uint64_t count)
+{
+    uint64_t at = first, end = first + count, run;
+
+    while (pageset_next(from, at, end, &at, &run)) {
+        pageset_add(set, at, run);
+        at += run;
+    }
+}

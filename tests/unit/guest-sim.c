@@ -91,6 +91,26 @@ static bool is_memory(const Sim *sim, DmRange range)
     return at >= range.first + range.count;
 }
 
+static bool is_boot(const Sim *sim, uint64_t page)
+{
+    unsigned i;
+
+    for (i = 0; i < sim->n_boot; i++) {
+        if (page - sim->boot[i].first < sim->boot[i].count) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void set_mapped(Sim *sim, uint64_t page, bool mapped)
+{
+    if (is_accounted(sim, page) && !is_boot(sim, page)) {
+        sim->n_mapped += mapped - sim->mapped[page];
+        sim->mapped[page] = mapped;
+    }
+}
+
 /* The guest gets @range: of every page it must be in state @was. */
 static void get_pages_as(Sim *sim, DmRange range, SimPage was, SimPage state)
 {
@@ -99,6 +119,7 @@ static void get_pages_as(Sim *sim, DmRange range, SimPage was, SimPage state)
     g_assert_true(is_memory(sim, range));
     for (page = range.first; page < range.first + range.count; page++) {
         g_assert_true(is_accounted(sim, page));
+        g_assert_true(sim->mapped[page] || is_boot(sim, page));
         g_assert_cmpint(sim->pages[page], ==, was);
         set_page(sim, page, state);
     }
@@ -470,12 +491,23 @@ static bool op_send(void *opaque, const void *msg, size_t len)
     return true;
 }
 
+/* What the host does to these pages takes it some time. */
+static void take_time(Sim *sim, uint64_t pages)
+{
+    sim->ns += pages * sim->ns_per_mib / SIM_MIB;
+    sim->largest_piece = MAX(sim->largest_piece, pages);
+}
+
 static void op_discard(void *opaque, uint64_t first, uint64_t count)
 {
     Sim *sim = opaque;
     uint64_t page;
 
     g_assert_cmpuint(count, >, 0);
+    take_time(sim, count);
+    for (page = first; page < first + count; page++) {
+        set_mapped(sim, page, false);
+    }
     if (sim->believe) {
         sim->believe(sim, first, count);
         return;
@@ -638,13 +670,23 @@ static uint64_t op_clock(void *opaque)
     return sim->ns += 1000;
 }
 
-static bool op_populate(void *opaque, const DmRange *ranges, unsigned n)
+static bool op_populate(void *opaque, uint64_t first, uint64_t count)
 {
     Sim *sim = opaque;
+    uint64_t page;
 
-    g_assert_cmpuint(n, >, 0);
-    g_assert_cmpuint(ranges[0].count, >, 0);
-    return !sim->cannot_map;
+    g_assert_cmpuint(count, >, 0);
+    take_time(sim, count);
+    sim->n_populates++;
+    sim->populated += count;
+    if (sim->cannot_map ||
+        (sim->map_at_most && sim->n_mapped + count > sim->map_at_most)) {
+        return false;
+    }
+    for (page = first; page < first + count; page++) {
+        set_mapped(sim, page, true);
+    }
+    return true;
 }
 
 static const DmEngineOps sim_ops = {
@@ -688,6 +730,7 @@ Sim *sim_new_of(uint64_t boot, uint64_t n_pages, DmProfile profile,
     lay_out_boot(sim, boot);
     sim->n_pages = n_pages;
     sim->pages = g_malloc0(n_pages);
+    sim->mapped = g_malloc0(n_pages);
     sim->regions = g_array_new(FALSE, FALSE, sizeof(SimRegion));
     g_queue_init(&sim->inbox);
     sim->os_id = os_id;
@@ -734,6 +777,7 @@ void sim_free(Sim *sim)
     sim_drop_inbox(sim);
     g_array_free(sim->regions, TRUE);
     g_free(sim->pages);
+    g_free(sim->mapped);
     g_free(sim->memory);
     g_free(sim->wrote);
     g_free(sim);
@@ -743,7 +787,7 @@ static void run_engine(Sim *sim)
 {
     unsigned i;
 
-    for (i = 0; dm_engine_run(sim->engine, sim->now); i++) {
+    for (i = 1; dm_engine_run(sim->engine, sim->now) && i != sim->turns; i++) {
         g_assert_cmpuint(i, <, MAX_RUNS_A_CALL);
     }
     sim_check_accounts(sim);
@@ -782,7 +826,8 @@ void sim_advance(Sim *sim, uint64_t ms)
         sim->now = MAX(sim->now, due);
         sim_pump(sim);
         /* What was due must not stay due. */
-        g_assert_true(dm_engine_deadline(sim->engine) > sim->now);
+        g_assert_true(sim->turns ||
+                      dm_engine_deadline(sim->engine) > sim->now);
     }
     sim->now = MAX(sim->now, end);
     sim_pump(sim);
@@ -817,6 +862,9 @@ void sim_reset(Sim *sim)
     forget_pages(sim);
     dm_engine_system_reset(sim->engine);
     sim_pump(sim);
+    if (!sim->turns && !sim->believe) {
+        g_assert_cmpuint(sim->n_mapped, ==, 0);
+    }
 }
 
 /* All pages of it that any kernel before had. */
@@ -944,6 +992,7 @@ bool sim_unplug(Sim *sim, unsigned id)
     }
     for (page = range.first; page < range.first + range.count; page++) {
         g_assert_cmpint(sim->pages[page], !=, SIM_OWNED);
+        set_mapped(sim, page, false);
         if (sim->memory) {
             sim->memory[page] = 0;      /* another stick, other memory */
         }
@@ -974,6 +1023,18 @@ DmEngine *sim_destination(Sim *sim)
     return engine;
 }
 
+/* The other host has populated what the guest has or is about to get. */
+static void leave_mapped(Sim *sim)
+{
+    uint64_t page;
+
+    for (page = 0; sim_info(sim).populated && page < sim->n_pages; page++) {
+        if (sim->pages[page] == SIM_NONE || sim->pages[page] == SIM_RELEASED) {
+            set_mapped(sim, page, false);
+        }
+    }
+}
+
 void sim_migrate(Sim *sim)
 {
     GByteArray *state = dm_state_export(sim->engine, sim->now), *again;
@@ -986,6 +1047,7 @@ void sim_migrate(Sim *sim)
     g_assert_cmpmem(state->data, state->len, again->data, again->len);
     g_byte_array_unref(state);
     g_byte_array_unref(again);
+    leave_mapped(sim);
     dm_engine_free(sim->engine);
     sim->engine = engine;
     sim_check_accounts(sim);
@@ -1041,6 +1103,26 @@ void sim_check_accounts(const Sim *sim)
     g_assert_nonnull(dm_problem_name(info.problem.code));
 }
 
+void sim_check_mapped(const Sim *sim)
+{
+    DmEngineInfo info = sim_info(sim);
+    uint64_t page, spare = 0;
+
+    for (page = 0; page < sim->n_pages; page++) {
+        spare += sim->mapped[page] && sim->pages[page] != SIM_OWNED &&
+                 sim->pages[page] != SIM_OFFLINE;
+    }
+    g_assert_cmpuint(spare, <=, info.populated + info.in_doubt + sim->lost);
+}
+
+/* No request is out, and nobody may use what waits to be discarded. */
+static bool is_at_rest(DmState state)
+{
+    return state != DM_STATE_NEW_KERNEL && state != DM_STATE_BALLOONING &&
+           state != DM_STATE_RETURNING && state != DM_STATE_ADDING &&
+           state != DM_STATE_LATE;
+}
+
 /* It may also have pages in doubt, and have released some that nobody heard of.
  * Another kernel may have found any page of sticks. */
 void sim_check_honest(const Sim *sim)
@@ -1051,6 +1133,9 @@ void sim_check_honest(const Sim *sim)
     uint64_t given = info.actual + info.offline;
 
     sim_check_contents(sim);
+    if (info.connected && is_at_rest(info.state)) {
+        sim_check_mapped(sim);
+    }
     if (info.state == DM_STATE_NEW_KERNEL) {
         g_assert_cmpuint(info.actual, ==, info.boot);
         g_assert_cmpuint(has, <=, info.actual + info.in_doubt +

@@ -6,9 +6,10 @@
  * The guest does its own accounting, one byte a page, and knows nothing of the
  * engine's. Whatever the engine does is checked against it at once: a page that
  * is given to the guest is memory and was not the guest's before, a page that
- * is discarded is not the guest's, and a region is declared only once. With
- * sim_keep_contents() the memory has contents, too: what the guest wrote must
- * be there for as long as it has the page.
+ * is discarded is not the guest's, and a region is declared only once. A page
+ * of a stick is populated before it is given, and not for longer than it has to
+ * be. With sim_keep_contents() the memory has contents, too: what the guest
+ * wrote must be there for as long as it has the page.
  *
  * A guest that sends invalid replies is accounted for in the same way: what it
  * claims to have released counts as released, so the same rules hold.
@@ -80,6 +81,8 @@ typedef struct Sim {
     bool scatter;               /* release from anywhere, not top down */
     bool ring_full;             /* the engine cannot send */
     bool cannot_map;            /* the host cannot populate memory */
+    uint64_t map_at_most;       /* pages that it can populate; 0: all */
+    uint64_t ns_per_mib;        /* to populate or discard */
     /* Takes discards in place of the checks: where a state comes from elsewhere
      * or the guest says anything, and the accounting here cannot follow. */
     void (*believe)(void *opaque, uint64_t first, uint64_t count);
@@ -87,6 +90,8 @@ typedef struct Sim {
     void *pick_opaque;
 
     uint8_t *pages;             /* SimPage */
+    uint8_t *mapped;            /* the host has populated this page */
+    uint64_t n_mapped;          /* of sticks */
     uint64_t n_pages;
     uint64_t owned, offline;
     uint64_t lost;              /* released while nobody listened */
@@ -115,6 +120,11 @@ typedef struct Sim {
     uint64_t largest_unballoon; /* pages in a message */
     uint64_t discarded;         /* pages */
     unsigned n_discards;        /* calls */
+    unsigned n_populates;       /* calls */
+    uint64_t populated;         /* pages */
+    uint64_t largest_piece;     /* pages in one of these calls */
+    unsigned turns;             /* of the engine at a time, if it has more to
+                                   do; 0: as many as it takes */
     uint64_t ns;                /* of the clock for statistics */
     DmError refused;            /* why, when it last refused plug or unplug */
     unsigned n_actual, n_status, n_warn, n_inuse, n_unused;
@@ -183,6 +193,9 @@ DmStickInfo sim_stick(const Sim *sim, unsigned id);
 
 /* The engine's numbers must add up, whatever the guest does. */
 void sim_check_accounts(const Sim *sim);
+/* Of sticks only that is populated which the guest has or may have, or what
+ * waits to be given or discarded. */
+void sim_check_mapped(const Sim *sim);
 /* And, for an honest guest at rest, agree with the guest's. */
 void sim_check_honest(const Sim *sim);
 /* The target is met within 2 MiB, or the engine says why not. */

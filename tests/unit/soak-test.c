@@ -19,6 +19,7 @@ typedef struct Kind {
     bool small;
     bool honest;
     bool contents;
+    bool slow;
     unsigned runs;
     unsigned steps;
 } Kind;
@@ -66,6 +67,30 @@ static void check_rest(Sim *sim)
     }
 }
 
+/* A host so slow that a turn is one piece; the next step may come before the
+ * last is done. */
+static void slow_step(Sim *sim, const Kind *kind)
+{
+    sim->turns = g_test_rand_int_range(0, 4);
+    sim_step(sim, kind->honest);
+    sim->turns = 0;
+    if (kind->honest && g_test_rand_int_range(0, 4) == 0) {
+        check_rest(sim);
+    }
+}
+
+static void step(Sim *sim, const Kind *kind)
+{
+    if (kind->slow) {
+        slow_step(sim, kind);
+        return;
+    }
+    sim_step(sim, kind->honest);
+    if (kind->honest) {
+        check_rest(sim);
+    }
+}
+
 /* Returns how long it was, in ms. */
 static uint64_t one_run(const Kind *kind)
 {
@@ -77,14 +102,13 @@ static uint64_t one_run(const Kind *kind)
     if (kind->contents) {
         sim_keep_contents(sim);
     }
+    sim->ns_per_mib = kind->slow ? 30 * 1000000 : 0;
     sim_connect(sim);
     for (i = 0; i < kind->steps; i++) {
-        sim_step(sim, kind->honest);
-        if (kind->honest) {
-            check_rest(sim);
-        }
+        step(sim, kind);
     }
     end = sim->now;
+    sim_reset(sim);
     sim_free(sim);
     return end - start;
 }
@@ -104,17 +128,23 @@ static void test_soak(gconstpointer data)
 int main(int argc, char **argv)
 {
     static const Kind kinds[] = {
-        { "/soak/linux", SIM_LINUX, true, true, false, RUNS, STEPS },
-        { "/soak/linux-contents", SIM_LINUX, true, true, true, 30, STEPS },
-        { "/soak/linux-large", SIM_LINUX, false, true, false, 3,
+        { "/soak/linux", SIM_LINUX, true, true, false, false, RUNS, STEPS },
+        { "/soak/linux-contents", SIM_LINUX, true, true, true, false, 30,
+          STEPS },
+        { "/soak/linux-slow-host", SIM_LINUX, true, true, true, true, 60,
+          STEPS },
+        { "/soak/linux-large", SIM_LINUX, false, true, false, false, 3,
           STEPS_LARGE },
-        { "/soak/windows", SIM_WINDOWS, true, true, false, RUNS, STEPS },
-        { "/soak/windows-contents", SIM_WINDOWS, true, true, true, 30,
+        { "/soak/windows", SIM_WINDOWS, true, true, false, false, RUNS,
           STEPS },
-        { "/soak/invalid-replies", SIM_LINUX, true, false, false, RUNS,
+        { "/soak/windows-contents", SIM_WINDOWS, true, true, true, false, 30,
           STEPS },
+        { "/soak/invalid-replies", SIM_LINUX, true, false, false, false, RUNS,
+          STEPS },
+        { "/soak/invalid-replies-slow-host", SIM_LINUX, true, false, false,
+          true, RUNS, STEPS },
         { "/soak/invalid-replies-windows", SIM_WINDOWS, true, false, false,
-          RUNS, STEPS },
+          false, RUNS, STEPS },
     };
     unsigned i;
 

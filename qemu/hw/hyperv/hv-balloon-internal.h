@@ -123,8 +123,6 @@ void hv_balloon_warn(DmWarning warning);
 bool hv_balloon_mem_realize(HvBalloon *balloon, const DmEngineOps *ops,
                             Error **errp);
 void hv_balloon_mem_unrealize(HvBalloon *balloon);
-/* After a system reset: no guest has memory of a stick. */
-void hv_balloon_mem_reset(HvBalloon *balloon);
 void hv_balloon_mem_class_init(ObjectClass *oc);
 
 /* hv-balloon-discard.c: giving released memory to the host */

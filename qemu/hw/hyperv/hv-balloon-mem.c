@@ -376,17 +376,6 @@ free:
     return false;
 }
 
-void hv_balloon_mem_reset(HvBalloon *balloon)
-{
-    GHashTableIter iter;
-    gpointer stick;
-
-    g_hash_table_iter_init(&iter, balloon->sticks);
-    while (g_hash_table_iter_next(&iter, NULL, &stick)) {
-        haprot_discard(stick, 0, haprot_size(stick));
-    }
-}
-
 void hv_balloon_mem_unrealize(HvBalloon *balloon)
 {
     haprot_unregister_protocol(&balloon->haprot);

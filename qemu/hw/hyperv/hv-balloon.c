@@ -86,14 +86,9 @@ static bool op_send(void *opaque, const void *msg, size_t len)
     return ret >= 0;
 }
 
-static bool op_populate(void *opaque, const DmRange *ranges, unsigned n)
+static bool op_populate(void *opaque, uint64_t first, uint64_t count)
 {
-    for (unsigned i = 0; i < n; i++) {
-        if (!hv_balloon_populate(ranges[i])) {
-            return false;
-        }
-    }
-    return true;
+    return hv_balloon_populate((DmRange) { first, count });
 }
 
 static void op_discard(void *opaque, uint64_t first, uint64_t count)
@@ -346,7 +341,6 @@ static void system_reset_exit(Object *obj, ResetType type)
     hv_balloon_kernel_forget(balloon);
     hv_balloon_report_reset(balloon);
     dm_engine_system_reset(balloon->engine);
-    hv_balloon_mem_reset(balloon);
     hv_balloon_kick(balloon);
 }
 

@@ -32,6 +32,9 @@ bool pageset_contains(const PageSet *set, uint64_t page);
 /* Return how many pages were not (add) or were (remove) in the set before. */
 uint64_t pageset_add(PageSet *set, uint64_t first, uint64_t count);
 uint64_t pageset_remove(PageSet *set, uint64_t first, uint64_t count);
+/* Adds the pages of [first, first + count) that are in @from, another set. */
+void pageset_add_from(PageSet *set, const PageSet *from, uint64_t first,
+                      uint64_t count);
 
 /*
  * The first run of pages in the set within [from, end): false if there is

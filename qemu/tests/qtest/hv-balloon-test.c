@@ -827,6 +827,40 @@ static void test_dump(void)
     qtest_quit(qts);
 }
 
+/* It may take several turns of the main loop. */
+static void wait_dump_size(QTestState *qts, uint64_t addr, uint64_t size,
+                           uint64_t dumped)
+{
+    while (dump_size(qts, addr, size) != dumped) {
+        g_usleep(1000);
+    }
+}
+
+/* What the guest is offered is populated before, and no longer once it has
+ * refused it, or is reset before it replied. */
+static void test_populate(void)
+{
+    DmGuest guest;
+    QTestState *qts = start(&guest, "");
+    uint64_t begin = BOOT - 2 * MiB, size, before;
+
+    add_stick(qts, "a", 2 * CHUNK);
+    size = stick_addr(qts, "a") + 2 * CHUNK - begin;
+    before = dump_size(qts, begin, size);
+    set_target(qts, BOOT + CHUNK);
+    dm_hot_add_request(&guest);
+    g_assert_cmphex(dump_size(qts, begin, size) - before, >=, CHUNK);
+    dm_hot_add_response(&guest, 0, 0);
+    wait_state(qts, "refused");
+    wait_dump_size(qts, begin, size, before);
+    set_target(qts, BOOT + CHUNK);
+    dm_hot_add_request(&guest);
+    g_assert_cmphex(dump_size(qts, begin, size) - before, >=, CHUNK);
+    system_reset(qts);
+    wait_dump_size(qts, begin, size, before);
+    qtest_quit(qts);
+}
+
 /* ---- last-error ---- */
 
 static void wait_last_error(QTestState *qts, const char *state,
@@ -900,6 +934,9 @@ static void test_trace(void)
         "hv_balloon_discard ", "hv_balloon_status_report committed 8192, ",
         "hv_balloon_close", "hv_balloon_system_reset",
         "haprot_plug id=a ", "haprot_unplug_refused id=a",
+        /* in pieces, of which the first is the smallest */
+        "haprot_populate id=a 0x0 + 0x200000",
+        "haprot_populate id=a 0x200000 + 0x", "haprot_discard id=a 0x",
         "haprot_unplug id=a ",
     };
     g_autofree char *log = NULL, *options = NULL, *text = NULL;
@@ -1108,6 +1145,7 @@ int main(int argc, char **argv)
     qtest_add_func("/hv-balloon/two-balloons", test_two_balloons);
     qtest_add_func("/hv-balloon/return-order", test_return_order);
     qtest_add_func("/hv-balloon/dump", test_dump);
+    qtest_add_func("/hv-balloon/populate", test_populate);
     qtest_add_func("/hv-balloon/last-error", test_last_error);
     qtest_add_func("/hv-balloon/trace", test_trace);
     qtest_add_func("/hv-balloon/status-report-rate", test_status_report_rate);

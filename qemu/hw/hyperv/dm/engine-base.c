@@ -12,7 +12,17 @@
 #define OS_LINUX 0x8100
 #define OS_MICROSOFT 0x0001
 
-/* The most that one dm_engine_run() discards. */
+/*
+ * How long one dm_engine_run() discards and populates, in ns, until it leaves
+ * the rest to the next; the piece that is going on then is finished. A piece
+ * should take no longer than PIECE_NS.
+ */
+#define TURN_NS (20 * UINT64_C(1000000))
+#define PIECE_NS (TURN_NS / 4)
+/* The largest piece, in case that the next one takes longer than the last. */
+#define PIECE_MAX MIB_PAGES(64)
+
+/* The most that one dm_engine_run() discards, whatever the time. */
 #define DISCARD_RUNS 256
 #define DISCARD_PAGES MIB_PAGES(1024)
 /* The most that may wait to be discarded, one message aside, in bytes. */
@@ -78,6 +88,43 @@ void dm_work_end(DmEngine *e, uint64_t began)
     e->work.longest_ns = MAX(e->work.longest_ns, ns);
 }
 
+/* ---- the time of a turn ---- */
+
+void dm_turn_begin(DmEngine *e)
+{
+    e->turn_end = dm_work_begin(e) + TURN_NS;
+}
+
+/* Without a clock a turn is bounded by sizes alone. */
+bool dm_turn_is_over(const DmEngine *e)
+{
+    return e->ops.clock && dm_work_begin(e) >= e->turn_end;
+}
+
+/* Pieces end where the owner's units are most likely to end. */
+DmRange dm_piece(DmRange range, uint64_t pages)
+{
+    uint64_t end = (range.first + pages) / PIECE_MIN * PIECE_MIN;
+
+    return (DmRange) { range.first, MIN(range.count, end - range.first) };
+}
+
+/*
+ * Large pieces cost less, as the owner has to look up the memory for each; but
+ * a piece is not interrupted. Only how long the last one took says how large
+ * the next may be: that differs a thousandfold, by who maps the memory.
+ */
+void dm_piece_took(uint64_t *piece, uint64_t pages, uint64_t ns)
+{
+    if (ns > PIECE_NS) {
+        *piece = MAX(*piece / 2, PIECE_MIN);
+    } else if (ns < PIECE_NS / 2 && pages > *piece / 2) {
+        *piece = MIN(*piece * 2, PIECE_MAX);
+    }
+}
+
+/* ---- what the owner is told of sticks and of the size ---- */
+
 void dm_tell_sticks(DmEngine *e)
 {
     unsigned i;
@@ -114,21 +161,45 @@ static bool may_discard(const DmEngine *e)
     return e->stage != STAGE_CLOSED || !e->met;
 }
 
+bool dm_discard_is_due(const DmEngine *e)
+{
+    return may_discard(e) && pageset_count(e->discard);
+}
+
+/* Discards the first piece that waits: no longer than @most, how many pages? */
+static uint64_t discard_piece(DmEngine *e, uint64_t most)
+{
+    uint64_t began = dm_work_begin(e);
+    DmRange piece;
+
+    pageset_next(e->discard, 0, DM_MAX_PFN + 1, &piece.first, &piece.count);
+    piece = dm_piece(piece, e->discard_piece);
+    piece.count = MIN(piece.count, most);
+    pageset_remove(e->discard, piece.first, piece.count);
+    e->ops.discard(e->opaque, piece.first, piece.count);
+    dm_piece_took(&e->discard_piece, piece.count, dm_work_begin(e) - began);
+    return piece.count;
+}
+
 bool dm_discard_some(DmEngine *e)
 {
-    uint64_t left = DISCARD_PAGES, first, count;
+    uint64_t left = DISCARD_PAGES;
     unsigned runs;
 
-    for (runs = 0; may_discard(e) && runs < DISCARD_RUNS && left; runs++) {
-        if (!pageset_next(e->discard, 0, DM_MAX_PFN, &first, &count)) {
+    if (!dm_discard_is_due(e)) {
+        return false;
+    }
+    for (runs = 0; runs < DISCARD_RUNS && left; runs++) {
+        if (runs && dm_turn_is_over(e)) {
+            break;
+        }
+        left -= discard_piece(e, left);
+        if (!pageset_count(e->discard)) {
+            e->discard_piece = PIECE_MIN;
             return false;
         }
-        count = MIN(count, left);
-        pageset_remove(e->discard, first, count);
-        e->ops.discard(e->opaque, first, count);
-        left -= count;
     }
-    return may_discard(e) && pageset_count(e->discard);
+    return true;
 }
 
 /* Bounds what waits even if the owner ignores dm_engine_throttled(). */

@@ -3,7 +3,8 @@
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  *
- * A field that is added here belongs into the saved state: see state.c.
+ * A field that is added here belongs into the saved state (see state.c), unless
+ * it is about this host alone: how fast it is, what it has mapped.
  */
 
 #ifndef DM_ENGINE_INT_H
@@ -28,6 +29,9 @@
 /* Linux frees all that a request returns in its interrupt handler, without a
  * pause: with much more a processor would hang. 1 GiB. */
 #define MAX_RETURN_PAGES 262144
+/* The smallest piece that is populated or discarded at a time, if that much
+ * is there in one run, and what the ends of pieces are multiples of. */
+#define PIECE_MIN MIB_PAGES(2)
 /* What a guest gets back whose kernel ran dry. 128 MiB. */
 #define RELIEF_PAGES 32768
 
@@ -76,6 +80,13 @@ struct DmEngine {
     uint64_t target;
     PageSet *discard;           /* pages that the guest does not have */
 
+    /* The host's side of that: see populate.c. Not in the saved state. */
+    DmRequest preparing;        /* which kind, as long as it is not made */
+    PageSet *populated;         /* pages that no request has named yet */
+    uint64_t turn_end;          /* ns */
+    uint64_t populate_piece;    /* pages at a time */
+    uint64_t discard_piece;
+
     /* Why the target is not pursued, though a driver is connected. */
     DmState obstacle;           /* DM_STATE_IDLE: nothing */
     DmProblem problem;          /* but for that of a request that is late */
@@ -109,6 +120,13 @@ struct DmEngine {
 
 uint64_t dm_work_begin(const DmEngine *e);
 void dm_work_end(DmEngine *e, uint64_t began);
+void dm_turn_begin(DmEngine *e);
+/* Has this turn taken its time? */
+bool dm_turn_is_over(const DmEngine *e);
+/* The first piece of @range, of about @pages: at least PIECE_MIN. */
+DmRange dm_piece(DmRange range, uint64_t pages);
+/* A piece of @pages took @ns: @piece is how large the next one may be. */
+void dm_piece_took(uint64_t *piece, uint64_t pages, uint64_t ns);
 void dm_tell_sticks(DmEngine *e);
 void dm_tell_actual(DmEngine *e);
 DmGuest dm_guest_kind(const DmEngine *e);
@@ -117,6 +135,8 @@ bool dm_one_range_only(const DmEngine *e);
 uint64_t dm_alignment(const DmEngine *e);
 /* Has the guest fragmented the accounting so much that it gets no more? */
 bool dm_accounting_is_full(const DmEngine *e);
+/* Is something to be discarded, now? */
+bool dm_discard_is_due(const DmEngine *e);
 /* Discards what one run may. True if there is more to discard. */
 bool dm_discard_some(DmEngine *e);
 void dm_discard_backlog(DmEngine *e);
@@ -138,12 +158,32 @@ bool dm_frozen(const DmEngine *e);
 /* May the target be pursued? If so, there is no obstacle any more. */
 bool dm_obstacle_passed(DmEngine *e, uint64_t now);
 
+/* ---- populate.c: what is populated before a request names it ---- */
+
+typedef enum Populated {
+    POPULATED_ALL,
+    POPULATED_NOT_YET,          /* the next turn goes on */
+    POPULATED_REFUSED,          /* the owner's populate() failed */
+} Populated;
+
+/* Populates @ranges for a request of @kind, as far as this turn has time, and
+ * unpopulates all else that is populated for a request. */
+Populated dm_populate(DmEngine *e, DmRequest kind, const DmRange *ranges,
+                      unsigned n);
+/* What is populated for a request is to be discarded. */
+void dm_unpopulate(DmEngine *e);
+/* @range was populated for a request that the guest has not seen. */
+void dm_populated_for_nothing(DmEngine *e, DmRange range);
+/* Another kernel may use what is to be discarded: not before a reset. */
+void dm_keep_populated(DmEngine *e);
+
 /* ---- request.c: the one request that is outstanding ---- */
 
 /* What came of an attempt to make a request. */
 typedef enum Started {
     STARTED,
     STARTED_NOTHING,            /* there is no page to request it for */
+    STARTED_NOT_YET,            /* its memory is being populated */
     STARTED_NOT_POPULATED,      /* the owner's populate() failed */
 } Started;
 
@@ -172,7 +212,8 @@ DmProblem dm_not_onlined(uint64_t pages);
 
 /* ---- relief.c: a Linux guest whose kernel ran dry ---- */
 
-/* Returns what a dry kernel needs, if it does. True: a request was made. */
+/* Returns what a dry kernel needs, if it does. True: a request was made, or is
+ * being prepared. */
 bool dm_relieve(DmEngine *e, uint64_t now);
 /* Did the guest that released less than was requested run dry? */
 bool dm_ran_dry(const DmEngine *e);

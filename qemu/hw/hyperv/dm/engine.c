@@ -21,6 +21,8 @@
  *   everything.
  * - Pending discards finish before the next request, so a page that is still
  *   to be discarded is never given to the guest.
+ * - All that a request gives is populated before it is made. What was populated
+ *   and is not the guest's, nor in doubt, is discarded.
  * - Between a close and the next open nothing is discarded, unless the system
  *   was reset: another kernel may already run, and it owns all boot memory.
  * - Only dm_pursue() makes requests. Whatever happens (a target, a stick, a
@@ -33,13 +35,13 @@
  *   or the guest change. The problem that is reported with it is for people;
  *   no decision depends on it.
  * - The guest decides how much work and memory it costs, within bounds: a
- *   reply counts for at most the pages requested, one run discards a bounded
- *   amount, the owner is told when to hold messages back, and a guest that
- *   fragments the accounting too much gets no more memory.
+ *   reply counts for at most the pages requested, one run populates and
+ *   discards for a bounded time, the owner is told when to hold messages back,
+ *   and a guest that fragments the accounting too much gets no more memory.
  *
- * receive.c and reply.c take messages in, pursue.c decides on a request and
- * request.c sends it; obstacle.c, relief.c (a kernel that ran dry) and state.c
- * (a saved state) do what their names say.
+ * receive.c and reply.c take messages in, pursue.c decides on a request,
+ * populate.c prepares it and request.c sends it; obstacle.c, relief.c (a kernel
+ * that ran dry) and state.c (a saved state) do what their names say.
  */
 
 #include "engine.h"
@@ -53,26 +55,35 @@
 
 /* ---- work that is due ---- */
 
+static void pursue(DmEngine *e, uint64_t now)
+{
+    dm_pursue(e, now);
+    e->settled |= e->txn.kind == DM_REQUEST_NONE &&
+                  e->preparing == DM_REQUEST_NONE;
+}
+
 bool dm_engine_run(DmEngine *e, uint64_t now)
 {
     uint64_t began = dm_work_begin(e);
-    bool more = dm_discard_some(e);
 
+    dm_turn_begin(e);
     e->heard = 0;
     dm_flush(e, now);
     dm_request_notice_deadline(e, now);
-    if (!more) {
-        dm_pursue(e, now);
-        e->settled |= e->txn.kind == DM_REQUEST_NONE;
+    if (!dm_discard_some(e)) {
+        pursue(e, now);
     }
     dm_tell_actual(e);
     dm_work_end(e, began);
-    return more;
+    return e->preparing != DM_REQUEST_NONE || dm_discard_is_due(e);
 }
 
+/* A handshake does not wait for what a reset has left to discard: that may take
+ * longer than the driver waits. Nothing in it adds to that. */
 bool dm_engine_throttled(const DmEngine *e)
 {
-    return e->heard >= HEARD_BYTES || pageset_count(e->discard);
+    return e->heard >= HEARD_BYTES ||
+           (e->stage == STAGE_READY && pageset_count(e->discard));
 }
 
 uint64_t dm_engine_deadline(const DmEngine *e)
@@ -110,7 +121,7 @@ static void new_kernel(DmEngine *e)
 {
     dm_regions_new_kernel(&e->regions);
     /* It may have found any page of a stick: discard none. */
-    pageset_clear(e->discard);
+    dm_keep_populated(e);
     forget_driver(e);
     dm_obstacle_for_good(e, DM_STATE_NEW_KERNEL,
                          (DmProblem) { .code = DM_PROBLEM_NEW_KERNEL });
@@ -166,7 +177,7 @@ void dm_engine_channel_close(DmEngine *e)
 void dm_engine_system_reset(DmEngine *e)
 {
     /* A reset settles everything: nothing of the request is in doubt. */
-    e->txn.kind = DM_REQUEST_NONE;
+    e->txn.sent = false;
     dm_engine_channel_close(e);
     e->counters.resets++;
     e->guest_os_id = 0;
@@ -175,6 +186,7 @@ void dm_engine_system_reset(DmEngine *e)
     forget_driver(e);
     dm_obstacle_clear(e);
     dm_regions_reset(&e->regions, e->discard);
+    dm_unpopulate(e);
     e->settled = false;
     dm_tell_sticks(e);
     dm_tell_actual(e);
@@ -248,6 +260,7 @@ void dm_engine_unplug(DmEngine *e, unsigned stick)
 
     g_assert(dm_engine_may_unplug(e, stick, NULL));
     pageset_remove(e->discard, range.first, range.count);
+    pageset_remove(e->populated, range.first, range.count);
     dm_regions_unplug(&e->regions, stick);
     e->target = MIN(e->target, dm_regions_capacity(&e->regions));
     e->settled = false;
@@ -266,6 +279,8 @@ DmEngine *dm_engine_new(const DmRange *boot, unsigned n_boot,
     e->opaque = opaque;
     e->profile = profile;
     e->discard = pageset_new();
+    e->populated = pageset_new();
+    e->discard_piece = e->populate_piece = PIECE_MIN;
     e->target = e->reported = e->regions.boot_pages;
     e->settled = true;
     dm_obstacle_clear(e);
@@ -277,11 +292,12 @@ void dm_engine_free(DmEngine *e)
     if (e) {
         dm_regions_clear(&e->regions);
         pageset_free(e->discard);
+        pageset_free(e->populated);
         g_free(e);
     }
 }
 
-static DmState txn_state(const DmEngine *e)
+static DmState request_state(DmRequest kind)
 {
     static const DmState states[] = {
         [DM_REQUEST_NONE] = DM_STATE_IDLE,
@@ -291,7 +307,7 @@ static DmState txn_state(const DmEngine *e)
     };
 
     G_STATIC_ASSERT(G_N_ELEMENTS(states) == DM_REQUEST__MAX);
-    return e->txn.late ? DM_STATE_LATE : states[e->txn.kind];
+    return states[kind];
 }
 
 static DmState current_state(const DmEngine *e)
@@ -303,7 +319,10 @@ static DmState current_state(const DmEngine *e)
         return DM_STATE_HANDSHAKE;
     }
     if (e->txn.kind != DM_REQUEST_NONE) {
-        return txn_state(e);
+        return e->txn.late ? DM_STATE_LATE : request_state(e->txn.kind);
+    }
+    if (e->preparing != DM_REQUEST_NONE) {
+        return request_state(e->preparing);
     }
     if (e->obstacle != DM_STATE_IDLE) {
         return e->obstacle;
@@ -333,16 +352,27 @@ void dm_engine_query(const DmEngine *e, DmEngineInfo *info)
         .offline = pageset_count(r->offline),
         .ghosts = pageset_count(r->ghosts),
         .ungranted = dm_regions_ungranted(r),
+        .populated = pageset_count(e->populated),
         .bytes = sizeof(*e) + dm_regions_bytes(r) +
-                 pageset_bytes(e->discard),
+                 pageset_bytes(e->discard) + pageset_bytes(e->populated),
         .work = e->work,
         .counters = e->counters,
     };
 }
 
+/*
+ * What is left to discard is left to whoever comes last: else a huge page whose
+ * pages are discarded piece by piece would be discarded with each of them. And
+ * what is populated for a request is all but the guest's.
+ */
 bool dm_engine_is_released(const DmEngine *e, uint64_t first, uint64_t count)
 {
-    return dm_regions_is_released(&e->regions, (DmRange) { first, count });
+    DmRange range = { first, count };
+
+    return dm_regions_is_released(&e->regions, range) &&
+           !pageset_count_in(e->discard, first, count) &&
+           !pageset_count_in(e->populated, first, count) &&
+           !dm_request_touches(e, range);
 }
 
 bool dm_engine_query_stick(const DmEngine *e, unsigned stick,

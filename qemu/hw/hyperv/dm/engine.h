@@ -46,9 +46,10 @@ bool dm_engine_throttled(const DmEngine *engine);
 void dm_engine_writable(DmEngine *engine, uint64_t now);
 
 /*
- * Does what is due: discards, sends the next request, notices a deadline. Call
- * it after any other call that changes the engine (from a bottom half, say)
- * and when dm_engine_deadline() has come. Its work is bounded; true: call it
+ * Does what is due: discards, prepares and sends the next request, notices a
+ * deadline. Call it after any other call that changes the engine (from a bottom
+ * half, say) and when dm_engine_deadline() has come. With a clock, it takes
+ * 20 ms and as long as one call to populate() or discard() takes; true: call it
  * again soon, there is more to do.
  */
 bool dm_engine_run(DmEngine *engine, uint64_t now);
@@ -73,7 +74,8 @@ void dm_engine_unplug(DmEngine *engine, unsigned stick);
 void dm_engine_system_reset(DmEngine *engine);
 
 void dm_engine_query(const DmEngine *engine, DmEngineInfo *info);
-/* Does the guest have none of these pages? */
+/* Does the guest have none of these pages, and is it not about to be given any?
+ * False as well if some of them are still to be discarded. */
 bool dm_engine_is_released(const DmEngine *engine, uint64_t first,
                            uint64_t count);
 bool dm_engine_query_stick(const DmEngine *engine, unsigned stick,

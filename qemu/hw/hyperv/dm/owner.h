@@ -63,6 +63,7 @@ typedef struct DmEngineInfo {
     uint64_t offline;           /* taken by the guest, and not used */
     uint64_t ghosts;
     uint64_t ungranted;         /* plugged, never given to this guest */
+    uint64_t populated;         /* for a request that was not made yet */
     size_t bytes;               /* of memory for the accounting: at most 1
                                    bit a page, a 16th of that, and 1 MiB */
     DmWork work;
@@ -104,11 +105,13 @@ typedef struct DmEngineOps {
     /* Sends a message. False: no room; tried at dm_engine_writable(). */
     bool (*send)(void *opaque, const void *msg, size_t len);
     /*
-     * Called before the guest is given these ranges. False if it cannot have
-     * them now: that is tried again later. May be NULL.
+     * Called for all that a request gives before it is made, piece by piece:
+     * while the pieces are fast, they grow. False if the guest cannot have
+     * these pages now: that is tried again later. May be NULL.
      */
-    bool (*populate)(void *opaque, const DmRange *ranges, unsigned n);
-    /* The guest does not have these pages: the host can. */
+    bool (*populate)(void *opaque, uint64_t first, uint64_t count);
+    /* The guest does not have these pages: the host can. They may have been
+     * populated for a request that was not made, and in pieces as well. */
     void (*discard)(void *opaque, uint64_t first, uint64_t count);
     void (*stick_state)(void *opaque, unsigned stick, DmStickState state);
     /* Each change; the owner decides how often to pass it on. */
@@ -117,7 +120,8 @@ typedef struct DmEngineOps {
     /* The guest breaks the protocol. At most one in 10 s. */
     void (*warn)(void *opaque, DmWarning warning);
     const DmTraceOps *trace;    /* NULL: nothing is traced */
-    /* ns of a clock that never stops, for DmWork. May be NULL. */
+    /* ns of a clock that never stops, for DmWork and for how much is done at
+     * once: without one, by size alone. May be NULL. */
     uint64_t (*clock)(void *opaque);
 } DmEngineOps;
 

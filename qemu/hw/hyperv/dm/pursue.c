@@ -29,6 +29,7 @@ static void grow_by_hot_add(DmEngine *e, uint64_t missing, uint64_t now)
     }
     switch (dm_request_hot_add(e, missing, now)) {
     case STARTED:
+    case STARTED_NOT_YET:
         break;
     case STARTED_NOT_POPULATED:
         not_populated(e, e->txn.add.range, now);
@@ -104,13 +105,12 @@ static void explain_ceiling(DmEngine *e)
     }
 }
 
-void dm_pursue(DmEngine *e, uint64_t now)
+static void choose_request(DmEngine *e, uint64_t now)
 {
     uint64_t actual = dm_regions_actual(&e->regions);
     uint64_t target = MIN(e->target, dm_regions_capacity(&e->regions));
 
-    if (!may_send(e, now) || dm_relieve(e, now) ||
-        !dm_obstacle_passed(e, now)) {
+    if (dm_relieve(e, now) || !dm_obstacle_passed(e, now)) {
         return;
     }
     if (target > actual) {
@@ -118,8 +118,22 @@ void dm_pursue(DmEngine *e, uint64_t now)
     } else if (actual - target >= BALLOON_UNIT) {
         shrink(e, actual - target, now);
     }
-    if (e->txn.kind == DM_REQUEST_NONE && e->obstacle == DM_STATE_IDLE) {
+    if (e->txn.kind == DM_REQUEST_NONE && e->preparing == DM_REQUEST_NONE &&
+        e->obstacle == DM_STATE_IDLE) {
         dm_obstacle_clear_retry(e);
         explain_ceiling(e);
+    }
+}
+
+/* Under a new kernel nothing is discarded: it may use what lies beside it. */
+void dm_pursue(DmEngine *e, uint64_t now)
+{
+    e->preparing = DM_REQUEST_NONE;
+    if (!may_send(e, now)) {
+        return;
+    }
+    choose_request(e, now);
+    if (e->preparing == DM_REQUEST_NONE && e->obstacle != DM_STATE_NEW_KERNEL) {
+        dm_unpopulate(e);
     }
 }

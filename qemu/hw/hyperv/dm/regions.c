@@ -394,15 +394,26 @@ void dm_regions_new_kernel(DmRegions *r)
     r->new_kernel = true;
 }
 
+void dm_regions_stick_pages(const DmRegions *r, const PageSet *from,
+                            PageSet *to)
+{
+    unsigned i;
+
+    for (i = 0; i < r->sticks->len; i++) {
+        DmRange range = stick_at(r, i)->range;
+
+        pageset_add_from(to, from, range.first, range.count);
+    }
+}
+
 void dm_regions_reset(DmRegions *r, PageSet *discard)
 {
-    uint64_t first, count, at = 0;
+    unsigned i;
 
-    pageset_clear(discard);
-    while (pageset_next(r->added, at, DM_MAX_PFN, &first, &count)) {
-        pageset_add(discard, first, count);
-        at = first + count;
+    for (i = 0; i < r->boot->len; i++) {
+        pageset_remove(discard, boot_at(r, i).first, boot_at(r, i).count);
     }
+    pageset_add_from(discard, r->added, 0, DM_MAX_PFN + 1);
     pageset_clear(r->added);
     pageset_clear(r->released);
     pageset_clear(r->in_doubt);

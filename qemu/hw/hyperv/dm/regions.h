@@ -145,8 +145,11 @@ void dm_regions_new_driver(DmRegions *regions, uint64_t align);
  * reset. This takes neither time nor memory, however scattered pages are.
  */
 void dm_regions_new_kernel(DmRegions *regions);
-/* The guest has all boot memory and nothing else. Its pages of sticks, and no
- * others, are in @discard afterwards. */
+/* Adds the pages of @from that are in sticks to @to. */
+void dm_regions_stick_pages(const DmRegions *regions, const PageSet *from,
+                            PageSet *to);
+/* The guest has all boot memory and nothing else. No page of boot memory is in
+ * @discard afterwards, and all pages of sticks that it had. */
 void dm_regions_reset(DmRegions *regions, PageSet *discard);
 
 #endif

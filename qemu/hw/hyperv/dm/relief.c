@@ -25,12 +25,16 @@ static bool relief_wanted(const DmEngine *e)
  */
 static bool start_relief(DmEngine *e, uint64_t now)
 {
-    if (dm_request_return(e, e->relief, now) != STARTED) {
+    switch (dm_request_return(e, e->relief, now)) {
+    case STARTED:
+        e->relief -= e->txn.asked;
+        return true;
+    case STARTED_NOT_YET:
+        return true;
+    default:
         e->relief = 0;
         return false;
     }
-    e->relief -= e->txn.asked;
-    return true;
 }
 
 bool dm_relieve(DmEngine *e, uint64_t now)

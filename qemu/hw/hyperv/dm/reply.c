@@ -149,6 +149,17 @@ static void judge_onlining(DmEngine *e, uint64_t pages, uint64_t now)
 }
 
 /*
+ * Whoever mapped what the guest did not take has no use for it. If the same is
+ * offered again, it is populated again.
+ */
+static void not_taken(DmEngine *e, uint64_t taken)
+{
+    DmRange add = e->txn.add.range;
+
+    pageset_add(e->discard, add.first + taken, add.count - taken);
+}
+
+/*
  * The same request is safe to make again: from time to time, or, if the guest
  * refuses for good, once something has changed.
  */
@@ -157,6 +168,7 @@ static void hot_add_refused(DmEngine *e, uint32_t result, uint64_t now)
     DmProblem problem = { .page = e->txn.add.range.first };
 
     e->counters.refused++;
+    not_taken(e, 0);
     e->elsewhere = dm_regions_postpone(&e->regions, &e->txn.add);
     e->probed = false;
     if (result) {
@@ -176,6 +188,7 @@ static void hot_add_taken(DmEngine *e, uint64_t pages, uint64_t now)
     dm_regions_added(&e->regions, (DmRange) { add.first, pages });
     if (pages < add.count) {
         e->counters.refused++;
+        not_taken(e, pages);
         dm_regions_refused(&e->regions, &e->txn.add, pages);
     }
     e->elsewhere = e->regions.n_postponed > 0;

@@ -92,17 +92,36 @@ void dm_request_end(DmEngine *e)
     dm_tell_sticks(e);
 }
 
-void dm_request_abandon(DmEngine *e)
+static void abandon_hot_add(DmEngine *e)
+{
+    if (e->txn.sent) {
+        dm_regions_add_doubt(&e->regions, &e->txn.add);
+    } else {
+        dm_populated_for_nothing(e, e->txn.add.range);
+    }
+}
+
+static void abandon_return(DmEngine *e)
 {
     unsigned i;
 
-    if (e->txn.sent && e->txn.kind == DM_REQUEST_HOT_ADD) {
-        dm_regions_add_doubt(&e->regions, &e->txn.add);
+    for (i = 0; i < e->txn.n_ranges; i++) {
+        if (e->txn.sent) {
+            dm_regions_return_doubt(&e->regions, e->txn.ranges[i]);
+        } else {
+            dm_populated_for_nothing(e, e->txn.ranges[i]);
+        }
     }
-    for (i = 0; e->txn.sent && e->txn.kind == DM_REQUEST_RETURN &&
-         i < e->txn.n_ranges; i++) {
-        dm_regions_return_doubt(&e->regions, e->txn.ranges[i]);
+}
+
+void dm_request_abandon(DmEngine *e)
+{
+    if (e->txn.kind == DM_REQUEST_HOT_ADD) {
+        abandon_hot_add(e);
+    } else if (e->txn.kind == DM_REQUEST_RETURN) {
+        abandon_return(e);
     }
+    e->preparing = DM_REQUEST_NONE;
     e->out_len = 0;
     dm_request_end(e);
 }
@@ -126,15 +145,17 @@ static uint64_t blocks(uint64_t pages)
     return (pages + BLOCK_PAGES - 1) / BLOCK_PAGES;
 }
 
-static bool populate(DmEngine *e, const DmRange *ranges, unsigned n)
+static Started not_started(Populated populated)
 {
-    return !e->ops.populate || e->ops.populate(e->opaque, ranges, n);
+    return populated == POPULATED_NOT_YET ? STARTED_NOT_YET
+                                          : STARTED_NOT_POPULATED;
 }
 
 Started dm_request_return(DmEngine *e, uint64_t pages, uint64_t now)
 {
     unsigned i, max = dm_one_range_only(e) ? 1 : DM_MAX_SEND_RANGES;
     uint64_t asked = 0;
+    Populated populated;
 
     pages = MIN(pages, MAX_RETURN_PAGES);
     e->txn.n_ranges = dm_regions_pick_return(&e->regions, pages,
@@ -145,8 +166,10 @@ Started dm_request_return(DmEngine *e, uint64_t pages, uint64_t now)
     if (!asked) {
         return STARTED_NOTHING;
     }
-    if (!populate(e, e->txn.ranges, e->txn.n_ranges)) {
-        return STARTED_NOT_POPULATED;
+    populated = dm_populate(e, DM_REQUEST_RETURN, e->txn.ranges,
+                            e->txn.n_ranges);
+    if (populated != POPULATED_ALL) {
+        return not_started(populated);
     }
     txn_begin(e, DM_REQUEST_RETURN, now, RETURN_DEADLINE +
               RETURN_DEADLINE_BLOCK * blocks(asked), asked);
@@ -163,13 +186,15 @@ Started dm_request_hot_add(DmEngine *e, uint64_t pages, uint64_t now)
      * it is given. */
     uint64_t limit = e->probed ? MAX_HOT_ADD_PAGES : 1;
     DmHotAdd *add = &e->txn.add;
+    Populated populated;
 
     if (!dm_regions_pick_hot_add(&e->regions, pages, dm_alignment(e), limit,
                                  e->elsewhere, add)) {
         return STARTED_NOTHING;
     }
-    if (!populate(e, &add->range, 1)) {
-        return STARTED_NOT_POPULATED;
+    populated = dm_populate(e, DM_REQUEST_HOT_ADD, &add->range, 1);
+    if (populated != POPULATED_ALL) {
+        return not_started(populated);
     }
     txn_begin(e, DM_REQUEST_HOT_ADD, now, HOT_ADD_DEADLINE +
               HOT_ADD_DEADLINE_BLOCK * blocks(add->range.count),

@@ -9,12 +9,7 @@
 /* Moves the pages of @from within @range into @to. */
 static void move_pages(PageSet *from, PageSet *to, DmRange range)
 {
-    uint64_t first, count, at = range.first;
-
-    while (pageset_next(from, at, range_end(range), &first, &count)) {
-        pageset_add(to, first, count);
-        at = first + count;
-    }
+    pageset_add_from(to, from, range.first, range.count);
     pageset_remove(from, range.first, range.count);
 }
 
