@@ -18,9 +18,12 @@ uint64_t hv_balloon_now(void)
     return qemu_clock_get_ms(QEMU_CLOCK_VIRTUAL);
 }
 
+/* During a pause the engine runs at its end. */
 void hv_balloon_kick(HvBalloon *balloon)
 {
-    qemu_bh_schedule(balloon->bh);
+    if (!timer_pending(balloon->pause)) {
+        qemu_bh_schedule(balloon->bh);
+    }
 }
 
 /*

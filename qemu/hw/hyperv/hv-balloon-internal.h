@@ -64,12 +64,15 @@ struct HvBalloon {
     DmState traced;             /* the state in the last trace event */
     QEMUBH *bh;
     QEMUTimer *timer;
+    QEMUTimer *pause;           /* pending: the engine runs when it is over */
+    uint64_t worked_ns;         /* by the engine, since the last pause */
     Error *migration_blocker;
     HvBalloonSystemReset *system_reset;
 
     /* the channel to the guest's driver, NULL while it is closed */
     VMBusChannel *chan;
     bool send_failed;           /* until the channel is opened again */
+    bool held;                  /* messages wait until the engine has run */
     HvBalloonKernel kernel;
 
     HaprotProtocol haprot;

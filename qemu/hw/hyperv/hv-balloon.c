@@ -23,6 +23,14 @@
 /* Messages taken from the ring before other work of the main loop. */
 #define MESSAGE_BUDGET 32
 
+/*
+ * After so much work of the engine the main loop sleeps for a moment, if it has
+ * nothing else to do: only then does a virtual processor that waits for the big
+ * lock get it.
+ */
+#define WORK_NS (10 * SCALE_MS)
+#define PAUSE_US 1000
+
 /* Running the engine */
 
 static void arm_timer(HvBalloon *balloon)
@@ -48,14 +56,38 @@ static void publish_state(HvBalloon *balloon)
     qemu_balloon_set_connected(balloon, info.connected);
 }
 
+/* The timer is of the host's time: there may be work while no guest runs. */
+static void run_again(HvBalloon *balloon)
+{
+    if (balloon->worked_ns < WORK_NS) {
+        hv_balloon_kick(balloon);
+        return;
+    }
+    balloon->worked_ns = 0;
+    timer_mod(balloon->pause,
+              qemu_clock_get_us(QEMU_CLOCK_REALTIME) + PAUSE_US);
+}
+
+/* Messages that were held back are taken as soon as the engine wants more. */
+static void release_messages(HvBalloon *balloon)
+{
+    if (balloon->held && !dm_engine_throttled(balloon->engine)) {
+        balloon->held = false;
+        vmbus_channel_notify_host(balloon->chan);
+    }
+}
+
 static void run_engine(void *opaque)
 {
     HvBalloon *balloon = opaque;
+    int64_t began = get_clock();
     bool more = dm_engine_run(balloon->engine, hv_balloon_now());
 
+    balloon->worked_ns = more ? balloon->worked_ns + get_clock() - began : 0;
     publish_state(balloon);
+    release_messages(balloon);
     if (more) {
-        hv_balloon_kick(balloon);
+        run_again(balloon);
     }
     arm_timer(balloon);
 }
@@ -228,7 +260,7 @@ static void take_packet(HvBalloon *balloon, const VMBusChanReq *req)
 
 /*
  * Take packets up to the budget, or until the engine is throttled; true if
- * there may be more.
+ * there may be more to take at once.
  */
 static bool take_packets(HvBalloon *balloon, VMBusChannel *chan)
 {
@@ -243,7 +275,8 @@ static bool take_packets(HvBalloon *balloon, VMBusChannel *chan)
         vmbus_free_req(req);
         vmbus_channel_recv_pop(chan);
     }
-    return true;
+    balloon->held = dm_engine_throttled(balloon->engine);
+    return !balloon->held;
 }
 
 static void chan_notify(VMBusChannel *chan)
@@ -284,6 +317,7 @@ static void close_channel(VMBusChannel *chan)
 
     trace_hv_balloon_close();
     balloon->chan = NULL;
+    balloon->held = false;
     dm_engine_channel_close(balloon->engine);
     hv_balloon_kick(balloon);
 }
@@ -442,6 +476,7 @@ static void vmdev_realize(VMBusDevice *vdev, Error **errp)
     balloon->bh = qemu_bh_new_guarded(run_engine, balloon,
                                       &DEVICE(vdev)->mem_reentrancy_guard);
     balloon->timer = timer_new_ms(QEMU_CLOCK_VIRTUAL, run_engine, balloon);
+    balloon->pause = timer_new_us(QEMU_CLOCK_REALTIME, run_engine, balloon);
     system_reset_start(balloon);
     hyperv_set_free_pages_handler(hv_balloon_free_pages_reported, balloon);
     return;
@@ -465,6 +500,7 @@ static void vmdev_unrealize(VMBusDevice *vdev)
     hyperv_set_free_pages_handler(NULL, NULL);
     qemu_remove_balloon_handler(balloon);
     balloon->chan = NULL;
+    balloon->held = false;
     dm_engine_channel_close(balloon->engine);
 }
 
@@ -477,6 +513,7 @@ static void hv_balloon_finalize(Object *obj)
     }
     system_reset_stop(balloon);
     timer_free(balloon->timer);
+    timer_free(balloon->pause);
     qemu_bh_delete(balloon->bh);
     hv_balloon_mem_unrealize(balloon);
     migrate_del_blocker(&balloon->migration_blocker);
