@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Debian's kernels for the test guest: names, packages, and the files that are kept. Sourced after lib.sh.
+# Debian's kernels for the test guest: names, packages, and the files that are kept. Sourced after lib.sh and apt.sh.
 # shellcheck shell=bash
 
 # The backports of the newest release: they have the newest kernel that Debian offers for a release, and keep one of each series before it.
 NEWEST=trixie-backports
-SUITES="bookworm bookworm-backports trixie $NEWEST testing sid experimental"
 
 # set_kernel NAME: KERNEL, the name; SUITE, in which it is found, empty for this machine's own apt; SERIES, empty for the current one; GUEST, its
 # folder.
@@ -32,34 +31,14 @@ set_kernel() {
     [ "$SUITE" != "$release" ] || { SUITE='' GUEST=$BUILD/guest; }
 }
 
-# kernel_apt TOOL ARGUMENT…: apt of this machine, or over the private configuration of another suite.
-kernel_apt() {
-    local private=$BUILD/apt-kernels/$SUITE where=()
-    [ -z "$SUITE" ] || where=(-o "Dir::State=$private/state" -o Dir::State::status=/dev/null -o "Dir::Cache=$private/cache"
-        -o "Dir::Etc::sourcelist=$private/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Acquire::Languages=none)
-    "$1" -o APT::Sandbox::User="$(id -un)" "${where[@]}" "${@:2}"
-}
+# The folder of the suite's private configuration; nothing if it is this machine's own.
+kernel_apt_folder() { printf '%s\n' "${SUITE:+$BUILD/apt-kernels/$SUITE}"; }
 
-# The suite's archive, at the address that scripts/fetch found for this machine; apt checks its signature.
-write_kernel_sources() {
-    local private=$BUILD/apt-kernels/$SUITE
-    "$ROOT/scripts/fetch" && mkdir -p "$private/state/lists/partial" "$private/cache/archives/partial" || return 1
-    {
-        sed -n "s/^deb-src \(.*\) trixie main\$/deb \1 $SUITE main/p" "$BUILD/apt/sources.list"
-        case $SUITE in bookworm|trixie)
-            sed -n "s/^deb-src \(.*\) trixie-security main\$/deb \1 $SUITE-security main/p" "$BUILD/apt/sources.list" ;;
-        esac
-    } >"$private/sources.list"
-}
+# kernel_apt TOOL ARGUMENT…: apt of this machine, or over the private configuration of another suite.
+kernel_apt() { suite_apt "$(kernel_apt_folder)" "$@"; }
 
 # Reads the index anew. Only root may do so for the machine's own apt.
-read_kernel_index() {
-    if [ -n "$SUITE" ]; then
-        write_kernel_sources && kernel_apt apt-get update -q -o APT::Update::Error-Mode=any
-    else
-        as_root apt-get update -q
-    fi
-}
+read_kernel_index() { read_suite_index "$(kernel_apt_folder)" "$SUITE"; }
 
 # Every series that the index has, oldest first.
 kernel_series() {
