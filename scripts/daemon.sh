@@ -41,12 +41,21 @@ daemon_pid() {
     is_program "$pid" "$DAEMON" && printf '%s\n' "$pid"
 }
 
+# is_emulator PID: is this process our QEMU, or one that scripts/stock-qemu unpacked? That one runs by the ld.so beside it.
+is_emulator() {
+    ! is_program "$1" "$OBJ/qemu/qemu-system-x86_64" || return 0
+    case $(readlink "/proc/$1/exe" 2>/dev/null) in
+        "$(readlink -f "$BUILD")"/stock-qemu/*/bin/ld.so|"$(readlink -f "$BUILD")"/stock-qemu/*/bin/ld.so" (deleted)") ;;
+        *) return 1 ;;
+    esac
+}
+
 # guest_pids: the QEMU processes that this daemon started, whether or not it still runs.
 guest_pids() {
     local file pid
     for file in "$DAEMON_STATE"/*.pid; do
         pid=$(cat "$file" 2>/dev/null) || continue
-        if is_program "$pid" "$OBJ/qemu/qemu-system-x86_64"; then printf '%s\n' "$pid"; fi
+        if is_emulator "$pid"; then printf '%s\n' "$pid"; fi
     done
 }
 

@@ -2,20 +2,17 @@
 """Test guests from kernel packages, split as Debian's are, in an archive of a few small packages."""
 import functools
 import gzip
-import hashlib
 import lzma
 import pathlib
-import shutil
 import subprocess
 import sys
 import tempfile
 
 import pytest
+from archive import Archive, Checkout
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
 SUITE = "trixie-backports"
 MODULES = ("hv_balloon", "virtio_pci", "virtio_balloon", "virtio_mem", "evdev", "button")
-CANNOT_BE_HAD = 3
 
 
 @functools.lru_cache
@@ -34,55 +31,11 @@ def compressed(name, data):
     return {".xz": lzma.compress, ".gz": gzip.compress}.get(pathlib.PurePath(name).suffix, bytes)(data)
 
 
-class Archive:
-    """Debian's archive, of one suite, without signature."""
+class Kernels(Archive):
+    """An archive of kernels, of one suite."""
 
     def __init__(self, top):
-        self.top = top
-        self.pool = top / "pool"
-        self.pool.mkdir(parents=True)
-
-    def package(self, name, version, depends="", files=None, kept=True):
-        """A package; one that is not KEPT is in the index, but cannot be downloaded."""
-        work = self.top / "work"
-        (work / "DEBIAN").mkdir(parents=True)
-        (work / "DEBIAN/control").write_text(f"Package: {name}\nVersion: {version}\nArchitecture: amd64\nMaintainer: Nobody <nobody@localhost>\n"
-                                             f"Description: a test\n{f'Depends: {depends}' if depends else ''}".strip() + "\n")
-        for path, data in (files or {}).items():
-            (work / path).parent.mkdir(parents=True, exist_ok=True)
-            (work / path).write_bytes(data)
-        deb = self.pool / f"{name}_{version}_amd64.deb"
-        subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", work, deb], check=True, capture_output=True)
-        shutil.rmtree(work)
-        self.index()
-        if not kept:
-            deb.write_bytes(b"")
-
-    def forget(self, name):
-        """Removes the package from the archive."""
-        for deb in self.pool.glob(f"{name}_*"):
-            deb.unlink()
-        self.index()
-
-    def index(self):
-        """Writes the index. Packages that cannot be downloaded keep their entries."""
-        folder = self.top / "dists" / SUITE
-        packages = folder / "main/binary-amd64/Packages"
-        packages.parent.mkdir(parents=True, exist_ok=True)
-        empty = {f"Filename: pool/{deb.name}" for deb in self.pool.iterdir() if not deb.stat().st_size}
-        kept = [text for text in (packages.read_text().split("\n\n") if packages.exists() else [])
-                if any(line in empty for line in text.splitlines())]
-        full = self.top / "full"
-        full.mkdir()
-        for deb in self.pool.iterdir():
-            if deb.stat().st_size:
-                (full / deb.name).symlink_to(deb)
-        new = subprocess.run(["dpkg-scanpackages", "-m", "full"], cwd=self.top, capture_output=True, check=True, text=True).stdout
-        shutil.rmtree(full)
-        packages.write_text("\n\n".join([*kept, new.replace("Filename: full/", "Filename: pool/")]))
-        data = packages.read_bytes()
-        (folder / "Release").write_text(f"Origin: Debian\nSuite: {SUITE}\nCodename: {SUITE}\nDate: Mon, 02 Nov 2026 10:00:00 UTC\nArchitectures: amd64\n"
-                                        f"Components: main\nSHA256:\n {hashlib.sha256(data).hexdigest()} {len(data)} main/binary-amd64/Packages\n")
+        super().__init__(top, SUITE)
 
     def kernel_in_one(self, version, kernel, builtin=(), suffix=".ko.xz", depends="", without=()):
         """One package has image, configuration and modules."""
@@ -117,39 +70,13 @@ class Archive:
         return files
 
 
-class Checkout:
-    """A copy of our scripts that finds the archive."""
+class Guests(Checkout):
+    """It makes test guests."""
 
-    def __init__(self, top, archive):
-        self.top = top
-        shutil.copytree(ROOT / "scripts", top / "scripts")
-        self.source("[trusted=yes]", archive.top)
+    script = "guest-image"
 
-    def source(self, options, folder):
-        """Where scripts/fetch says that Debian's archive is."""
-        fetch = self.top / "scripts/fetch"
-        fetch.write_text("#!/bin/sh\nmkdir -p \"$(dirname \"$0\")/../build/apt\"\n"
-                         f"echo 'deb-src {options} file:{folder} trixie main' >\"$(dirname \"$0\")/../build/apt/sources.list\"\n")
-
-    def run(self, *words):
-        return subprocess.run([self.top / "scripts/guest-image", *words], text=True, capture_output=True, check=False)
-
-    def make(self, *words):
-        """Makes the guest, without an error. Returns its folder."""
-        done = self.run(*words)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return pathlib.Path(self.run("--where", words[-1]).stdout.strip())
-
-    def refused(self, name, says):
-        """A kernel that is not available: reported, recorded, and no guest made."""
-        done = self.run(name)
-        assert done.returncode == CANNOT_BE_HAD, done.stdout + done.stderr
-        folder = pathlib.Path(self.run("--where", name).stdout.strip())
-        reason = pathlib.Path(f"{folder}.missing").read_text(encoding="utf-8")
-        assert reason.startswith(f"kernel '{name}' cannot be had: ") and says in reason and reason.count("\n") == 1
-        assert reason.strip() in done.stdout
-        assert not folder.exists()
-        return reason.strip()
+    def refused(self, name, says, what="kernel"):
+        return super().refused(name, says, what)
 
     def python(self, code):
         """The files that this checkout starts guests with."""
@@ -172,12 +99,12 @@ def order(folder):
 
 @pytest.fixture(name="archive")
 def an_archive(tmp_path):
-    return Archive(tmp_path / "archive")
+    return Kernels(tmp_path / "archive")
 
 
 @pytest.fixture(name="checkout")
 def a_checkout(tmp_path, archive):
-    return Checkout(tmp_path / "checkout", archive)
+    return Guests(tmp_path / "checkout", archive)
 
 
 def test_a_kernel_in_one_package(archive, checkout):
