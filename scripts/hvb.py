@@ -73,21 +73,23 @@ def virsh(*args, timeout=60):
         return virsh_alone(*args, timeout=timeout)
 
 
-SHELL = {}                  # on an emulated host, the virsh that stays
+SHELLS = {}                 # on an emulated host, the virsh that stays, by the process of the daemon that it uses
 
 
 def end_shell():
-    """Before the daemon is restarted."""
-    if SHELL:
-        SHELL.pop("virsh").close()
+    """The next command gets a new one."""
+    while SHELLS:
+        SHELLS.popitem()[1].close()
 
 
 def virsh_in_shell(args, timeout):
-    """The same by a virsh that stays; when it does not answer, the next command gets a new one."""
-    if not SHELL:
-        SHELL["virsh"] = VirshShell(os.environ["HVB_VIRSH"])
+    """The same by a virsh that stays as long as the daemon does and it answers."""
+    pid = daemon_pid()
+    if pid not in SHELLS:
+        end_shell()
+        SHELLS[pid] = VirshShell(os.environ["HVB_VIRSH"])
     try:
-        out, err = SHELL["virsh"].run(args, patient(timeout))
+        out, err = SHELLS[pid].run(args, patient(timeout))
     except (OSError, subprocess.TimeoutExpired):
         end_shell()
         raise
@@ -109,7 +111,6 @@ def virsh_alone(*args, timeout=60):
 
 def restart_daemon(away=0):
     """Ends the daemon alone, and starts it again AWAY seconds later; guests go on."""
-    end_shell()
     with daemon_use(exclusive=True):
         daemon("end")
         time.sleep(away)
@@ -143,7 +144,6 @@ def daemon_environ():
 
 def kill_daemon():
     """kill -9 of the daemon; returns when it is gone. Guests go on."""
-    end_shell()
     pid = daemon_pid()
     if pid:
         os.kill(pid, signal.SIGKILL)

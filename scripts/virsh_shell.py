@@ -12,7 +12,7 @@ PROMPT = "virsh # "
 
 
 class VirshShell:
-    """An interactive virsh. Not for use while its daemon is restarted: close() it before."""
+    """An interactive virsh, for as long as its daemon runs."""
 
     def __init__(self, virsh):
         self.virsh = subprocess.Popen([virsh, "-q"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A stick takes one memory slot of KVM. Before they run out, the request is refused and nothing was plugged."""
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -48,17 +49,31 @@ def a_folder(tmp_path_factory):
     return folder
 
 
+@contextlib.contextmanager
+def paused(name, edit):
+    """A guest of 1 GiB, up to 64 GiB, that has not begun to boot: its firmware would change how many slots it needs. Nothing in it holds a stick,
+    so setmem alone adds and removes them."""
+    guest = hvb.Guest("hvbt-" + name, accel="kvm", vcpus=1, memory=GIB, maximum=64 * GIB)
+    guest.xml = edit(guest.xml)
+    guest.remove()
+    guest.define()
+    try:
+        hvb.virsh("start", guest.name, "--paused")
+        yield guest
+    finally:
+        guest.remove()
+
+
 @pytest.fixture(scope="module", name="limited")
-def a_guest(make_guest, folder):
-    """(guest, file): 1 GiB, up to 64 GiB, without the guest's driver, so that sticks are plugged at once; SPARE slots are left. It is not waited
-    for: slots are QEMU's and KVM's matter."""
+def a_guest(folder):
+    """(guest, file): SPARE slots are left."""
     edit, in_use = few_slots(folder, 500)
-    first = make_guest("slots", up=False, memory=GIB, maximum=64 * GIB, cmdline="hvb.nomodule", edit=edit)
-    used = 500 - free_slots(first)
-    assert used == int(in_use.read_text()), "QEMU and KVM count differently"
-    first.remove()
+    with paused("slots", edit) as guest:
+        used = 500 - free_slots(guest)
+        assert used == int(in_use.read_text()), "QEMU and KVM count differently"
     edit, in_use = few_slots(folder, used + SPARE)
-    return make_guest("fewslots", up=False, memory=GIB, maximum=64 * GIB, cmdline="hvb.nomodule", edit=edit), in_use
+    with paused("fewslots", edit) as guest:
+        yield guest, in_use
 
 
 def test_each_stick_takes_one_and_the_next_is_refused(limited):
