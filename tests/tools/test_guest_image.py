@@ -9,10 +9,11 @@ import sys
 import tempfile
 
 import pytest
-from archive import Archive, Checkout
+from archive import ROOT, Archive, Checkout
 
 SUITE = "trixie-backports"
-MODULES = ("hv_balloon", "virtio_pci", "virtio_balloon", "virtio_mem", "evdev", "button")
+MODULES = ("hv_balloon", "virtio_pci", "virtio_balloon", "virtio_mem", "evdev", "button", "nvme")
+HOST_MODULES = (ROOT / "scripts/kvm-host/modules").read_text(encoding="ascii").split()      # of the host that ./run kvm starts
 
 
 @functools.lru_cache
@@ -63,7 +64,8 @@ class Kernels(Archive):
     def modules(folder, builtin, suffix, without=()):
         """The files below /lib/modules/VERSION. virtio_pci needs two others, one by the other."""
         needs = {"virtio_pci": ("virtio-ring",), "virtio_ring": ("virtio",), "hv_balloon": () if "hv_vmbus" in builtin else ("hv_vmbus",)}
-        names = [name for name in ("hv_vmbus", "virtio", "virtio_ring", *MODULES) if name not in builtin and name not in without]
+        names = [name for name in dict.fromkeys(("hv_vmbus", "virtio", "virtio_ring", *MODULES, *HOST_MODULES))
+                 if name not in builtin and name not in without]
         files = {f"{folder}/kernel/drivers/{name.replace('virtio_r', 'virtio-r')}{suffix}": compressed(suffix, module(*needs.get(name, ())))
                  for name in names}
         files[f"{folder}/modules.builtin"] = "".join(f"kernel/drivers/hv/{name}.ko\n" for name in builtin).encode()
@@ -117,7 +119,8 @@ def test_a_kernel_in_one_package(archive, checkout):
     assert order(folder) == ["hv_vmbus", "hv_balloon", "virtio", "virtio_ring", *MODULES[1:]]
     assert in_initrd(folder, "lib/modules/hv_balloon.ko") == module("hv_vmbus")
     assert {"init", "bin/busybox", "bin/agent", "etc/rc"} <= set(in_initrd(folder))
-    assert not list(folder.parent.glob("guest*.new")) and sorted(path.name for path in folder.iterdir()) == ["initrd", "kernel", "package", "version"]
+    assert not list(folder.parent.glob("guest*.new"))
+    assert sorted(path.name for path in folder.iterdir()) == ["host-initrd", "initrd", "kernel", "package", "version"]
 
 
 @pytest.mark.parametrize("suffix", [".ko", ".ko.xz", ".ko.zst", ".ko.gz"])
