@@ -76,17 +76,26 @@ def a_guest(folder):
         yield guest, in_use
 
 
-def test_each_stick_takes_one_and_the_next_is_refused(limited):
+def attach(guest, folder, number):
+    """A stick of the user's, which the driver neither replaces nor removes."""
+    path = folder / f"stick{number}.xml"
+    path.write_text(f"<memory model='haprot'><target><size unit='MiB'>256</size></target><alias name='ua-mine{number}'/></memory>")
+    hvb.virsh("attach-device", guest.name, path, "--live")
+
+
+def test_each_stick_takes_one_and_the_next_is_refused(limited, folder):
     guest, in_use = limited
-    for left in range(SPARE, 0, -1):
-        assert free_slots(guest) == left
+    for number in range(SPARE):
         before = int(in_use.read_text())
-        guest.setmem(guest.domain().memory + 256 * MIB)
+        assert free_slots(guest) == SPARE - number
+        attach(guest, folder, number)
         assert int(in_use.read_text()) == before + 1
     assert free_slots(guest) == 0
     before, requested = in_qemu(guest), guest.domain().requested
-    with pytest.raises(hvb.VirshError, match="no memory slot is free for one more stick beside the present 3, KVM"):
+    with pytest.raises(hvb.VirshError, match=f"no memory slot is free for one more stick beside the present {SPARE}, KVM"):
         guest.setmem(guest.domain().memory + 256 * MIB)
+    with pytest.raises(hvb.VirshError, match="slot"):
+        attach(guest, folder, SPARE)
     assert in_qemu(guest) == before
     assert guest.domain().requested == requested
 
@@ -106,7 +115,10 @@ def test_qemu_refuses_it_too(limited):
 def test_what_is_removed_gives_its_slot_back(limited):
     guest, in_use = limited
     before = int(in_use.read_text())
-    guest.setmem(GIB)
-    hvb.wait_until(guest.seen, 20, lambda: not guest.domain().sticks)
-    assert free_slots(guest) == SPARE
-    assert int(in_use.read_text()) == before - SPARE
+    hvb.virsh("detach-device-alias", guest.name, "ua-mine0", "--live")
+    hvb.wait_until(guest.seen, 20, lambda: len(guest.domain().sticks) == SPARE - 1)
+    assert free_slots(guest) == 1
+    assert int(in_use.read_text()) == before - 1
+    guest.setmem(guest.domain().memory + 256 * MIB)
+    assert free_slots(guest) == 0
+    assert int(in_use.read_text()) == before
