@@ -8,7 +8,8 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LIMITS = [  # what the page says, and how the code defines it
     ("device.md", r"at most (\d+) KiB of messages", r"HEARD_BYTES \((\d+) \* 1024\)"),
-    ("device.md", r"at most (\d+) runs or", r"DISCARD_RUNS (\d+)"),
+    ("device.md", r"after (\d+) pieces or", r"DISCARD_RUNS (\d+)"),
+    ("device.md", r"ends after \[(\d+) ms\]", r"TURN_NS \((\d+) \* UINT64_C\(1000000\)"),
     ("hyperv-tcg.md", r"at most (\d+) GiB or", r"CALL_PAGES +\((\d+) \* GiB"),
     ("hyperv-tcg.md", r"GiB or (\d+) ranges", r"CALL_RANGES +(\d+)"),
 ]
