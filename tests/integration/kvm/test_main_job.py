@@ -71,6 +71,15 @@ def test_shrinks_and_the_host_gets_it_back(guest, data):
     data.check()
 
 
+def test_idle_memory_goes_back_without_ballooning(guest, data):
+    """Free page reporting: the guest's hypercall leaves KVM and reaches QEMU."""
+    before, actual = guest.balloon()["counters"]["reported"], guest.actual()
+    guest.touch(300 * MIB)
+    hvb.wait_until(lambda: guest.balloon()["counters"], 60, lambda: guest.balloon()["counters"]["reported"] > before + 200 * MIB * 1024)
+    assert guest.actual() == actual
+    data.check()
+
+
 def test_small_steps_and_the_last_of_two_requests(guest, data):
     for size in (GIB, 1100 * MIB, GIB + 228 * MIB):
         go(guest, size)
