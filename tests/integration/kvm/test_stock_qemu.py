@@ -18,20 +18,16 @@ import hvb  # noqa: E402
 
 del test_qemu_conf_can_say_so_for_all  # noqa: F821  of our QEMU
 
-# A few minutes for each QEMU in the default run, twenty in the long one.
-QUICK = ("test_boots_with_what_it_was_given", "test_up_past_boot_memory_and_down_below_it")
-for name, test in [*globals().items()]:
-    if name.startswith("test_") and callable(test) and name not in QUICK:
-        pytest.mark.long(test)
+# Twenty minutes for each QEMU.
+pytestmark = pytest.mark.long
 
 
 def suites():
-    """Those of HVB_STOCK, or all that scripts/stock-qemu names; the default run takes the last two of these alone."""
+    """Those of HVB_STOCK, or all that scripts/stock-qemu names."""
     names = os.environ.get("HVB_STOCK")
     if names:
         return names.split(",")
-    names = subprocess.run([os.path.join(hvb.HERE, "stock-qemu"), "--all"], check=True, capture_output=True, text=True).stdout.split()
-    return [*(pytest.param(name, marks=pytest.mark.long) for name in names[:-2]), *names[-2:]]
+    return subprocess.run([os.path.join(hvb.HERE, "stock-qemu"), "--all"], check=True, capture_output=True, text=True).stdout.split()
 
 
 @pytest.fixture(scope="module", name="qemu", params=suites())

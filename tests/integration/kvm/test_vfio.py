@@ -18,7 +18,8 @@ BOOT, MAXIMUM = GIB, 4 * GIB
 NEAR = 64 * MIB             # by which locked memory may be more than the guest's
 PORTS = "<controller type='pci' index='0' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 3
 
-pytestmark = pytest.mark.skipif(not (DISK and MD5), reason="no NVMe disk to assign: HVB_NVME names its PCI address, HVB_NVME_MD5 the MD5 of its content")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(not (DISK and MD5), reason="no NVMe disk to assign: HVB_NVME names its PCI address, HVB_NVME_MD5 "
+                                                   "the MD5 of its content")]
 
 
 def hostdev():
