@@ -78,14 +78,13 @@ def test_it_starts_with_all_of_its_memory_locked(guest):
 
 
 def test_boot_memory_is_never_discarded(guest):
-    """The device may write to it at any time."""
+    """The device may write to it at any time, whatever the guest has released or reported as free."""
     before = guest.balloon()["counters"]
     rss = guest.rss()
     go(guest, 700 * MIB)
     after = guest.balloon()["counters"]
     assert after["discarded"] == before["discarded"]
     assert after["discard-inhibited"] > before["discard-inhibited"]
-    assert after["reported"] == before["reported"], "a guest of this device is not to report free pages"
     assert guest.rss() >= rss - 16 * MIB
     assert locked(guest)[0] >= BOOT
 
