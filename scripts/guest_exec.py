@@ -20,7 +20,8 @@ import subprocess
 import sys
 import time
 
-RESEND = 1.0        # seconds without @begin before the request is sent again
+RESEND = 1.0        # seconds without @begin before the request is sent again; each time twice as long
+RESEND_MOST = 8.0   # up to this
 GRACE = 10.0        # what the guest may need beyond the command's own limit to say that it was killed
 MAX_REQUEST = 16384  # bytes; the guest's serial line buffers hold more than this, with no flow control
 
@@ -96,7 +97,9 @@ def request(command, seconds):
 
 
 def begin(sock, lines, ident, line, deadline):
-    """Sends the request until the guest has taken it."""
+    """Sends the request until the guest has taken it, less and less often: the guest reads all that came while it started, and echoes it, before its
+    agent can say @boot; a slow one reads less than a request a second and would never end."""
+    pause = RESEND
     while True:
         if time.monotonic() > deadline:
             raise GuestTimeout("the guest's agent does not answer (is the guest up?)")
@@ -108,11 +111,13 @@ def begin(sock, lines, ident, line, deadline):
             continue
         except OSError as err:
             raise GuestError(f"the guest's serial port: {err.strerror}") from err
-        until = min(deadline, time.monotonic() + RESEND)
+        until = min(deadline, time.monotonic() + pause)
+        pause = min(2 * pause, RESEND_MOST)
         while (answer := lines.get(until)) is not None:
             if answer == f"@begin {ident}":
                 return
             if answer.startswith("@boot"):
+                pause = RESEND
                 break
 
 

@@ -6,6 +6,7 @@ import pathlib
 import socket
 import sys
 import threading
+import time
 
 import pytest
 
@@ -77,6 +78,22 @@ def test_a_request_is_repeated_until_it_is_taken(tmp_path):
     with agent(tmp_path / "s", serve) as path:
         assert guest_exec.run(path, "true", 10).status == 0
     assert len(seen) == 3 and len(set(seen)) == 1
+
+
+def test_a_guest_that_starts_is_not_flooded(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(guest_exec, "RESEND", 0.02)
+
+    def serve(lines, send):
+        time.sleep(1)               # it starts, and then reads what came
+        for ident, _ in requests(lines):
+            seen.append(ident)
+            send(answer(ident))
+
+    with agent(tmp_path / "s", serve) as path:
+        assert guest_exec.run(path, "true", 10).status == 0
+    # After 0, 0.02, 0.06, 0.14, 0.3, 0.62 s, and one more.
+    assert len(seen) <= 7
 
 
 def test_the_end_of_an_earlier_command_is_not_taken_for_ours(tmp_path):
