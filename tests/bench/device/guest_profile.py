@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Where the guest's own kernel spends its time while memory is released and returned: its tick profiler (profile=4), read after each step.
 
-For ./run bench device --profile. The kernel's profiler does not resolve loadable modules, hv_balloon among them: they are one line together.
+For --profile of ./run bench device and ./run bench kvm. The kernel's profiler does not resolve loadable modules, hv_balloon among them: they are one line together.
 """
 import bisect
 import collections
@@ -42,12 +42,12 @@ def functions(guest, symbols):
     return total, [(count / total, name) for name, count in ticks.most_common(SHOWN)] if total else []
 
 
-def profile(kind, say):
+def profile(kind, setting, say):
     """Reports the cost of one way in the guest."""
     class Profiled(kind):
         cmdline = f"profile={SHIFT}"
 
-    with Profiled() as guest:
+    with Profiled(setting) as guest:
         symbols = Symbols(guest)
         guest.dirty()
         for step in ("out", "back", "more"):
@@ -59,6 +59,6 @@ def profile(kind, say):
                     + ", ".join(f"{name} {share:.0%}" for share, name in shares))
 
 
-def run(say, kinds=(guests.HvBalloon, guests.VirtioBalloon, guests.VirtioMem, guests.Dimm)):
+def run(say, kinds=(guests.HvBalloon, guests.VirtioBalloon, guests.VirtioMem, guests.Dimm), setting=guests.Setting()):
     for kind in kinds:
-        profile(kind, say)
+        profile(kind, setting, say)

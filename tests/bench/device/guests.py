@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""The same Linux guest with each way to resize memory: the cost of taking out 5 GiB, putting them back, and adding 2 GiB more.
+"""The same Linux guest with each way to resize memory: the cost of taking most of it out, putting it back, and adding more.
 
-A guest starts with 6 GiB. Before memory goes out, nearly all of it is written to (a file in its memory, then removed), so that the host
-really has something to take back. A step ends when QEMU says so and the guest's own MemTotal agrees. CPU time and resident memory are
-the QEMU process's.
+Before memory goes out, nearly all of it is written to (a file in its memory, then removed), so that the host really has something to take
+back. A step ends when QEMU says so and the guest's own MemTotal agrees. CPU time and resident memory are the QEMU process's. How large the
+guests are, and what runs them, is a Setting.
 """
 import contextlib
+import dataclasses
 import json
 import os
 import pathlib
@@ -18,13 +19,17 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "scripts"))
 import guest_exec  # noqa: E402
+from speed import patient  # noqa: E402
 
 MIB, GIB = 2 ** 20, 2 ** 30
-BOOT, OUT, MORE, DIRTY = 6 * GIB, 5 * GIB, 2 * GIB, 4800 * MIB
 NEAR = 32 * MIB             # what MemTotal may be off: page tables, rounding
 SETTLE = 2                  # seconds after which what was freed is no longer resident
-LIMIT = 300                 # seconds until a step counts as failed
+LIMIT = 300                 # seconds until a step counts as failed, as the next two on an ordinary machine
+BOOT_LIMIT = 120
+DRIVER_LIMIT = 60
 TICK = os.sysconf("SC_CLK_TCK")
+LEAST = 1 / TICK            # seconds that a step takes
+LEVELS = ("ram", "rss", "slots")
 
 
 class Failed(Exception):
@@ -52,10 +57,53 @@ class Qmp:
                 return reply["return"]
 
 
+class NoCounts:
+    """What a Setting counts in each step: nothing. Others have the same methods."""
+
+    arguments = ()              # more arguments of QEMU
+
+    def attach(self, guest):
+        """GUEST is up."""
+
+    def detach(self):
+        """It ends."""
+
+    def read(self):
+        """{name: count up to now}: a step gets what it added."""
+        return {}
+
+    def levels(self):
+        """{name: number now}: a step gets what it left."""
+        return {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """How large the guests are, in bytes, and what runs them."""
+
+    boot: int = 6 * GIB
+    out: int = 5 * GIB
+    more: int = 2 * GIB
+    dirty: int = 4800 * MIB
+    accel: str = "tcg,thread=multi"
+    cpu: str = "max"
+    vcpus: int = 2
+    calls: int = 0              # steps that do nothing, before the others: what they take at least is subtracted from each
+    counts: NoCounts = NoCounts()
+
+
 class Guest:
     """One QEMU with one way to resize memory."""
 
-    name, memory, online, cpu_flags, cmdline = "", BOOT, "online", "", ""
+    name, online, cpu_flags, cmdline, most = "", "online", "", "", 16 * GIB
+
+    def __init__(self, setting=Setting()):
+        self.setting = setting
+        self.memory = setting.boot      # without what is plugged
+        self.asking = {"seconds": 0, "cpu": 0, "host": 0}
+
+    def emulator(self):
+        return pathlib.Path(os.environ["HVB_BUILD"]) / "obj/qemu/qemu-system-x86_64"
 
     def devices(self):
         """Arguments of QEMU for this way."""
@@ -69,35 +117,38 @@ class Guest:
         build = pathlib.Path(os.environ["HVB_BUILD"])
         sock = {name: os.path.join(self.folder.name, name) for name in ("qmp", "agent")}
         self.agent = sock["agent"]
-        argv = [build / "obj/qemu/qemu-system-x86_64", "-nodefaults", "-display", "none", "-name", "bench,debug-threads=on",
-                "-accel", "tcg,thread=multi", "-smp", "2",
-                "-machine", "q35", "-cpu", "max,hv-vpindex,hv-synic,hv-time,hv-relaxed" + self.cpu_flags, "-global", "ICH9-LPC.disable_s4=1",
-                "-m", f"{self.memory // MIB}M,maxmem={16 * GIB // MIB}M,slots=4",
+        argv = [self.emulator(), "-nodefaults", "-display", "none", "-name", "bench,debug-threads=on",
+                "-accel", self.setting.accel, "-smp", str(self.setting.vcpus), "-machine", "q35",
+                "-cpu", f"{self.setting.cpu},hv-vpindex,hv-synic,hv-time,hv-relaxed{self.cpu_flags}", "-global", "ICH9-LPC.disable_s4=1",
+                "-m", f"{self.memory // MIB}M,maxmem={self.most // MIB}M,slots=4",
                 "-kernel", build / "guest/kernel", "-initrd", build / "guest/initrd",
                 "-append", f"console=ttyS0 quiet panic=-1 memhp_default_state={self.online} {self.cmdline}", "-serial", "null",
                 "-chardev", f"socket,id=agent,path={sock['agent']},server=on,wait=off", "-serial", "chardev:agent",
-                "-qmp", f"unix:{sock['qmp']},server=on,wait=off", *self.devices()]
+                "-qmp", f"unix:{sock['qmp']},server=on,wait=off", *self.setting.counts.arguments, *self.devices()]
         self.log = open(os.path.join(self.folder.name, "log"), "w+", encoding="utf-8")
         self.qemu = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         try:
-            self.wait("QEMU", 20, lambda: os.path.exists(sock["qmp"]) and os.path.exists(sock["agent"]))
+            self.wait("QEMU", patient(20), lambda: os.path.exists(sock["qmp"]) and os.path.exists(sock["agent"]))
             self.qmp = Qmp(sock["qmp"])
-            self.exec("true", 120)
+            self.exec("true", patient(BOOT_LIMIT))
+            self.setting.counts.attach(self)
             self.ready()
             self.total = self.memtotal()
+            self.calibrate()
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *exc):
+        self.setting.counts.detach()
         self.qemu.kill()
         self.qemu.wait()
         self.log.close()
         self.folder.cleanup()
 
-    def exec(self, command, timeout=LIMIT):
-        got = guest_exec.run(self.agent, command, timeout)
+    def exec(self, command, timeout=None):
+        got = guest_exec.run(self.agent, command, timeout or patient(LIMIT))
         if got.status:
             raise Failed(f"in the guest: {command}: {got.err.decode(errors='replace').strip() or got.status}")
         return got.out.decode()
@@ -106,17 +157,22 @@ class Guest:
         return int(self.exec("awk '/MemTotal/ {print $2}' /proc/meminfo")) * 1024
 
     def wait(self, what, limit, done):
-        deadline = time.monotonic() + limit
+        """Looks ever less often, but within a fiftieth of the time that it takes: looking costs CPU time of QEMU too."""
+        start = time.monotonic()
         while not done():
             if self.qemu.poll() is not None:
                 self.log.seek(0)
                 raise Failed(f"QEMU ended: {self.log.read().strip()[-300:]}")
-            if time.monotonic() > deadline:
-                raise Failed(f"{what} not within {limit} s")
-            time.sleep(0.02)
+            passed = time.monotonic() - start
+            if passed > limit:
+                raise Failed(f"{what} not within {limit:.0f} s")
+            time.sleep(max(0.02, passed / 50))
 
     def dirty(self):
-        self.exec(f"dd if=/dev/zero of=/tmp/f bs=1M count={DIRTY // MIB} 2>/dev/null; rm /tmp/f; sync")
+        """The guest's kernel clears what it allocates, so to allocate is to write. Raises Failed where it does not."""
+        self.exec(f"fallocate -l {self.setting.dirty} /tmp/f; rm /tmp/f; sync")
+        if self.rss()[0] < self.setting.dirty:
+            raise Failed("this guest's kernel does not clear what it allocates (init_on_alloc)")
 
     def cpu(self):
         """CPU seconds (of all of QEMU, of its threads other than vCPUs): the difference is used by the guest."""
@@ -139,20 +195,29 @@ class Guest:
             elif line.startswith("Rss:"):
                 rss = int(line.split()[1]) * 1024
                 total += rss
-                ram += rss if size >= 900 * MIB and not size == GIB - 4096 else 0
+                ram += rss if size >= self.setting.boot - self.setting.out else 0
         return ram, total
 
+    def calibrate(self):
+        """What it takes to ask QEMU and the guest, where that is much: a guest's agent needs a second on an emulated host."""
+        calls = [self.step(lambda: None, lambda: True, 0) for _ in range(self.setting.calls)]
+        if calls:
+            self.asking = {key: min(call[key] for call in calls) for key in self.asking}
+
     def step(self, ask, shown, delta):
-        """Seconds and CPU seconds until QEMU shows it and the guest's MemTotal is DELTA away from what it was after the boot."""
+        """Seconds and CPU seconds until QEMU shows it and the guest's MemTotal is DELTA away from what it was after the boot, and what was counted."""
         want = (self.total + delta) // 1024
+        before = self.setting.counts.read()
         start, cpu = time.monotonic(), self.cpu()
         ask()
-        self.wait("QEMU's side", LIMIT, shown)
+        self.wait("QEMU's side", patient(LIMIT), shown)
         self.exec(f"while read -r k v u; do [ $k = MemTotal: ] && break; done </proc/meminfo; "
                   f"while d=$((v - {want})); [ ${{d#-}} -gt {NEAR // 1024} ]; do sleep 0.05; "
                   "while read -r k v u; do [ $k = MemTotal: ] && break; done </proc/meminfo; done")
         seconds, (total, host) = time.monotonic() - start, self.cpu()
-        return {"seconds": seconds, "cpu": total - cpu[0], "host": host - cpu[1]}
+        took = {"seconds": seconds, "cpu": total - cpu[0], "host": host - cpu[1]}
+        counted = {name: count - before[name] for name, count in self.setting.counts.read().items()}
+        return {**{key: max(LEAST, value - self.asking[key]) for key, value in took.items()}, **counted, **self.setting.counts.levels()}
 
     def out(self):
         raise NotImplementedError
@@ -171,10 +236,10 @@ class Balloon(Guest):
         return self.step(lambda: self.qmp("balloon", value=size), lambda: abs(self.qmp("query-balloon")["actual"] - size) <= 2 * MIB, delta)
 
     def out(self):
-        return self.balloon(BOOT - OUT, -OUT)
+        return self.balloon(self.setting.boot - self.setting.out, -self.setting.out)
 
     def back(self):
-        return self.balloon(BOOT, 0)
+        return self.balloon(self.setting.boot, 0)
 
 
 class HvBalloon(Balloon):
@@ -184,13 +249,13 @@ class HvBalloon(Balloon):
         return ["-device", "vmbus-bridge", "-device", "hv-balloon,id=b0"]
 
     def ready(self):
-        self.wait("the guest's driver", 60, lambda: self.qmp("query-hv-balloon")["connected"])
+        self.wait("the guest's driver", patient(DRIVER_LIMIT), lambda: self.qmp("query-hv-balloon")["connected"])
 
     def more(self):
         def plug():
-            self.qmp("object-add", **{"qom-type": "memory-backend-ram", "id": "m0", "size": MORE})
+            self.qmp("object-add", **{"qom-type": "memory-backend-ram", "id": "m0", "size": self.setting.more})
             self.qmp("device_add", driver="mem-haprot", id="h0", memdev="m0")
-        return self.step(plug, lambda: abs(self.qmp("query-balloon")["actual"] - BOOT - MORE) <= 2 * MIB, MORE)
+        return self.step(plug, lambda: abs(self.qmp("query-balloon")["actual"] - self.setting.boot - self.setting.more) <= 2 * MIB, self.setting.more)
 
 
 class HvBalloonReporting(HvBalloon):
@@ -214,36 +279,44 @@ class VirtioBalloonReporting(Balloon):
 class VirtioMem(Guest):
     """Onlined movable, as its documentation says, or it could not be unplugged."""
 
-    name, memory, online = "virtio-mem", BOOT - OUT, "online_movable"
+    name, online = "virtio-mem", "online_movable"
+
+    def __init__(self, setting=Setting()):
+        super().__init__(setting)
+        self.memory -= setting.out
 
     def devices(self):
-        return ["-object", f"memory-backend-ram,id=m0,size={OUT + MORE}",
-                "-device", f"virtio-mem-pci,id=v0,memdev=m0,requested-size={OUT}"]
+        return ["-object", f"memory-backend-ram,id=m0,size={self.setting.out + self.setting.more}",
+                "-device", f"virtio-mem-pci,id=v0,memdev=m0,requested-size={self.setting.out}"]
 
     def plugged(self):
         return self.qmp("query-memory-devices")[0]["data"]["size"]
 
     def ready(self):
-        self.wait("virtio-mem", 120, lambda: self.plugged() == OUT)
+        self.wait("virtio-mem", patient(BOOT_LIMIT), lambda: self.plugged() == self.setting.out)
 
     def resize(self, size):
         return self.step(lambda: self.qmp("qom-set", path="/machine/peripheral/v0", property="requested-size", value=size),
-                         lambda: self.plugged() == size, size - OUT)
+                         lambda: self.plugged() == size, size - self.setting.out)
 
     def out(self):
         return self.resize(0)
 
     def back(self):
-        return self.resize(OUT)
+        return self.resize(self.setting.out)
 
     def more(self):
-        return self.resize(OUT + MORE)
+        return self.resize(self.setting.out + self.setting.more)
 
 
 class Dimm(Guest):
-    """One DIMM of 5 GiB, and one of 2 GiB more."""
+    """One DIMM that goes out and back, and one more."""
 
-    name, memory, online = "DIMM", BOOT - OUT, "online_movable"
+    name, online = "DIMM", "online_movable"
+
+    def __init__(self, setting=Setting()):
+        super().__init__(setting)
+        self.memory -= setting.out
 
     def plug(self, name, size):
         self.qmp("object-add", **{"qom-type": "memory-backend-ram", "id": f"m{name}", "size": size})
@@ -255,7 +328,7 @@ class Dimm(Guest):
     def ready(self):
         before = self.memtotal()
         self.total = before
-        self.step(lambda: self.plug(0, OUT), lambda: self.there() == OUT, OUT)
+        self.step(lambda: self.plug(0, self.setting.out), lambda: self.there() == self.setting.out, self.setting.out)
 
     def gone(self):
         """The memory returns to the host only when the backend is deleted too."""
@@ -265,16 +338,20 @@ class Dimm(Guest):
         return True
 
     def out(self):
-        return self.step(lambda: self.qmp("device_del", id="d0"), self.gone, -OUT)
+        return self.step(lambda: self.qmp("device_del", id="d0"), self.gone, -self.setting.out)
 
     def back(self):
-        return self.step(lambda: self.plug(0, OUT), lambda: self.there() == OUT, 0)
+        return self.step(lambda: self.plug(0, self.setting.out), lambda: self.there() == self.setting.out, 0)
 
     def more(self):
-        return self.step(lambda: self.plug(1, MORE), lambda: self.there() == OUT + MORE, MORE)
+        return self.step(lambda: self.plug(1, self.setting.more), lambda: self.there() == self.setting.out + self.setting.more, self.setting.more)
 
 
 KINDS = (HvBalloon, HvBalloonReporting, VirtioBalloon, VirtioBalloonReporting, VirtioMem, Dimm)
+
+
+def gib(size):
+    return f"{size / GIB:g} GiB"
 
 
 def round_of(guest, say):
@@ -291,27 +368,27 @@ def round_of(guest, say):
 
 
 def best(passes):
-    """The shortest time of the passes, but the largest memory: which pages a guest keeps is random."""
-    return {step: {key: (max if key in ("ram", "rss") else min)(p[step][key] for p in passes) for key in passes[0][step]}
+    """The shortest time and smallest count of the passes, but the largest memory: which pages a guest keeps is random."""
+    return {step: {key: (max if key in LEVELS else min)(p[step][key] for p in passes) for key in passes[0][step]}
             for step in passes[0]}
 
 
-def measure(kind, passes, say):
-    with kind() as guest:
+def measure(kind, setting, passes, say):
+    with kind(setting) as guest:
         took = best([round_of(guest, say) for _ in range(passes)])
         more = guest.more()
         if more:
-            say(f"{guest.name}: 2 GiB more: {more['seconds']:.1f} s, CPU {more['cpu']:.2f} s ({more['host']:.2f} s not in a vCPU)")
+            say(f"{guest.name}: {gib(setting.more)} more: {more['seconds']:.1f} s, CPU {more['cpu']:.2f} s ({more['host']:.2f} s not in a vCPU)")
             took["more"] = more
     return took
 
 
-def run(passes=2, kinds=KINDS, say=print):
+def run(passes=2, kinds=KINDS, say=print, setting=Setting()):
     """{name: {step: figures}}; a way that fails is reported and left out."""
     results = {}
     for kind in kinds:
         try:
-            results[kind.name] = measure(kind, passes, say)
+            results[kind.name] = measure(kind, setting, passes, say)
         except (Failed, guest_exec.GuestError) as err:
             say(f"{kind.name}: no result: {err}")
     return results

@@ -113,7 +113,7 @@ def by_dimms(top, say):
 class Bare(guests.HvBalloon):
     """QEMU alone, with its own QMP socket."""
 
-    name, memory = "QMP", BOOT * 1024
+    name = "QMP"
 
     def ms(self, command, **arguments):
         start = time.perf_counter()
@@ -124,7 +124,7 @@ class Bare(guests.HvBalloon):
 def by_qmp(steps, say):
     """The same sticks and targets: [ms for each step's object-add, device_add and balloon]."""
     took = []
-    with Bare() as guest:
+    with Bare(guests.Setting(boot=BOOT * 1024)) as guest:
         for n, step in enumerate(steps):
             ms, want = 0, step.target * 1024
             if step.stick:
