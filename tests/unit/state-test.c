@@ -255,8 +255,12 @@ static void test_other_version(void)
     GByteArray *state = dm_state_export(sim->engine, sim->now);
     DmEngine *engine = sim_destination(sim);
 
-    state->data[7]++;
-    refuse(sim, engine, state, "not the state of an engine of this version");
+    state->data[8]++;
+    refuse(sim, engine, state, "it is of version 2, and versions up to 1 can");
+    state->data[8] = 0;
+    refuse(sim, engine, state, "it is of version 0");
+    state->data[6]++;
+    refuse(sim, engine, state, "not the state of an engine");
     g_byte_array_unref(state);
     dm_engine_free(engine);
     sim_free(sim);

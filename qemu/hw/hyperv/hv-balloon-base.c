@@ -11,11 +11,18 @@
 #include "hv-balloon-internal.h"
 #include "qemu/main-loop.h"
 #include "system/hw_accel.h"
+#include "system/runstate.h"
 
 /* Guest time: no deadline passes while the machine is paused. */
 uint64_t hv_balloon_now(void)
 {
     return qemu_clock_get_ms(QEMU_CLOCK_VIRTUAL);
+}
+
+/* A VM that is suspended is not stopped. */
+bool hv_balloon_may_run(void)
+{
+    return runstate_is_live(runstate_get());
 }
 
 /* During a pause the engine runs at its end. */

@@ -33,7 +33,7 @@ static bool discards_inhibited(void)
  * What the guest sees decides: ROM, devices and closed SMRAM that overlay its
  * memory must not be discarded.
  */
-static bool section_is_guest_memory(const MemoryRegionSection *s)
+bool hv_balloon_section_is_memory(const MemoryRegionSection *s)
 {
     return memory_region_is_ram(s->mr) && !memory_region_is_rom(s->mr) &&
            !memory_region_is_romd(s->mr) && s->mr->ram_block;
@@ -62,7 +62,7 @@ static bool window_shows(const DiscardWindow *w, DmRange range, uint64_t pfn)
     if (!s.mr) {
         return false;
     }
-    shows = section_is_guest_memory(&s) && s.mr->ram_block == w->block &&
+    shows = hv_balloon_section_is_memory(&s) && s.mr->ram_block == w->block &&
             s.offset_within_region == range.first << DM_PAGE_SHIFT &&
             int128_get64(s.size) == size;
     memory_region_unref(s.mr);
@@ -180,7 +180,7 @@ static uint64_t discard_section(HvBalloon *balloon,
     hwaddr lead = (first << DM_PAGE_SHIFT) - start;
     hwaddr offset = s->offset_within_region + lead;
 
-    if (section_is_guest_memory(s) && first < end >> DM_PAGE_SHIFT &&
+    if (hv_balloon_section_is_memory(s) && first < end >> DM_PAGE_SHIFT &&
         QEMU_IS_ALIGNED(offset, DM_PAGE_SIZE)) {
         DiscardWindow window = {
             .engine = balloon->engine,

@@ -40,6 +40,7 @@ static void print_balloon(Monitor *mon, const HvBalloonStatus *info)
     print_size(mon, "discarded", info->counters->discarded);
     print_size(mon, "discard-inhibited", info->counters->discard_inhibited);
     print_size(mon, "discard-failed", info->counters->discard_failed);
+    print_size(mon, "not-sent", info->migration->not_sent);
 }
 
 static void print_stick(Monitor *mon, const HaprotInfo *stick)

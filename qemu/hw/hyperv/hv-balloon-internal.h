@@ -6,7 +6,8 @@
  * Everything runs with the big QEMU lock held.
  *
  * They call each other downwards only: hv-balloon.c, which owns the device, at
- * the top; below it hv-balloon-qmp.c; then hv-balloon-mem.c and
+ * the top; below it hv-balloon-qmp.c; then hv-balloon-migrate.c; then
+ * hv-balloon-mem.c and
  * hv-balloon-discard.c; hv-balloon-text.c and hv-balloon-base.c at the bottom.
  * Calls upwards go through tables of functions: DmEngineOps, HaprotProtocol,
  * MemoryDeviceClass.
@@ -31,6 +32,11 @@ OBJECT_DECLARE_SIMPLE_TYPE(HvBalloonSystemReset, HV_BALLOON_SYSTEM_RESET)
 
 /* The number of the stick that memdev= makes; mem-haprot ones come after. */
 #define HV_BALLOON_BUILTIN_STICK 0
+/* In how many pieces the guest can release boot memory, at most. */
+#define HV_BALLOON_WINDOWS 3
+
+/* hv-balloon-migrate.c */
+typedef struct HvBalloonMigration HvBalloonMigration;
 
 /*
  * The kernel that last opened the channel, to distinguish a new kernel from a
@@ -66,7 +72,7 @@ struct HvBalloon {
     QEMUTimer *timer;
     QEMUTimer *pause;           /* pending: the engine runs when it is over */
     uint64_t worked_ns;         /* by the engine, since the last pause */
-    Error *migration_blocker;
+    HvBalloonMigration *migration;
     HvBalloonSystemReset *system_reset;
 
     /* the channel to the guest's driver, NULL while it is closed */
@@ -96,6 +102,9 @@ struct HvBalloon {
 
 /* ms of guest time */
 uint64_t hv_balloon_now(void);
+/* False while the VM is stopped: neither its memory nor its state may change,
+ * as they may be on their way to another host. */
+bool hv_balloon_may_run(void);
 /* Something has changed: run the engine soon. */
 void hv_balloon_kick(HvBalloon *balloon);
 /*
@@ -126,9 +135,32 @@ void hv_balloon_warn(DmWarning warning);
 bool hv_balloon_mem_realize(HvBalloon *balloon, const DmEngineOps *ops,
                             Error **errp);
 void hv_balloon_mem_unrealize(HvBalloon *balloon);
+/* The boot memory that the guest may release. How many windows? */
+unsigned hv_balloon_boot_windows(DmRange windows[HV_BALLOON_WINDOWS]);
+/* The engine's state was loaded: populate what the guest has of sticks. */
+void hv_balloon_populate_as_loaded(HvBalloon *balloon);
+/* Bytes of sticks that are not populated, so not sent. */
+uint64_t hv_balloon_unpopulated(HvBalloon *balloon);
 void hv_balloon_mem_class_init(ObjectClass *oc);
 
+/* hv-balloon-migrate.c: the sections of the stream, and what is not sent */
+
+extern const VMStateDescription vmstate_hv_balloon;
+void hv_balloon_migrate_start(HvBalloon *balloon);
+void hv_balloon_migrate_stop(HvBalloon *balloon);
+/* What is due after a migration. Call it before dm_engine_run(). */
+void hv_balloon_before_run(HvBalloon *balloon);
+/* A snapshot is about to be loaded. Tells nobody. */
+void hv_balloon_forget(HvBalloon *balloon);
+/* Another kernel has been started without a system reset. */
+void hv_balloon_populate_for_new_kernel(HvBalloon *balloon);
+/* Bytes that the last migration from here left out. */
+uint64_t hv_balloon_not_sent(const HvBalloon *balloon);
+
 /* hv-balloon-discard.c: giving released memory to the host */
+
+/* Does the guest see RAM there that the host can discard? */
+bool hv_balloon_section_is_memory(const MemoryRegionSection *s);
 
 /*
  * @range is about to be given to the guest: false if a listener that maps the

@@ -13,6 +13,7 @@
 #include "qapi/error.h"
 #include "qapi/visitor.h"
 #include "qemu/units.h"
+#include "system/runstate.h"
 
 /* Boot memory */
 
@@ -31,9 +32,9 @@ static unsigned add_window(DmRange *windows, unsigned n, uint64_t start,
     return n;
 }
 
-/* The boot memory that the guest may release: at most three windows. */
-static unsigned boot_windows(const X86MachineState *x86ms, DmRange *windows)
+unsigned hv_balloon_boot_windows(DmRange windows[HV_BALLOON_WINDOWS])
 {
+    X86MachineState *x86ms = X86_MACHINE(qdev_get_machine());
     uint64_t below = x86ms->below_4g_mem_size;
     uint64_t above = x86ms->above_4g_mem_start;
     unsigned n = 0;
@@ -62,7 +63,7 @@ static bool engine_make(HvBalloon *balloon, const DmEngineOps *ops,
                         Error **errp)
 {
     MachineState *ms = MACHINE(qdev_get_machine());
-    DmRange windows[3];
+    DmRange windows[HV_BALLOON_WINDOWS];
     unsigned n;
 
     if (!object_dynamic_cast(OBJECT(ms), TYPE_X86_MACHINE)) {
@@ -70,7 +71,7 @@ static bool engine_make(HvBalloon *balloon, const DmEngineOps *ops,
                    " machine type %s", MACHINE_GET_CLASS(ms)->name);
         return false;
     }
-    n = boot_windows(X86_MACHINE(ms), windows);
+    n = hv_balloon_boot_windows(windows);
     balloon->engine = dm_engine_new(windows, n, ms->ram_size >> DM_PAGE_SHIFT,
                                     engine_profile(balloon->profile), ops,
                                     balloon);
@@ -181,6 +182,83 @@ static void sticks_init(HvBalloon *balloon)
         .unplug = sticks_unplug,
         .query = sticks_query,
     };
+}
+
+/* Which granules of sticks are populated */
+
+/* A part of the stick; @used: whole granules, of which the guest has pages. */
+typedef void PartFunc(HvBalloon *balloon, MemHaprot *stick, DmRange part,
+                      bool used, void *opaque);
+
+static void for_each_part(HvBalloon *balloon, MemHaprot *stick, PartFunc *func,
+                          void *opaque)
+{
+    DmRange left = page_range(stick->addr, haprot_size(stick)), used, gap;
+    uint64_t end = left.first + left.count;
+    uint64_t unit = haprot_granule(stick) >> DM_PAGE_SHIFT;
+
+    while (left.count) {
+        if (!dm_engine_next_in_use(balloon->engine, left, unit, &used)) {
+            used = (DmRange) { end, 0 };
+        }
+        gap = (DmRange) { left.first, used.first - left.first };
+        if (gap.count) {
+            func(balloon, stick, gap, false, opaque);
+        }
+        if (used.count) {
+            func(balloon, stick, used, true, opaque);
+        }
+        left.first = used.first + used.count;
+        left.count = end - left.first;
+    }
+}
+
+static void for_each_part_of_all(HvBalloon *balloon, PartFunc *func,
+                                 void *opaque)
+{
+    GHashTableIter iter;
+    gpointer stick;
+
+    g_hash_table_iter_init(&iter, balloon->sticks);
+    while (g_hash_table_iter_next(&iter, NULL, &stick)) {
+        if (MEM_HAPROT(stick)->granules) {
+            for_each_part(balloon, stick, func, opaque);
+        }
+    }
+}
+
+static void count_unpopulated(HvBalloon *balloon, MemHaprot *stick,
+                              DmRange part, bool used, void *opaque)
+{
+    *(uint64_t *)opaque += used ? 0 : hv_balloon_bytes(part.count);
+}
+
+uint64_t hv_balloon_unpopulated(HvBalloon *balloon)
+{
+    uint64_t sum = 0;
+
+    for_each_part_of_all(balloon, count_unpopulated, &sum);
+    return sum;
+}
+
+/*
+ * If a snapshot is loaded into a VM that was running, the guest may have had
+ * more. If a listener cannot map what the guest has, there is no way back: that
+ * was reported, and its device cannot reach this memory.
+ */
+static void populate_part(HvBalloon *balloon, MemHaprot *stick, DmRange part,
+                          bool used, void *opaque)
+{
+    if (used) {
+        hv_balloon_populate(part);
+    } else if (!runstate_check(RUN_STATE_INMIGRATE)) {
+        hv_balloon_discard(balloon, part, true);
+    }
+}
+
+void hv_balloon_populate_as_loaded(HvBalloon *balloon)
+{
+    for_each_part_of_all(balloon, populate_part, NULL);
 }
 
 /* memdev=: a stick that is part of the device and never unplugged */

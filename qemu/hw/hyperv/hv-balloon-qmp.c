@@ -197,6 +197,8 @@ HvBalloonStatus *qmp_query_hv_balloon(Error **errp)
     info->device_memory = haprot_space();
     info->last_error = hv_balloon_problem_text(&e.problem);
     info->counters = counters(balloon, &e);
+    info->migration = g_new0(HvBalloonMigrationStatus, 1);
+    info->migration->not_sent = hv_balloon_not_sent(balloon);
     return info;
 }
 

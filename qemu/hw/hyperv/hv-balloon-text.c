@@ -100,6 +100,10 @@ static char *memory_problem(const DmProblem *p)
                                " ready for the guest, as an assigned device"
                                " cannot map it; it will be tried again",
                                hv_balloon_bytes(p->page));
+    case DM_PROBLEM_HELD:
+        return g_strdup_printf("the guest gets %" PRIu64 " MiB more as soon as"
+                               " its migration is over: until then its memory"
+                               " is still arriving (postcopy)", mib(p->pages));
     default:
         g_assert_not_reached();
     }
@@ -174,6 +178,7 @@ char *hv_balloon_problem_text(const DmProblem *p)
     case DM_PROBLEM_ALIGNMENT:
     case DM_PROBLEM_IN_DOUBT:
     case DM_PROBLEM_POPULATE:
+    case DM_PROBLEM_HELD:
         return memory_problem(p);
     case DM_PROBLEM_FLOOR:
     case DM_PROBLEM_RAN_DRY:

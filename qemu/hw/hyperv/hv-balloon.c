@@ -9,7 +9,6 @@
 #include "hw/mem/memory-device.h"
 #include "hw/qdev-properties.h"
 #include "hw/resettable.h"
-#include "migration/blocker.h"
 #include "qapi/error.h"
 #include "qapi/qapi-events-machine.h"
 #include "qemu/error-report.h"
@@ -81,8 +80,13 @@ static void run_engine(void *opaque)
 {
     HvBalloon *balloon = opaque;
     int64_t began = get_clock();
-    bool more = dm_engine_run(balloon->engine, hv_balloon_now());
+    bool more;
 
+    if (!hv_balloon_may_run()) {
+        return;
+    }
+    hv_balloon_before_run(balloon);
+    more = dm_engine_run(balloon->engine, hv_balloon_now());
     balloon->worked_ns = more ? balloon->worked_ns + get_clock() - began : 0;
     publish_state(balloon);
     release_messages(balloon);
@@ -296,6 +300,12 @@ static void chan_notify(VMBusChannel *chan)
     }
 }
 
+static void use_channel(HvBalloon *balloon, VMBusChannel *chan)
+{
+    balloon->chan = chan;
+    balloon->send_failed = balloon->held = false;
+}
+
 static int open_channel(VMBusChannel *chan)
 {
     HvBalloon *balloon = HV_BALLOON(vmbus_channel_device(chan));
@@ -303,11 +313,20 @@ static int open_channel(VMBusChannel *chan)
 
     hv_balloon_kernel_remember(balloon);
     trace_hv_balloon_open(balloon->kernel.guest_os_id, is_new);
-    balloon->chan = chan;
-    balloon->send_failed = false;
+    if (is_new) {
+        hv_balloon_populate_for_new_kernel(balloon);
+    }
+    use_channel(balloon, chan);
     dm_engine_channel_open(balloon->engine, balloon->kernel.guest_os_id, is_new,
                            hv_balloon_now());
     hv_balloon_kick(balloon);
+    return 0;
+}
+
+/* The engine's state, session included, was loaded before. */
+static int reopen_channel(VMBusChannel *chan)
+{
+    use_channel(HV_BALLOON(vmbus_channel_device(chan)), chan);
     return 0;
 }
 
@@ -361,8 +380,19 @@ static ResettableState *system_reset_state(Object *obj)
 }
 
 /*
+ * A snapshot brings its own state. In the enter phase, so that the channel is
+ * closed, in a later one, for an engine that has none: nobody is told anything.
+ */
+static void system_reset_enter(Object *obj, ResetType type)
+{
+    if (type == RESET_TYPE_SNAPSHOT_LOAD) {
+        hv_balloon_forget(HV_BALLOON_SYSTEM_RESET(obj)->balloon);
+    }
+}
+
+/*
  * In the exit phase, when the VMBus has closed the channel. A guest that wakes
- * from suspend to RAM keeps its memory, and a snapshot brings its own.
+ * from suspend to RAM keeps its memory.
  */
 static void system_reset_exit(Object *obj, ResetType type)
 {
@@ -383,6 +413,7 @@ static void hv_balloon_system_reset_class_init(ObjectClass *oc, void *data)
     ResettableClass *rc = RESETTABLE_CLASS(oc);
 
     rc->get_state = system_reset_state;
+    rc->phases.enter = system_reset_enter;
     rc->phases.exit = system_reset_exit;
 }
 
@@ -448,13 +479,6 @@ static bool join_balloons(HvBalloon *balloon, Error **errp)
     return true;
 }
 
-static bool block_migration(HvBalloon *balloon, Error **errp)
-{
-    error_setg(&balloon->migration_blocker, TYPE_HV_BALLOON " does not"
-               " migrate: which pages the guest has released would be lost");
-    return migrate_add_blocker(&balloon->migration_blocker, errp) == 0;
-}
-
 static void vmdev_realize(VMBusDevice *vdev, Error **errp)
 {
     HvBalloon *balloon = HV_BALLOON(vdev);
@@ -467,24 +491,17 @@ static void vmdev_realize(VMBusDevice *vdev, Error **errp)
     if (!join_balloons(balloon, errp)) {
         return;
     }
-    if (!block_migration(balloon, errp)) {
-        goto leave;
-    }
     if (!hv_balloon_mem_realize(balloon, &engine_ops, errp)) {
-        goto unblock;
+        qemu_remove_balloon_handler(balloon);
+        return;
     }
     balloon->bh = qemu_bh_new_guarded(run_engine, balloon,
                                       &DEVICE(vdev)->mem_reentrancy_guard);
     balloon->timer = timer_new_ms(QEMU_CLOCK_VIRTUAL, run_engine, balloon);
     balloon->pause = timer_new_us(QEMU_CLOCK_REALTIME, run_engine, balloon);
     system_reset_start(balloon);
+    hv_balloon_migrate_start(balloon);
     hyperv_set_free_pages_handler(hv_balloon_free_pages_reported, balloon);
-    return;
-
-unblock:
-    migrate_del_blocker(&balloon->migration_blocker);
-leave:
-    qemu_remove_balloon_handler(balloon);
 }
 
 /*
@@ -511,12 +528,12 @@ static void hv_balloon_finalize(Object *obj)
     if (!balloon->engine) {
         return;
     }
+    hv_balloon_migrate_stop(balloon);
     system_reset_stop(balloon);
     timer_free(balloon->timer);
     timer_free(balloon->pause);
     qemu_bh_delete(balloon->bh);
     hv_balloon_mem_unrealize(balloon);
-    migrate_del_blocker(&balloon->migration_blocker);
 }
 
 static int get_profile(Object *obj, Error **errp)
@@ -553,6 +570,7 @@ static void hv_balloon_class_init(ObjectClass *oc, void *data)
     dc->desc = "Hyper-V Dynamic Memory";
     device_class_set_props(dc, hv_balloon_props);
     set_bit(DEVICE_CATEGORY_MISC, dc->categories);
+    dc->vmsd = &vmstate_hv_balloon;
     object_class_property_add_enum(oc, "guest-profile", "HvBalloonProfile",
                                    &HvBalloonProfile_lookup,
                                    get_profile, set_profile);
@@ -564,6 +582,7 @@ static void hv_balloon_class_init(ObjectClass *oc, void *data)
     vdc->vmdev_unrealize = vmdev_unrealize;
     vdc->vmdev_reset = vmdev_reset;
     vdc->open_channel = open_channel;
+    vdc->reopen_channel = reopen_channel;
     vdc->close_channel = close_channel;
     vdc->chan_notify_cb = chan_notify;
     hv_balloon_mem_class_init(oc);

@@ -13,279 +13,9 @@
  */
 
 #include "qemu/osdep.h"
-#include "qemu/units.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
-#include "dm-guest.h"
-#include "haprot-qmp.h"
-
-#define FLAGS           "hv-vpindex,hv-synic,hv-relaxed"
-#define BLOCK_PAGES     4096            /* 16 MiB, the guest's alignment */
-#define CAPS            (DM_CAP_BALLOON | DM_CAP_HOT_ADD | DM_CAP_ALIGN(4))
-
-#define BOOT_SIZE       (64 * MiB)
-#define ADDED_BASE      (4 * GiB >> 12) /* where the machine puts sticks */
-#define ADDED_SIZE      (128 * MiB)
-#define ADDED_PAGES     (ADDED_SIZE >> 12)
-/* Boot memory that the tests do not use for anything else. */
-#define KEPT_BASE       (16 * MiB >> 12)
-#define KEPT_PAGES      (32 * MiB >> 12)
-#define KEPT_SEED       0x5eed
-
-/* ---- Queries ---- */
-
-static void wait_counter(QTestState *qts, const char *name, uint64_t val)
-{
-    int64_t end = g_get_monotonic_time() + WAIT_US;
-    uint64_t is;
-
-    while ((is = balloon_counter(qts, name)) < val) {
-        if (g_get_monotonic_time() >= end) {
-            g_error("%s: %" PRIu64 ", not %" PRIu64, name, is, val);
-        }
-    }
-}
-
-/* ---- The guest ---- */
-
-typedef struct Fixture {
-    DmGuest guest;
-    QTestState *qts;
-    bool has[ADDED_PAGES];      /* the guest has this page of added memory */
-    bool known[ADDED_PAGES];    /* it was added since the system's reset */
-    uint32_t seed[ADDED_PAGES]; /* of the pattern written to it */
-    DmPages release[512];       /* what to release on request, in this order */
-    unsigned n_release;
-    unsigned hot_adds;
-} Fixture;
-
-/*
- * No page may be given twice: a page is new only once, and only one that was
- * added can be returned.
- */
-static void take_page(Fixture *f, uint64_t pfn, bool is_new)
-{
-    uint64_t i = pfn - ADDED_BASE;
-
-    g_assert_cmpuint(pfn, >=, ADDED_BASE);
-    g_assert_cmpuint(i, <, ADDED_PAGES);
-    g_assert_false(f->has[i]);
-    g_assert_true(f->known[i] == !is_new);
-    f->has[i] = f->known[i] = true;
-}
-
-static void take(Fixture *f, DmPages pages, bool is_new)
-{
-    uint64_t i;
-
-    for (i = 0; i < pages.count; i++) {
-        take_page(f, pages.first + i, is_new);
-    }
-}
-
-static void drop(Fixture *f, DmPages pages)
-{
-    uint64_t i;
-
-    for (i = 0; i < pages.count; i++) {
-        g_assert_true(f->has[pages.first - ADDED_BASE + i]);
-        f->has[pages.first - ADDED_BASE + i] = false;
-    }
-}
-
-/* Take up to @pages off the run that is to be released next. */
-static DmPages release_next(Fixture *f, uint64_t pages)
-{
-    DmPages *next = &f->release[0];
-    DmPages part = { next->first, MIN(next->count, pages) };
-
-    next->first += part.count;
-    next->count -= part.count;
-    if (!next->count) {
-        f->n_release--;
-        memmove(next, next + 1, f->n_release * sizeof(*next));
-    }
-    drop(f, part);
-    return part;
-}
-
-/* Release up to @pages of the pages that the test named, in its order. */
-static void release(Fixture *f, uint64_t pages)
-{
-    DmPages out[510];
-    unsigned n;
-    bool more;
-
-    do {
-        for (n = 0; pages && f->n_release && n < ARRAY_SIZE(out); n++) {
-            out[n] = release_next(f, pages);
-            pages -= out[n].count;
-        }
-        more = pages && f->n_release;
-        dm_balloon_response(&f->guest, out, n, more);
-    } while (more);
-}
-
-static void unballoon(Fixture *f)
-{
-    DmPages ranges[510];
-    unsigned i, n = dm_unballoon_ranges(&f->guest, ranges, ARRAY_SIZE(ranges));
-
-    for (i = 0; i < n; i++) {
-        take(f, ranges[i], false);
-    }
-    dm_unballoon_response(&f->guest);
-}
-
-static void hot_add(Fixture *f)
-{
-    DmPages pages = dm_hot_add_range(&f->guest);
-
-    g_assert_cmpuint(pages.first % BLOCK_PAGES, ==, 0);
-    g_assert_cmpuint(pages.count % BLOCK_PAGES, ==, 0);
-    take(f, pages, true);
-    f->hot_adds++;
-    dm_hot_add_response(&f->guest, pages.count, 1);
-}
-
-/* Answer a message, if there is one. */
-static bool serve(Fixture *f)
-{
-    if (!dm_pending(&f->guest)) {
-        return false;
-    }
-    switch (dm_receive_any(&f->guest)) {
-    case DM_BALLOON_REQUEST:
-        release(f, dm_balloon_pages(&f->guest));
-        break;
-    case DM_UNBALLOON_REQUEST:
-        unballoon(f);
-        break;
-    case DM_MEM_HOT_ADD_REQUEST:
-        hot_add(f);
-        break;
-    default:
-        g_assert_not_reached();
-    }
-    return true;
-}
-
-/* Answer requests until the guest has @actual bytes. */
-static void serve_until(Fixture *f, uint64_t actual)
-{
-    int64_t end = g_get_monotonic_time() + WAIT_US;
-
-    while (balloon_number(f->qts, "actual") != actual) {
-        while (serve(f)) {
-        }
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-    }
-    wait_state(f->qts, "idle");
-    g_assert_false(serve(f));
-}
-
-static uint64_t pages_owned(const Fixture *f)
-{
-    uint64_t i, n = 0;
-
-    for (i = 0; i < ADDED_PAGES; i++) {
-        n += f->has[i];
-    }
-    return n;
-}
-
-/*
- * How many pages from @start on the guest has, with @same_seed of the same
- * pattern.
- */
-static uint32_t run_length(const Fixture *f, uint32_t start, bool same_seed)
-{
-    uint32_t end = start;
-
-    while (end < ADDED_PAGES && f->has[end] &&
-           (!same_seed || f->seed[end] == f->seed[start])) {
-        end++;
-    }
-    return end - start;
-}
-
-/* Write to all added memory that the guest has. */
-static void fill(Fixture *f, uint32_t seed)
-{
-    uint32_t i, n, j;
-
-    for (i = 0; i < ADDED_PAGES; i += MAX(n, 1)) {
-        n = run_length(f, i, false);
-        if (n) {
-            guest_fill(f->qts, ADDED_BASE + i, n, seed);
-        }
-        for (j = 0; j < n; j++) {
-            f->seed[i + j] = seed;
-        }
-    }
-}
-
-/* All pages that the guest has contain what was written. */
-static void check(Fixture *f)
-{
-    uint32_t i, n;
-
-    for (i = 0; i < ADDED_PAGES; i += MAX(n, 1)) {
-        n = run_length(f, i, true);
-        if (n) {
-            g_assert_cmpuint(guest_check(f->qts, ADDED_BASE + i, n,
-                                         f->seed[i]), ==, 0);
-        }
-    }
-    g_assert_cmpuint(guest_check(f->qts, KEPT_BASE, KEPT_PAGES, KEPT_SEED),
-                     ==, 0);
-}
-
-static void fixture_start(Fixture *f, const char *more)
-{
-    g_autofree char *options =
-        g_strdup_printf("-m 64M,maxmem=192M -device vmbus-bridge "
-                        "-device hv-balloon%s", more);
-
-    memset(f, 0, sizeof(*f));
-    f->qts = guest_simple(FLAGS, options);
-    dm_connect(&f->guest, f->qts);
-    dm_open(&f->guest, CAPS);
-    guest_fill(f->qts, KEPT_BASE, KEPT_PAGES, KEPT_SEED);
-}
-
-/* ---- Sticks ---- */
-
-static void plug(Fixture *f, const char *id, uint64_t size, bool on_demand)
-{
-    g_autofree char *mem = g_strdup_printf("mem-%s", id);
-
-    qtest_qmp_assert_success(f->qts,
-        "{'execute': 'object-add', 'arguments': {'qom-type': "
-        "'memory-backend-ram', 'id': %s, 'size': %" PRIu64 "}}", mem, size);
-    qtest_qmp_assert_success(f->qts,
-        "{'execute': 'device_add', 'arguments': {'driver': 'mem-haprot', "
-        "'id': %s, 'memdev': %s, 'insert': %s}}", id, mem,
-        on_demand ? "on-demand" : "now");
-}
-
-static void unplug(Fixture *f, const char *id)
-{
-    g_autofree char *mem = g_strdup_printf("mem-%s", id);
-
-    qtest_qmp_device_del(f->qts, id);
-    qtest_qmp_assert_success(f->qts, "{'execute': 'object-del', "
-                             "'arguments': {'id': %s}}", mem);
-}
-
-static void assert_in_use(Fixture *f, const char *id)
-{
-    QDict *rsp = qtest_qmp(f->qts, "{'execute': 'device_del', 'arguments': "
-                           "{'id': %s}}", id);
-
-    g_assert_true(qdict_haskey(rsp, "error"));
-    qobject_unref(rsp);
-}
+#include "dm-fixture.h"
 
 /* ---- Ghosts ---- */
 
@@ -303,29 +33,6 @@ static unsigned plug_shape(Fixture *f, const unsigned *shape, bool on_demand)
         plug(f, stick_ids[n], shape[n] * MiB, on_demand);
     }
     return n;
-}
-
-/* Name all added memory for release, in pieces of @piece pages, backwards. */
-static void release_all(Fixture *f, uint32_t piece)
-{
-    uint32_t at = ADDED_PAGES;
-
-    f->n_release = 0;
-    while (at) {
-        at -= piece;
-        f->release[f->n_release++] = (DmPages) { ADDED_BASE + at, piece };
-    }
-}
-
-/* Name every second piece, forwards. */
-static void release_half(Fixture *f, uint32_t piece)
-{
-    uint32_t at;
-
-    f->n_release = 0;
-    for (at = 0; at < ADDED_PAGES; at += 2 * piece) {
-        f->release[f->n_release++] = (DmPages) { ADDED_BASE + at, piece };
-    }
 }
 
 static void ghost_cycle(Fixture *f, unsigned cycle)
@@ -346,7 +53,7 @@ static void ghost_cycle(Fixture *f, unsigned cycle)
     /* The guest has nothing of the stick that was there before. */
     if (cycle) {
         g_assert_cmpuint(guest_check(f->qts, ADDED_BASE, ADDED_PAGES,
-                                     f->seed[0]), ==, ADDED_PAGES);
+                                     cycle * 2), ==, ADDED_PAGES);
     }
     fill(f, cycle * 2 + 1);
     check(f);
@@ -360,8 +67,8 @@ static void ghost_cycle(Fixture *f, unsigned cycle)
     serve_until(f, BOOT_SIZE + ADDED_SIZE);
     for (i = 0; i < ADDED_PAGES; i += 2 * piece) {
         /* Released pages have lost their contents. */
-        g_assert_cmpuint(guest_check(f->qts, ADDED_BASE + i, 1, f->seed[i]),
-                         ==, 1);
+        g_assert_cmpuint(guest_check(f->qts, ADDED_BASE + i, 1,
+                                     cycle * 2 + 1), ==, 1);
     }
     fill(f, cycle * 2 + 2);
     check(f);

@@ -209,21 +209,45 @@ uint32_t dm_balloon_request(DmGuest *guest)
     return dm_balloon_pages(guest);
 }
 
-void dm_balloon_response(DmGuest *guest, const DmPages *ranges, unsigned n,
-                         bool more)
+static size_t balloon_response_len(unsigned n)
 {
-    size_t len = sizeof(struct dm_balloon_response) + 8 * n;
-    g_autofree struct dm_balloon_response *msg = g_malloc0(len);
+    return sizeof(struct dm_balloon_response) + 8 * n;
+}
+
+static struct dm_balloon_response *balloon_response(const DmPages *ranges,
+                                                    unsigned n, bool more)
+{
+    struct dm_balloon_response *msg = g_malloc0(balloon_response_len(n));
     unsigned i;
 
     msg->hdr.type = DM_BALLOON_RESPONSE;
-    msg->hdr.size = len;
+    msg->hdr.size = balloon_response_len(n);
     msg->more_pages = more;
     msg->range_count = n;
     for (i = 0; i < n; i++) {
         msg->range_array[i].page_range = on_wire(ranges[i]);
     }
-    dm_send(guest, msg, len);
+    return msg;
+}
+
+void dm_balloon_response(DmGuest *guest, const DmPages *ranges, unsigned n,
+                         bool more)
+{
+    g_autofree struct dm_balloon_response *msg =
+        balloon_response(ranges, n, more);
+
+    dm_send(guest, msg, balloon_response_len(n));
+}
+
+void dm_leave_balloon_response(DmGuest *guest, DmPages range)
+{
+    g_autofree struct dm_balloon_response *msg =
+        balloon_response(&range, 1, false);
+    uint64_t index = DM_RING_OUT(guest) + DM_WRITE_INDEX;
+    uint32_t at = qtest_readl(guest->qts, index);
+
+    qtest_writel(guest->qts, index,
+                 dm_put_packet(guest, at, msg, balloon_response_len(1)));
 }
 
 void dm_release(DmGuest *guest, DmPages pages)

@@ -81,6 +81,8 @@ void dm_receive(DmGuest *guest, enum dm_message_type type);
 uint32_t dm_balloon_request(DmGuest *guest);
 void dm_balloon_response(DmGuest *guest, const DmPages *ranges, unsigned n,
                          bool more);
+/* The response is in the ring, and the host has not been signalled. */
+void dm_leave_balloon_response(DmGuest *guest, DmPages range);
 /* Release all of @pages, answering as many requests as it takes. */
 void dm_release(DmGuest *guest, DmPages pages);
 

@@ -96,6 +96,7 @@ struct DmEngine {
     bool elsewhere;             /* a place was refused twice: try others */
     bool answered;              /* this kernel has replied to a request */
     uint64_t relief;            /* pages to return, because it ran dry */
+    bool growth_held;           /* by the owner; not in the saved state */
     DmStatus status;            /* the last report of this driver */
 
     size_t heard;               /* bytes received since the last run */

@@ -73,6 +73,33 @@ void dm_engine_unplug(DmEngine *engine, unsigned stick);
 /* The machine was reset: the guest has all boot memory and nothing else. */
 void dm_engine_system_reset(DmEngine *engine);
 
+/*
+ * Migration and snapshots (migrate.c); the state itself: state.h.
+ *
+ * The first run from page @from on that the guest has released and is not
+ * about to get back: it need not be sent.
+ */
+bool dm_engine_next_released(const DmEngine *engine, uint64_t from,
+                             DmRange *run);
+/*
+ * Of sticks: the first run of whole units of @unit pages in @within, which
+ * begins and ends with one, in each of which the guest has or may have a page,
+ * or is about to be given one. Costs little time a unit, however scattered the
+ * pages are.
+ */
+bool dm_engine_next_in_use(const DmEngine *engine, DmRange within,
+                           uint64_t unit, DmRange *run);
+/*
+ * All that the guest has released is to be discarded once more, because the
+ * host may have populated it. False: not now, as a request gives some of it;
+ * try again after the next dm_engine_run().
+ */
+bool dm_engine_discard_released(DmEngine *engine);
+/* As long as growing is held, no request gives memory. */
+void dm_engine_hold_growth(DmEngine *engine, bool hold);
+/* The owner is told the size, and of each stick that is not idle. */
+void dm_engine_announce(DmEngine *engine);
+
 void dm_engine_query(const DmEngine *engine, DmEngineInfo *info);
 /* Does the guest have none of these pages, and is it not about to be given any?
  * False as well if some of them are still to be discarded. */

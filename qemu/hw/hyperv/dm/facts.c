@@ -81,6 +81,7 @@ const char *dm_problem_name(DmProblemCode code)
         [DM_PROBLEM_ALIGNMENT] = "alignment",
         [DM_PROBLEM_IN_DOUBT] = "in-doubt",
         [DM_PROBLEM_POPULATE] = "populate",
+        [DM_PROBLEM_HELD] = "held",
         [DM_PROBLEM_FLOOR] = "floor",
         [DM_PROBLEM_RAN_DRY] = "ran-dry",
         [DM_PROBLEM_REFUSED] = "refused",

@@ -75,6 +75,7 @@ typedef enum DmProblemCode {
     DM_PROBLEM_ALIGNMENT,       /* pages ungranted; of: alignment */
     DM_PROBLEM_IN_DOUBT,        /* pages in doubt */
     DM_PROBLEM_POPULATE,        /* page: the owner could not populate it */
+    DM_PROBLEM_HELD,            /* pages missing: the owner holds growing */
 
     /* The guest did not do what was requested. */
     DM_PROBLEM_FLOOR,           /* pages it kept; of: pages requested */

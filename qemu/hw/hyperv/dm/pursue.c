@@ -105,12 +105,28 @@ static void explain_ceiling(DmEngine *e)
     }
 }
 
+/* What is missing is the problem, as long as nothing else is in the way. */
+static bool growth_is_held(DmEngine *e, uint64_t actual, uint64_t target)
+{
+    if (!e->growth_held || (!e->relief && target <= actual)) {
+        return false;
+    }
+    if (!dm_frozen(e)) {
+        dm_problem_set(e, (DmProblem) {
+            .code = DM_PROBLEM_HELD,
+            .pages = target > actual ? target - actual : e->relief,
+        });
+    }
+    return true;
+}
+
 static void choose_request(DmEngine *e, uint64_t now)
 {
     uint64_t actual = dm_regions_actual(&e->regions);
     uint64_t target = MIN(e->target, dm_regions_capacity(&e->regions));
 
-    if (dm_relieve(e, now) || !dm_obstacle_passed(e, now)) {
+    if (growth_is_held(e, actual, target) || dm_relieve(e, now) ||
+        !dm_obstacle_passed(e, now)) {
         return;
     }
     if (target > actual) {

@@ -10,10 +10,16 @@
 
 #include "engine-int.h"
 
-#define MAGIC UINT64_C(0x3565746174736d64)      /* "dmstate5" */
-/* The state holds values of these: who adds or moves one changes the mark. */
+#define MAGIC UINT64_C(0x0065746174736d64)      /* "dmstate" */
+/*
+ * The form of the state. A release that adds to it writes the next number, and
+ * reads all numbers before: it asks s->version for what it added. What is
+ * written already is never moved, dropped or given another meaning.
+ */
+#define VERSION 1
+/* The state holds values of these: new ones come last, with a new VERSION. */
 G_STATIC_ASSERT(DM_STATE__MAX == 13 && DM_REQUEST__MAX == 4 &&
-                DM_PROBLEM__MAX == 18 && STAGE_READY == 3);
+                DM_PROBLEM__MAX == 19 && STAGE_READY == 3);
 #define CONTAINER_SHIFT 16
 #define CONTAINER_PAGES (UINT64_C(1) << CONTAINER_SHIFT)
 #define BITMAP_WORDS (CONTAINER_PAGES / 64)
@@ -31,6 +37,7 @@ typedef struct Stream {
     const uint8_t *in;
     size_t len, at;             /* bytes */
     uint64_t now;               /* ms */
+    uint64_t version;           /* of what is read or written */
     char *fault;
 } Stream;
 
@@ -689,9 +696,10 @@ static const char *check(const DmEngine *e)
 
 GByteArray *dm_state_export(const DmEngine *engine, uint64_t now)
 {
-    Stream s = { .out = g_byte_array_new(), .now = now };
+    Stream s = { .out = g_byte_array_new(), .now = now, .version = VERSION };
 
     put_number(&s, MAGIC);
+    put_number(&s, VERSION);
     /* Writing does not change it. */
     walk(&s, (DmEngine *)engine);
     return s.out;
@@ -734,13 +742,39 @@ static void swap(DmEngine *a, DmEngine *b)
 static void read_all(Stream *s, DmEngine *e)
 {
     if (get_number(s, "mark") != MAGIC) {
-        fail(s, "it is not the state of an engine of this version");
+        fail(s, "it is not the state of an engine");
+        return;
+    }
+    s->version = get_number(s, "version");
+    if (!s->version || s->version > VERSION) {
+        fail(s, "it is of version %" G_GUINT64_FORMAT ", and versions up to %d"
+             " can be read", s->version, VERSION);
         return;
     }
     walk(s, e);
     if (s->at != s->len) {
         fail(s, "%zu bytes follow its end", s->len - s->at);
     }
+}
+
+void dm_state_forget(DmEngine *engine)
+{
+    DmEngine *new = sibling(engine);
+
+    swap(engine, new);
+    dm_engine_free(new);
+}
+
+/*
+ * The released pages and what is to be discarded, a bit a page; the other sets
+ * are bounded by dm_accounting_is_full(), in another form. Ghosts may lie where
+ * there is no memory any more: three numbers for 256 MiB in one piece.
+ */
+size_t dm_state_max(const DmEngine *engine)
+{
+    uint64_t pages = dm_regions_capacity(&engine->regions);
+
+    return 2 * (pages / 8) + pages / 64 + 64 * 1024 * 1024;
 }
 
 bool dm_state_import(DmEngine *engine, const void *data, size_t len,

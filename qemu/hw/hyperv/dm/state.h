@@ -8,6 +8,9 @@
  * same boot memory and sticks. Numbers are 64 bits, little endian. A time is
  * saved as what is left of it, so the clocks of two machines may differ. A set
  * of pages takes about a bit a page at most.
+ *
+ * A newer version reads what an older one wrote; an older one refuses what a
+ * newer one wrote, as a whole and before anything is changed.
  */
 
 #ifndef DM_STATE_H
@@ -27,5 +30,14 @@ GByteArray *dm_state_export(const DmEngine *engine, uint64_t now);
  */
 bool dm_state_import(DmEngine *engine, const void *data, size_t len,
                      uint64_t now, GError **error);
+
+/* More bytes than any state that this engine can import. */
+size_t dm_state_max(const DmEngine *engine);
+
+/*
+ * As if the engine had just been made, with its sticks plugged: before a
+ * snapshot is imported. No callback is called.
+ */
+void dm_state_forget(DmEngine *engine);
 
 #endif

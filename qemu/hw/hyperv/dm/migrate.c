@@ -1,0 +1,163 @@
+/*
+ * Dynamic Memory engine: what a migration or a snapshot asks of it
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * The state itself is in state.c. Here is what goes with it: which pages need
+ * not be sent, which the new host has to have ready for the guest and which it
+ * can do without, and that growing waits while memory is still arriving.
+ */
+
+#include "engine.h"
+#include "engine-int.h"
+
+/*
+ * Between a close and the next open another kernel may run, which uses what the
+ * last one had released; after that, nobody can tell.
+ */
+static bool released_may_be_in_use(const DmEngine *e)
+{
+    return e->regions.new_kernel || (e->stage == STAGE_CLOSED && e->met);
+}
+
+static uint64_t end_of(DmRange range)
+{
+    return range.first + range.count;
+}
+
+/* The first range from @from on, of those that the request gives. */
+static DmRange next_given(const DmEngine *e, uint64_t from)
+{
+    bool add = e->txn.kind == DM_REQUEST_HOT_ADD;
+    const DmRange *ranges = add ? &e->txn.add.range : e->txn.ranges;
+    unsigned i, n = add ? 1 : e->txn.n_ranges;
+    DmRange best = { NEVER, 0 };
+
+    if (!add && e->txn.kind != DM_REQUEST_RETURN) {
+        return best;
+    }
+    for (i = 0; i < n; i++) {
+        if (end_of(ranges[i]) > from && ranges[i].first < best.first) {
+            best = ranges[i];
+        }
+    }
+    return best;
+}
+
+bool dm_engine_next_released(const DmEngine *e, uint64_t from, DmRange *run)
+{
+    DmRange given = next_given(e, from);
+
+    if (released_may_be_in_use(e)) {
+        return false;
+    }
+    while (pageset_next(e->regions.released, from, DM_MAX_PFN + 1,
+                        &run->first, &run->count)) {
+        if (end_of(given) <= run->first) {
+            given = next_given(e, run->first);
+        }
+        if (given.first > run->first) {
+            run->count = MIN(run->count, given.first - run->first);
+            return true;
+        }
+        from = end_of(given);
+    }
+    return false;
+}
+
+/* The first run from @from on of pages that the guest was given and keeps. */
+static bool next_kept(const DmEngine *e, uint64_t from, uint64_t end,
+                      DmRange *run)
+{
+    const DmRegions *r = &e->regions;
+    DmRange added, released;
+
+    while (pageset_next(r->added, from, end, &added.first, &added.count)) {
+        if (released_may_be_in_use(e) ||
+            !pageset_next(r->released, added.first, end_of(added),
+                          &released.first, &released.count)) {
+            *run = added;
+            return true;
+        }
+        if (released.first > added.first) {
+            *run = (DmRange) { added.first, released.first - added.first };
+            return true;
+        }
+        from = end_of(released);
+    }
+    return false;
+}
+
+/* Ditto, with those that it is about to be given. */
+static bool next_in_use(const DmEngine *e, uint64_t from, uint64_t end,
+                        DmRange *run)
+{
+    DmRange given = next_given(e, from);
+    bool kept = next_kept(e, from, end, run);
+
+    if (given.first < end && (!kept || given.first < run->first)) {
+        uint64_t first = MAX(given.first, from);
+
+        *run = (DmRange) { first, MIN(end_of(given), end) - first };
+        return true;
+    }
+    return kept;
+}
+
+bool dm_engine_next_in_use(const DmEngine *e, DmRange within, uint64_t unit,
+                           DmRange *run)
+{
+    uint64_t end = end_of(within), at;
+    DmRange next;
+
+    if (!next_in_use(e, within.first, end, &next)) {
+        return false;
+    }
+    run->first = next.first / unit * unit;
+    do {
+        at = MIN((end_of(next) + unit - 1) / unit * unit, end);
+    } while (at < end && next_in_use(e, at, end, &next) &&
+             next.first < at + unit);
+    run->count = at - run->first;
+    return true;
+}
+
+/*
+ * While a request gives memory there must be nothing to discard, or the owner
+ * might discard it: see check_transaction() in state.c.
+ */
+bool dm_engine_discard_released(DmEngine *e)
+{
+    uint64_t at = 0;
+    DmRange run;
+
+    if (e->txn.kind == DM_REQUEST_RETURN || e->txn.kind == DM_REQUEST_HOT_ADD) {
+        return false;
+    }
+    while (dm_engine_next_released(e, at, &run)) {
+        pageset_add(e->discard, run.first, run.count);
+        at = end_of(run);
+    }
+    return true;
+}
+
+void dm_engine_hold_growth(DmEngine *e, bool hold)
+{
+    e->growth_held = hold;
+    e->settled = false;
+    if (!hold && !dm_frozen(e)) {
+        dm_obstacle_clear(e);
+    }
+}
+
+void dm_engine_announce(DmEngine *e)
+{
+    unsigned i;
+
+    for (i = 0; i < e->regions.sticks->len; i++) {
+        g_array_index(e->regions.sticks, DmStick, i).state = DM_STICK_IDLE;
+    }
+    e->reported = NEVER;
+    dm_tell_sticks(e);
+    dm_tell_actual(e);
+}

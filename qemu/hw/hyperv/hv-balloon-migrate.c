@@ -1,0 +1,653 @@
+/*
+ * Hyper-V Dynamic Memory (hv-balloon): migration and snapshots
+ *
+ * Three sections of the stream:
+ *
+ * - "hv-balloon/layout" comes before the memory: boot memory, sticks, profile.
+ *   A destination that has others refuses while the source can still go on.
+ * - "hv-balloon/memory" comes before all other devices: the engine's state, so
+ *   what the guest has, and with it which granules of sticks are populated. In
+ *   postcopy another device may need memory of a stick when it is loaded.
+ * - "hv-balloon" is the VMBus device with its channel, and what the guest has
+ *   reported.
+ *
+ * Released memory is not sent: sticks say so by their granules, and for the
+ * rest each pass over the dirty bitmap leaves it out. The destination gives to
+ * its host what was populated for it nevertheless.
+ *
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+
+#include "qemu/osdep.h"
+#include "exec/address-spaces.h"
+#include "hv-balloon-internal.h"
+#include "hw/hyperv/dm/state.h"
+#include "migration/misc.h"
+#include "migration/vmstate.h"
+#include "qemu/error-report.h"
+#include "qemu/units.h"
+#include "system/balloon.h"
+#include "system/runstate.h"
+#include "trace.h"
+
+/* How long one pass over the dirty bitmap looks for released memory. */
+#define LEAVE_OUT_NS (10 * SCALE_MS)
+/* How often it is looked whether all memory has arrived by postcopy. */
+#define ARRIVING_MS 100
+
+#define MAX_STICKS 65536
+/* of guest time, so that no deadline overflows */
+#define MAX_CLOCK_MS (INT64_MAX / SCALE_MS / 2)
+
+typedef struct StickLayout {
+    uint64_t addr;              /* bytes */
+    uint64_t size;              /* bytes */
+    bool on_demand;
+} StickLayout;
+
+typedef struct Layout {
+    uint8_t profile;            /* HvBalloonProfile */
+    uint64_t boot;              /* bytes, with the holes for ROM */
+    uint64_t windows[2 * HV_BALLOON_WINDOWS];   /* first page, pages */
+    int32_t n_sticks;
+    StickLayout *sticks;        /* by address */
+} Layout;
+
+struct HvBalloonMigration {
+    HvBalloon *balloon;
+    VMChangeStateEntry *vm_state;
+    NotifierWithReturn precopy;
+    QEMUTimer *poll;            /* while memory arrives by postcopy */
+
+    Layout layout;
+
+    /* the engine's state */
+    uint64_t clock_ms;          /* when it was saved */
+    uint32_t state_len;
+    uint8_t *state;
+
+    bool loaded;                /* and the VM has not run since */
+    bool arriving;              /* memory still arrives by postcopy */
+    bool discard_due;           /* released memory may be populated */
+
+    uint64_t next;              /* page at which the next pass begins */
+    uint64_t left_out;          /* bytes of boot memory, in this pass */
+    uint64_t not_sent_boot;     /* bytes, by the last complete pass */
+    uint64_t not_sent_sticks;   /* bytes, when the migration began */
+};
+
+/* ---- The layout, before the memory ---- */
+
+static StickLayout builtin_layout(const HvBalloon *balloon)
+{
+    MemoryRegion *mr = host_memory_backend_get_memory(balloon->memdev);
+
+    return (StickLayout) {
+        .addr = balloon->addr,
+        .size = memory_region_size(mr),
+        .on_demand = true,
+    };
+}
+
+static StickLayout stick_layout(const MemHaprot *stick)
+{
+    return (StickLayout) {
+        .addr = stick->addr,
+        .size = haprot_size(stick),
+        .on_demand = stick->insert == HAPROT_INSERT_ON_DEMAND,
+    };
+}
+
+static gint compare_sticks(gconstpointer a, gconstpointer b)
+{
+    const StickLayout *x = a, *y = b;
+
+    return x->addr < y->addr ? -1 : x->addr > y->addr;
+}
+
+static void layout_clear(Layout *layout)
+{
+    g_clear_pointer(&layout->sticks, g_free);
+    *layout = (Layout) { 0 };
+}
+
+static void layout_of_sticks(const HvBalloon *balloon, Layout *layout)
+{
+    unsigned n = g_hash_table_size(balloon->sticks);
+    GHashTableIter iter;
+    gpointer stick;
+
+    layout->sticks = g_new(StickLayout, n + 1);
+    if (balloon->memdev) {
+        layout->sticks[layout->n_sticks++] = builtin_layout(balloon);
+    }
+    g_hash_table_iter_init(&iter, balloon->sticks);
+    while (g_hash_table_iter_next(&iter, NULL, &stick)) {
+        layout->sticks[layout->n_sticks++] = stick_layout(stick);
+    }
+    qsort(layout->sticks, layout->n_sticks, sizeof(StickLayout),
+          compare_sticks);
+}
+
+static void layout_now(const HvBalloon *balloon, Layout *layout)
+{
+    DmRange windows[HV_BALLOON_WINDOWS] = { };
+    DmEngineInfo e;
+
+    layout_clear(layout);
+    dm_engine_query(balloon->engine, &e);
+    layout->profile = balloon->profile;
+    layout->boot = hv_balloon_bytes(e.boot);
+    hv_balloon_boot_windows(windows);
+    for (int i = 0; i < HV_BALLOON_WINDOWS; i++) {
+        layout->windows[2 * i] = windows[i].first;
+        layout->windows[2 * i + 1] = windows[i].count;
+    }
+    layout_of_sticks(balloon, layout);
+}
+
+static char *sticks_text(const Layout *layout)
+{
+    GString *text = g_string_new(NULL);
+
+    for (int i = 0; i < layout->n_sticks; i++) {
+        const StickLayout *stick = &layout->sticks[i];
+
+        g_string_append_printf(text, "%s0x%" PRIx64 " bytes at 0x%" PRIx64
+                               " (%s)", i ? ", " : "", stick->size,
+                               stick->addr,
+                               HaprotInsert_str(stick->on_demand ?
+                                                HAPROT_INSERT_ON_DEMAND :
+                                                HAPROT_INSERT_NOW));
+    }
+    return g_string_free(g_string_append(text, layout->n_sticks ? "" : "none"),
+                         FALSE);
+}
+
+static bool same_sticks(const Layout *a, const Layout *b)
+{
+    bool same = a->n_sticks == b->n_sticks;
+
+    for (int i = 0; same && i < a->n_sticks; i++) {
+        same = a->sticks[i].addr == b->sticks[i].addr &&
+               a->sticks[i].size == b->sticks[i].size &&
+               a->sticks[i].on_demand == b->sticks[i].on_demand;
+    }
+    return same;
+}
+
+static bool layouts_match(const Layout *theirs, const Layout *ours)
+{
+    g_autofree char *there = sticks_text(theirs);
+    g_autofree char *here = sticks_text(ours);
+
+    if (theirs->boot != ours->boot ||
+        memcmp(theirs->windows, ours->windows, sizeof(ours->windows))) {
+        error_report(TYPE_HV_BALLOON ": boot memory is %" PRIu64 " MiB there"
+                     " and %" PRIu64 " MiB here, or lies elsewhere: use the"
+                     " same -m and machine type", theirs->boot / MiB,
+                     ours->boot / MiB);
+        return false;
+    }
+    if (theirs->profile != ours->profile) {
+        error_report(TYPE_HV_BALLOON ": 'guest-profile' is %s there and %s"
+                     " here: use the same",
+                     HvBalloonProfile_str(theirs->profile),
+                     HvBalloonProfile_str(ours->profile));
+        return false;
+    }
+    if (!same_sticks(theirs, ours)) {
+        error_report(TYPE_HV_BALLOON ": the sticks (" TYPE_MEM_HAPROT ", and"
+                     " memdev=) differ. There: %s. Here: %s. Start this QEMU"
+                     " with those that query-haprot shows there, with addr=",
+                     there, here);
+        return false;
+    }
+    return true;
+}
+
+/*
+ * As another kernel may use what the last one had released, none of it counts
+ * as unpopulated.
+ */
+void hv_balloon_populate_for_new_kernel(HvBalloon *balloon)
+{
+    GHashTableIter iter;
+    gpointer stick;
+    DmStickInfo si;
+
+    g_hash_table_iter_init(&iter, balloon->sticks);
+    while (g_hash_table_iter_next(&iter, NULL, &stick)) {
+        if (dm_engine_query_stick(balloon->engine, MEM_HAPROT(stick)->handle,
+                                  &si) && si.added) {
+            hv_balloon_populate(si.range);
+        }
+    }
+}
+
+/* The first call of a migration: the RAM does not ask for granules earlier. */
+static int layout_pre_save(void *opaque)
+{
+    HvBalloonMigration *m = opaque;
+
+    layout_now(m->balloon, &m->layout);
+    if (hv_balloon_kernel_is_new(m->balloon)) {
+        hv_balloon_populate_for_new_kernel(m->balloon);
+    }
+    m->next = m->left_out = m->not_sent_boot = 0;
+    m->not_sent_sticks = hv_balloon_unpopulated(m->balloon);
+    return 0;
+}
+
+static int layout_post_save(void *opaque)
+{
+    HvBalloonMigration *m = opaque;
+
+    layout_clear(&m->layout);
+    return 0;
+}
+
+static int layout_pre_load(void *opaque)
+{
+    return layout_post_save(opaque);
+}
+
+static int layout_post_load(void *opaque, int version_id)
+{
+    HvBalloonMigration *m = opaque;
+    Layout ours = { 0 };
+    bool match;
+
+    layout_now(m->balloon, &ours);
+    match = layouts_match(&m->layout, &ours);
+    layout_clear(&ours);
+    layout_clear(&m->layout);
+    return match ? 0 : -EINVAL;
+}
+
+static bool profile_valid(void *opaque, int version_id)
+{
+    return ((Layout *)opaque)->profile < HV_BALLOON_PROFILE__MAX;
+}
+
+/* Before as many are allocated. */
+static bool n_sticks_valid(void *opaque, int version_id)
+{
+    Layout *layout = opaque;
+
+    return layout->n_sticks >= 0 && layout->n_sticks <= MAX_STICKS;
+}
+
+static const VMStateDescription vmstate_stick_layout = {
+    .name = "hv-balloon/layout/stick",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT64(addr, StickLayout),
+        VMSTATE_UINT64(size, StickLayout),
+        VMSTATE_BOOL(on_demand, StickLayout),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static const VMStateDescription vmstate_layout_fields = {
+    .name = "hv-balloon/layout/fields",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT8(profile, Layout),
+        VMSTATE_VALIDATE("guest-profile", profile_valid),
+        VMSTATE_UINT64(boot, Layout),
+        VMSTATE_UINT64_ARRAY(windows, Layout, 2 * HV_BALLOON_WINDOWS),
+        VMSTATE_INT32(n_sticks, Layout),
+        VMSTATE_VALIDATE("number of sticks", n_sticks_valid),
+        VMSTATE_STRUCT_VARRAY_ALLOC(sticks, Layout, n_sticks, 1,
+                                    vmstate_stick_layout, StickLayout),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+/* The priority puts it before the RAM, which asks the granules at once. */
+static const VMStateDescription vmstate_layout = {
+    .name = "hv-balloon/layout",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .priority = MIG_PRI_VIRTIO_MEM,
+    .early_setup = true,
+    .pre_save = layout_pre_save,
+    .post_save = layout_post_save,
+    .pre_load = layout_pre_load,
+    .post_load = layout_post_load,
+    .fields = (const VMStateField[]) {
+        VMSTATE_STRUCT(layout, HvBalloonMigration, 1, vmstate_layout_fields,
+                       Layout),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+/* ---- The engine's state, before the other devices ---- */
+
+static int memory_post_save(void *opaque)
+{
+    HvBalloonMigration *m = opaque;
+
+    g_clear_pointer(&m->state, g_free);
+    m->state_len = 0;
+    return 0;
+}
+
+static int memory_pre_save(void *opaque)
+{
+    HvBalloonMigration *m = opaque;
+    GByteArray *state;
+    gsize len;
+
+    memory_post_save(m);
+    m->clock_ms = hv_balloon_now();
+    state = dm_state_export(m->balloon->engine, m->clock_ms);
+    if (state->len > dm_state_max(m->balloon->engine)) {
+        error_report(TYPE_HV_BALLOON ": the state of %u bytes is larger than"
+                     " any destination accepts", state->len);
+        g_byte_array_unref(state);
+        return -E2BIG;
+    }
+    m->state = g_byte_array_steal(state, &len);
+    m->state_len = len;
+    g_byte_array_unref(state);
+    trace_hv_balloon_saved(m->state_len);
+    return 0;
+}
+
+static int memory_pre_load(void *opaque)
+{
+    return memory_post_save(opaque);
+}
+
+/* Before as much is allocated. */
+static bool state_len_valid(void *opaque, int version_id)
+{
+    HvBalloonMigration *m = opaque;
+
+    return m->state_len && m->state_len <= dm_state_max(m->balloon->engine);
+}
+
+static bool clock_valid(void *opaque, int version_id)
+{
+    return ((HvBalloonMigration *)opaque)->clock_ms <= MAX_CLOCK_MS;
+}
+
+/*
+ * The clock is that of the source: this machine's is set to it when "timer" is
+ * loaded, before any deadline is looked at.
+ */
+static int memory_post_load(void *opaque, int version_id)
+{
+    HvBalloonMigration *m = opaque;
+    g_autoptr(GError) error = NULL;
+    int64_t began = get_clock();
+    bool ok;
+
+    dm_state_forget(m->balloon->engine);
+    ok = dm_state_import(m->balloon->engine, m->state, m->state_len,
+                         m->clock_ms, &error);
+    memory_post_save(m);
+    if (!ok) {
+        error_report(TYPE_HV_BALLOON ": %s", error->message);
+        return -EINVAL;
+    }
+    hv_balloon_populate_as_loaded(m->balloon);
+    m->loaded = m->discard_due = true;
+    m->arriving = false;
+    trace_hv_balloon_loaded(get_clock() - began);
+    return 0;
+}
+
+static const VMStateDescription vmstate_memory = {
+    .name = "hv-balloon/memory",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .priority = MIG_PRI_VIRTIO_MEM,
+    .pre_save = memory_pre_save,
+    .post_save = memory_post_save,
+    .pre_load = memory_pre_load,
+    .post_load = memory_post_load,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT64(clock_ms, HvBalloonMigration),
+        VMSTATE_VALIDATE("time of the state", clock_valid),
+        VMSTATE_UINT32(state_len, HvBalloonMigration),
+        VMSTATE_VALIDATE("length of the engine's state", state_len_valid),
+        VMSTATE_VBUFFER_ALLOC_UINT32(state, HvBalloonMigration, 1, NULL,
+                                     state_len),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+/* ---- The device ---- */
+
+static const VMStateDescription vmstate_kernel = {
+    .name = "hv-balloon/kernel",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (const VMStateField[]) {
+        VMSTATE_BOOL(known, HvBalloonKernel),
+        VMSTATE_BOOL(bus_was_reset, HvBalloonKernel),
+        VMSTATE_UINT64(guest_os_id, HvBalloonKernel),
+        VMSTATE_UINT64(hypercall_page, HvBalloonKernel),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static const VMStateDescription vmstate_report = {
+    .name = "hv-balloon/report",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (const VMStateField[]) {
+        VMSTATE_BOOL(valid, HvBalloonReport),
+        VMSTATE_UINT64(available, HvBalloonReport),
+        VMSTATE_UINT64(committed, HvBalloonReport),
+        VMSTATE_INT64(when_s, HvBalloonReport),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+/*
+ * The engine and the channel come in sections of their own, and must agree on
+ * whether there is a session. A channel whose opening failed has none.
+ */
+static int device_post_load(void *opaque, int version_id)
+{
+    HvBalloon *balloon = opaque;
+    DmEngineInfo e;
+
+    dm_engine_query(balloon->engine, &e);
+    if ((e.state != DM_STATE_DISCONNECTED) != (balloon->chan != NULL)) {
+        error_report(TYPE_HV_BALLOON ": the guest's channel is %s and the"
+                     " engine's session %s",
+                     balloon->chan ? "open" : "closed",
+                     balloon->chan ? "is not" : "is");
+        return -EINVAL;
+    }
+    qemu_balloon_loaded(balloon, e.connected);
+    return 0;
+}
+
+const VMStateDescription vmstate_hv_balloon = {
+    .name = TYPE_HV_BALLOON,
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .post_load = device_post_load,
+    .fields = (const VMStateField[]) {
+        VMSTATE_STRUCT(parent_obj, HvBalloon, 0, vmstate_vmbus_dev,
+                       VMBusDevice),
+        VMSTATE_STRUCT(kernel, HvBalloon, 1, vmstate_kernel, HvBalloonKernel),
+        VMSTATE_STRUCT(report, HvBalloon, 1, vmstate_report, HvBalloonReport),
+        VMSTATE_UINT64(discarded, HvBalloon),
+        VMSTATE_UINT64(discard_inhibited, HvBalloon),
+        VMSTATE_UINT64(discard_failed, HvBalloon),
+        VMSTATE_UINT64(reported, HvBalloon),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+/* ---- What is not sent ---- */
+
+/* Of boot memory; what is left out of sticks is mostly counted already. */
+static uint64_t leave_out_run(const MemoryRegionSection *s, DmRange run)
+{
+    hwaddr addr = run.first << DM_PAGE_SHIFT;
+    hwaddr offset = addr - s->offset_within_address_space +
+                    s->offset_within_region;
+    uint64_t size = run.count << DM_PAGE_SHIFT;
+
+    qemu_guest_free_page_hint(memory_region_get_ram_ptr(s->mr) + offset, size);
+    return memory_region_has_ram_discard_manager(s->mr) ? 0 : size;
+}
+
+/* The released pages of @s: false if time has run out. */
+static bool leave_out_section(HvBalloonMigration *m,
+                              const MemoryRegionSection *s, int64_t until)
+{
+    hwaddr end = s->offset_within_address_space + int128_get64(s->size);
+    bool ram = hv_balloon_section_is_memory(s);
+    DmRange run;
+
+    while (dm_engine_next_released(m->balloon->engine, m->next, &run) &&
+           run.first < end >> DM_PAGE_SHIFT) {
+        run.count = MIN(run.count, (end >> DM_PAGE_SHIFT) - run.first);
+        if (ram) {
+            m->left_out += leave_out_run(s, run);
+        }
+        m->next = run.first + run.count;
+        if (get_clock() > until) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/*
+ * What the guest has released it cannot write to before a request returns it,
+ * which dirties it again. There is one pass for each time that the dirty bitmap
+ * is collected. It takes a bounded time, as the VM may be stopped already: a
+ * guest can have released any number of single pages. The next one goes on.
+ */
+static void leave_out_released(HvBalloonMigration *m)
+{
+    int64_t until = get_clock() + LEAVE_OUT_NS;
+    MemoryRegion *all = get_system_memory();
+    bool in_time = !hv_balloon_kernel_is_new(m->balloon);
+    DmRange run;
+
+    while (in_time &&
+           dm_engine_next_released(m->balloon->engine, m->next, &run)) {
+        MemoryRegionSection s =
+            memory_region_find(all, run.first << DM_PAGE_SHIFT,
+                               (DM_MAX_PFN - run.first) << DM_PAGE_SHIFT);
+
+        if (!s.mr) {
+            break;
+        }
+        m->next = MAX(m->next, s.offset_within_address_space >> DM_PAGE_SHIFT);
+        in_time = leave_out_section(m, &s, until);
+        memory_region_unref(s.mr);
+    }
+    if (in_time) {
+        m->not_sent_boot = m->left_out;
+        m->next = m->left_out = 0;
+    }
+    trace_hv_balloon_left_out(m->not_sent_boot, m->next);
+}
+
+/* A postcopy destination would wait for each of these pages to the end. */
+static int precopy_notified(NotifierWithReturn *notifier, void *data,
+                            Error **errp)
+{
+    PrecopyNotifyData *precopy = data;
+
+    if (precopy->reason == PRECOPY_NOTIFY_AFTER_BITMAP_SYNC &&
+        !migrate_postcopy_ram()) {
+        leave_out_released(container_of(notifier, HvBalloonMigration,
+                                        precopy));
+    }
+    return 0;
+}
+
+uint64_t hv_balloon_not_sent(const HvBalloon *balloon)
+{
+    return balloon->migration->not_sent_boot +
+           balloon->migration->not_sent_sticks;
+}
+
+/* ---- After it was loaded ---- */
+
+void hv_balloon_before_run(HvBalloon *balloon)
+{
+    HvBalloonMigration *m = balloon->migration;
+    bool arriving = migration_in_incoming_postcopy();
+
+    if (arriving != m->arriving) {
+        m->arriving = arriving;
+        dm_engine_hold_growth(balloon->engine, arriving);
+    }
+    if (arriving) {
+        timer_mod(m->poll,
+                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + ARRIVING_MS);
+    } else if (m->discard_due) {
+        m->discard_due = !dm_engine_discard_released(balloon->engine);
+    }
+}
+
+static void vm_state_changed(void *opaque, bool running, RunState state)
+{
+    HvBalloonMigration *m = opaque;
+
+    if (!running) {
+        return;
+    }
+    if (m->loaded) {
+        m->loaded = false;
+        dm_engine_announce(m->balloon->engine);
+    }
+    hv_balloon_kick(m->balloon);
+}
+
+static void poll_arriving(void *opaque)
+{
+    hv_balloon_kick(opaque);
+}
+
+void hv_balloon_forget(HvBalloon *balloon)
+{
+    dm_state_forget(balloon->engine);
+    hv_balloon_kernel_forget(balloon);
+}
+
+/* ---- Life ---- */
+
+void hv_balloon_migrate_start(HvBalloon *balloon)
+{
+    HvBalloonMigration *m = g_new0(HvBalloonMigration, 1);
+
+    m->balloon = balloon;
+    m->poll = timer_new_ms(QEMU_CLOCK_REALTIME, poll_arriving, balloon);
+    m->precopy.notify = precopy_notified;
+    precopy_add_notifier(&m->precopy);
+    m->vm_state = qemu_add_vm_change_state_handler(vm_state_changed, m);
+    vmstate_register_any(VMSTATE_IF(balloon), &vmstate_layout, m);
+    vmstate_register_any(VMSTATE_IF(balloon), &vmstate_memory, m);
+    balloon->migration = m;
+}
+
+void hv_balloon_migrate_stop(HvBalloon *balloon)
+{
+    HvBalloonMigration *m = balloon->migration;
+
+    vmstate_unregister(VMSTATE_IF(balloon), &vmstate_memory, m);
+    vmstate_unregister(VMSTATE_IF(balloon), &vmstate_layout, m);
+    qemu_del_vm_change_state_handler(m->vm_state);
+    precopy_remove_notifier(&m->precopy);
+    timer_free(m->poll);
+    layout_clear(&m->layout);
+    g_free(m->state);
+    g_clear_pointer(&balloon->migration, g_free);
+}

@@ -1,0 +1,361 @@
+/*
+ * What a migration asks of the engine: what need not be sent, what has to be
+ * there, growing that waits; and states that earlier releases wrote
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "engine-int.h"
+#include "guest-sim.h"
+#include "scenes.h"
+#include "state.h"
+
+#define RUNS 20
+#define STEPS 100
+
+/* ---- what need not be sent ---- */
+
+/* Its sum; each page of it is one that the guest said it does not have. */
+static uint64_t released(const Sim *sim)
+{
+    uint64_t at = 0, sum = 0, page;
+    DmRange run;
+
+    while (dm_engine_next_released(sim->engine, at, &run)) {
+        g_assert_cmpuint(run.first, >=, at);
+        g_assert_cmpuint(run.count, >, 0);
+        for (page = run.first; page < run.first + run.count; page++) {
+            g_assert_cmpint(sim->pages[page], ==, SIM_RELEASED);
+            g_assert_false(dm_request_touches(sim->engine,
+                                              (DmRange) { page, 1 }));
+        }
+        sum += run.count;
+        at = run.first + run.count;
+    }
+    return sum;
+}
+
+static void test_released(void)
+{
+    Sim *sim = grown();
+
+    g_assert_cmpuint(released(sim), ==, 0);
+    sim_target(sim, SIM_GIB);
+    g_assert_cmpuint(released(sim), ==, sim_info(sim).released);
+    g_assert_cmpuint(released(sim), >, SIM_GIB);
+    sim_free(sim);
+}
+
+/* The guest may use what it was offered before its reply is here. */
+static void test_released_but_returning(void)
+{
+    Sim *sim = grown();
+
+    sim_target(sim, SIM_GIB);
+    sim->mute = true;
+    sim_target(sim, SIM_GIB + 512 * SIM_MIB);
+    assert_state(sim, DM_STATE_RETURNING);
+    g_assert_cmpuint(released(sim), ==,
+                     sim_info(sim).released - sim->engine->txn.asked);
+    sim_free(sim);
+}
+
+static void test_released_before_another_kernel(void)
+{
+    Sim *sim = grown();
+
+    sim_target(sim, SIM_GIB);
+    sim_close(sim);
+    g_assert_cmpuint(sim_info(sim).released, >, 0);
+    g_assert_cmpuint(released(sim), ==, 0);
+    sim_kexec(sim, SIM_LINUX);
+    sim_open(sim, true);
+    g_assert_cmpuint(released(sim), ==, 0);
+    sim_free(sim);
+}
+
+/* ---- what has to be there ---- */
+
+static bool page_in_use(const DmEngine *e, uint64_t page)
+{
+    const DmRegions *r = &e->regions;
+    bool trusted = !r->new_kernel && (e->stage != STAGE_CLOSED || !e->met);
+
+    return dm_request_touches(e, (DmRange) { page, 1 }) ||
+           (pageset_contains(r->added, page) &&
+            !(trusted && pageset_contains(r->released, page)));
+}
+
+static bool unit_in_use(const DmEngine *e, uint64_t first, uint64_t unit)
+{
+    uint64_t page;
+
+    for (page = first; page < first + unit; page++) {
+        if (page_in_use(e, page)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As one page after the other says. */
+static void check_in_use(const Sim *sim, DmRange within, uint64_t unit)
+{
+    uint64_t at = within.first, end = within.first + within.count;
+    DmRange run = { 0 };
+
+    while (at < end) {
+        DmRange left = { at, end - at };
+        bool any = dm_engine_next_in_use(sim->engine, left, unit, &run);
+        uint64_t first = any ? run.first : end;
+
+        for (; at < first; at += unit) {
+            g_assert_false(unit_in_use(sim->engine, at, unit));
+        }
+        for (; any && at < run.first + run.count; at += unit) {
+            g_assert_true(unit_in_use(sim->engine, at, unit));
+        }
+    }
+}
+
+static void check_sticks(const Sim *sim, uint64_t unit)
+{
+    unsigned i;
+
+    for (i = 0; i < SIM_STICKS; i++) {
+        if (sim->sticks[i].plugged) {
+            check_in_use(sim, sim->sticks[i].range, unit);
+        }
+    }
+}
+
+static void test_in_use(void)
+{
+    unsigned i, j;
+
+    for (i = 0; i < RUNS; i++) {
+        Sim *sim = sim_new_small(DM_PROFILE_AUTO,
+                                 i % 2 ? SIM_LINUX : SIM_WINDOWS);
+
+        sim->scatter = i % 3 == 0;
+        sim_connect(sim);
+        for (j = 0; j < STEPS; j++) {
+            sim_step(sim, i % 4 < 2);
+            check_sticks(sim, 4);
+            check_sticks(sim, 64);
+        }
+        sim_free(sim);
+    }
+}
+
+static void test_in_use_while_adding(void)
+{
+    Sim *sim = one_stick();
+    DmRange run;
+
+    g_assert_false(dm_engine_next_in_use(sim->engine, sim->sticks[1].range, 512,
+                                         &run));
+    sim->mute = true;
+    sim_target(sim, 2 * SIM_GIB);
+    assert_state(sim, DM_STATE_ADDING);
+    g_assert_true(dm_engine_next_in_use(sim->engine, sim->sticks[1].range, 512,
+                                        &run));
+    g_assert_cmpuint(run.first, ==, sim->engine->txn.add.range.first);
+    g_assert_cmpuint(run.count, ==, sim->engine->txn.add.range.count);
+    sim_free(sim);
+}
+
+/* ---- what is discarded again ---- */
+
+static void test_discard_again(void)
+{
+    Sim *sim = grown();
+    uint64_t before, gone;
+
+    sim_target(sim, SIM_GIB);
+    before = sim->discarded;
+    gone = sim_info(sim).released;
+    g_assert_true(dm_engine_discard_released(sim->engine));
+    sim_pump(sim);
+    g_assert_cmpuint(sim->discarded, ==, before + gone);
+    sim_target(sim, 2 * SIM_GIB);
+    done_honest(sim);
+}
+
+/* Not while some of it is on its way to the guest. */
+static void test_discard_later(void)
+{
+    Sim *sim = grown();
+
+    sim_target(sim, SIM_GIB);
+    sim->mute = true;
+    sim_target(sim, SIM_GIB + 512 * SIM_MIB);
+    g_assert_false(dm_engine_discard_released(sim->engine));
+    sim->mute = false;
+    sim_pump(sim);
+    g_assert_true(dm_engine_discard_released(sim->engine));
+    sim_pump(sim);
+    done_honest(sim);
+}
+
+/* ---- growing waits ---- */
+
+static void test_hold_growth(void)
+{
+    Sim *sim = one_stick();
+
+    dm_engine_hold_growth(sim->engine, true);
+    sim_target(sim, 2 * SIM_GIB);
+    assert_actual(sim, SIM_GIB);
+    assert_state(sim, DM_STATE_IDLE);
+    assert_problem(sim, DM_PROBLEM_HELD);
+    g_assert_cmpuint(sim_info(sim).problem.pages, ==, SIM_GIB);
+    sim_target(sim, 700 * SIM_MIB);
+    assert_actual(sim, 700 * SIM_MIB);
+    assert_problem(sim, DM_PROBLEM_NONE);
+    sim_target(sim, 900 * SIM_MIB);
+    assert_actual(sim, 700 * SIM_MIB);
+    assert_problem(sim, DM_PROBLEM_HELD);
+    dm_engine_hold_growth(sim->engine, false);
+    sim_pump(sim);
+    assert_problem(sim, DM_PROBLEM_NONE);
+    done_honest(sim);
+}
+
+/* A reset in between: it stays held. */
+static void test_hold_over_reset(void)
+{
+    Sim *sim = one_stick();
+
+    dm_engine_hold_growth(sim->engine, true);
+    sim_target(sim, 2 * SIM_GIB);
+    sim_reset(sim);
+    sim_connect(sim);
+    assert_actual(sim, SIM_GIB);
+    assert_problem(sim, DM_PROBLEM_HELD);
+    dm_engine_hold_growth(sim->engine, false);
+    sim_pump(sim);
+    done_honest(sim);
+}
+
+/* ---- the owner is told, or is not ---- */
+
+static void test_announce(void)
+{
+    Sim *sim = grown();
+    unsigned actual, inuse;
+
+    sim_plug(sim, 2, SIM_4G + 2 * SIM_GIB, SIM_GIB, true);
+    sim_migrate(sim);
+    sim->sticks[1].state = DM_STICK_IDLE;       /* a new owner */
+    actual = sim->n_actual;
+    inuse = sim->n_inuse;
+    dm_engine_announce(sim->engine);
+    g_assert_cmpuint(sim->n_actual, ==, actual + 1);
+    g_assert_cmpuint(sim->told_actual, ==, 3 * SIM_GIB);
+    g_assert_cmpuint(sim->n_inuse, ==, inuse + 1);
+    g_assert_cmpuint(sim->n_unused, ==, 0);
+    sim_free(sim);
+}
+
+static void test_forget(void)
+{
+    Sim *sim = grown();
+    GByteArray *state = dm_state_export(sim->engine, sim->now);
+    g_autoptr(GError) error = NULL;
+    unsigned told;
+
+    sim_target(sim, SIM_GIB);
+    told = sim->n_actual + sim->n_inuse + sim->n_unused + sim->n_discards;
+    dm_state_forget(sim->engine);
+    g_assert_cmpuint(sim_info(sim).actual, ==, SIM_GIB);
+    g_assert_cmpuint(sim_info(sim).capacity, ==, 3 * SIM_GIB);
+    assert_state(sim, DM_STATE_DISCONNECTED);
+    dm_state_import(sim->engine, state->data, state->len, sim->now, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(sim_info(sim).actual, ==, 3 * SIM_GIB);
+    g_assert_cmpuint(told, ==, sim->n_actual + sim->n_inuse + sim->n_unused +
+                     sim->n_discards);
+    g_byte_array_unref(state);
+    sim_free(sim);
+}
+
+/* ---- bounds and releases ---- */
+
+/* Every other page of all that there is, to be discarded too. */
+static void test_max(void)
+{
+    Sim *sim = sim_new(SIM_GIB, DM_PROFILE_AUTO, SIM_LINUX);
+    DmEngine *e = sim->engine;
+    GByteArray *state;
+    uint64_t page;
+
+    for (page = 0x100; page < SIM_GIB; page += 2) {
+        dm_regions_release(&e->regions, (DmRange) { page, 1 }, e->discard);
+    }
+    state = dm_state_export(e, 0);
+    g_assert_cmpuint(state->len, >, 2 * SIM_GIB / 8);
+    g_assert_cmpuint(state->len, <, dm_state_max(e));
+    g_byte_array_unref(state);
+    sim_free(sim);
+}
+
+/* The machine of make-seeds.c, which wrote them. */
+static void read_state(const char *folder, const char *name)
+{
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+    Sim *sim = sim_new_small(DM_PROFILE_AUTO, SIM_LINUX);
+    g_autoptr(GError) error = NULL;
+    g_autofree char *data = NULL;
+    gsize len;
+
+    sim_plug(sim, 0, 32 * SIM_MIB, 32 * SIM_MIB, true);
+    g_file_get_contents(path, &data, &len, &error);
+    g_assert_no_error(error);
+    dm_state_import(sim->engine, data, len, sim->now, &error);
+    g_assert_no_error(error);
+    if (g_str_equal(name, "returning")) {
+        assert_state(sim, DM_STATE_RETURNING);
+        g_assert_cmpuint(sim_info(sim).actual, ==, 20 * SIM_MIB);
+        g_assert_cmpuint(sim_info(sim).target, ==, 30 * SIM_MIB);
+    }
+    sim_free(sim);
+}
+
+/* What a release wrote is read by all that follow. */
+static void test_earlier_releases(void)
+{
+    g_autofree char *folder = g_test_build_filename(G_TEST_DIST, "states-1",
+                                                    NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, &error);
+    const char *name;
+    unsigned n = 0;
+
+    g_assert_no_error(error);
+    while ((name = g_dir_read_name(dir))) {
+        read_state(folder, name);
+        n++;
+    }
+    g_assert_cmpuint(n, >=, 19);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/migrate/released", test_released);
+    g_test_add_func("/migrate/released/returning", test_released_but_returning);
+    g_test_add_func("/migrate/released/another-kernel",
+                    test_released_before_another_kernel);
+    g_test_add_func("/migrate/in-use", test_in_use);
+    g_test_add_func("/migrate/in-use/adding", test_in_use_while_adding);
+    g_test_add_func("/migrate/discard-again", test_discard_again);
+    g_test_add_func("/migrate/discard-later", test_discard_later);
+    g_test_add_func("/migrate/hold-growth", test_hold_growth);
+    g_test_add_func("/migrate/hold-growth/reset", test_hold_over_reset);
+    g_test_add_func("/migrate/announce", test_announce);
+    g_test_add_func("/migrate/forget", test_forget);
+    g_test_add_func("/migrate/max", test_max);
+    g_test_add_func("/migrate/earlier-releases", test_earlier_releases);
+    return g_test_run();
+}
