@@ -72,7 +72,7 @@ QTestState *guest_simple(const char *flags, const char *more)
     return guest_start("q35", "tcg", 1, flags, more);
 }
 
-uint32_t execute(QTestState *qts, int cpu, uint32_t op, Regs *regs)
+void execute_start(QTestState *qts, int cpu, uint32_t op, const Regs *regs)
 {
     uint64_t mb = MAILBOX(cpu);
     uint32_t words[6];
@@ -80,6 +80,14 @@ uint32_t execute(QTestState *qts, int cpu, uint32_t op, Regs *regs)
     memcpy(words, regs, sizeof(words));
     qtest_memwrite(qts, mb + 4, words, sizeof(words));
     qtest_writel(qts, mb, op);
+}
+
+uint32_t execute(QTestState *qts, int cpu, uint32_t op, Regs *regs)
+{
+    uint64_t mb = MAILBOX(cpu);
+    uint32_t words[6];
+
+    execute_start(qts, cpu, op, regs);
     wait_for(qts, mb, 0, true);
     qtest_memread(qts, mb + 4, words, sizeof(words));
     memcpy(regs, words, sizeof(words));

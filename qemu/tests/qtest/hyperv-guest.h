@@ -71,7 +71,7 @@ enum {
 
 enum {
     OP_RDMSR = 1, OP_WRMSR, OP_CPUID, OP_VMCALL, OP_STORE, OP_FILL, OP_CHECK,
-    OP_PUMP,
+    OP_PUMP, OP_COUNT,
 };
 
 typedef struct Regs {
@@ -92,6 +92,8 @@ QTestState *guest_init(const char *options);
 QTestState *guest_start(const char *machine, const char *accel, int cpus,
                         const char *flags, const char *more);
 QTestState *guest_simple(const char *flags, const char *more);
+/* Do not wait for it; MAILBOX(cpu) is 0 when it is done. */
+void execute_start(QTestState *qts, int cpu, uint32_t op, const Regs *regs);
 uint32_t execute(QTestState *qts, int cpu, uint32_t op, Regs *regs);
 uint32_t try_rdmsr(QTestState *qts, int cpu, uint32_t msr, uint64_t *val);
 uint64_t rdmsr(QTestState *qts, int cpu, uint32_t msr);

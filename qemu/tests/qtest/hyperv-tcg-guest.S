@@ -135,6 +135,21 @@ op_store:
         movl    %eax, (%ebx)
         ret
 
+/*
+ * Add 1 to the first word of each of %ecx pages from %ebx on, and to %eax, again
+ * and again until there is something at %edx.
+ */
+op_count:
+        movl    %ebx, %edi
+        movl    %ecx, %esi
+1:      incl    (%edi)
+        addl    $4096, %edi
+        decl    %esi
+        jnz     1b
+        incl    %eax
+        cmpl    $0, (%edx)
+        je      op_count
+        ret
 
 /*
  * Send %ecx packets of %esi bytes, which lie in the ring at %ebx whose data are
@@ -268,7 +283,7 @@ window_on:
         .balign 8
 operations:
         .long   0, op_rdmsr, op_wrmsr, op_cpuid, op_vmcall, op_store
-        .long   op_fill, op_check, op_pump
+        .long   op_fill, op_check, op_pump, op_count
 gdt:
         .quad   0
         .quad   0x00cf9b000000ffff
