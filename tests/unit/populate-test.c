@@ -345,6 +345,45 @@ static void test_reset_time(void)
     sim_free(sim);
 }
 
+/* Who waits until the stick is unused removes nothing that is still mapped; who
+ * does not wait is not refused. */
+static void test_reset_unused(void)
+{
+    Sim *sim = ready();
+
+    sim->ns_per_mib = SLOW;
+    sim->turns = 1;
+    sim->n_unused = 0;
+    sim_reset(sim);
+    while (sim->n_mapped) {
+        g_assert_cmpint(sim->sticks[1].state, ==, DM_STICK_INUSE);
+        g_assert_cmpint(sim_stick(sim, 1).state, ==, DM_STICK_INUSE);
+        g_assert_true(dm_engine_may_unplug(sim->engine, 1, NULL));
+        sim_pump(sim);
+    }
+    g_assert_cmpint(sim->sticks[1].state, ==, DM_STICK_UNUSED);
+    g_assert_cmpint(sim_stick(sim, 1).state, ==, DM_STICK_UNUSED);
+    g_assert_cmpuint(sim->n_unused, ==, 1);
+    sim_free(sim);
+}
+
+/* A stick is unused first, and then used again. */
+static void test_reset_used_again(void)
+{
+    Sim *sim = ready();
+
+    sim->ns_per_mib = SLOW;
+    sim->turns = 1;
+    sim->n_unused = 0;
+    sim_reset(sim);
+    sim->turns = 0;
+    sim_connect(sim);
+    assert_actual(sim, 2 * SIM_GIB);
+    g_assert_cmpuint(sim->n_unused, ==, 1);
+    g_assert_cmpint(sim->sticks[1].state, ==, DM_STICK_INUSE);
+    done_honest(sim);
+}
+
 /* A driver that connects meanwhile is answered, and then gets memory only after
  * all is discarded. */
 static void test_reset_handshake(void)
@@ -628,6 +667,8 @@ int main(int argc, char **argv)
     ADD("time/turns-slow", test_turns_slow);
     ADD("time/discard", test_discard_time);
     ADD("time/reset", test_reset_time);
+    ADD("time/reset-unused", test_reset_unused);
+    ADD("time/reset-used-again", test_reset_used_again);
     ADD("time/reset-handshake", test_reset_handshake);
     ADD("return", test_return);
     ADD("return/target", test_return_lowered);

@@ -47,6 +47,28 @@ static void assert_stick(QTestState *qts, const char *id, const char *state,
     qobject_unref(stick);
 }
 
+static bool stick_is(QTestState *qts, const char *id, const char *state)
+{
+    QDict *stick = find_stick(qts, id);
+    bool is = stick && g_str_equal(qdict_get_str(stick, "state"), state);
+
+    qobject_unref(stick);
+    return is;
+}
+
+/* A stick is unused once all that the guest had of it is discarded. */
+static void wait_unused(QTestState *qts, const char *id, uint64_t added,
+                        uint64_t released)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+
+    while (!stick_is(qts, id, "unused")) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(1000);
+    }
+    assert_stick(qts, id, "unused", added, released);
+}
+
 /* ---- Commands ---- */
 
 /* Add backend mem-@id with @options, and stick @id with it. */
@@ -161,7 +183,7 @@ static DmPages start_with_unused_stick(DmGuest *guest)
     set_target(guest->qts, BOOT);
     dm_release(guest, pages);
     wait_number(guest->qts, "actual", BOOT);
-    assert_stick(guest->qts, "a", "unused", CHUNK, CHUNK);
+    wait_unused(guest->qts, "a", CHUNK, CHUNK);
     return pages;
 }
 
@@ -321,10 +343,10 @@ static void test_reset(void)
     qtest_writel(qts, addr, 0x12345678);
     qtest_qmp_assert_success(qts, "{'execute': 'system_reset'}");
     /* in order of arrival: waiting for an event drops those before it */
-    expect_event(qts, "HV_BALLOON_HAPROT_UNUSED", "a");
     qtest_qmp_eventwait(qts, "RESET");
+    expect_event(qts, "HV_BALLOON_HAPROT_UNUSED", "a");
     wait_number(qts, "actual", BOOT);
-    assert_stick(qts, "a", "unused", 0, 0);
+    wait_unused(qts, "a", 0, 0);
     /* nothing is left for the next guest */
     wait_number(qts, "ungranted", 2 * CHUNK);
     g_assert_cmphex(qtest_readl(qts, addr), ==, 0);
@@ -427,7 +449,7 @@ static void test_unrealize_stick(void)
     g_assert_cmphex(qtest_readl(qts, addr), ==, 0x12345678);
     g_assert_cmphex(balloon_number(qts, "actual"), ==, BOOT + CHUNK);
     system_reset(qts);
-    assert_stick(qts, "a", "unused", 0, 0);
+    wait_unused(qts, "a", 0, 0);
     qtest_quit(qts);
 }
 
@@ -452,7 +474,7 @@ static void test_unrealize_balloon(void)
     g_assert_cmphex(qtest_readl(qts, addr), ==, 0x12345678);
     /* the stick can still be removed */
     system_reset(qts);
-    assert_stick(qts, "a", "unused", 0, 0);
+    wait_unused(qts, "a", 0, 0);
     qtest_qmp_device_del(qts, "a");
     del_backend(qts, "mem-a");
     qtest_quit(qts);

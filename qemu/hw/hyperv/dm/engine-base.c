@@ -125,13 +125,28 @@ void dm_piece_took(uint64_t *piece, uint64_t pages, uint64_t ns)
 
 /* ---- what the owner is told of sticks and of the size ---- */
 
+/*
+ * A stick that was in use stays so until what the guest had of it is discarded.
+ * Else the owner, told that it is unused, would remove it right after a reset,
+ * and all of it would have to be unmapped at once.
+ */
+DmStickState dm_stick_state(const DmEngine *e, const DmStick *stick)
+{
+    DmStickState state = dm_regions_stick_state(&e->regions, stick);
+    bool waits = stick->state == DM_STICK_INUSE && dm_discard_is_due(e) &&
+                 pageset_count_in(e->discard, stick->range.first,
+                                  stick->range.count);
+
+    return waits ? DM_STICK_INUSE : state;
+}
+
 void dm_tell_sticks(DmEngine *e)
 {
     unsigned i;
 
     for (i = 0; i < e->regions.sticks->len; i++) {
         DmStick *stick = &g_array_index(e->regions.sticks, DmStick, i);
-        DmStickState state = dm_regions_stick_state(&e->regions, stick);
+        DmStickState state = dm_stick_state(e, stick);
 
         if (state != stick->state) {
             stick->state = state;

@@ -128,6 +128,7 @@ bool dm_turn_is_over(const DmEngine *e);
 DmRange dm_piece(DmRange range, uint64_t pages);
 /* A piece of @pages took @ns: @piece is how large the next one may be. */
 void dm_piece_took(uint64_t *piece, uint64_t pages, uint64_t ns);
+DmStickState dm_stick_state(const DmEngine *e, const DmStick *stick);
 void dm_tell_sticks(DmEngine *e);
 void dm_tell_actual(DmEngine *e);
 DmGuest dm_guest_kind(const DmEngine *e);

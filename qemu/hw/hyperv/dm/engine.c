@@ -73,6 +73,7 @@ bool dm_engine_run(DmEngine *e, uint64_t now)
     if (!dm_discard_some(e)) {
         pursue(e, now);
     }
+    dm_tell_sticks(e);
     dm_tell_actual(e);
     dm_work_end(e, began);
     return e->preparing != DM_REQUEST_NONE || dm_discard_is_due(e);
@@ -385,7 +386,7 @@ bool dm_engine_query_stick(const DmEngine *e, unsigned stick,
         return false;
     }
     *info = (DmStickInfo) {
-        .state = dm_regions_stick_state(r, s),
+        .state = dm_stick_state(e, s),
         .range = s->range,
         .on_demand = s->on_demand,
         .added = pageset_count_in(r->added, s->range.first,

@@ -29,7 +29,7 @@ typedef enum DmGuest {
 typedef enum DmStickState {
     DM_STICK_IDLE,              /* plugged; the guest never had a page of it */
     DM_STICK_INUSE,
-    DM_STICK_UNUSED,            /* all released, or the system was reset */
+    DM_STICK_UNUSED,            /* all released or reset, and discarded */
     DM_STICK__MAX,
 } DmStickState;
 
