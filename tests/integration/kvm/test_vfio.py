@@ -7,49 +7,22 @@ and returned, or added, a moment ago."""
 import os
 
 import pytest
+from assigned import DISK, MD5, NEAR, hostdev, locked, read, wait_disk, with_disk
 from checks import Held, consistent, no_sticks
 
 import hvb
 from hvb import GIB, MIB, mib
 
-DISK = os.environ.get("HVB_NVME")       # its PCI address, and the MD5 of its content: ./run kvm --iommu names them
-MD5 = os.environ.get("HVB_NVME_MD5")
 BOOT, MAXIMUM = GIB, 4 * GIB
-NEAR = 64 * MIB             # by which locked memory may be more than the guest's
-PORTS = "<controller type='pci' index='0' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 3
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(not (DISK and MD5), reason="no NVMe disk to assign: HVB_NVME names its PCI address, HVB_NVME_MD5 "
                                                    "the MD5 of its content")]
-
-
-def hostdev():
-    """The device in domain XML."""
-    domain, bus, rest = DISK.split(":")
-    slot, function = rest.split(".")
-    return (f"<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x{domain}' bus='0x{bus}' slot='0x{slot}' function='0x{function}'/>"
-            "</source></hostdev>")
-
-
-def with_ports(xml):
-    """Free ports to plug a device into."""
-    return xml.replace("<controller type='usb'", PORTS + "<controller type='usb'")
-
-
-def with_disk(xml):
-    """With the device from the start."""
-    return with_ports(xml).replace("<memballoon", hostdev() + "<memballoon")
 
 
 @pytest.fixture(scope="module", name="guest")
 def a_guest(make_guest):
     """1 GiB, up to 4 GiB, with free page reporting and the disk."""
     return make_guest("vfio", memory=BOOT, maximum=MAXIMUM, reporting=True, edit=with_disk)
-
-
-def read(guest):
-    """The MD5 of the disk's content as the guest gets it now."""
-    guest.exec("echo 3 >/proc/sys/vm/drop_caches")
-    return guest.exec("md5sum </dev/nvme0n1", 300).split()[0]
 
 
 def go(guest, size):
@@ -59,15 +32,6 @@ def go(guest, size):
     guest.wait_at(size, 120)
     assert read(guest) == MD5
     consistent(guest)
-
-
-def locked(guest):
-    """KiB that the kernel has locked for QEMU, and the limit."""
-    with open(f"/proc/{guest.pid()}/status", encoding="ascii") as file:
-        now = next(int(line.split()[1]) for line in file if line.startswith("VmLck:"))
-    with open(f"/proc/{guest.pid()}/limits", encoding="ascii") as file:
-        limit = next(line.split()[3] for line in file if line.startswith("Max locked memory"))
-    return now, (float("inf") if limit == "unlimited" else int(limit) // 1024)
 
 
 def test_it_starts_with_all_of_its_memory_locked(guest):
@@ -133,7 +97,7 @@ def test_unplugged_discards_go_on_and_plugged_they_stop(guest):
     assert guest.balloon()["counters"]["discarded"] > before
     data = Held(guest, 2)
     hvb.virsh("attach-device", guest.name, path, "--live")
-    guest.exec("for i in $(seq 100); do [ -b /dev/nvme0n1 ] && exit; sleep 0.2; done; exit 1", 60)
+    wait_disk(guest)
     go(guest, 2 * GIB)
     go(guest, 800 * MIB)
     data.check()

@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""An NVMe disk of known content that is assigned to a guest: it is read past the guest's page cache, so what arrives is what DMA wrote."""
+
+import contextlib
+import os
+
+from hvb import MIB
+
+DISK = os.environ.get("HVB_NVME")       # its PCI address, and the MD5 of its content: ./run kvm --iommu names them
+MD5 = os.environ.get("HVB_NVME_MD5")
+NEAR = 64 * MIB                         # by which locked memory may be more than the guest's
+BLOCK = "/dev/nvme0n1"                  # in the guest
+PORTS = "<controller type='pci' index='0' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 3
+
+
+def hostdev():
+    """The device in domain XML."""
+    domain, bus, rest = DISK.split(":")
+    slot, function = rest.split(".")
+    return (f"<hostdev mode='subsystem' type='pci' managed='yes'><source><address domain='0x{domain}' bus='0x{bus}' slot='0x{slot}' function='0x{function}'/>"
+            "</source></hostdev>")
+
+
+def with_ports(xml):
+    """Free ports to plug a device into."""
+    return xml.replace("<controller type='usb'", PORTS + "<controller type='usb'")
+
+
+def with_disk(xml):
+    """With the device from the start."""
+    return with_ports(xml).replace("<memballoon", hostdev() + "<memballoon")
+
+
+def read(guest):
+    """The MD5 of the disk's content as the guest gets it now."""
+    guest.exec("echo 3 >/proc/sys/vm/drop_caches")
+    return guest.exec(f"md5sum <{BLOCK}", 300).split()[0]
+
+
+def wait_disk(guest):
+    """Until the guest has found the device that was just plugged."""
+    guest.exec(f"for i in $(seq 300); do [ -b {BLOCK} ] && exit; sleep 0.2; done; exit 1", 90)
+
+
+def locked_of(pid):
+    """KiB that the kernel has locked for a process, and its limit."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        now = next(int(line.split()[1]) for line in file if line.startswith("VmLck:"))
+    with open(f"/proc/{pid}/limits", encoding="ascii") as file:
+        limit = next(line.split()[3] for line in file if line.startswith("Max locked memory"))
+    return now, (float("inf") if limit == "unlimited" else int(limit) // 1024)
+
+
+def locked(guest):
+    """The same for a guest's QEMU."""
+    return locked_of(guest.pid())
+
+
+def sysfs(*names):
+    """Of the device."""
+    return os.path.join("/sys/bus/pci/devices", DISK, *names)
+
+
+def write(path, text):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def rebind(driver):
+    """The driver that the host has for the device from now on: "vfio-pci", or "" for its own. libvirt does so by itself."""
+    with contextlib.suppress(FileNotFoundError):        # it has none
+        write(sysfs("driver", "unbind"), DISK)
+    write(sysfs("driver_override"), driver + "\n")
+    write("/sys/bus/pci/drivers_probe", DISK)
