@@ -187,6 +187,19 @@ static int discard_listener(MemoryRegionSection *s, void *opaque)
     return 0;
 }
 
+/*
+ * Without the view that the section is part of. A reference to that would keep
+ * every device alive that is in it, an assigned one even after it was
+ * unplugged; and only when that is freed does its listener go.
+ */
+static MemoryRegionSection *copy_section(const MemoryRegionSection *s)
+{
+    MemoryRegionSection copy = *s;
+
+    copy.fv = NULL;
+    return memory_region_section_new_copy(&copy);
+}
+
 static void haprot_rdm_register_listener(RamDiscardManager *rdm,
                                          RamDiscardListener *rdl,
                                          MemoryRegionSection *s)
@@ -195,7 +208,7 @@ static void haprot_rdm_register_listener(RamDiscardManager *rdm,
     int ret;
 
     g_assert(s->mr == haprot_memory_region(stick));
-    rdl->section = memory_region_section_new_copy(s);
+    rdl->section = copy_section(s);
     QLIST_INSERT_HEAD(&stick->listeners, rdl, next);
     ret = haprot_rdm_replay_populated(rdm, rdl->section, populate_listener,
                                       rdl);
