@@ -17,7 +17,6 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "..", "scripts"), os.path.join(HERE, "..", "integration"), os.path.join(HERE, "..", "integration", "kvm")]
 import assigned  # noqa: E402
 import checks  # noqa: E402
-import guest_exec  # noqa: E402
 import guest_xml  # noqa: E402
 import hvb  # noqa: E402
 from hvb import GIB, MIB, mib  # noqa: E402
@@ -101,9 +100,10 @@ class Soak:
             time.sleep(self.dice.random() ** 2 * 5)
 
     def touch(self):
-        """Memory that the guest frees again."""
-        size = max(self.guest.memavailable() - 250 * MIB, 16 * MIB)
-        self.guest.touch(self.dice.randint(8, size // MIB) * MIB)
+        """Memory that the guest frees again: no more than it has once the target is reached."""
+        total, free = self.guest.memtotal(), self.guest.memavailable()
+        most = max(min(total, self.wanted()) - (total - free) - 300 * MIB, 16 * MIB)
+        self.guest.touch(self.dice.randint(8, most // MIB) * MIB)
 
     def stick(self):
         """A stick of the user's comes, and goes unless the guest has it."""

@@ -85,6 +85,8 @@ def test_a_reset_with_the_stick_in_use(guest):
 
 
 def test_unplugged_discards_go_on_and_plugged_they_stop(guest):
+    """A stick that the guest has does not keep the disk's memory locked."""
+    go(guest, GIB + 512 * MIB)
     path = os.path.join(os.environ["HVB_GUEST_RUN"], guest.name + ".hostdev.xml")
     with open(path, "w", encoding="ascii") as file:
         file.write(hostdev())
