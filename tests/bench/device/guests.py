@@ -96,6 +96,7 @@ class Guest:
     """One QEMU with one way to resize memory."""
 
     name, online, cpu_flags, cmdline, most = "", "online", "", "", 16 * GIB
+    through = ()                # the command that starts QEMU, if another does
 
     def __init__(self, setting=Setting()):
         self.setting = setting
@@ -117,7 +118,7 @@ class Guest:
         build = pathlib.Path(os.environ["HVB_BUILD"])
         sock = {name: os.path.join(self.folder.name, name) for name in ("qmp", "agent")}
         self.agent = sock["agent"]
-        argv = [self.emulator(), "-nodefaults", "-display", "none", "-name", "bench,debug-threads=on",
+        argv = [*self.through, self.emulator(), "-nodefaults", "-display", "none", "-name", "bench,debug-threads=on",
                 "-accel", self.setting.accel, "-smp", str(self.setting.vcpus), "-machine", "q35",
                 "-cpu", f"{self.setting.cpu},hv-vpindex,hv-synic,hv-time,hv-relaxed{self.cpu_flags}", "-global", "ICH9-LPC.disable_s4=1",
                 "-m", f"{self.memory // MIB}M,maxmem={self.most // MIB}M,slots=4",

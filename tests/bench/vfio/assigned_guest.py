@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""A guest under KVM with an assigned NVMe disk, and sticks, driven by QMP: for the benchmark here and for tests/integration/kvm/test_vfio_qemu.py."""
+
+import pathlib
+import subprocess
+import sys
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "device"), str(HERE.parents[1] / "integration/kvm"), str(HERE.parents[2] / "scripts")]
+import guests  # noqa: E402
+from assigned import BLOCK, DISK, locked_of  # noqa: E402
+from guests import GIB, MIB  # noqa: E402
+from speed import patient  # noqa: E402
+
+BOOT = GIB
+NEAR = 4 * MIB              # by which locked memory may differ: ROMs, and granules of which the guest has a part
+LIMIT = 120                 # seconds, on an ordinary machine
+MOVING = ("handshake", "waiting", "ballooning", "returning", "adding")
+
+
+class Assigned(guests.HvBalloon):
+    """A guest with the disk behind a port, whose QEMU may not lock more than the limit: it lacks the capability that root has."""
+
+    name, most = "hv-balloon, VFIO", 8 * GIB
+    through = ("setpriv", "--inh-caps=-ipc_lock", "--bounding-set=-ipc_lock")
+
+    def __init__(self):
+        super().__init__(guests.Setting(boot=BOOT, accel="kvm", cpu="host,kvm=off", vcpus=1))
+
+    def devices(self):
+        return [*super().devices(), "-device", "pcie-root-port,id=port0,chassis=1,slot=1", "-device", f"vfio-pci,id=disk0,host={DISK},bus=port0"]
+
+    def state(self):
+        return self.qmp("query-hv-balloon")
+
+    def rest(self, what="a guest at rest"):
+        """Until nothing goes on; the state then."""
+        self.wait(what, patient(LIMIT), lambda: self.state()["state"] not in MOVING)
+        return self.state()
+
+    def balloon(self, size):
+        """A target, reached."""
+        self.qmp("balloon", value=size)
+        self.wait(f"{size // MIB} MiB", patient(LIMIT), lambda: abs(self.state()["actual"] - size) <= 2 * MIB)
+        return self.rest()
+
+    def sticks(self):
+        return self.qmp("query-haprot")
+
+    def plug(self, name, size):
+        self.qmp("object-add", **{"qom-type": "memory-backend-ram", "id": f"m{name}", "size": size})
+        self.qmp("device_add", driver="mem-haprot", id=f"h{name}", memdev=f"m{name}", insert="on-demand")
+
+    def unplug(self, name):
+        self.qmp("device_del", id=f"h{name}")
+        self.qmp("object-del", id=f"m{name}")
+
+    def locked(self):
+        """Bytes."""
+        return locked_of(self.qemu.pid)[0] * 1024
+
+    def wait_locked(self, size):
+        self.wait(f"{size // MIB} MiB locked", patient(30), lambda: abs(self.locked() - size) <= NEAR)
+
+    def may_lock(self, size):
+        subprocess.run(["prlimit", f"--pid={self.qemu.pid}", f"--memlock={size}:unlimited"], check=True)
+
+    def read(self):
+        return self.exec(f"echo 3 >/proc/sys/vm/drop_caches; md5sum <{BLOCK}").split()[0]
