@@ -9,11 +9,15 @@
 #include "qemu/units.h"
 #include "libqtest.h"
 #include "haprot-qmp.h"
+#include "test-accel.h"
 #include "qobject/qdict.h"
 #include "qobject/qlist.h"
 
-/* The VMBus needs a SynIC, which TCG has; the machine is never started. */
-#define MACHINE "-machine q35 -nodefaults -S -accel tcg " \
+/*
+ * The VMBus needs a SynIC, which TCG and KVM have; the machine is never
+ * started.
+ */
+#define MACHINE "-machine q35 -nodefaults -S " \
                 "-cpu max,hv-vpindex,hv-synic -m 512M,maxmem=2560M "
 #define HV_BALLOON "-device vmbus-bridge -device hv-balloon,id=hvb "
 
@@ -21,6 +25,11 @@
 #define ROOM (2 * GiB)          /* for sticks */
 
 /* Helpers */
+
+static QTestState *start(const char *options)
+{
+    return qtest_initf("%s -accel %s", options, test_accel());
+}
 
 static void add_backend(QTestState *qts, const char *id, uint64_t size)
 {
@@ -174,7 +183,7 @@ static int add_vhost_user(QTestState *qts, uint64_t slots)
 
 static void test_no_handler(void)
 {
-    QTestState *qts = qtest_init(MACHINE);
+    QTestState *qts = start(MACHINE);
 
     add_backend(qts, "m", 128 * MiB);
     add_fails(qts, "'id': 'a', 'memdev': 'm'", "add an hv-balloon before");
@@ -186,7 +195,7 @@ static void test_no_handler(void)
 
 static void test_bad_arguments(void)
 {
-    QTestState *qts = qtest_init(MACHINE HV_BALLOON);
+    QTestState *qts = start(MACHINE HV_BALLOON);
 
     add_backend(qts, "m", 128 * MiB);
     add_backend(qts, "huge", 3 * GiB);
@@ -224,10 +233,11 @@ static void test_slots(void)
         g_test_skip("no vhost-user in this build");
         return;
     }
-    qts = qtest_init(MACHINE HV_BALLOON "-device pcie-root-port,id=rp");
+    qts = start(MACHINE HV_BALLOON "-device pcie-root-port,id=rp");
     add_shared_stick(qts, "first");
     info = query_dict(qts, "query-hv-balloon");
-    g_assert_false(qdict_haskey(info, "free-slots"));
+    /* TCG has no slots; KVM has far more than the backend below */
+    g_assert_cmpint(qdict_haskey(info, "free-slots"), ==, test_accel_is_kvm());
     qobject_unref(info);
 
     vhost = add_vhost_user(qts, 3);
@@ -250,7 +260,7 @@ static void test_slots(void)
 
 static void test_odd_size(void)
 {
-    QTestState *qts = qtest_init(MACHINE HV_BALLOON);
+    QTestState *qts = start(MACHINE HV_BALLOON);
 
     qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
                              " 'qom-type': 'memory-backend-memfd',"
@@ -261,7 +271,7 @@ static void test_odd_size(void)
 
 static void test_query(void)
 {
-    QTestState *qts = qtest_init(MACHINE HV_BALLOON);
+    QTestState *qts = start(MACHINE HV_BALLOON);
     QDict *stick;
 
     add_memory(qts, "a", 256 * MiB, "on-demand");
@@ -280,7 +290,7 @@ static void test_query(void)
 
 static void test_target(void)
 {
-    QTestState *qts = qtest_init(MACHINE HV_BALLOON);
+    QTestState *qts = start(MACHINE HV_BALLOON);
     QDict *info, *error;
 
     assert_balloon(qts, "boot", BOOT);
@@ -311,7 +321,7 @@ static void test_target(void)
 
 static void test_memory_devices(void)
 {
-    QTestState *qts = qtest_init(MACHINE HV_BALLOON);
+    QTestState *qts = start(MACHINE HV_BALLOON);
     g_autofree char *hmp = NULL;
     QListEntry *entry;
     unsigned found = 0;
@@ -344,7 +354,7 @@ static void test_memory_devices(void)
 /* Sticks and hv-balloon's memdev belong to the last node. */
 static void test_numa(void)
 {
-    QTestState *qts = qtest_init(
+    QTestState *qts = start(
         MACHINE "-object memory-backend-ram,id=n0,size=256M "
         "-object memory-backend-ram,id=n1,size=256M "
         "-numa node,memdev=n0 -numa node,memdev=n1 "
@@ -425,7 +435,7 @@ static void test_backend(gconstpointer opaque)
         g_test_skip("not enough free huge pages of 2 MiB on this host");
         return;
     }
-    qts = qtest_init(MACHINE HV_BALLOON);
+    qts = start(MACHINE HV_BALLOON);
     fd = g_file_open_tmp("haprot-XXXXXX", &file, NULL);
     g_assert_cmpint(fd, >=, 0);
     g_assert_cmpint(ftruncate(fd, BACKEND_SIZE), ==, 0);
@@ -451,7 +461,7 @@ static void test_backend(gconstpointer opaque)
 
 static void test_read_only(void)
 {
-    QTestState *qts = qtest_init(MACHINE HV_BALLOON);
+    QTestState *qts = start(MACHINE HV_BALLOON);
     g_autofree char *file = NULL;
     int fd = g_file_open_tmp("haprot-XXXXXX", &file, NULL);
 
@@ -470,7 +480,7 @@ static void test_read_only(void)
 static void test_many(void)
 {
     const unsigned many = 256;
-    QTestState *qts = qtest_init(MACHINE HV_BALLOON);
+    QTestState *qts = start(MACHINE HV_BALLOON);
     uint64_t base = 0;
     QList *list;
     unsigned i;
@@ -502,7 +512,7 @@ static void test_many(void)
 /* Sticks of any multiple of 2 MiB can use all of maxmem. */
 static void test_maxmem(void)
 {
-    QTestState *qts = qtest_init(MACHINE HV_BALLOON);
+    QTestState *qts = start(MACHINE HV_BALLOON);
     uint64_t base, next;
 
     add_memory(qts, "a", 2 * MiB, "on-demand");
@@ -546,7 +556,7 @@ static uint64_t space_number(QTestState *qts, const char *member)
 
 static void test_given_address(void)
 {
-    QTestState *qts = qtest_init(MACHINE HV_BALLOON);
+    QTestState *qts = start(MACHINE HV_BALLOON);
     g_autofree char *fix = NULL;
     uint64_t base;
 
@@ -584,7 +594,7 @@ static void test_given_address(void)
 
 static void test_unplug(void)
 {
-    QTestState *qts = qtest_init(MACHINE HV_BALLOON);
+    QTestState *qts = start(MACHINE HV_BALLOON);
     uint64_t addr;
 
     add_memory(qts, "a", 256 * MiB, "on-demand");
@@ -603,7 +613,7 @@ static void test_unplug(void)
 
 static void test_cold_plug(void)
 {
-    QTestState *qts = qtest_init(
+    QTestState *qts = start(
         MACHINE HV_BALLOON "-object memory-backend-ram,id=m,size=256M "
         "-device mem-haprot,id=a,memdev=m ");
 
@@ -618,7 +628,7 @@ static void test_cold_plug(void)
 
 static void test_reset(void)
 {
-    QTestState *qts = qtest_init(MACHINE HV_BALLOON);
+    QTestState *qts = start(MACHINE HV_BALLOON);
     QDict *stick;
 
     add_memory(qts, "a", 256 * MiB, "now");
@@ -636,7 +646,7 @@ static void test_reset(void)
 /* A fixed backend: what QEMU's own hv-balloon has. */
 static void test_memdev(void)
 {
-    QTestState *qts = qtest_init(
+    QTestState *qts = start(
         MACHINE "-object memory-backend-ram,id=m,size=256M "
         "-device vmbus-bridge -device hv-balloon,id=hvb,memdev=m ");
     QList *list = query_list(qts, "query-memory-devices");
@@ -661,8 +671,8 @@ static void test_memdev(void)
 static void assert_no_start(const char *options, const char *text)
 {
     g_autofree char *command =
-        g_strdup_printf("%s -display none " MACHINE "%s",
-                        getenv("QTEST_QEMU_BINARY"), options);
+        g_strdup_printf("%s -display none -accel %s " MACHINE "%s",
+                        getenv("QTEST_QEMU_BINARY"), test_accel(), options);
     g_autofree char *err = NULL;
     int status;
 
@@ -676,7 +686,7 @@ static void assert_no_start(const char *options, const char *text)
 
 static void test_memdev_addr(void)
 {
-    QTestState *qts = qtest_init(
+    QTestState *qts = start(
         MACHINE "-object memory-backend-ram,id=m,size=256M -device vmbus-bridge"
         " -device hv-balloon,id=hvb,memdev=m,addr=0x140000000 ");
     QList *list = query_list(qts, "query-memory-devices");
@@ -704,7 +714,7 @@ static void test_memdev_addr(void)
 /* Without memdev= it is in the list too, without memory. */
 static void test_memory_device_empty(void)
 {
-    QTestState *qts = qtest_init(MACHINE HV_BALLOON);
+    QTestState *qts = start(MACHINE HV_BALLOON);
     QList *list = query_list(qts, "query-memory-devices");
     QDict *device = qobject_to(QDict, qlist_peek(list));
     QDict *data = qdict_get_qdict(device, "data");
@@ -721,7 +731,7 @@ static void test_memory_device_empty(void)
 /* query-hv-balloon-status-report fails, with @what in the error. */
 static void report_fails(const char *machine, const char *what)
 {
-    QTestState *qts = qtest_init(machine);
+    QTestState *qts = start(machine);
     QDict *error = qtest_qmp_assert_failure_ref(
         qts, "{'execute': 'query-hv-balloon-status-report'}");
 
@@ -755,9 +765,9 @@ static void test_odd_maxmem(void)
 
     for (i = 0; i < ARRAY_SIZE(odd); i++) {
         QTestState *qts = qtest_initf(
-            "-machine %s -nodefaults -S -accel tcg -m %s"
+            "-machine %s -nodefaults -S -accel %s -m %s"
             " -cpu max,hv-vpindex,hv-synic " HV_BALLOON,
-            odd[i].machine, odd[i].memory);
+            odd[i].machine, test_accel(), odd[i].memory);
 
         if (odd[i].room > 2 * MiB) {
             add_memory(qts, "a", odd[i].room - 2 * MiB, "on-demand");
@@ -773,8 +783,8 @@ static void test_odd_maxmem(void)
 /* Without maxmem there is a balloon, but no room for sticks. */
 static void test_no_maxmem(void)
 {
-    QTestState *qts = qtest_init(
-        "-machine pc -nodefaults -S -accel tcg -m 512M "
+    QTestState *qts = start(
+        "-machine pc -nodefaults -S -m 512M "
         "-cpu max,hv-vpindex,hv-synic " HV_BALLOON);
     QDict *info = query_dict(qts, "query-hv-balloon");
 
@@ -788,7 +798,7 @@ static void test_no_maxmem(void)
 
 static void test_guest_stats(void)
 {
-    QTestState *qts = qtest_init(MACHINE HV_BALLOON);
+    QTestState *qts = start(MACHINE HV_BALLOON);
     QDict *response, *stats;
 
     qtest_qmp_assert_success(qts, "{'execute': 'qom-set', 'arguments': {"
@@ -810,7 +820,7 @@ static void test_guest_stats(void)
 /* Two balloons of different kinds are allowed, two of one kind are not. */
 static void test_two_balloons(void)
 {
-    QTestState *qts = qtest_init(
+    QTestState *qts = start(
         MACHINE "-device virtio-balloon-pci " HV_BALLOON);
     QDict *info = query_dict(qts, "query-balloon");
 
@@ -821,7 +831,7 @@ static void test_two_balloons(void)
 
 static void test_migration_blocked(void)
 {
-    QTestState *qts = qtest_init(MACHINE HV_BALLOON);
+    QTestState *qts = start(MACHINE HV_BALLOON);
     QDict *error =
         qtest_qmp_assert_failure_ref(qts, "{'execute': 'migrate', 'arguments':"
                                      " {'uri': 'exec:cat >/dev/null'}}");
@@ -838,8 +848,8 @@ int main(int argc, char **argv)
 
     g_test_init(&argc, &argv, NULL);
 
-    if (!qtest_has_accel("tcg")) {
-        g_test_skip("no TCG");
+    if (!qtest_has_accel(test_accel())) {
+        g_test_skip("the accelerator is missing");
         return g_test_run();
     }
     if (!qtest_has_device("hv-balloon")) {

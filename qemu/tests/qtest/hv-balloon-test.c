@@ -14,6 +14,7 @@
 #include "qobject/qlist.h"
 #include "dm-guest.h"
 #include "haprot-qmp.h"
+#include "test-accel.h"
 
 #define BOOT (256 * MiB)
 #define CHUNK (128 * MiB)
@@ -1137,8 +1138,8 @@ int main(int argc, char **argv)
     int ret;
 
     g_test_init(&argc, &argv, NULL);
-    if (!qtest_has_accel("tcg") || !qtest_has_device("hv-balloon")) {
-        g_test_skip("TCG and hv-balloon needed");
+    if (!qtest_has_accel(test_accel()) || !qtest_has_device("hv-balloon")) {
+        g_test_skip("the accelerator and hv-balloon needed");
         return 0;
     }
     rom_create();

@@ -7,6 +7,9 @@
 #include "qemu/osdep.h"
 #include "hyperv-guest.h"
 #include "hyperv-tcg-guest.h"
+#include "test-accel.h"
+
+#include <cpuid.h>
 
 #define ROM_SIZE        0x10000
 #define ROM_RESET       0xfff0
@@ -14,6 +17,29 @@
 static char *rom_path;
 
 /* ---- The guest ---- */
+
+/*
+ * The guest's VMCALL is what TCG's hypercall page has. KVM on AMD's processors
+ * takes VMMCALL, and would replace the other one, but not in ROM.
+ */
+static void use_vmmcall(uint8_t *rom, size_t size)
+{
+    static const uint8_t vmcall[] = { 0x0f, 0x01, 0xc1 };
+    uint8_t *end = rom + size, *at = rom;
+
+    while ((at = memmem(at, end - at, vmcall, sizeof(vmcall)))) {
+        at[2] = 0xd9;
+    }
+}
+
+static bool kvm_on_amd(void)
+{
+    unsigned max, ebx, ecx, edx;
+
+    return test_accel_is_kvm() &&
+           __get_cpuid(0, &max, &ebx, &ecx, &edx) &&
+           ebx != signature_INTEL_ebx;
+}
 
 void rom_create(void)
 {
@@ -24,6 +50,9 @@ void rom_create(void)
 
     g_assert_no_error(err);
     memcpy(rom, hyperv_tcg_guest, sizeof(hyperv_tcg_guest));
+    if (kvm_on_amd()) {
+        use_vmmcall(rom, sizeof(hyperv_tcg_guest));
+    }
     memcpy(rom + ROM_RESET, jump, sizeof(jump));
     g_assert_cmpint(write(fd, rom, ROM_SIZE), ==, ROM_SIZE);
     close(fd);
@@ -69,7 +98,7 @@ QTestState *guest_start(const char *machine, const char *accel, int cpus,
 
 QTestState *guest_simple(const char *flags, const char *more)
 {
-    return guest_start("q35", "tcg", 1, flags, more);
+    return guest_start("q35", test_accel(), 1, flags, more);
 }
 
 void execute_start(QTestState *qts, int cpu, uint32_t op, const Regs *regs)

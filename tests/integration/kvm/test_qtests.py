@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""QEMU's qtests of ours, with KVM in place of TCG: real memory slots, and a guest whose instructions, hypercalls and SynIC are KVM's.
+
+hyperv-tcg-test is not among them: it tests TCG's own emulation of Hyper-V, message by message. The others that suite qtest runs start no guest."""
+
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+import guest_xml
+from speed import patient
+
+GHOSTS = "/x86_64/dm-guest/ghosts"
+# Programs and their arguments: some take long under an emulated KVM, where each page that a guest touches first costs a tenth of a millisecond.
+RUNS = [pytest.param("dm-guest-test", ("-s", GHOSTS), id="dm-guest-test"),
+        pytest.param("dm-guest-test", ("-p", GHOSTS), id="dm-guest-test-ghosts", marks=pytest.mark.long),
+        pytest.param("hv-balloon-test", (), id="hv-balloon-test"),
+        pytest.param("haprot-test", (), id="haprot-test", marks=pytest.mark.long)]
+LIMIT = 120                 # seconds for one of them
+HUGE_PAGES = 160            # of 2 MiB, which hv-balloon-test backs a guest with
+POOL = pathlib.Path("/proc/sys/vm/nr_hugepages")
+
+
+@pytest.fixture(name="huge_pages")
+def a_pool():
+    """On a host of our own. On another one the tests that need them may be skipped."""
+    if not guest_xml.on_emulated_host():
+        yield 0
+        return
+    POOL.write_text(str(HUGE_PAGES), encoding="ascii")
+    yield HUGE_PAGES
+    POOL.write_text("0", encoding="ascii")
+
+
+@pytest.mark.parametrize("program, arguments", RUNS)
+def test_passes_with_kvm(program, arguments, huge_pages, tmp_path):
+    folder = pathlib.Path(os.environ["HVB_EMULATOR"]).parent
+    path = folder / "tests/qtest" / program
+    assert path.exists(), "scripts/build-qemu makes it"
+    environment = {**os.environ, "QTEST_QEMU_BINARY": str(folder / "qemu-system-x86_64"), "HVB_QTEST_ACCEL": "kvm", "TMPDIR": str(tmp_path)}
+    got = subprocess.run([path, *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=patient(LIMIT),
+                         check=False)
+    lines = got.stdout.splitlines()
+    done = [line for line in lines if line.startswith("ok ")]
+    print("\n".join(lines[-40:]))
+    assert got.returncode == 0
+    assert done and f"1..{len(done)}" in lines, "it stopped before the end"
+    assert not huge_pages or not [line for line in done if "# SKIP" in line]
