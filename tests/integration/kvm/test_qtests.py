@@ -38,8 +38,8 @@ def test_passes_with_kvm(program, arguments, huge_pages, tmp_path):
     path = folder / "tests/qtest" / program
     assert path.exists(), "scripts/build-qemu makes it"
     environment = {**os.environ, "QTEST_QEMU_BINARY": str(folder / "qemu-system-x86_64"), "HVB_QTEST_ACCEL": "kvm", "TMPDIR": str(tmp_path)}
-    got = subprocess.run([path, *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=patient(LIMIT),
-                         check=False)
+    got = subprocess.run([path, *arguments], cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                         timeout=patient(LIMIT), check=False)
     lines = got.stdout.splitlines()
     done = [line for line in lines if line.startswith("ok ")]
     print("\n".join(lines[-40:]))
