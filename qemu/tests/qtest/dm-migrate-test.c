@@ -11,6 +11,7 @@
 #include "qemu/osdep.h"
 #include "qobject/qdict.h"
 #include "dm-fixture.h"
+#include "test-accel.h"
 
 #define STICK           "-object memory-backend-ram,id=mem-a,size=128M " \
                         "-device mem-haprot,id=a,memdev=mem-a," \
@@ -86,8 +87,8 @@ static QTestState *destination(const char *more, const char *uri)
 {
     g_autofree char *machine = fixture_options(more);
     g_autofree char *options =
-        g_strdup_printf("-machine q35 -accel tcg -cpu max,%s %s -incoming %s",
-                        DM_FLAGS, machine, uri);
+        g_strdup_printf("-machine q35 -accel %s -cpu max,%s %s -incoming %s",
+                        test_accel(), DM_FLAGS, machine, uri);
 
     return guest_init(options);
 }
@@ -445,8 +446,9 @@ static void test_not_sent(void)
 static void set_bandwidth(QTestState *qts, uint64_t bytes)
 {
     qtest_qmp_assert_success(qts, "{'execute': 'migrate-set-parameters', "
-                             "'arguments': {'max-bandwidth': %" PRIu64 "}}",
-                             bytes);
+                             "'arguments': {'max-bandwidth': %" PRIu64 ", "
+                             "'max-postcopy-bandwidth': %" PRIu64 "}}",
+                             bytes, bytes);
 }
 
 static uint64_t syncs(QTestState *qts)
@@ -475,7 +477,7 @@ static void test_writes_are_logged(void)
     QTestState *from, *to;
     uint32_t passes;
 
-    from = guest_start("q35", "tcg", 2, DM_FLAGS, options);
+    from = guest_start("q35", test_accel(), 2, DM_FLAGS, options);
     start_ap(from, 1);
     execute_start(from, 0, OP_COUNT, &few);
     execute_start(from, 1, OP_COUNT, &many);
@@ -545,6 +547,71 @@ static void test_cancel(void)
     serve_until(f, ALL);
     set_bandwidth(f->qts, 10 * GiB);
     move(f, " " STICK);
+    check(f);
+    finish(f);
+}
+
+/* ---- Postcopy ---- */
+
+/* False if this host cannot do it. */
+static bool allow_postcopy(QTestState *qts)
+{
+    QDict *answer = qtest_qmp(qts, "{'execute': 'migrate-set-capabilities', "
+                              "'arguments': {'capabilities': [{'capability': "
+                              "'postcopy-ram', 'state': true}]}}");
+    bool allowed = !qdict_haskey(answer, "error");
+
+    qobject_unref(answer);
+    return allowed;
+}
+
+static void assert_last_error(QTestState *qts, const char *text)
+{
+    QDict *info = query_dict(qts, "query-hv-balloon");
+    const char *error = qdict_get_try_str(info, "last-error");
+
+    g_assert_nonnull(error);
+    g_assert_nonnull(strstr(error, text));
+    qobject_unref(info);
+}
+
+/*
+ * The guest runs here and its memory is still there. It can be given nothing
+ * before all has arrived: the source would not know these pages. It can release
+ * some.
+ */
+static void test_postcopy(void)
+{
+    g_autofree char *uri = g_strdup_printf("unix:%s/migrate", tmp);
+    Fixture *f = halved();
+    QTestState *from = f->qts, *to = destination(" " STICK, uri);
+
+    if (!allow_postcopy(from) || !allow_postcopy(to)) {
+        g_test_skip("this host has no userfaultfd for this user");
+        qtest_quit(to);
+        qtest_quit(from);
+        g_free(f);
+        return;
+    }
+    set_bandwidth(from, 4 * MiB);
+    qmp_migrate(from, uri);
+    wait_migration(from, "active");
+    qtest_qmp_assert_success(from, "{'execute': 'migrate-start-postcopy'}");
+    wait_vm(to, "running");
+    f->qts = f->guest.qts = to;
+    set_target(to, ALL);
+    g_usleep(300000);
+    g_assert_false(dm_pending(&f->guest));
+    assert_last_error(to, "still arriving");
+    release_all(f, 64);
+    set_target(to, HALF - 16 * MiB);
+    serve_until(f, HALF - 16 * MiB);
+    set_target(to, ALL);
+
+    set_bandwidth(from, 10 * GiB);
+    wait_migration(from, "completed");
+    qtest_quit(from);
+    serve_until(f, ALL);
     check(f);
     finish(f);
 }
@@ -707,6 +774,7 @@ static void add_tests(void)
     qtest_add_func("/dm-migrate/writes-are-logged", test_writes_are_logged);
     qtest_add_func("/dm-migrate/returned-meanwhile", test_returned_meanwhile);
     qtest_add_func("/dm-migrate/cancel", test_cancel);
+    qtest_add_func("/dm-migrate/postcopy", test_postcopy);
     for (int i = 0; i < ARRAY_SIZE(others); i++) {
         g_autofree char *path = g_strdup_printf("/dm-migrate/other/%s",
                                                 others[i].name);
@@ -725,8 +793,8 @@ int main(int argc, char **argv)
     int ret;
 
     g_test_init(&argc, &argv, NULL);
-    if (!qtest_has_accel("tcg") || !qtest_has_device("hv-balloon")) {
-        g_test_skip("TCG and hv-balloon needed");
+    if (!qtest_has_accel(test_accel()) || !qtest_has_device("hv-balloon")) {
+        g_test_skip("the accelerator and hv-balloon needed");
         return 0;
     }
     tmp = g_dir_make_tmp("dm-migrate-XXXXXX", NULL);

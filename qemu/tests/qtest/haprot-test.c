@@ -829,19 +829,6 @@ static void test_two_balloons(void)
     qtest_quit(qts);
 }
 
-static void test_migration_blocked(void)
-{
-    QTestState *qts = start(MACHINE HV_BALLOON);
-    QDict *error =
-        qtest_qmp_assert_failure_ref(qts, "{'execute': 'migrate', 'arguments':"
-                                     " {'uri': 'exec:cat >/dev/null'}}");
-
-    g_assert_nonnull(strstr(qdict_get_str(error, "desc"),
-                            "hv-balloon does not migrate"));
-    qobject_unref(error);
-    qtest_quit(qts);
-}
-
 int main(int argc, char **argv)
 {
     size_t i;
@@ -886,7 +873,6 @@ int main(int argc, char **argv)
     qtest_add_func("/haprot/no-maxmem", test_no_maxmem);
     qtest_add_func("/haprot/guest-stats", test_guest_stats);
     qtest_add_func("/haprot/two-balloons", test_two_balloons);
-    qtest_add_func("/haprot/migration-blocked", test_migration_blocked);
 
     return g_test_run();
 }
