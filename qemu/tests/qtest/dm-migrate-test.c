@@ -668,6 +668,77 @@ static void test_other(const void *opaque)
     finish(f);
 }
 
+/* ---- A stream that was damaged ---- */
+
+#define DAMAGED_RUNS    30
+
+/* Sections that a guest, or who keeps a saved state, has a say in. */
+static const char *const sections[] = {
+    "hv-balloon/layout", "hv-balloon/memory", "vmbus-bridge",
+    "\nhv-balloon",            /* the length, which keeps the others out */
+};
+/* How far behind its name a section is damaged. */
+#define SECTION_BYTES   700
+
+static void damage(uint8_t *stream, gsize len)
+{
+    const char *name = sections[g_test_rand_int_range(0, ARRAY_SIZE(sections))];
+    uint8_t *at = memmem(stream, len, name, strlen(name));
+    gsize offset = g_test_rand_int_range(strlen(name), SECTION_BYTES);
+
+    g_assert_nonnull(at);
+    at[MIN(offset, stream + len - at - 1)] ^= g_test_rand_int_range(1, 256);
+}
+
+/* Loads it and lets the guest run for a moment; or it is refused: not 0. */
+static int load(const char *path)
+{
+    g_autofree char *machine = fixture_options(" " STICK);
+    g_autofree char *command = g_strdup_printf(
+        "(sleep 0.5; echo quit) | timeout -s KILL 30 %s -display none "
+        "-monitor stdio -nodefaults -m 64 -bios %s -machine q35 -accel %s "
+        "-cpu max,%s %s -incoming file:%s >%s/log 2>&1",
+        getenv("QTEST_QEMU_BINARY"), rom_file(), test_accel(), DM_FLAGS,
+        machine, path, tmp);
+    int status = system(command);
+
+    g_assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void test_damaged(void)
+{
+    g_autofree char *path = g_strdup_printf("%s/state", tmp);
+    g_autofree char *uri = g_strdup_printf("file:%s", path);
+    g_autofree char *bad = g_strdup_printf("%s/damaged", tmp);
+    g_autofree char *good = NULL;
+    int status, refused = 0;
+    Fixture *f = halved();
+    gsize len;
+
+    set_target(f->qts, ALL);
+    wait_request(f);
+    qmp_migrate(f->qts, uri);
+    wait_migration(f->qts, "completed");
+    qtest_quit(f->qts);
+    g_free(f);
+
+    g_assert_true(g_file_get_contents(path, &good, &len, NULL));
+    for (int i = 0; i < DAMAGED_RUNS; i++) {
+        g_autofree uint8_t *stream = g_memdup2(good, len);
+
+        damage(stream, len);
+        g_assert_true(g_file_set_contents(bad, (char *)stream, len, NULL));
+        status = load(bad);
+        if (status > 1) {
+            g_error("exit status %d with %s", status, bad);
+        }
+        refused += status;
+    }
+    g_assert_cmpint(refused, >, 0);
+    g_assert_cmpint(load(path), ==, 0);
+}
+
 /* ---- Snapshots ---- */
 
 static void monitor(QTestState *qts, const char *command)
@@ -781,6 +852,7 @@ static void add_tests(void)
 
         qtest_add_data_func(path, &others[i], test_other);
     }
+    qtest_add_func("/dm-migrate/damaged", test_damaged);
     if (have_qemu_img()) {
         qtest_add_func("/dm-migrate/snapshot", test_snapshot);
         qtest_add_func("/dm-migrate/snapshot/events", test_snapshot_events);
