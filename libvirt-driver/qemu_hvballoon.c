@@ -6,6 +6,7 @@
  *
  * Entry points, each a thin layer over these files:
  *
+ *   qemu_hvballoon_prepare.c    what every entry point begins with
  *   qemu_hvballoon_sync.c       brings the definition in line with QEMU
  *   qemu_hvballoon_input.c      collects the planner's input
  *   qemu_hvballoon_plan.c       plans steps (pure: no libvirt, no QEMU)
@@ -14,6 +15,9 @@
  *   qemu_hvballoon_schedule.c   when to reconcile
  *   qemu_hvballoon_fixed.c      QEMU without sticks
  *   qemu_hvballoon_stored.c     the stored definition
+ *
+ * and beside them qemu_hvballoon_migrate.c, for a guest that is migrated, saved or
+ * restored.
  *
  * Invariants, and why:
  *
@@ -44,7 +48,9 @@
 #include "qemu_hvballoon.h"
 #include "qemu_hvballoon_fixed.h"
 #include "qemu_hvballoon_input.h"
+#include "qemu_hvballoon_migrate.h"
 #include "qemu_hvballoon_plan.h"
+#include "qemu_hvballoon_prepare.h"
 #include "qemu_hvballoon_requested.h"
 #include "qemu_hvballoon_run.h"
 #include "qemu_hvballoon_schedule.h"
@@ -58,65 +64,6 @@
 #define VIR_FROM_THIS VIR_FROM_QEMU
 
 VIR_LOG_INIT("qemu.qemu_hvballoon");
-
-
-/*
- * The requested memory, after a sync
- */
-
-/* Sticks may have come or gone, which changes what the guest can have, and a
- * status file may contain anything. @total: boot memory and all of QEMU's
- * sticks, including those that XML cannot describe. */
-static void
-qemuHvBalloonSettleRequested(virDomainObj *vm,
-                             const qemuHvBalloonView *view,
-                             unsigned long long total)
-{
-    unsigned long long least = MIN(vm->def->memballoon->minimum, total);
-    unsigned long long requested = qemuHvBalloonGetRequested(vm);
-
-    if (requested == 0 && view->info->target > 0)
-        qemuHvBalloonSetRequested(vm, MIN(view->info->target, total),
-                                  "it is QEMU's target");
-    else if (requested > 0 && view->given > 0)
-        qemuHvBalloonSetRequested(vm, requested + view->given,
-                                  "QEMU gives sticks that were adopted to the guest");
-
-    requested = qemuHvBalloonGetRequested(vm);
-    if (requested > total)
-        qemuHvBalloonSetRequested(vm, total, "there is no more boot memory and sticks");
-    else if (requested > 0 && requested < least)
-        qemuHvBalloonSetRequested(vm, least, "it is the <minimum> of the balloon");
-}
-
-
-static void
-qemuHvBalloonSettleKeepTotal(virDomainObj *vm)
-{
-    qemuDomainObjPrivate *priv = vm->privateData;
-
-    if (priv->hvBalloonKeepTotal > vm->def->mem.max_memory)
-        qemuHvBalloonSetKeepTotal(vm, 0, "it was above <maxMemory>");
-}
-
-
-/* Syncs and fills @in. Returns NULL with an error reported on failure. */
-static qemuHvBalloonView *
-qemuHvBalloonPrepare(qemuHvBalloonPlanInput *in,
-                     virQEMUDriver *driver,
-                     virDomainObj *vm)
-{
-    g_autoptr(qemuHvBalloonView) view = qemuHvBalloonSync(driver, vm);
-
-    if (!view)
-        return NULL;
-
-    qemuHvBalloonSettleKeepTotal(vm);
-    qemuHvBalloonInputLive(in, driver, vm, view->info, view->sticks);
-    qemuHvBalloonSettleRequested(vm, view, qemuHvBalloonPlanTotal(in));
-
-    return g_steal_pointer(&view);
-}
 
 
 /*
@@ -143,13 +90,19 @@ qemuHvBalloonReconcile(virQEMUDriver *driver,
     if (!qemuHvBalloonIsManaged(vm))
         return;
 
+    /* a restarted daemon may find one in postcopy */
+    if (qemuHvBalloonIsMigrating(vm)) {
+        qemuHvBalloonScheduleReconcile(vm);
+        return;
+    }
+
     /* the worker's last error may belong to another event or domain */
     virErrorPreserveLast(&orig);
     virResetLastError();
 
     if (qemuHvBalloonRunsOnFixed(vm)) {
         qemuHvBalloonReconcileFixed(driver, vm);
-    } else if ((view = qemuHvBalloonPrepare(&in, driver, vm))) {
+    } else if ((view = qemuHvBalloonPrepare(&in, driver, vm, VIR_ASYNC_JOB_NONE))) {
         plan = qemuHvBalloonPlanReconcile(&in, qemuHvBalloonGetRequested(vm));
         ignore_value(qemuHvBalloonRun(driver, vm, plan));
     }
@@ -191,7 +144,7 @@ qemuHvBalloonProcessChange(virQEMUDriver *driver,
 
 
 /*
- * Start, hotplug, migration
+ * Start, hotplug
  */
 
 /**
@@ -303,7 +256,7 @@ qemuHvBalloonExplainDetach(virDomainObj *vm,
         return;
 
     virErrorPreserveLast(&orig);
-    view = qemuHvBalloonQuery(vm);
+    view = qemuHvBalloonQuery(vm, VIR_ASYNC_JOB_NONE);
     virErrorRestore(&orig);
 
     VIR_INFO("domain '%s': QEMU does not remove '%s': %s", vm->def->name, alias, reason);
@@ -330,24 +283,6 @@ qemuHvBalloonOwnsDevice(const virDomainDeviceDef *dev)
 {
     return dev->type == VIR_DOMAIN_DEVICE_MEMORY &&
         dev->data.memory->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT;
-}
-
-
-/**
- * qemuHvBalloonMigrationIsAllowed:
- *
- * Can a running domain be migrated or saved, as far as its balloon is concerned?
- * Reports an error if not. A QEMU with sticks refuses by itself.
- */
-bool
-qemuHvBalloonMigrationIsAllowed(virDomainObj *vm)
-{
-    if (!qemuHvBalloonRunsOnFixed(vm))
-        return true;
-
-    virReportError(VIR_ERR_OPERATION_INVALID, "%s",
-                   _("a domain with a hyperv memory balloon cannot be migrated, saved or snapshotted with its memory by this QEMU: its hv-balloon would lose track of released memory"));
-    return false;
 }
 
 
@@ -421,7 +356,7 @@ qemuHvBalloonPlanLive(virQEMUDriver *driver,
 
     if (qemuHvBalloonRunsOnFixed(vm))
         qemuHvBalloonInputFixed(&in, driver, vm);
-    else if (!(view = qemuHvBalloonPrepare(&in, driver, vm)))
+    else if (!(view = qemuHvBalloonPrepare(&in, driver, vm, VIR_ASYNC_JOB_NONE)))
         return NULL;
 
     if (flags & VIR_DOMAIN_MEM_MAXIMUM)

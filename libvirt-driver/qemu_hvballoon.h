@@ -52,9 +52,6 @@ void
 qemuHvBalloonExplainDetach(virDomainObj *vm,
                            const virDomainMemoryDef *mem);
 
-bool
-qemuHvBalloonMigrationIsAllowed(virDomainObj *vm);
-
 unsigned long long
 qemuHvBalloonActual(const virDomainObj *vm,
                     unsigned long long actual);

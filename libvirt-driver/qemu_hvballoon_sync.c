@@ -39,19 +39,23 @@ qemuHvBalloonViewFree(qemuHvBalloonView *view)
 
 /**
  * qemuHvBalloonQuery:
+ * @asyncJob: the caller's, or VIR_ASYNC_JOB_NONE if it has another job
  *
- * Queries sticks, backends and balloon. Changes nothing. The caller has a job.
+ * Queries sticks, backends and balloon. Changes nothing.
  *
  * Returns NULL with an error reported on failure.
  */
 qemuHvBalloonView *
-qemuHvBalloonQuery(virDomainObj *vm)
+qemuHvBalloonQuery(virDomainObj *vm,
+                   virDomainAsyncJob asyncJob)
 {
     g_autoptr(qemuHvBalloonView) view = g_new0(qemuHvBalloonView, 1);
     qemuMonitor *mon = qemuDomainGetMonitor(vm);
     int rc;
 
-    qemuDomainObjEnterMonitor(vm);
+    if (qemuDomainObjEnterMonitorAsync(vm, asyncJob) < 0)
+        return NULL;
+
     if ((rc = qemuMonitorGetHvBalloonSticks(mon, &view->sticks)) == 0 &&
         (rc = qemuMonitorGetMemoryBackends(mon, &view->backends)) == 0)
         rc = qemuMonitorGetHvBalloonInfo(mon, &view->info);
@@ -115,6 +119,25 @@ qemuHvBalloonAudit(virDomainObj *vm,
 }
 
 
+static int
+qemuHvBalloonRemoveBackend(virDomainObj *vm,
+                           const char *backend,
+                           virDomainAsyncJob asyncJob)
+{
+    int rc;
+
+    if (qemuDomainObjEnterMonitorAsync(vm, asyncJob) < 0)
+        return -1;
+
+    rc = qemuMonitorDelObject(qemuDomainGetMonitor(vm), backend, false);
+    qemuDomainObjExitMonitor(vm);
+
+    if (rc < 0)
+        VIR_DEBUG("backend '%s' was not removed", backend);
+    return rc;
+}
+
+
 /* Drops a stick that QEMU does not have. A driver's stick is forgotten at once,
  * so that it no longer counts against <maxMemory>; a backend that lingers is
  * removed later as an orphan. */
@@ -122,9 +145,9 @@ static void
 qemuHvBalloonDropVanished(virQEMUDriver *driver,
                           virDomainObj *vm,
                           const qemuHvBalloonView *view,
-                          virDomainMemoryDef *mem)
+                          virDomainMemoryDef *mem,
+                          virDomainAsyncJob asyncJob)
 {
-    virDomainDeviceDef dev = { .type = VIR_DOMAIN_DEVICE_MEMORY, .data.memory = mem };
     g_autofree char *backend = g_strdup_printf(QEMU_HVBALLOON_BACKEND_PREFIX "%s",
                                                mem->info.alias);
     g_autofree char *alias = g_strdup(mem->info.alias);
@@ -136,14 +159,14 @@ qemuHvBalloonDropVanished(virQEMUDriver *driver,
         !qemuHvBalloonStickIsDriverOwned(mem)) {
         /* The backend may be in use for another moment; DEVICE_DELETED will
          * follow. */
-        if (qemuDomainRemoveDevice(driver, vm, &dev) < 0)
+        if (qemuHvBalloonRemoveBackend(vm, backend, asyncJob) < 0) {
             virResetLastError();
-        else
-            g_hash_table_remove(view->backends, backend);
-        return;
+            return;
+        }
+        g_hash_table_remove(view->backends, backend);
     }
 
-    qemuDomainForgetMemoryDevice(driver, vm, mem);
+    qemuDomainForgetMemoryDevice(driver, vm, mem, asyncJob);
     qemuHvBalloonAudit(vm, before);
     virObjectEventStateQueue(driver->domainEventState,
                              virDomainEventDeviceRemovedNewFromObj(vm, alias));
@@ -202,11 +225,11 @@ qemuHvBalloonIsOrphan(const virDomainObj *vm,
 
 static void
 qemuHvBalloonDropOrphans(virDomainObj *vm,
-                         const qemuHvBalloonView *view)
+                         const qemuHvBalloonView *view,
+                         virDomainAsyncJob asyncJob)
 {
     GHashTableIter iter;
     void *backend;
-    int rc;
 
     g_hash_table_iter_init(&iter, view->backends);
     while (g_hash_table_iter_next(&iter, &backend, NULL)) {
@@ -214,12 +237,7 @@ qemuHvBalloonDropOrphans(virDomainObj *vm,
             continue;
 
         VIR_INFO("domain '%s': backend '%s' has no stick", vm->def->name, (char *)backend);
-        qemuDomainObjEnterMonitor(vm);
-        rc = qemuMonitorDelObject(qemuDomainGetMonitor(vm), backend, false);
-        qemuDomainObjExitMonitor(vm);
-
-        if (rc < 0)
-            VIR_DEBUG("backend '%s' was not removed", (char *)backend);
+        ignore_value(qemuHvBalloonRemoveBackend(vm, backend, asyncJob));
     }
 }
 
@@ -291,7 +309,8 @@ static void
 qemuHvBalloonAdopt(virQEMUDriver *driver,
                    virDomainObj *vm,
                    qemuHvBalloonView *view,
-                   const qemuMonitorHvBalloonStick *stick)
+                   const qemuMonitorHvBalloonStick *stick,
+                   virDomainAsyncJob asyncJob)
 {
     unsigned long long before = virDomainDefGetMemoryTotal(vm->def);
     g_autoptr(virDomainMemoryDef) mem = qemuHvBalloonDescribe(driver, vm, view, stick);
@@ -310,7 +329,7 @@ qemuHvBalloonAdopt(virQEMUDriver *driver,
     if (!stick->onDemand)
         view->given += stick->size;
     /* what the guest has of the stick was not counted before */
-    ignore_value(qemuProcessRefreshBalloonState(vm, VIR_ASYNC_JOB_NONE));
+    ignore_value(qemuProcessRefreshBalloonState(vm, asyncJob));
     virObjectEventStateQueue(driver->domainEventState,
                              virDomainEventDeviceAddedNewFromObj(vm, stick->id));
 }
@@ -345,19 +364,21 @@ qemuHvBalloonCorrect(virDomainObj *vm,
 
 /**
  * qemuHvBalloonSync:
+ * @asyncJob: the caller's, or VIR_ASYNC_JOB_NONE if it has another job
  *
  * Brings the live definition of @vm in line with QEMU: drops sticks that
  * vanished, adopts or corrects those that QEMU has, and removes the driver's
  * backends that have no stick. Does not change the requested memory; that is up
- * to the caller, which has a job.
+ * to the caller.
  *
  * Returns what QEMU has, or NULL with an error reported.
  */
 qemuHvBalloonView *
 qemuHvBalloonSync(virQEMUDriver *driver,
-                  virDomainObj *vm)
+                  virDomainObj *vm,
+                  virDomainAsyncJob asyncJob)
 {
-    g_autoptr(qemuHvBalloonView) view = qemuHvBalloonQuery(vm);
+    g_autoptr(qemuHvBalloonView) view = qemuHvBalloonQuery(vm, asyncJob);
     size_t i;
 
     if (!view)
@@ -371,7 +392,7 @@ qemuHvBalloonSync(virQEMUDriver *driver,
         if (mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT &&
             mem->info.alias &&
             !qemuHvBalloonViewFind(view, mem->info.alias))
-            qemuHvBalloonDropVanished(driver, vm, view, mem);
+            qemuHvBalloonDropVanished(driver, vm, view, mem, asyncJob);
     }
 
     for (i = 0; i < view->sticks->len; i++) {
@@ -381,10 +402,10 @@ qemuHvBalloonSync(virQEMUDriver *driver,
         if (mem && mem->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT)
             qemuHvBalloonCorrect(vm, mem, stick);
         else
-            qemuHvBalloonAdopt(driver, vm, view, stick);
+            qemuHvBalloonAdopt(driver, vm, view, stick, asyncJob);
     }
 
-    qemuHvBalloonDropOrphans(vm, view);
+    qemuHvBalloonDropOrphans(vm, view, asyncJob);
 
     if (virDomainObjCheckActive(vm) < 0)
         return NULL;

@@ -30,8 +30,10 @@ qemuHvBalloonViewFind(const qemuHvBalloonView *view,
                       const char *alias);
 
 qemuHvBalloonView *
-qemuHvBalloonQuery(virDomainObj *vm);
+qemuHvBalloonQuery(virDomainObj *vm,
+                   virDomainAsyncJob asyncJob);
 
 qemuHvBalloonView *
 qemuHvBalloonSync(virQEMUDriver *driver,
-                  virDomainObj *vm);
+                  virDomainObj *vm,
+                  virDomainAsyncJob asyncJob);

@@ -12,6 +12,7 @@
 #include "qemu/qemu_hotplug.h"
 #include "qemu/qemu_hvballoon.h"
 #include "qemu/qemu_hvballoon_conf.h"
+#include "qemu/qemu_hvballoon_migrate.h"
 #include "virfile.h"
 
 #define VIR_FROM_THIS VIR_FROM_NONE
@@ -47,7 +48,7 @@ testAct(const testCase *test,
     case UNPLUG:
         return qemuHvBalloonCheckHotplug(vm, vm->def->mems[0]);
     case MIGRATE:
-        return qemuHvBalloonMigrationIsAllowed(vm) ? 0 : -1;
+        return qemuHvBalloonMigrationIsAllowed(vm, VIR_ASYNC_JOB_NONE) ? 0 : -1;
     }
     return -1;
 }
@@ -100,6 +101,8 @@ testCaseDomainNew(const testCase *test)
     priv->hvBalloonUnmoved = test->unmoved;
     if (test->fixed)
         testSetFixed(vm);
+    if (test->old)
+        testSetOld(vm);
     return vm;
 }
 

@@ -32,6 +32,7 @@ typedef struct {
     unsigned long long keepTotal;
     unsigned int unmoved;
     bool fixed;                     /* QEMU has no sticks */
+    bool old;                       /* QEMU has sticks, but does not migrate */
 
     testAction action;
     unsigned long long size;

@@ -26,6 +26,7 @@ typedef struct {
     bool another;                   /* plugged by somebody else */
     bool vanished;                  /* the stick was removed by somebody else */
     bool busy;                      /* another job has the domain for a while */
+    bool migrating;                 /* that job is a migration, which fails in the end */
 
     /* after; @requested never changes */
     size_t queries;                 /* for the sticks that QEMU has */
@@ -129,6 +130,12 @@ static const testEventCase eventCases[] = {
         .state = "unused", .requested = 1 * GIB, .busy = true,
         .queries = 1, .total = 1 * GIB, .current = 1 * GIB,
     },
+    {
+        .name = "a domain that migrates is left alone until it is known where it stays",
+        .events = TIMES4(EVENT_STICK("UNUSED", "ua-haprot0")),
+        .state = "unused", .requested = 1 * GIB, .busy = true, .migrating = true,
+        .queries = 1, .total = 1 * GIB, .current = 1 * GIB,
+    },
 };
 
 
@@ -203,13 +210,41 @@ testEventSim(const testEventCase *test)
 
 
 static int
+testEventBeginJob(const testEventCase *test,
+                  virDomainObj *vm)
+{
+    if (!test->migrating)
+        return virDomainObjBeginJob(vm, VIR_JOB_MODIFY);
+
+    if (virDomainObjBeginAsyncJob(vm, VIR_ASYNC_JOB_MIGRATION_OUT,
+                                  VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT, 0) < 0)
+        return -1;
+
+    qemuDomainObjSetAsyncJobMask(vm, VIR_JOB_DEFAULT_MASK);
+    return 0;
+}
+
+
+static void
+testEventEndJob(const testEventCase *test,
+                virDomainObj *vm)
+{
+    if (test->migrating)
+        virDomainObjEndAsyncJob(vm);
+    else
+        virDomainObjEndJob(vm);
+}
+
+
+static int
 testEventRun(const testEventCase *test,
              virDomainObj *vm,
              testSim *sim)
 {
+    qemuDomainObjPrivate *priv = vm->privateData;
     size_t queries;
 
-    if (test->busy && virDomainObjBeginJob(vm, VIR_JOB_MODIFY) < 0)
+    if (test->busy && testEventBeginJob(test, vm) < 0)
         return -1;
 
     testSendEvents(vm, sim, test->events);
@@ -217,7 +252,8 @@ testEventRun(const testEventCase *test,
     if (test->busy) {
         testWaitForWorker(vm, sim, 0);
         CHECK(testSimCount(sim, "query-haprot") == 0, "left alone");
-        virDomainObjEndJob(vm);
+        CHECK(priv->hvBalloonPending, "not forgotten");
+        testEventEndJob(test, vm);
     }
 
     testWaitForWorker(vm, sim, test->queries);

@@ -348,6 +348,15 @@ testSetFixed(virDomainObj *vm)
 }
 
 
+void
+testSetOld(virDomainObj *vm)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    virQEMUCapsClear(priv->qemuCaps, QEMU_CAPS_HV_BALLOON_MIGRATION);
+}
+
+
 testSim *
 testSimNewFromScript(const testExchange *step)
 {

@@ -84,6 +84,10 @@ testAddStick(virDomainDef *def,
 void
 testSetFixed(virDomainObj *vm);
 
+/* Makes its QEMU one that does not migrate yet. */
+void
+testSetOld(virDomainObj *vm);
+
 /* Returns a monitor that is connected to @vm, or NULL. */
 qemuMonitorTest *
 testMonitorNew(virDomainObj *vm);

@@ -1,0 +1,323 @@
+/*
+ * qemu_hvballoon_migrate.c: a guest with a hyperv memory balloon that is migrated,
+ *                           saved, restored or reverted to a snapshot
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
+ * QEMU's device carries its own state: who has which page, and the target. What it
+ * cannot know travels in libvirt's cookies. Rules, and why:
+ *
+ * - Where the guest leaves, the definition is brought in line with QEMU first: the
+ *   other side makes its sticks from it, and QEMU refuses a guest whose sticks are
+ *   not all there, or are others.
+ * - Where it arrives, no target is sent before QEMU has loaded its own, and none
+ *   that differs only because the definition is older.
+ * - Then, before the guest runs, what was requested comes from the cookie and
+ *   <currentMemory> from QEMU, so that all that clients can ask for agrees from
+ *   the first moment. A plan that was half done is carried on by a reconcile.
+ * - While a guest migrates, nobody plugs or unplugs: neither the driver, whose
+ *   reconcile waits for the end of the job, nor a client, who is told so at once.
+ */
+
+#include <config.h>
+
+#include "qemu_hvballoon_migrate.h"
+#include "qemu_hvballoon_def.h"
+#include "qemu_hvballoon_fixed.h"
+#include "qemu_hvballoon_prepare.h"
+#include "qemu_hvballoon_requested.h"
+#include "qemu_hvballoon_schedule.h"
+
+#include "qemu_process.h"
+#include "snapshot_conf.h"
+#include "virdomainsnapshotobjlist.h"
+#include "virerror.h"
+#include "virlog.h"
+#include "virutil.h"
+
+#define VIR_FROM_THIS VIR_FROM_QEMU
+
+VIR_LOG_INIT("qemu.qemu_hvballoon_migrate");
+
+
+/**
+ * qemuHvBalloonIsMigrating:
+ *
+ * Is @vm being migrated, away from this host or to it?
+ */
+bool
+qemuHvBalloonIsMigrating(const virDomainObj *vm)
+{
+    return vm->job->asyncJob == VIR_ASYNC_JOB_MIGRATION_OUT ||
+        vm->job->asyncJob == VIR_ASYNC_JOB_MIGRATION_IN;
+}
+
+
+/*
+ * Where the guest leaves
+ */
+
+/**
+ * qemuHvBalloonMigrationSync:
+ * @asyncJob: the caller's, or VIR_ASYNC_JOB_NONE if it has another job
+ *
+ * To be called before the live definition of @vm is written down for whoever is to
+ * run it later. A stick may have been unplugged or plugged without libvirt knowing
+ * yet, since the event is still to be handled.
+ */
+int
+qemuHvBalloonMigrationSync(virDomainObj *vm,
+                           virDomainAsyncJob asyncJob)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+    g_autoptr(qemuHvBalloonView) view = NULL;
+    g_auto(qemuHvBalloonPlanInput) in = { 0 };
+
+    if (!qemuHvBalloonIsManaged(vm) || qemuHvBalloonRunsOnFixed(vm))
+        return 0;
+
+    if (!(view = qemuHvBalloonPrepare(&in, priv->driver, vm, asyncJob)))
+        return -1;
+
+    qemuDomainSaveStatus(vm);
+    return 0;
+}
+
+
+/**
+ * qemuHvBalloonMigrationIsAllowed:
+ * @asyncJob: the caller's, or VIR_ASYNC_JOB_NONE if it has another job
+ *
+ * Can a running domain be migrated or saved, as far as its balloon is concerned?
+ * Reports an error if not. If it can, its definition agrees with QEMU now.
+ */
+bool
+qemuHvBalloonMigrationIsAllowed(virDomainObj *vm,
+                                virDomainAsyncJob asyncJob)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+
+    if (!qemuHvBalloonIsManaged(vm))
+        return true;
+
+    if (qemuHvBalloonRunsOnFixed(vm)) {
+        virReportError(VIR_ERR_OPERATION_INVALID, "%s",
+                       _("a domain with a hyperv memory balloon cannot be migrated, saved or snapshotted with its memory by this QEMU: its hv-balloon would lose track of released memory"));
+        return false;
+    }
+
+    if (!virQEMUCapsGet(priv->qemuCaps, QEMU_CAPS_HV_BALLOON_MIGRATION)) {
+        virReportError(VIR_ERR_OPERATION_INVALID,
+                       _("domain '%1$s' has a hyperv memory balloon and cannot be migrated, saved or snapshotted with its memory by the QEMU '%2$s' that runs it, whose query-hv-balloon reports no 'migration': update QEMU, then shut the guest down and start it again"),
+                       vm->def->name, vm->def->emulator);
+        return false;
+    }
+
+    return qemuHvBalloonMigrationSync(vm, asyncJob) == 0;
+}
+
+
+/*
+ * Where it arrives
+ */
+
+/**
+ * qemuHvBalloonIncomingValidate:
+ * @qemuCaps: of the QEMU that is about to start
+ * @startFlags: of qemuProcessStart()
+ *
+ * Can that QEMU take over a guest that has run elsewhere, as far as its balloon is
+ * concerned? Reports an error if not, before the guest is stopped where it is.
+ */
+int
+qemuHvBalloonIncomingValidate(const virDomainDef *def,
+                              virQEMUCaps *qemuCaps,
+                              unsigned int startFlags)
+{
+    g_autofree char *host = NULL;
+
+    if (startFlags & VIR_QEMU_PROCESS_START_NEW ||
+        !virDomainDefHasHypervMemballoon(def))
+        return 0;
+
+    if (virQEMUCapsGet(qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT) &&
+        virQEMUCapsGet(qemuCaps, QEMU_CAPS_HV_BALLOON_MIGRATION))
+        return 0;
+
+    host = virGetHostname();
+
+    if (!virQEMUCapsGet(qemuCaps, QEMU_CAPS_DEVICE_MEM_HAPROT))
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("domain '%1$s' has a hyperv memory balloon, which the QEMU '%2$s' on host '%3$s' cannot take over: it lacks the 'mem-haprot' device. Install a QEMU that has it, or name one in <emulator>"),
+                       def->name, def->emulator, NULLSTR(host));
+    else
+        virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                       _("domain '%1$s' has a hyperv memory balloon, which the QEMU '%2$s' on host '%3$s' cannot take over: its query-hv-balloon reports no 'migration'. Update QEMU there"),
+                       def->name, def->emulator, NULLSTR(host));
+    return -1;
+}
+
+
+/**
+ * qemuHvBalloonFindCookie:
+ * @cookie: of a file with memory, or NULL
+ * @snapshot: internal snapshot, or NULL
+ *
+ * An internal snapshot has its cookie beside its definition. Returns NULL if there
+ * is none, as in a snapshot of an older libvirt.
+ */
+const qemuHvBalloonCookie *
+qemuHvBalloonFindCookie(const qemuDomainSaveCookie *cookie,
+                        virDomainMomentObj *snapshot)
+{
+    if (!cookie && snapshot)
+        cookie = (qemuDomainSaveCookie *)virDomainSnapshotObjGetDef(snapshot)->cookie;
+
+    return cookie ? &cookie->hvBalloon : NULL;
+}
+
+
+/**
+ * qemuHvBalloonTakeCookie:
+ * @cookie: what came with the guest of @vm, or NULL
+ *
+ * To be called before QEMU is started for @vm, so that its status file says from
+ * the first moment what was requested: the daemon may die.
+ */
+void
+qemuHvBalloonTakeCookie(virDomainObj *vm,
+                        const qemuHvBalloonCookie *cookie)
+{
+    /* one from an older libvirt says nothing */
+    if (!cookie || !virDomainDefHasHypervMemballoon(vm->def) ||
+        (cookie->requested == 0 && cookie->keepTotal == 0))
+        return;
+
+    if (cookie->requested > 0)
+        qemuHvBalloonSetRequested(vm, cookie->requested,
+                                  "so it was where the guest comes from");
+    qemuHvBalloonSetKeepTotal(vm, cookie->keepTotal, "so it was where the guest comes from");
+}
+
+
+/**
+ * qemuHvBalloonLoaded:
+ * @cookie: what came with the guest of @vm, or NULL
+ * @asyncJob: the caller's
+ *
+ * To be called when QEMU has loaded the state of @vm, before the guest runs.
+ * Failures are logged: the guest must not be lost for them, and the reconcile that
+ * is scheduled here tries again.
+ */
+void
+qemuHvBalloonLoaded(virDomainObj *vm,
+                    const qemuHvBalloonCookie *cookie,
+                    virDomainAsyncJob asyncJob)
+{
+    virErrorPtr orig;
+
+    if (!qemuHvBalloonIsManaged(vm))
+        return;
+
+    virErrorPreserveLast(&orig);
+    virResetLastError();
+
+    qemuHvBalloonTakeCookie(vm, cookie);
+
+    if (qemuHvBalloonMigrationSync(vm, asyncJob) < 0 ||
+        qemuProcessRefreshBalloonState(vm, asyncJob) < 0)
+        VIR_WARN("the memory of domain '%s' is not known yet: %s",
+                 vm->def->name, virGetLastErrorMessage());
+    virResetLastError();
+
+    if (virDomainObjIsActive(vm)) {
+        qemuDomainSaveStatus(vm);
+        qemuHvBalloonScheduleReconcile(vm);
+    }
+
+    virErrorRestore(&orig);
+}
+
+
+/*
+ * Clients in between
+ */
+
+/**
+ * qemuHvBalloonCheckMigrating:
+ *
+ * To be called before a request to change the memory of @vm waits for its job: that
+ * of a migration lasts until the guest is elsewhere. Reports an error if @vm has a
+ * hyperv balloon and is being migrated.
+ */
+int
+qemuHvBalloonCheckMigrating(virDomainObj *vm)
+{
+    if (!virDomainDefHasHypervMemballoon(vm->def) || !qemuHvBalloonIsMigrating(vm))
+        return 0;
+
+    if (vm->job->asyncJob == VIR_ASYNC_JOB_MIGRATION_IN)
+        virReportError(VIR_ERR_OPERATION_INVALID,
+                       _("domain '%1$s' is being migrated to this host: change its memory when it has arrived, or on the host it comes from if the migration fails"),
+                       vm->def->name);
+    else
+        virReportError(VIR_ERR_OPERATION_INVALID,
+                       _("domain '%1$s' is being migrated: change its memory afterwards, on the host where it is then"),
+                       vm->def->name);
+    return -1;
+}
+
+
+/* The device is parsed when the caller has the job; this much is known before. */
+static bool
+qemuHvBalloonIsStickXML(const char *xml)
+{
+    g_autoptr(xmlDoc) doc = NULL;
+    g_autoptr(xmlXPathContext) ctxt = NULL;
+    g_autofree char *model = NULL;
+
+    /* the caller reports it */
+    if (!(doc = virXMLParseStringCtxt(xml, _("(device_definition)"), &ctxt))) {
+        virResetLastError();
+        return false;
+    }
+
+    model = virXMLPropString(ctxt->node, "model");
+    return virXMLNodeNameEqual(ctxt->node, "memory") && STREQ_NULLABLE(model, "haprot");
+}
+
+
+/**
+ * qemuHvBalloonCheckMigratingXML:
+ * @xml: device that a client attaches to @vm or detaches from it
+ *
+ * As qemuHvBalloonCheckMigrating(), if the device is a stick.
+ */
+int
+qemuHvBalloonCheckMigratingXML(virDomainObj *vm,
+                               const char *xml)
+{
+    if (!qemuHvBalloonIsMigrating(vm) || !qemuHvBalloonIsStickXML(xml))
+        return 0;
+
+    return qemuHvBalloonCheckMigrating(vm);
+}
+
+
+/**
+ * qemuHvBalloonCheckMigratingAlias:
+ * @alias: of a device that a client detaches from @vm
+ *
+ * As qemuHvBalloonCheckMigrating(), if the device is a stick.
+ */
+int
+qemuHvBalloonCheckMigratingAlias(virDomainObj *vm,
+                                 const char *alias)
+{
+    const virDomainMemoryDef *mem = qemuHvBalloonFindStick(vm->def, alias);
+
+    if (!mem || mem->model != VIR_DOMAIN_MEMORY_MODEL_HAPROT)
+        return 0;
+
+    return qemuHvBalloonCheckMigrating(vm);
+}

@@ -1,0 +1,52 @@
+/*
+ * qemu_hvballoon_migrate.h: a guest with a hyperv memory balloon that is migrated,
+ *                           saved, restored or reverted to a snapshot
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "qemu_conf.h"
+#include "qemu_domain.h"
+#include "qemu_hvballoon_cookie.h"
+
+bool
+qemuHvBalloonIsMigrating(const virDomainObj *vm);
+
+int
+qemuHvBalloonMigrationSync(virDomainObj *vm,
+                           virDomainAsyncJob asyncJob);
+
+bool
+qemuHvBalloonMigrationIsAllowed(virDomainObj *vm,
+                                virDomainAsyncJob asyncJob);
+
+int
+qemuHvBalloonIncomingValidate(const virDomainDef *def,
+                              virQEMUCaps *qemuCaps,
+                              unsigned int startFlags);
+
+const qemuHvBalloonCookie *
+qemuHvBalloonFindCookie(const qemuDomainSaveCookie *cookie,
+                        virDomainMomentObj *snapshot);
+
+void
+qemuHvBalloonTakeCookie(virDomainObj *vm,
+                        const qemuHvBalloonCookie *cookie);
+
+void
+qemuHvBalloonLoaded(virDomainObj *vm,
+                    const qemuHvBalloonCookie *cookie,
+                    virDomainAsyncJob asyncJob);
+
+int
+qemuHvBalloonCheckMigrating(virDomainObj *vm);
+
+int
+qemuHvBalloonCheckMigratingXML(virDomainObj *vm,
+                               const char *xml);
+
+int
+qemuHvBalloonCheckMigratingAlias(virDomainObj *vm,
+                                 const char *alias);
