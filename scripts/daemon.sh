@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The private libvirt daemon: a virtqemud from the build folder with all its files below run_dir. Sourced after lib.sh.
 # As root it is qemu:///system, as an ordinary user qemu:///session; the machine's own libvirt is never touched.
+# With HVB_SECOND it is another daemon, as if on another host: the names of its files are compiled in, so it sees its own folder under the
+# first one's name, in a mount namespace; clients and the first daemon use the folder's own name. In that namespace the first one's folder is
+# $RUN/first, for a migration back that the daemon itself connects for.
 # shellcheck shell=bash
 
-RUN=$(run_dir)
+INSIDE=$(run_dir)                # as the daemon and its guests know it
+RUN=$INSIDE${HVB_SECOND:+2}
+HOST_UUID=                       # libvirt refuses to migrate to a host with the same one
+[ -z "${HVB_SECOND:-}" ] || HOST_UUID=7f9a4a5e-8f4b-4c0b-9d3e-5b1f0a2c6d22
 DAEMON=$OBJ/libvirt/src/virtqemud
 DAEMON_PID=$RUN/virtqemud.pid
 DAEMON_LOG=$RUN/virtqemud.log
@@ -17,6 +23,7 @@ daemon_env() {
     export PATH=$PATH:$OBJ/tools/tools/virsh-hvmem
     if [ "$(id -u)" = 0 ]; then
         export LIBVIRT_DEFAULT_URI=qemu:///system
+        [ -z "${HVB_SECOND:-}" ] || LIBVIRT_DEFAULT_URI="qemu+unix:///system?socket=$RUN/var/run/libvirt/virtqemud-sock"
         DAEMON_ETC=$RUN/etc/libvirt
         DAEMON_STATE=$RUN/var/run/libvirt/qemu
     else
@@ -80,9 +87,17 @@ CONF
     # A test may remove a capability of QEMU.
     [ -z "${HVB_DAEMON_FILTER:-}" ] || printf 'capability_filters = [ "%s" ]\n' "$HVB_DAEMON_FILTER" >>"$DAEMON_ETC/qemu.conf"
     cat >"$DAEMON_ETC/virtqemud.conf" <<CONF
-log_outputs = "2:file:$DAEMON_LOG"
+log_outputs = "2:file:$INSIDE/${DAEMON_LOG##*/}"
 CONF
+    [ -z "$HOST_UUID" ] || printf 'host_uuid = "%s"\n' "$HOST_UUID" >>"$DAEMON_ETC/virtqemud.conf"
 }
+
+# daemon_second_possible: can there be a mount namespace?
+daemon_second_possible() { [ "$(id -u)" = 0 ] && unshare --mount true 2>/dev/null; }
+
+# Within the second daemon's namespace, given both folders: the daemon, with the folders as it knows them.
+# shellcheck disable=SC2016
+NAMESPACE='mount --bind "$1" "$2/first" && mount --bind "$2" "$1" && shift 2 && exec "$@"'
 
 # Is the daemon older than the last build? Its guests survive a restart.
 daemon_stale() {
@@ -98,8 +113,13 @@ daemon_launch() {
     write_config
     # It keeps no file of the caller open, neither the terminal nor the build lock. A test may preload a library that kills the
     # daemon at a chosen point.
-    setsid env ${HVB_DAEMON_PRELOAD:+LD_PRELOAD="$HVB_DAEMON_PRELOAD"} "$DAEMON" --config "$DAEMON_ETC/virtqemud.conf" --pid-file "$RUN/own.pid" --timeout 0 \
-        </dev/null >"$RUN/virtqemud.out" 2>&1 8>&- 9>&- &
+    local within=()
+    if [ -n "${HVB_SECOND:-}" ]; then
+        mkdir -p "$INSIDE" "$RUN/first"
+        within=(unshare --mount sh -c "$NAMESPACE" sh "$INSIDE" "$RUN")
+    fi
+    setsid "${within[@]}" env ${HVB_DAEMON_PRELOAD:+LD_PRELOAD="$HVB_DAEMON_PRELOAD"} "$DAEMON" --config "$INSIDE${DAEMON_ETC#"$RUN"}/virtqemud.conf" \
+        --pid-file "$INSIDE/own.pid" --timeout 0 </dev/null >"$RUN/virtqemud.out" 2>&1 8>&- 9>&- &
     printf '%s\n' $! >"$DAEMON_PID"
 }
 
@@ -168,7 +188,7 @@ daemon_print_env() {
         XDG_DATA_HOME XDG_STATE_HOME; do
         [ -z "${!name:-}" ] || printf '%s=%s\n' "$name" "${!name}"
     done
-    printf 'HVB_%s=%s\n' RUN "$RUN" STATE "$DAEMON_STATE" GUEST_RUN "$GUEST_RUN" VIRSH "$OBJ/libvirt/tools/virsh" \
+    printf 'HVB_%s=%s\n' SECOND "${HVB_SECOND:-}" RUN "$RUN" STATE "$DAEMON_STATE" GUEST_RUN "$GUEST_RUN" VIRSH "$OBJ/libvirt/tools/virsh" \
         EMULATOR "$OBJ/qemu/qemu-system-x86_64" KERNEL "$BUILD/guest/kernel" INITRD "$BUILD/guest/initrd"
 }
 

@@ -52,11 +52,48 @@ class NoQEMU(Exception):
     """A distribution's QEMU is not available; the text says why."""
 
 
+class NoHost(Exception):
+    """There cannot be a second daemon here; the text says why."""
+
+
 def setup():
     """Starts the private daemon where it does not run, and takes over its environment."""
     subprocess.run([os.path.join(HERE, "daemon"), "start"], check=True)
-    text = subprocess.run([os.path.join(HERE, "daemon"), "env"], check=True, capture_output=True, text=True).stdout
-    os.environ.update(line.split("=", 1) for line in text.splitlines())
+    Host().use()
+
+
+class Host:
+    """One of the two private daemons. While it is in use, all functions here and all guests are those of that daemon, as if on that host."""
+
+    def __init__(self, second=False):
+        self.script = [os.path.join(HERE, "daemon")] + (["--second"] if second else [])
+        got = subprocess.run([*self.script, "env"], check=False, capture_output=True, text=True)
+        if got.returncode:
+            raise NoHost(got.stderr.strip())
+        self.environ = dict(line.split("=", 1) for line in got.stdout.splitlines())
+        self.second = second
+        self.run = self.environ["HVB_RUN"]
+        self.uri = self.environ["LIBVIRT_DEFAULT_URI"]
+
+    def use(self):
+        """From now on."""
+        end_shell()
+        os.environ.update(self.environ)
+
+    def daemon(self, what, **environ):
+        """scripts/daemon WHAT, with ENVIRON added to the environment."""
+        subprocess.run([*self.script, what], check=True, stdout=subprocess.DEVNULL, env={**os.environ, **environ})
+
+    def uri_for(self, other):
+        """The address of this daemon for the other one: within its mount namespace, the second has the first's folder elsewhere."""
+        if not other.second:
+            return self.uri
+        return f"qemu+unix:///system?socket={other.run}/first/var/run/libvirt/virtqemud-sock"
+
+    def path(self, path):
+        """Where a file is that a guest's definition names, while the guest is on this host."""
+        first = self.run[:-1] if self.second else self.run
+        return self.run + path.removeprefix(first)
 
 
 @contextlib.contextmanager
@@ -118,8 +155,9 @@ def restart_daemon(away=0):
 
 
 def daemon(what):
-    """scripts/daemon WHAT."""
-    subprocess.run([os.path.join(HERE, "daemon"), what], check=True, stdout=subprocess.DEVNULL)
+    """scripts/daemon WHAT, for the host in use."""
+    second = ["--second"] if os.environ.get("HVB_SECOND") else []
+    subprocess.run([os.path.join(HERE, "daemon"), *second, what], check=True, stdout=subprocess.DEVNULL)
 
 
 def daemon_pid():

@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Guests that hold data migrate between two daemons, and are saved, restored and reverted; their memory is theirs wherever they are."""
+
+import contextlib
+import os
+import tempfile
+
+import pytest
+from checks import Held, at_rest, consistent, go, no_sticks
+from conftest import kernel_complaints
+from travel import GROWN, SHRUNK, Traveller, agree, elapsed, keeps, quickly, slowly
+
+import hvb
+from hvb import GIB, MIB
+
+STICK = "<memory model='haprot'><target insert='on-demand'><size unit='MiB'>128</size></target><alias name='ua-mine'/></memory>"
+
+
+@pytest.fixture(scope="module", name="hosts")
+def two_hosts():
+    """The two daemons."""
+    try:
+        hosts = [hvb.Host(), hvb.Host(second=True)]
+    except hvb.NoHost as why:
+        pytest.skip(str(why))
+    hosts[1].daemon("start")
+    yield hosts
+    hosts[1].daemon("stop")
+    hosts[0].use()
+
+
+@pytest.fixture(scope="module", name="guest")
+def a_guest(hosts, request):
+    """1 GiB, up to 4 GiB; some of its memory is data whose checksum is known."""
+    guest = Traveller("hvbt-travel", hosts, memory=GIB, maximum=4 * GIB, vcpus=2, accel=request.config.getoption("--accel"))
+    guest.remove()
+    guest.define()
+    guest.start()
+    guest.wait_up()
+    hvb.wait_until(guest.seen, 30, guest.resting)
+    guest.held = Held(guest, 8)
+    yield guest
+    guest.remove()
+    complaints = []
+    for host in hosts:
+        guest.is_at(host)
+        complaints += kernel_complaints(guest)
+    hosts[0].use()
+    assert not complaints, "a guest's kernel complained"
+
+
+@contextlib.contextmanager
+def using(guest, host):
+    """That host, for a while."""
+    host.use()
+    try:
+        yield
+    finally:
+        guest.host.use()
+
+
+def on_other(guest):
+    """For what is asked of the host where the guest is not."""
+    return using(guest, guest.other())
+
+
+def travelled(guest, before):
+    """The guest has just arrived, and is what it was."""
+    agree(guest)
+    assert keeps(guest) == before
+    guest.held.check()
+    consistent(guest)
+
+
+def there_and_on(guest, *flags):
+    """It migrates with a part of its memory released and a total to keep, and is resized where it arrives."""
+    go(guest, GROWN)
+    hvb.virsh("setmaxmem", guest.name, GROWN + 100 * MIB, "--live")
+    guest.setmem(SHRUNK)
+    guest.wait_at(SHRUNK)
+    before = keeps(guest)
+    guest.migrate(*flags)
+    travelled(guest, before)
+    go(guest, GROWN)
+    guest.held.check()
+
+
+def test_persistent_and_undefined_where_it_was(guest):
+    """The stored definition goes along; the sticks of the running one are not in it."""
+    there_and_on(guest, "--persistent", "--undefinesource")
+    stored = hvb.Domain(hvb.virsh("dumpxml", guest.name, "--inactive"))
+    assert (stored.memory, stored.sticks) == (GIB, [])
+    with on_other(guest):
+        assert guest.name not in hvb.virsh("list", "--all", "--name").split()
+
+
+def test_a_number_of_the_drivers_is_free_again_elsewhere(guest):
+    """The stick goes where the guest has arrived, and another one gets its name."""
+    go(guest, GROWN)
+    hvb.virsh("setmaxmem", guest.name, GIB, "--live")
+    guest.migrate("--p2p", "--persistent", "--undefinesource")
+    names = {stick.alias for stick in guest.domain().sticks}
+    guest.setmem(GIB)
+    guest.wait_at(GIB)
+    guest.held.drop()
+    guest.reboot()
+    no_sticks(guest)
+    go(guest, GROWN)
+    assert {stick.alias for stick in guest.domain().sticks} <= names
+    guest.held = Held(guest, 8)
+
+
+@pytest.mark.parametrize("flags", [("--p2p", "--tunnelled"), ("--postcopy", "--postcopy-after-precopy"),
+                                   pytest.param(("--parallel",), marks=pytest.mark.long),
+                                   pytest.param(("--p2p", "--auto-converge"), marks=pytest.mark.long),
+                                   pytest.param(("--compressed",), marks=pytest.mark.long),
+                                   pytest.param(("--suspend",), marks=pytest.mark.long)],
+                         ids="".join)
+def test_every_way_to_migrate(guest, flags):
+    if "--suspend" not in flags:
+        there_and_on(guest, *flags)
+        return
+    go(guest, GROWN)
+    before = keeps(guest)[:-1]
+    guest.migrate(*flags)
+    assert guest.state() == "paused"
+    agree(guest)
+    hvb.virsh("resume", guest.name)
+    assert keeps(guest)[:-1] == before
+    guest.held.check()
+
+
+def test_what_was_requested_is_carried_on_elsewhere(guest):
+    """QEMU has another target than libvirt, as when a daemon dies within a request."""
+    go(guest, GROWN)
+    guest.qmp("balloon", value=SHRUNK * 1024)
+    guest.migrate()
+    assert guest.domain().requested == GROWN
+    guest.wait_at(GROWN)
+    guest.held.check()
+    consistent(guest)
+
+
+def test_nobody_changes_memory_while_it_migrates_and_an_abort_ends_that(guest):
+    go(guest, GROWN)
+    slowly(guest)
+    with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
+        file.write(STICK)
+        file.flush()
+        with guest.beginning("--p2p") as migration:
+            for command in (("setmem", guest.name, GIB, "--live"), ("setmaxmem", guest.name, 3 * GIB, "--live"),
+                            ("attach-device", guest.name, file.name, "--live"),
+                            ("detach-device-alias", guest.name, guest.domain().sticks[0].alias, "--live")):
+                def refused(command=command):
+                    with pytest.raises(hvb.VirshError, match="is being migrated: change its memory afterwards"):
+                        hvb.virsh(*command)
+                assert elapsed(refused) < 10, f"{command[0]} waited"
+            with on_other(guest), pytest.raises(hvb.VirshError, match="is being migrated to this host"):
+                hvb.virsh("setmem", guest.name, GIB, "--live")
+            assert "abort" in migration.abort() or migration.error
+        quickly(guest)
+        assert guest.state() == "running"
+        agree(guest)
+        go(guest, GIB)
+        hvb.virsh("attach-device", guest.name, file.name, "--live")
+        hvb.virsh("detach-device-alias", guest.name, "ua-mine", "--live")
+    guest.held.check()
+    consistent(guest)
+
+
+def test_a_host_that_cannot_take_it_over_is_refused_by_name(guest):
+    before = keeps(guest)
+    for missing, text in (("mem-haprot", "it lacks the 'mem-haprot' device"),
+                          ("hv-balloon.migration", "its query-hv-balloon reports no 'migration'")):
+        with other_daemon(guest.other(), HVB_DAEMON_FILTER=missing):
+            with pytest.raises(hvb.VirshError, match=f"cannot take over: {text}"):
+                guest.migrate()
+            with on_other(guest):
+                assert guest.name not in hvb.virsh("list", "--name").split()
+        assert guest.state() == "running"
+        travelled(guest, before)
+
+
+@contextlib.contextmanager
+def other_daemon(host, **environ):
+    """That daemon is another one for a while."""
+    with hvb.daemon_use(exclusive=True):
+        host.daemon("end")
+        host.daemon("start", **environ)
+    try:
+        yield
+    finally:
+        with hvb.daemon_use(exclusive=True):
+            host.daemon("end")
+            host.daemon("start")
+
+
+def test_the_destination_dies_and_the_source_goes_on(guest):
+    go(guest, GROWN)
+    slowly(guest)
+    with guest.beginning() as migration:
+        with on_other(guest):
+            guest.kill_qemu()
+        assert migration.wait()
+    quickly(guest)
+    hvb.wait_until("it runs", 20, lambda: guest.state() == "running")
+    agree(guest)
+    there_and_on(guest)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("which", ["source", "destination"])
+def test_a_daemon_dies_in_the_middle(guest, which):
+    """The guest runs on where it was, and the next attempt succeeds."""
+    go(guest, GROWN)
+    slowly(guest)
+    with guest.beginning("--p2p") as migration:
+        host = guest.host if which == "source" else guest.other()
+        with hvb.daemon_use(exclusive=True):
+            with using(guest, host):
+                hvb.kill_daemon()
+            host.daemon("start")
+        assert migration.wait()
+    quickly(guest)
+    hvb.wait_until("it runs", 30, lambda: guest.state() == "running")
+    with on_other(guest):
+        hvb.wait_until("the other half is gone", 30, lambda: guest.name not in hvb.virsh("list", "--name").split())
+    hvb.wait_until("libvirt has no job", 30, lambda: "None" in hvb.virsh("domjobinfo", guest.name))
+    agree(guest)
+    there_and_on(guest)
+
+
+@pytest.mark.long
+def test_there_and_back_again(guest):
+    """Each time with another size, on its way to yet another one."""
+    for n in range(6):
+        guest.setmem(GIB + (n % 3) * 300 * MIB)
+        before = keeps(guest)
+        guest.migrate(*(("--p2p",) if n % 2 else ()))
+        assert keeps(guest) == before
+        guest.held.check()
+    guest.wait_at(GIB + 600 * MIB)
+    at_rest(guest)
+    consistent(guest)
+
+
+def test_saved_and_restored(guest):
+    go(guest, GROWN)
+    guest.setmem(SHRUNK)
+    guest.wait_at(SHRUNK)
+    before = keeps(guest)
+    image = os.path.join(os.environ["HVB_RUN"], guest.name + ".image")
+    try:
+        hvb.virsh("save", guest.name, image)
+        assert os.stat(image).st_blocks // 2 < SHRUNK, "what the guest has released is not saved"
+        hvb.virsh("restore", image)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(image)
+    travelled(guest, before)
+    hvb.virsh("managedsave", guest.name)
+    guest.start()
+    travelled(guest, before)
+    go(guest, GROWN)
+    guest.held.check()

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""Guests that migrate between the two private daemons, and what must hold when one has arrived."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import hvb
+from hvb import MIB
+from speed import patient
+
+
+class Traveller(hvb.Guest):
+    """A guest that may be on either of HOSTS; it is on the one in use."""
+
+    def __init__(self, name, hosts, **options):
+        super().__init__(name, **options)
+        self.hosts = hosts
+        self.host = hosts[0]
+        self.paths = {"agent": self.agent, "console": self.console}
+
+    def other(self):
+        """The host where it is not."""
+        return self.hosts[1 - self.hosts.index(self.host)]
+
+    def is_at(self, host):
+        """From now on this host is in use."""
+        self.host = host
+        host.use()
+        self.agent = host.path(self.paths["agent"])
+        self.console = host.path(self.paths["console"])
+
+    def command(self, *flags, live=True):
+        """virsh migrate, with its arguments, to the other host."""
+        to = self.other()
+        p2p = "--p2p" in flags
+        uri = to.uri_for(self.host) if p2p else to.uri
+        command = ["migrate", *(["--live"] if live else []), *flags, self.name, uri]
+        if "--tunnelled" not in flags:
+            # both see the second one's folder under its own name
+            command += ["--migrateuri", f"unix://{self.hosts[1].run}/{self.name}.migrate"]
+        return command
+
+    def migrate(self, *flags, seconds=120, live=True):
+        """Migrates to the other host."""
+        hvb.virsh(*self.command(*flags, live=live), timeout=seconds)
+        self.is_at(self.other())
+
+    def beginning(self, *flags):
+        """A migration in the background."""
+        return Migration(self, flags)
+
+    def kill_qemu(self):
+        """Its QEMU on the host in use is gone, as for lack of memory."""
+        os.kill(self.pid(), signal.SIGKILL)
+
+    def remove(self):
+        """Removes it from both."""
+        for host in (*self.hosts[1:], self.hosts[0]):
+            self.is_at(host)
+            super().remove()
+
+
+class Migration:
+    """virsh migrate as it runs: entered when memory is being sent, left when it has ended, whichever way."""
+
+    def __init__(self, guest, flags):
+        self.guest = guest
+        self.flags = flags
+        self.error = None
+        self.thread = None
+
+    def _run(self, command):
+        # not by virsh(), whose environment may change while it waits
+        got = subprocess.run([self.guest.host.environ["HVB_VIRSH"], "-q", *command], capture_output=True, text=True, check=False,
+                             env={**os.environ, **self.guest.host.environ}, stdin=subprocess.DEVNULL, timeout=patient(300))
+        self.error = got.stderr.strip() if got.returncode else ""
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self._run, args=(self.guest.command(*self.flags),))
+        self.thread.start()
+        hvb.wait_until("memory is being sent", 30, lambda: self.error is not None or self.sent() > 0)
+        assert self.error is None, self.error
+        return self
+
+    def sent(self):
+        """Bytes of memory so far, by QEMU's own account."""
+        with contextlib.suppress(hvb.VirshError):
+            return self.guest.qmp("query-migrate").get("ram", {}).get("transferred", 0)
+        return 0
+
+    def abort(self):
+        """Cancels it; returns when it has ended."""
+        hvb.virsh("domjobabort", self.guest.name)
+        return self.wait()
+
+    def wait(self):
+        """Returns virsh's error, empty if there is none."""
+        self.thread.join()
+        return self.error
+
+    def __exit__(self, *_):
+        self.thread.join()
+
+
+def agree(guest):
+    """All that libvirt says of the guest's memory is what QEMU says: at once, before any event."""
+    domain, info, stats = guest.domain(), guest.dominfo(), guest.stats()
+    balloon = guest.balloon()
+    assert domain.requested * 1024 == balloon["target"], "<requested> and QEMU's target differ"
+    assert int(stats["balloon.hyperv.requested"]) == domain.requested
+    assert domain.current == balloon["actual"] // 1024, "<currentMemory> and QEMU's size differ"
+    assert info == (domain.memory, domain.current)
+    assert int(stats["balloon.current"]) == domain.current
+    assert domain.memory == balloon["capacity"] // 1024
+    assert {(s.alias, s.size) for s in domain.sticks} == {(s["id"], s["size"] // 1024) for s in guest.qmp("query-haprot")}
+
+
+def keeps(guest):
+    """What must be the same after a journey."""
+    domain = guest.domain()
+    return (domain.requested, domain.memory, sorted(domain.sticks), guest.stats()["balloon.hyperv.plan.keep-total"], guest.boot_id())
+
+
+def slowly(guest, mib=4):
+    """From now on a migration of it takes its time."""
+    hvb.virsh("migrate-setspeed", guest.name, mib)
+
+
+def quickly(guest):
+    """The opposite."""
+    hvb.virsh("migrate-setspeed", guest.name, 8796093022207)
+
+
+def elapsed(function, *args):
+    """How many seconds it takes."""
+    start = time.monotonic()
+    function(*args)
+    return time.monotonic() - start
+
+
+GROWN = 1900 * MIB          # with sticks
+SHRUNK = 700 * MIB          # below boot memory
