@@ -191,10 +191,12 @@ static void
 checkBacking(GPtrArray *checks,
              const hvmemDomain *dom)
 {
-    if (dom->hostdevs || dom->locked)
+    if (dom->locked)
         hvmemChecksAdd(checks, HVMEM_WARN, "passthrough", "The guest can grow, but what it gives up returns to the host only when it is shut down.",
-            "%s: the host cannot take memory back from a running guest",
-            dom->hostdevs ? "devices are passed through (VFIO)" : "memory is locked");
+            "memory is locked: the host cannot take memory back from a running guest");
+    else if (dom->hostdevs)
+        hvmemChecksAdd(checks, HVMEM_WARN, "passthrough", "Let the guest start with little memory and grow: what it gives up of added memory returns.",
+            "devices are passed through (VFIO): the host cannot take back what a running guest had at its start");
     else
         hvmemChecksAdd(checks, HVMEM_PASS, "passthrough", NULL, "no passed-through devices, no locked memory");
 }
