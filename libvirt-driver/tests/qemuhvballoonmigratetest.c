@@ -62,7 +62,7 @@ typedef struct {
     const char *name;
     bool none;                      /* there is no cookie */
     qemuHvBalloonCookie cookie;
-    unsigned long long before;      /* requested, from an earlier cookie */
+    qemuHvBalloonCookie before;     /* an earlier cookie */
     const char *target;             /* QEMU's, in bytes */
     bool fails;                     /* QEMU's reply */
 
@@ -81,11 +81,14 @@ static const testArriveCase arriveCases[] = {
     { .name = "a cookie of an older libvirt: QEMU's target", .target = "1572864000",
       .requested = 1500 * 1024 },
     { .name = "one that comes after a newer one says nothing", .target = TWO,
-      .before = 1800 * 1024, .requested = 1800 * 1024 },
+      .before = { 1800 * 1024, 3 * GIB }, .requested = 1800 * 1024, .keepTotal = 3 * GIB },
     { .name = "the last one counts", .target = TWO,
-      .before = 1800 * 1024, .cookie = { 1700 * 1024, 0 }, .requested = 1700 * 1024 },
+      .before = { 1800 * 1024, 3 * GIB }, .cookie = { 1700 * 1024, 0 }, .requested = 1700 * 1024 },
     { .name = "nothing was requested, but a total", .target = TWO,
       .cookie = { 0, 3 * GIB }, .requested = 2 * GIB, .keepTotal = 3 * GIB },
+    { .name = "nothing was requested any more, but a total", .target = TWO,
+      .before = { 1800 * 1024, 0 }, .cookie = { 0, 3 * GIB },
+      .requested = 1800 * 1024, .keepTotal = 3 * GIB },
     { .name = "more than there is", .target = TWO,
       .cookie = { 5 * GIB, 0 }, .requested = 2 * GIB },
     { .name = "more than any guest can have", .target = TWO,
@@ -195,7 +198,7 @@ testArrive(const void *opaque)
 
     if (vm && sim) {
         testWorkerHold();
-        vm->def->memballoon->requested = test->before;
+        qemuHvBalloonTakeCookie(vm, &test->before);
         ret = testArriveRun(test, vm, sim);
         testDomainEnd(&vm);
         testWorkerRelease();

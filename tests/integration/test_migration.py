@@ -3,12 +3,13 @@
 
 import contextlib
 import os
+import re
 import tempfile
 
 import pytest
 from checks import Held, at_rest, consistent, go, no_sticks
 from conftest import kernel_complaints
-from travel import GROWN, SHRUNK, Traveller, agree, elapsed, keeps, quickly, slowly
+from travel import GROWN, SHRUNK, Traveller, agree, create_image, elapsed, keeps, quickly, slowly, with_disk
 
 import hvb
 from hvb import GIB, MIB
@@ -242,6 +243,70 @@ def test_there_and_back_again(guest):
     guest.wait_at(GIB + 600 * MIB)
     at_rest(guest)
     consistent(guest)
+
+
+@pytest.mark.long
+def test_in_postcopy_too_nobody_changes_memory(guest):
+    """The guest runs on the other host before its memory is all there, and grows when it is."""
+    go(guest, GROWN)
+    slowly(guest)
+    hvb.virsh("migrate-setspeed", guest.name, 8, "--postcopy")
+    before = keeps(guest)
+    with guest.beginning("--postcopy", "--p2p") as migration:
+        hvb.virsh("migrate-postcopy", guest.name)
+        with on_other(guest):
+            hvb.wait_until("it runs there", 30, lambda: guest.state() == "running")
+            assert guest.domain().requested == before[0]
+            with pytest.raises(hvb.VirshError, match="is being migrated to this host: change its memory when it has arrived"):
+                hvb.virsh("setmem", guest.name, GIB, "--live")
+        quickly(guest)
+        hvb.virsh("migrate-setspeed", guest.name, 8796093022207, "--postcopy")
+        assert not migration.wait()
+    guest.is_at(guest.other())
+    travelled(guest, before)
+    go(guest, GROWN + 100 * MIB)
+    guest.held.check()
+
+
+@pytest.mark.long
+def test_its_storage_is_copied_along(hosts):
+    guest = Traveller("hvbt-travel-disk", hosts, memory=512 * MIB, maximum=2 * GIB, vcpus=1)
+    images = [host.path(os.path.join(hosts[0].environ["HVB_GUEST_RUN"], "hvbt-travel.qcow2")) for host in hosts]
+    for image in images:
+        create_image(image)
+    guest.xml = with_disk(guest.xml, images[0])
+    guest.remove()
+    try:
+        guest.define()
+        guest.start()
+        guest.wait_up()
+        guest.held = Held(guest, 4)
+        go(guest, GIB)
+        before = keeps(guest)
+        guest.migrate("--copy-storage-all", "--disks-uri", f"unix://{hosts[1].run}/hvbt-travel.nbd")
+        travelled(guest, before)
+        go(guest, 700 * MIB)
+    finally:
+        guest.remove()
+        for image in images:
+            os.unlink(image)
+
+
+@pytest.mark.long
+def test_another_minimum_counts_where_it_is_restored(guest, tmp_path):
+    go(guest, SHRUNK)
+    image, xml = tmp_path / "image", tmp_path / "xml"
+    hvb.virsh("save", guest.name, image)
+    text = hvb.virsh("save-image-dumpxml", image)
+    xml.write_text(re.sub("<currentMemory unit='KiB'>[0-9]*<", f"<currentMemory unit='KiB'>{GIB}<", text))
+    with pytest.raises(hvb.VirshError, match="(?i)memory"):
+        hvb.virsh("restore", image, "--xml", xml)
+    xml.write_text(text.replace("<memballoon model='hyperv'>", f"<memballoon model='hyperv'><minimum unit='KiB'>{SHRUNK}</minimum>"))
+    hvb.virsh("restore", image, "--xml", xml)
+    agree(guest)
+    with pytest.raises(hvb.VirshError, match=f"<minimum> of the balloon, {SHRUNK} KiB"):
+        guest.setmem(SHRUNK - MIB)
+    guest.held.check()
 
 
 def test_saved_and_restored(guest):

@@ -3,21 +3,13 @@
 
 import contextlib
 import os
-import subprocess
 
 import pytest
 from checks import Held, at_rest, consistent, go, no_sticks
-from travel import GROWN, SHRUNK, agree, keeps
+from travel import GROWN, SHRUNK, agree, create_image, keeps, with_disk
 
 import hvb
 from hvb import GIB, MIB
-
-DISK = """<disk type='file' device='disk'>
-      <driver name='qemu' type='qcow2'/>
-      <source file='{}'/>
-      <target dev='vda' bus='virtio'/>
-    </disk>
-    <serial type='pty'>"""
 
 
 def scratch(name):
@@ -29,9 +21,8 @@ def scratch(name):
 def a_guest(make_guest):
     """1 GiB, up to 4 GiB, with a disk that can hold a snapshot."""
     image = scratch("hvbt-snap.qcow2")
-    tool = os.path.join(os.path.dirname(os.environ["HVB_EMULATOR"]), "qemu-img")
-    subprocess.run([tool, "create", "-q", "-f", "qcow2", image, "64M"], check=True)
-    guest = make_guest("snap", memory=GIB, maximum=4 * GIB, edit=lambda xml: xml.replace("<serial type='pty'>", DISK.format(image), 1))
+    create_image(image)
+    guest = make_guest("snap", memory=GIB, maximum=4 * GIB, edit=lambda xml: with_disk(xml, image))
     guest.held = Held(guest, 8)
     yield guest
     for name in hvb.virsh("snapshot-list", guest.name, "--name").split():

@@ -142,5 +142,22 @@ def elapsed(function, *args):
     return time.monotonic() - start
 
 
+def create_image(path):
+    """An empty disk image."""
+    tool = os.path.join(os.path.dirname(os.environ["HVB_EMULATOR"]), "qemu-img")
+    subprocess.run([tool, "create", "-q", "-f", "qcow2", path, "64M"], check=True)
+
+
+def with_disk(xml, path):
+    """The guest has a disk, which it does not use."""
+    disk = f"""<disk type='file' device='disk'>
+      <driver name='qemu' type='qcow2'/>
+      <source file='{path}'/>
+      <target dev='vda' bus='virtio'/>
+    </disk>
+    """
+    return xml.replace("<serial type='pty'>", disk + "<serial type='pty'>", 1)
+
+
 GROWN = 1900 * MIB          # with sticks
 SHRUNK = 700 * MIB          # below boot memory
