@@ -273,6 +273,7 @@ class Guest:
         self.xml = guest_xml.domain_xml(paths, name=name, **options)
         self.agent = os.path.join(paths["run"], name + ".agent")
         self.console = os.path.join(paths["run"], name + ".console.log")
+        self.log = os.path.join(os.environ["HVB_RUN"], "var/log/libvirt/qemu", name + ".log")
         self.hidden = None      # KiB between what QEMU says and MemTotal, a constant of one boot
 
     # Its life

@@ -101,6 +101,7 @@ def kernel_complaints(guest):
 
 
 def show(guest):
-    """Prints the end of a guest's console, to debug a failure."""
-    with contextlib.suppress(OSError), open(guest.console, encoding="utf-8", errors="replace") as file:
-        print(f"--- {guest.console}\n" + "".join(file.readlines()[-15:]))
+    """Prints the end of a guest's console, and of what its QEMU said, to debug a failure."""
+    for path in (guest.console, guest.log):
+        with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+            print(f"--- {path}\n" + "".join(file.readlines()[-15:]))
