@@ -70,3 +70,13 @@ def test_ours_is_compared_with_each_peer_that_has_a_figure():
         ("guest, 3 GiB out: until guest and host show it", "virtio-balloon, free page reporting", 2),
         ("guest, 3 GiB out: QEMU resident then", "stock hv-balloon", 2),
         ("guest, 3 GiB back: until guest and host show it", "stock hv-balloon", 1)]
+
+
+def test_what_asking_took_is_subtracted_and_what_is_lost_in_it_has_no_ratio():
+    guest = guests.Guest()
+    assert guest.net("seconds", 0.001) == guests.LEAST
+    guest.asking["seconds"], guest.noise["seconds"] = 1.0, 0.3
+    assert guest.net("seconds", 2.0) == 1.0
+    assert guest.net("seconds", 1.2) == guest.net("seconds", 0.9) == 0
+    results = {"hv-balloon": {"back": {"seconds": 1.0}}, "stock hv-balloon": {"back": {"seconds": 0}}}
+    assert not list(compare.pairs(results, guests.Setting(), compare.FIGURES))

@@ -102,6 +102,7 @@ class Guest:
         self.setting = setting
         self.memory = setting.boot      # without what is plugged
         self.asking = {"seconds": 0, "cpu": 0, "host": 0}
+        self.noise = dict(self.asking)
 
     def emulator(self):
         return pathlib.Path(os.environ["HVB_BUILD"]) / "obj/qemu/qemu-system-x86_64"
@@ -200,10 +201,17 @@ class Guest:
         return ram, total
 
     def calibrate(self):
-        """What it takes to ask QEMU and the guest, where that is much: a guest's agent needs a second on an emulated host."""
+        """What it takes to ask QEMU and the guest, and by how much that varies, where it is much: a guest's agent needs a second on an emulated host."""
         calls = [self.step(lambda: None, lambda: True, 0) for _ in range(self.setting.calls)]
         if calls:
-            self.asking = {key: min(call[key] for call in calls) for key in self.asking}
+            asking = {key: min(call[key] for call in calls) for key in self.asking}
+            self.noise = {key: max(call[key] for call in calls) - asking[key] for key in asking}
+            self.asking = asking
+
+    def net(self, key, value):
+        """Without what asking took; 0, which has no ratio, for what is lost in how much that varies."""
+        rest = value - self.asking[key]
+        return max(LEAST, rest) if rest >= self.noise[key] else 0
 
     def step(self, ask, shown, delta):
         """Seconds and CPU seconds until QEMU shows it and the guest's MemTotal is DELTA away from what it was after the boot, and what was counted."""
@@ -218,7 +226,7 @@ class Guest:
         seconds, (total, host) = time.monotonic() - start, self.cpu()
         took = {"seconds": seconds, "cpu": total - cpu[0], "host": host - cpu[1]}
         counted = {name: count - before[name] for name, count in self.setting.counts.read().items()}
-        return {**{key: max(LEAST, value - self.asking[key]) for key, value in took.items()}, **counted, **self.setting.counts.levels()}
+        return {**{key: self.net(key, value) for key, value in took.items()}, **counted, **self.setting.counts.levels()}
 
     def out(self):
         raise NotImplementedError
