@@ -25,7 +25,7 @@ import termios
 import time
 import tty
 
-UP_LIMIT = 300              # seconds until the host must be up, on a busy machine
+UP_LIMIT = 180              # seconds until the host must be up, on a busy machine
 END_LIMIT = 20              # seconds that it may take to turn itself off
 # What is written there stays; everything else that is written is gone in the end.
 KEPT = ("build/test", "build/bench", "build/log")
