@@ -30,7 +30,14 @@ def two_hosts():
     hosts[0].use()
 
 
-@pytest.fixture(scope="module", name="guest")
+@pytest.fixture(name="guest")
+def the_guest(traveller):
+    """Whatever another test has left in use."""
+    traveller.host.use()
+    return traveller
+
+
+@pytest.fixture(scope="module", name="traveller")
 def a_guest(hosts, request):
     """1 GiB, up to 4 GiB; some of its memory is data whose checksum is known."""
     guest = Traveller("hvbt-travel", hosts, memory=GIB, maximum=4 * GIB, vcpus=2, accel=request.config.getoption("--accel"))
@@ -301,7 +308,9 @@ def test_another_minimum_counts_where_it_is_restored(guest, tmp_path):
     xml.write_text(re.sub("<currentMemory unit='KiB'>[0-9]*<", f"<currentMemory unit='KiB'>{GIB}<", text))
     with pytest.raises(hvb.VirshError, match="(?i)memory"):
         hvb.virsh("restore", image, "--xml", xml)
-    xml.write_text(text.replace("<memballoon model='hyperv'>", f"<memballoon model='hyperv'><minimum unit='KiB'>{SHRUNK}</minimum>"))
+    more = text.replace("<memballoon model='hyperv'/>", f"<memballoon model='hyperv'><minimum unit='KiB'>{SHRUNK}</minimum></memballoon>")
+    assert more != text
+    xml.write_text(more)
     hvb.virsh("restore", image, "--xml", xml)
     agree(guest)
     with pytest.raises(hvb.VirshError, match=f"<minimum> of the balloon, {SHRUNK} KiB"):

@@ -14,9 +14,10 @@ from speed import patient
 
 
 class Traveller(hvb.Guest):
-    """A guest that may be on either of HOSTS; it is on the one in use."""
+    """A guest that may be on either of HOSTS, at first on the first one; that where it is is the one in use."""
 
     def __init__(self, name, hosts, **options):
+        hosts[0].use()
         super().__init__(name, **options)
         self.hosts = hosts
         self.host = hosts[0]
