@@ -85,9 +85,9 @@ hvmemDoctorHost(const hvmemHost *host)
         host->qemuVersion ? "version %lu.%lu.%lu" : "version not known (%lu.%lu.%lu)", VERSION(host->qemuVersion));
     checkSoftware(checks, host);
     checkCeilings(checks, host);
-    if (host->savesGuests)
+    if (host->savesGuests && host->balloon.refusal)
         hvmemChecksAdd(checks, HVMEM_WARN, "host shutdown", "Set ON_SHUTDOWN=shutdown in the configuration of libvirt-guests.",
-                       "libvirt-guests saves guests (ON_SHUTDOWN=suspend), which is refused with this balloon: they are cut off");
+                       "libvirt-guests saves guests (ON_SHUTDOWN=suspend), which is refused with this balloon on this QEMU: they are cut off");
     return checks;
 }
 
