@@ -790,6 +790,8 @@ static void run_engine(Sim *sim)
     for (i = 1; dm_engine_run(sim->engine, sim->now) && i != sim->turns; i++) {
         g_assert_cmpuint(i, <, MAX_RUNS_A_CALL);
     }
+    /* A timer that is set to the past would call it again at once, for ever. */
+    g_assert_cmpuint(dm_engine_deadline(sim->engine), >, sim->now);
     sim_check_accounts(sim);
     g_assert_cmpuint(sim->told_actual, ==, sim_info(sim).actual);
 }

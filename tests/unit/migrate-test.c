@@ -198,6 +198,20 @@ static void test_discard_later(void)
     done_honest(sim);
 }
 
+/* Nor while another kernel may run: the same one comes back later. */
+static void test_discard_when_connected(void)
+{
+    Sim *sim = grown();
+
+    sim_target(sim, SIM_GIB);
+    sim_close(sim);
+    g_assert_false(dm_engine_discard_released(sim->engine));
+    sim_connect(sim);
+    g_assert_true(dm_engine_discard_released(sim->engine));
+    sim_pump(sim);
+    done_honest(sim);
+}
+
 /* ---- growing waits ---- */
 
 static void test_hold_growth(void)
@@ -219,6 +233,24 @@ static void test_hold_growth(void)
     dm_engine_hold_growth(sim->engine, false);
     sim_pump(sim);
     assert_problem(sim, DM_PROBLEM_NONE);
+    done_honest(sim);
+}
+
+/* A try that fails due meanwhile: it is not due again and again. */
+static void test_hold_over_a_retry(void)
+{
+    Sim *sim = one_stick();
+
+    sim->refuse = true;
+    sim_target(sim, 2 * SIM_GIB);
+    assert_state(sim, DM_STATE_REFUSED);
+    g_assert_cmpuint(dm_engine_deadline(sim->engine), !=, UINT64_MAX);
+    dm_engine_hold_growth(sim->engine, true);
+    sim_advance(sim, 10 * 60 * 1000);
+    g_assert_cmpuint(dm_engine_deadline(sim->engine), ==, UINT64_MAX);
+    sim->refuse = false;
+    dm_engine_hold_growth(sim->engine, false);
+    sim_pump(sim);
     done_honest(sim);
 }
 
@@ -351,7 +383,10 @@ int main(int argc, char **argv)
     g_test_add_func("/migrate/in-use/adding", test_in_use_while_adding);
     g_test_add_func("/migrate/discard-again", test_discard_again);
     g_test_add_func("/migrate/discard-later", test_discard_later);
+    g_test_add_func("/migrate/discard-when-connected",
+                    test_discard_when_connected);
     g_test_add_func("/migrate/hold-growth", test_hold_growth);
+    g_test_add_func("/migrate/hold-growth/retry", test_hold_over_a_retry);
     g_test_add_func("/migrate/hold-growth/reset", test_hold_over_reset);
     g_test_add_func("/migrate/announce", test_announce);
     g_test_add_func("/migrate/forget", test_forget);

@@ -156,7 +156,8 @@ static void discard_window(HvBalloon *balloon, const MemoryRegionSection *s,
 {
     DmRange units = { 0, 0 };
 
-    if (released) {
+    /* In postcopy the source may still have these pages on its list. */
+    if (released && !migration_in_incoming_postcopy()) {
         units = unmap_granules(s, window, count);
     }
 

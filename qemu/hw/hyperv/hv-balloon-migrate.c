@@ -20,6 +20,8 @@
 
 #include "qemu/osdep.h"
 #include "exec/address-spaces.h"
+#include "exec/memory.h"
+#include "exec/ramblock.h"
 #include "hv-balloon-internal.h"
 #include "hw/hyperv/dm/state.h"
 #include "migration/misc.h"
@@ -62,7 +64,8 @@ struct HvBalloonMigration {
     Layout layout;
 
     /* the engine's state */
-    uint64_t clock_ms;          /* when it was saved */
+    bool kernel_is_new;         /* and has not connected; when it was saved */
+    uint64_t clock_ms;          /* then */
     uint32_t state_len;
     uint8_t *state;
 
@@ -70,6 +73,8 @@ struct HvBalloonMigration {
     bool arriving;              /* memory still arrives by postcopy */
     bool discard_due;           /* released memory may be populated */
 
+    bool kernel_was_new;        /* when the migration began */
+    unsigned passes;            /* over the dirty bitmap, since then */
     uint64_t next;              /* page at which the next pass begins */
     uint64_t left_out;          /* bytes of boot memory, in this pass */
     uint64_t not_sent_boot;     /* bytes, by the last complete pass */
@@ -231,9 +236,11 @@ static int layout_pre_save(void *opaque)
     HvBalloonMigration *m = opaque;
 
     layout_now(m->balloon, &m->layout);
-    if (hv_balloon_kernel_is_new(m->balloon)) {
+    m->kernel_was_new = hv_balloon_kernel_is_new(m->balloon);
+    if (m->kernel_was_new) {
         hv_balloon_populate_for_new_kernel(m->balloon);
     }
+    m->passes = 0;
     m->next = m->left_out = m->not_sent_boot = 0;
     m->not_sent_sticks = hv_balloon_unpopulated(m->balloon);
     return 0;
@@ -343,6 +350,7 @@ static int memory_pre_save(void *opaque)
     gsize len;
 
     memory_post_save(m);
+    m->kernel_is_new = hv_balloon_kernel_is_new(m->balloon);
     m->clock_ms = hv_balloon_now();
     state = dm_state_export(m->balloon->engine, m->clock_ms);
     if (state->len > dm_state_max(m->balloon->engine)) {
@@ -395,7 +403,11 @@ static int memory_post_load(void *opaque, int version_id)
         error_report(TYPE_HV_BALLOON ": %s", error->message);
         return -EINVAL;
     }
-    hv_balloon_populate_as_loaded(m->balloon);
+    if (m->kernel_is_new) {
+        hv_balloon_populate_for_new_kernel(m->balloon);
+    } else {
+        hv_balloon_populate_as_loaded(m->balloon);
+    }
     m->loaded = m->discard_due = true;
     m->arriving = false;
     trace_hv_balloon_loaded(get_clock() - began);
@@ -412,6 +424,7 @@ static const VMStateDescription vmstate_memory = {
     .pre_load = memory_pre_load,
     .post_load = memory_post_load,
     .fields = (const VMStateField[]) {
+        VMSTATE_BOOL(kernel_is_new, HvBalloonMigration),
         VMSTATE_UINT64(clock_ms, HvBalloonMigration),
         VMSTATE_VALIDATE("time of the state", clock_valid),
         VMSTATE_UINT32(state_len, HvBalloonMigration),
@@ -451,22 +464,18 @@ static const VMStateDescription vmstate_report = {
 };
 
 /*
- * The engine and the channel come in sections of their own, and must agree on
- * whether there is a session. A channel whose opening failed has none.
+ * The engine's session came in a section of its own. It ends here if the
+ * channel could not be opened again, because the guest has spoilt its ring.
  */
 static int device_post_load(void *opaque, int version_id)
 {
     HvBalloon *balloon = opaque;
     DmEngineInfo e;
 
-    dm_engine_query(balloon->engine, &e);
-    if ((e.state != DM_STATE_DISCONNECTED) != (balloon->chan != NULL)) {
-        error_report(TYPE_HV_BALLOON ": the guest's channel is %s and the"
-                     " engine's session %s",
-                     balloon->chan ? "open" : "closed",
-                     balloon->chan ? "is not" : "is");
-        return -EINVAL;
+    if (!balloon->chan) {
+        dm_engine_channel_close(balloon->engine);
     }
+    dm_engine_query(balloon->engine, &e);
     qemu_balloon_loaded(balloon, e.connected);
     return 0;
 }
@@ -499,6 +508,9 @@ static uint64_t leave_out_run(const MemoryRegionSection *s, DmRange run)
                     s->offset_within_region;
     uint64_t size = run.count << DM_PAGE_SHIFT;
 
+    if (!s->mr->ram_block->bmap) {
+        return size;            /* a block that does not migrate */
+    }
     qemu_guest_free_page_hint(memory_region_get_ram_ptr(s->mr) + offset, size);
     return memory_region_has_ram_discard_manager(s->mr) ? 0 : size;
 }
@@ -507,13 +519,17 @@ static uint64_t leave_out_run(const MemoryRegionSection *s, DmRange run)
 static bool leave_out_section(HvBalloonMigration *m,
                               const MemoryRegionSection *s, int64_t until)
 {
-    hwaddr end = s->offset_within_address_space + int128_get64(s->size);
-    bool ram = hv_balloon_section_is_memory(s);
+    hwaddr start = s->offset_within_address_space;
+    hwaddr size = int128_get64(s->size);
+    uint64_t end = DIV_ROUND_UP(start + size, DM_PAGE_SIZE);
+    bool ram = hv_balloon_section_is_memory(s) &&
+               QEMU_IS_ALIGNED(start | size | s->offset_within_region,
+                               DM_PAGE_SIZE);
     DmRange run;
 
     while (dm_engine_next_released(m->balloon->engine, m->next, &run) &&
-           run.first < end >> DM_PAGE_SHIFT) {
-        run.count = MIN(run.count, (end >> DM_PAGE_SHIFT) - run.first);
+           run.first < end) {
+        run.count = MIN(run.count, end - run.first);
         if (ram) {
             m->left_out += leave_out_run(s, run);
         }
@@ -526,6 +542,16 @@ static bool leave_out_section(HvBalloonMigration *m,
 }
 
 /*
+ * The first pass is made with the list of RAM blocks locked, when no vCPU may be
+ * waited for; what a kernel that was started since then wrote is logged.
+ */
+static bool pass_is_for_new_kernel(HvBalloonMigration *m)
+{
+    return m->passes++ ? hv_balloon_kernel_is_new(m->balloon)
+                       : m->kernel_was_new;
+}
+
+/*
  * What the guest has released it cannot write to before a request returns it,
  * which dirties it again. There is one pass for each time that the dirty bitmap
  * is collected. It takes a bounded time, as the VM may be stopped already: a
@@ -535,7 +561,7 @@ static void leave_out_released(HvBalloonMigration *m)
 {
     int64_t until = get_clock() + LEAVE_OUT_NS;
     MemoryRegion *all = get_system_memory();
-    bool in_time = !hv_balloon_kernel_is_new(m->balloon);
+    bool in_time = !pass_is_for_new_kernel(m);
     DmRange run;
 
     while (in_time &&
@@ -592,7 +618,7 @@ void hv_balloon_before_run(HvBalloon *balloon)
     if (arriving) {
         timer_mod(m->poll,
                   qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + ARRIVING_MS);
-    } else if (m->discard_due) {
+    } else if (m->discard_due && !hv_balloon_kernel_is_new(balloon)) {
         m->discard_due = !dm_engine_discard_released(balloon->engine);
     }
 }
@@ -620,6 +646,7 @@ void hv_balloon_forget(HvBalloon *balloon)
 {
     dm_state_forget(balloon->engine);
     hv_balloon_kernel_forget(balloon);
+    balloon->discard_again = 0;         /* the clock is going back */
 }
 
 /* ---- Life ---- */

@@ -323,10 +323,20 @@ static int open_channel(VMBusChannel *chan)
     return 0;
 }
 
-/* The engine's state, session included, was loaded before. */
+/*
+ * The engine's state was loaded before. Without a session, opening the channel
+ * had failed, and the guest has not been told yet.
+ */
 static int reopen_channel(VMBusChannel *chan)
 {
-    use_channel(HV_BALLOON(vmbus_channel_device(chan)), chan);
+    HvBalloon *balloon = HV_BALLOON(vmbus_channel_device(chan));
+    DmEngineInfo e;
+
+    dm_engine_query(balloon->engine, &e);
+    if (e.state == DM_STATE_DISCONNECTED) {
+        return -ENOTCONN;
+    }
+    use_channel(balloon, chan);
     return 0;
 }
 

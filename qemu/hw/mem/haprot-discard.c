@@ -9,6 +9,7 @@
 
 #include "qemu/osdep.h"
 #include "hw/mem/haprot.h"
+#include "migration/misc.h"
 #include "qemu/error-report.h"
 #include "qemu/granules.h"
 #include "trace.h"
@@ -49,6 +50,18 @@ static void notify_discard(RamDiscardListener *rdl, uint64_t offset,
     }
 }
 
+/*
+ * A migration has left this out when it began. What the guest writes there is
+ * logged, but in postcopy it also waits, at the destination, for what it only
+ * reads: so all of it has to be on the list of what is sent, if only as zeros.
+ */
+static void set_dirty(MemHaprot *stick, uint64_t offset, uint64_t size)
+{
+    if (migration_is_running() && migrate_postcopy_ram()) {
+        memory_region_set_dirty(haprot_memory_region(stick), offset, size);
+    }
+}
+
 /* Notify all listeners; if one fails, undo it for those before. */
 static int populate_run(uint64_t offset, uint64_t size, void *opaque)
 {
@@ -66,6 +79,9 @@ static int populate_run(uint64_t offset, uint64_t size, void *opaque)
     for (notified = QLIST_FIRST(&stick->listeners); ret && notified != rdl;
          notified = QLIST_NEXT(notified, next)) {
         notify_discard(notified, offset, size);
+    }
+    if (!ret) {
+        set_dirty(stick, offset, size);
     }
     return ret;
 }

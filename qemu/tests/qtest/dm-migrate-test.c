@@ -415,6 +415,25 @@ static void test_kexec(void)
     g_free(f);
 }
 
+/*
+ * A guest that spoils its ring keeps itself from being resized, and not from
+ * being moved or restored.
+ */
+static void test_spoilt_ring(void)
+{
+    Fixture *f = halved();
+
+    qtest_writel(f->qts, DM_RING_IN(&f->guest) + DM_WRITE_INDEX, UINT32_MAX);
+    move(f, " " STICK);
+    g_assert_true(balloon_state_is(f->qts, "disconnected"));
+    check(f);
+    dm_close(&f->guest);
+    dm_open(&f->guest, CAPS);
+    serve_until(f, HALF);
+    check(f);
+    finish(f);
+}
+
 /* ---- What is sent ---- */
 
 static uint64_t not_sent(QTestState *qts)
@@ -427,18 +446,73 @@ static uint64_t not_sent(QTestState *qts)
     return bytes;
 }
 
+static void migrate_to_file(Fixture *f)
+{
+    g_autofree char *uri = g_strdup_printf("file:%s/state", tmp);
+
+    qmp_migrate(f->qts, uri);
+    wait_migration(f->qts, "completed");
+}
+
 static void test_not_sent(void)
 {
     Fixture *f = grown();
-    g_autofree char *uri = g_strdup_printf("file:%s/state", tmp);
 
     release_half(f, 4096);
     set_target(f->qts, HALF);
     serve_until(f, HALF);
     g_assert_cmpuint(not_sent(f->qts), ==, 0);
-    qmp_migrate(f->qts, uri);
-    wait_migration(f->qts, "completed");
+    migrate_to_file(f);
     g_assert_cmpuint(not_sent(f->qts), ==, ADDED_SIZE / 2);
+    qtest_quit(f->qts);
+    g_free(f);
+}
+
+/* The guest has released 16 MiB of boot memory. */
+static Fixture *shrunk(const char *more)
+{
+    Fixture *f = g_new0(Fixture, 1);
+
+    fixture_start(f, more);
+    set_target(f->qts, BOOT_SIZE - 16 * MiB);
+    dm_release(&f->guest, (DmPages) { KEPT_BASE, BLOCK_PAGES });
+    wait_state(f->qts, "idle");
+    return f;
+}
+
+static void test_boot_not_sent(void)
+{
+    Fixture *f = shrunk(" " STICK);
+
+    migrate_to_file(f);
+    g_assert_cmpuint(not_sent(f->qts), ==, 16 * MiB + ADDED_SIZE);
+    qtest_quit(f->qts);
+    g_free(f);
+}
+
+static bool allow(QTestState *qts, const char *capability)
+{
+    QDict *answer = qtest_qmp(qts, "{'execute': 'migrate-set-capabilities', "
+                              "'arguments': {'capabilities': [{'capability': "
+                              "%s, 'state': true}]}}", capability);
+    bool allowed = !qdict_haskey(answer, "error");
+
+    qobject_unref(answer);
+    return allowed;
+}
+
+/* Memory that the destination has already is no part of the migration. */
+static void test_ignored_memory(void)
+{
+    g_autofree char *options =
+        g_strdup_printf(" " STICK "-object memory-backend-file,id=ram,size=64M,"
+                        "mem-path=%s/ram,share=on "
+                        "-machine memory-backend=ram", tmp);
+    Fixture *f = shrunk(options);
+
+    g_assert_true(allow(f->qts, "x-ignore-shared"));
+    migrate_to_file(f);
+    g_assert_cmpuint(not_sent(f->qts), >=, ADDED_SIZE);
     qtest_quit(f->qts);
     g_free(f);
 }
@@ -553,16 +627,17 @@ static void test_cancel(void)
 
 /* ---- Postcopy ---- */
 
-/* False if this host cannot do it. */
-static bool allow_postcopy(QTestState *qts)
+/* True if this host cannot do it: then the test is over. */
+static bool no_postcopy(Fixture *f, QTestState *to)
 {
-    QDict *answer = qtest_qmp(qts, "{'execute': 'migrate-set-capabilities', "
-                              "'arguments': {'capabilities': [{'capability': "
-                              "'postcopy-ram', 'state': true}]}}");
-    bool allowed = !qdict_haskey(answer, "error");
-
-    qobject_unref(answer);
-    return allowed;
+    if (allow(f->qts, "postcopy-ram") && allow(to, "postcopy-ram")) {
+        return false;
+    }
+    g_test_skip("this host has no userfaultfd for this user");
+    qtest_quit(to);
+    qtest_quit(f->qts);
+    g_free(f);
+    return true;
 }
 
 static void assert_last_error(QTestState *qts, const char *text)
@@ -586,11 +661,7 @@ static void test_postcopy(void)
     Fixture *f = halved();
     QTestState *from = f->qts, *to = destination(" " STICK, uri);
 
-    if (!allow_postcopy(from) || !allow_postcopy(to)) {
-        g_test_skip("this host has no userfaultfd for this user");
-        qtest_quit(to);
-        qtest_quit(from);
-        g_free(f);
+    if (no_postcopy(f, to)) {
         return;
     }
     set_bandwidth(from, 4 * MiB);
@@ -612,6 +683,42 @@ static void test_postcopy(void)
     wait_migration(from, "completed");
     qtest_quit(from);
     serve_until(f, ALL);
+    check(f);
+    finish(f);
+}
+
+/*
+ * What it was given while the first phase went on, it has not written to. It
+ * reads it here, long before the rest has arrived.
+ */
+static void test_given_before_postcopy(void)
+{
+    g_autofree char *uri = g_strdup_printf("unix:%s/migrate", tmp);
+    Fixture *f = grown();
+    QTestState *from = f->qts, *to = destination(" " STICK, uri);
+
+    if (no_postcopy(f, to)) {
+        return;
+    }
+    /* whole granules of the stick */
+    release_half(f, 4096);
+    set_target(from, HALF);
+    serve_until(f, HALF);
+    set_bandwidth(from, 1 * MiB);
+    qmp_migrate(from, uri);
+    while (syncs(from) < 1) {
+        g_usleep(1000);
+    }
+    set_target(from, ALL);
+    serve_until(f, ALL);
+    qtest_qmp_assert_success(from, "{'execute': 'migrate-start-postcopy'}");
+    wait_vm(to, "running");
+    f->qts = f->guest.qts = to;
+    g_assert_cmpuint(guest_check(to, ADDED_BASE, 64, 1), ==, 64);
+
+    set_bandwidth(from, 10 * GiB);
+    wait_migration(from, "completed");
+    qtest_quit(from);
     check(f);
     finish(f);
 }
@@ -842,6 +949,8 @@ static void add_tests(void)
     qtest_add_func("/dm-migrate/reconnect", test_reconnect);
     qtest_add_func("/dm-migrate/kexec", test_kexec);
     qtest_add_func("/dm-migrate/not-sent", test_not_sent);
+    qtest_add_func("/dm-migrate/not-sent/boot-memory", test_boot_not_sent);
+    qtest_add_func("/dm-migrate/ignored-memory", test_ignored_memory);
     if (!test_accel_is_kvm()) {
         /* about TCG's TLB */
         qtest_add_func("/dm-migrate/writes-are-logged", test_writes_are_logged);
@@ -849,6 +958,9 @@ static void add_tests(void)
     qtest_add_func("/dm-migrate/returned-meanwhile", test_returned_meanwhile);
     qtest_add_func("/dm-migrate/cancel", test_cancel);
     qtest_add_func("/dm-migrate/postcopy", test_postcopy);
+    qtest_add_func("/dm-migrate/postcopy/given-before",
+                   test_given_before_postcopy);
+    qtest_add_func("/dm-migrate/spoilt-ring", test_spoilt_ring);
     for (int i = 0; i < ARRAY_SIZE(others); i++) {
         g_autofree char *path = g_strdup_printf("/dm-migrate/other/%s",
                                                 others[i].name);

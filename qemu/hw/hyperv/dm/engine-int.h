@@ -97,6 +97,7 @@ struct DmEngine {
     bool answered;              /* this kernel has replied to a request */
     uint64_t relief;            /* pages to return, because it ran dry */
     bool growth_held;           /* by the owner; not in the saved state */
+    uint64_t discard_from;      /* where dm_engine_discard_released() is */
     DmStatus status;            /* the last report of this driver */
 
     size_t heard;               /* bytes received since the last run */

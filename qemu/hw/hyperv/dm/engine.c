@@ -87,6 +87,11 @@ bool dm_engine_throttled(const DmEngine *e)
            (e->stage == STAGE_READY && pageset_count(e->discard));
 }
 
+/*
+ * Nothing that has passed and is still waited for: an owner whose timer calls
+ * dm_engine_run() and is set by this would call it for ever. So no time counts
+ * while something else keeps a request from being made.
+ */
 uint64_t dm_engine_deadline(const DmEngine *e)
 {
     uint64_t due = NEVER;
@@ -94,11 +99,9 @@ uint64_t dm_engine_deadline(const DmEngine *e)
     if (e->txn.kind != DM_REQUEST_NONE && !e->txn.late) {
         due = e->txn.deadline;
     }
-    if (e->stage == STAGE_READY && e->txn.kind == DM_REQUEST_NONE) {
-        due = MIN(due, e->retry_at);
-        if (e->waiting) {
-            due = MIN(due, e->quiet_until);
-        }
+    if (e->stage == STAGE_READY && e->txn.kind == DM_REQUEST_NONE &&
+        !e->out_len && !pageset_count(e->discard)) {
+        due = MIN(due, e->waiting ? e->quiet_until : e->retry_at);
     }
     return due;
 }

@@ -91,8 +91,9 @@ bool dm_engine_next_in_use(const DmEngine *engine, DmRange within,
                            uint64_t unit, DmRange *run);
 /*
  * All that the guest has released is to be discarded once more, because the
- * host may have populated it. False: not now, as a request gives some of it;
- * try again after the next dm_engine_run().
+ * host may have populated it. False: not all yet, as a request gives some of
+ * it, the guest is disconnected, or time is over; call it again before the next
+ * dm_engine_run().
  */
 bool dm_engine_discard_released(DmEngine *engine);
 /* As long as growing is held, no request gives memory. */

@@ -128,16 +128,21 @@ bool dm_engine_next_in_use(const DmEngine *e, DmRange within, uint64_t unit,
  */
 bool dm_engine_discard_released(DmEngine *e)
 {
-    uint64_t at = 0;
     DmRange run;
 
-    if (e->txn.kind == DM_REQUEST_RETURN || e->txn.kind == DM_REQUEST_HOT_ADD) {
+    if (e->txn.kind == DM_REQUEST_RETURN || e->txn.kind == DM_REQUEST_HOT_ADD ||
+        (e->stage == STAGE_CLOSED && e->met)) {
         return false;
     }
-    while (dm_engine_next_released(e, at, &run)) {
+    dm_turn_begin(e);
+    while (dm_engine_next_released(e, e->discard_from, &run)) {
         pageset_add(e->discard, run.first, run.count);
-        at = end_of(run);
+        e->discard_from = end_of(run);
+        if (dm_turn_is_over(e)) {
+            return false;
+        }
     }
+    e->discard_from = 0;
     return true;
 }
 

@@ -117,6 +117,7 @@ static bool growth_is_held(DmEngine *e, uint64_t actual, uint64_t target)
             .pages = target > actual ? target - actual : e->relief,
         });
     }
+    e->retry_at = NEVER;        /* when the hold ends */
     return true;
 }
 

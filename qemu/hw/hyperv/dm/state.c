@@ -555,6 +555,9 @@ static const char *check_session(const DmEngine *e)
 
 static const char *check_obstacle(const DmEngine *e)
 {
+    if (e->retry_delay < RETRY_MIN) {
+        return "no pause before the next try";
+    }
     switch (e->obstacle) {
     case DM_STATE_IDLE:
     case DM_STATE_REFUSED:
