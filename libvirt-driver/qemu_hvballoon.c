@@ -162,6 +162,7 @@ qemuHvBalloonStarted(virDomainObj *vm,
         return;
 
     qemuHvBalloonSetRequested(vm, target, "the domain starts with it");
+    qemuHvBalloonSetKeepTotal(vm, 0, "the domain starts");
     qemuHvBalloonWatchFixed(vm);
 }
 

@@ -57,6 +57,21 @@ qemuHvBalloonIsMigrating(const virDomainObj *vm)
  * Where the guest leaves
  */
 
+static qemuHvBalloonView *
+qemuHvBalloonSyncedView(virDomainObj *vm,
+                        virDomainAsyncJob asyncJob)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+    g_autoptr(qemuHvBalloonView) view = NULL;
+    g_auto(qemuHvBalloonPlanInput) in = { 0 };
+
+    if ((view = qemuHvBalloonPrepare(&in, priv->driver, vm, asyncJob)))
+        qemuDomainSaveStatus(vm);
+
+    return g_steal_pointer(&view);
+}
+
+
 /**
  * qemuHvBalloonMigrationSync:
  * @asyncJob: the caller's, or VIR_ASYNC_JOB_NONE if it has another job
@@ -69,17 +84,46 @@ int
 qemuHvBalloonMigrationSync(virDomainObj *vm,
                            virDomainAsyncJob asyncJob)
 {
-    qemuDomainObjPrivate *priv = vm->privateData;
     g_autoptr(qemuHvBalloonView) view = NULL;
-    g_auto(qemuHvBalloonPlanInput) in = { 0 };
 
     if (!qemuHvBalloonIsManaged(vm) || qemuHvBalloonRunsOnFixed(vm))
         return 0;
 
-    if (!(view = qemuHvBalloonPrepare(&in, priv->driver, vm, asyncJob)))
-        return -1;
+    return (view = qemuHvBalloonSyncedView(vm, asyncJob)) ? 0 : -1;
+}
 
-    qemuDomainSaveStatus(vm);
+
+/* A stick that cannot be described, is described with another size, or is in the
+ * definition alone, was logged when it was found; the guest can run so, but nobody
+ * could make the same machine from the definition. */
+static int
+qemuHvBalloonCheckAgreement(const virDomainDef *def,
+                            const qemuHvBalloonView *view)
+{
+    size_t i;
+
+    for (i = 0; i < view->sticks->len; i++) {
+        const qemuMonitorHvBalloonStick *stick = g_ptr_array_index(view->sticks, i);
+        const virDomainMemoryDef *mem = qemuHvBalloonFindStick(def, stick->id);
+
+        if (!mem || mem->size != stick->size) {
+            virReportError(VIR_ERR_OPERATION_INVALID,
+                           _("QEMU has a stick '%1$s' of %2$llu KiB that the definition of domain '%3$s' does not describe, so the guest could be started nowhere else: remove the stick, or restart the domain"),
+                           NULLSTR(stick->id), stick->size, def->name);
+            return -1;
+        }
+    }
+
+    for (i = 0; i < def->nmems; i++) {
+        if (def->mems[i]->model == VIR_DOMAIN_MEMORY_MODEL_HAPROT &&
+            !qemuHvBalloonViewFind(view, def->mems[i]->info.alias)) {
+            virReportError(VIR_ERR_OPERATION_INVALID,
+                           _("the definition of domain '%1$s' has a stick '%2$s' that QEMU does not have, so the guest could be started nowhere else: detach the stick, or restart the domain"),
+                           def->name, NULLSTR(def->mems[i]->info.alias));
+            return -1;
+        }
+    }
+
     return 0;
 }
 
@@ -96,6 +140,7 @@ qemuHvBalloonMigrationIsAllowed(virDomainObj *vm,
                                 virDomainAsyncJob asyncJob)
 {
     qemuDomainObjPrivate *priv = vm->privateData;
+    g_autoptr(qemuHvBalloonView) view = NULL;
 
     if (!qemuHvBalloonIsManaged(vm))
         return true;
@@ -113,7 +158,25 @@ qemuHvBalloonMigrationIsAllowed(virDomainObj *vm,
         return false;
     }
 
-    return qemuHvBalloonMigrationSync(vm, asyncJob) == 0;
+    return (view = qemuHvBalloonSyncedView(vm, asyncJob)) &&
+        qemuHvBalloonCheckAgreement(vm->def, view) == 0;
+}
+
+
+/**
+ * qemuHvBalloonSetMigratable:
+ * @def: copy of a live definition, for whoever is to run it later
+ *
+ * A running guest can have less than the <minimum>, until its driver has taken more
+ * after a start. A definition that says so is refused, as for one that is new.
+ */
+void
+qemuHvBalloonSetMigratable(virDomainDef *def)
+{
+    if (virDomainDefHasHypervMemballoon(def) &&
+        def->mem.cur_balloon < def->memballoon->minimum)
+        def->mem.cur_balloon = MIN(def->memballoon->minimum,
+                                   virDomainDefGetMemoryTotal(def));
 }
 
 
@@ -188,15 +251,16 @@ void
 qemuHvBalloonTakeCookie(virDomainObj *vm,
                         const qemuHvBalloonCookie *cookie)
 {
-    /* one from an older libvirt says nothing */
-    if (!cookie || !virDomainDefHasHypervMemballoon(vm->def) ||
-        (cookie->requested == 0 && cookie->keepTotal == 0))
+    if (!virDomainDefHasHypervMemballoon(vm->def))
         return;
 
-    if (cookie->requested > 0)
+    /* one from an older libvirt says nothing; what an attempt before has left here
+     * is not this guest's either */
+    if (cookie && cookie->requested > 0)
         qemuHvBalloonSetRequested(vm, cookie->requested,
                                   "so it was where the guest comes from");
-    qemuHvBalloonSetKeepTotal(vm, cookie->keepTotal, "so it was where the guest comes from");
+    qemuHvBalloonSetKeepTotal(vm, cookie ? cookie->keepTotal : 0,
+                              "so it was where the guest comes from");
 }
 
 
@@ -222,7 +286,9 @@ qemuHvBalloonLoaded(virDomainObj *vm,
     virErrorPreserveLast(&orig);
     virResetLastError();
 
-    qemuHvBalloonTakeCookie(vm, cookie);
+    /* what came before the start counts, unless more has come since */
+    if (cookie && (cookie->requested > 0 || cookie->keepTotal > 0))
+        qemuHvBalloonTakeCookie(vm, cookie);
 
     if (qemuHvBalloonMigrationSync(vm, asyncJob) < 0 ||
         qemuProcessRefreshBalloonState(vm, asyncJob) < 0)
@@ -297,7 +363,8 @@ int
 qemuHvBalloonCheckMigratingXML(virDomainObj *vm,
                                const char *xml)
 {
-    if (!qemuHvBalloonIsMigrating(vm) || !qemuHvBalloonIsStickXML(xml))
+    if (!virDomainDefHasHypervMemballoon(vm->def) || !qemuHvBalloonIsMigrating(vm) ||
+        !qemuHvBalloonIsStickXML(xml))
         return 0;
 
     return qemuHvBalloonCheckMigrating(vm);

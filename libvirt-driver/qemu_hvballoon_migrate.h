@@ -18,6 +18,9 @@ int
 qemuHvBalloonMigrationSync(virDomainObj *vm,
                            virDomainAsyncJob asyncJob);
 
+void
+qemuHvBalloonSetMigratable(virDomainDef *def);
+
 bool
 qemuHvBalloonMigrationIsAllowed(virDomainObj *vm,
                                 virDomainAsyncJob asyncJob);

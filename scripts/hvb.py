@@ -97,9 +97,9 @@ class Host:
 
 
 @contextlib.contextmanager
-def daemon_use(exclusive=False):
-    """A lock held while the daemon is used; exclusively while it is restarted, since others may use it too."""
-    with open(os.path.join(os.environ["HVB_RUN"], "use.lock"), "w", encoding="ascii") as lock:
+def daemon_use(exclusive=False, host=None):
+    """A lock held while the daemon is used; exclusively while it is restarted, since others may use it too. HOST: not the one in use, but its."""
+    with open(os.path.join(host.run if host else os.environ["HVB_RUN"], "use.lock"), "w", encoding="ascii") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
         yield
 

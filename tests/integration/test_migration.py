@@ -177,6 +177,7 @@ def test_nobody_changes_memory_while_it_migrates_and_an_abort_ends_that(guest):
 
 
 def test_a_host_that_cannot_take_it_over_is_refused_by_name(guest):
+    guest.go_home()
     before = keeps(guest)
     for missing, text in (("mem-haprot", "it lacks the 'mem-haprot' device"),
                           ("hv-balloon.migration", "its query-hv-balloon reports no 'migration'")):
@@ -191,14 +192,15 @@ def test_a_host_that_cannot_take_it_over_is_refused_by_name(guest):
 
 @contextlib.contextmanager
 def other_daemon(host, **environ):
-    """That daemon is another one for a while."""
-    with hvb.daemon_use(exclusive=True):
+    """That daemon is another one for a while: the second one, as tests beside this one use the first."""
+    assert host.second
+    with hvb.daemon_use(exclusive=True, host=host):
         host.daemon("end")
         host.daemon("start", **environ)
     try:
         yield
     finally:
-        with hvb.daemon_use(exclusive=True):
+        with hvb.daemon_use(exclusive=True, host=host):
             host.daemon("end")
             host.daemon("start")
 
@@ -224,7 +226,7 @@ def test_a_daemon_dies_in_the_middle(guest, which):
     slowly(guest)
     with guest.beginning("--p2p") as migration:
         host = guest.host if which == "source" else guest.other()
-        with hvb.daemon_use(exclusive=True):
+        with hvb.daemon_use(exclusive=True, host=host):
             with using(guest, host):
                 hvb.kill_daemon()
             host.daemon("start")

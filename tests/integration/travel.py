@@ -50,6 +50,11 @@ class Traveller(hvb.Guest):
         hvb.virsh(*self.command(*flags, live=live), timeout=seconds)
         self.is_at(self.other())
 
+    def go_home(self):
+        """It is on the first host."""
+        if self.host.second:
+            self.migrate()
+
     def beginning(self, *flags):
         """A migration in the background."""
         return Migration(self, flags)
