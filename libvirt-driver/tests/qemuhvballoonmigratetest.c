@@ -47,6 +47,12 @@ static const testCase leaveCases[] = {
     { .name = "a guest whose sticks are unknown stays", .action = MIGRATE,
       .requested = 2 * GIB, .sticks = { 1 * GIB },
       .script = SCRIPT({ "query-haprot", NULL, FAIL("out of order") }), .error = "out of order" },
+    { .name = "a guest with a stick that XML cannot describe stays", .action = MIGRATE,
+      .requested = 2 * GIB, .sticks = { 1 * GIB },
+      .script = SCRIPT(
+          QUERY(INUSE("0", BASE, ONE) "," STICK_OF("1", "/objects/other", BASE2, ONE, "idle", "0", "0"),
+                "," BACKEND("0"), INFO(TWO, TWO))),
+      .error = "a stick 'ua-haprot1' of 1048576 KiB that the definition" },
     { .name = "a QEMU that does not migrate yet", .action = MIGRATE, .old = true,
       .requested = 2 * GIB, .sticks = { 1 * GIB },
       .error = "by the QEMU '/usr/bin/qemu-system-x86_64' that runs it, whose query-hv-balloon reports no 'migration': update QEMU" },
@@ -277,6 +283,38 @@ testOtherBalloon(const void *opaque G_GNUC_UNUSED)
         !priv->hvBalloonPending && filled.requested == 0 && filled.keepTotal == 0)
         ret = 0;
 
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
+/* A guest has less than the <minimum> until its driver has taken more; a definition
+ * with so little is refused where it arrives. */
+static int
+testMinimum(const void *opaque G_GNUC_UNUSED)
+{
+    virDomainObj *vm = testDomainNew((const unsigned long long[MAX_STICKS]) { 1 * GIB });
+    int ret = -1;
+
+    vm->def->memballoon->minimum = GIB + 1024;
+    vm->def->mem.cur_balloon = GIB;
+    qemuHvBalloonSetMigratable(vm->def);
+    if (!(vm->def->mem.cur_balloon == GIB + 1024))
+        goto cleanup;
+
+    vm->def->mem.cur_balloon = 2 * GIB;
+    qemuHvBalloonSetMigratable(vm->def);
+    if (!(vm->def->mem.cur_balloon == 2 * GIB))
+        goto cleanup;
+
+    vm->def->memballoon->model = VIR_DOMAIN_MEMBALLOON_MODEL_VIRTIO;
+    vm->def->mem.cur_balloon = 1;
+    qemuHvBalloonSetMigratable(vm->def);
+    if (!(vm->def->mem.cur_balloon == 1))
+        goto cleanup;
+    ret = 0;
+
+ cleanup:
     testDomainEnd(&vm);
     return ret;
 }
@@ -614,6 +652,7 @@ testAll(void)
 
     if (virTestRun("sticks come and go as the guest leaves", testLeave, NULL) < 0 ||
         virTestRun("another balloon", testOtherBalloon, NULL) < 0 ||
+        virTestRun("a guest below its minimum", testMinimum, NULL) < 0 ||
         virTestRun("where a cookie is", testFindCookie, NULL) < 0 ||
         virTestRun("a reconcile waits for the end of a migration", testReconcileLater, NULL) < 0)
         ret = -1;
