@@ -140,6 +140,8 @@ def test_guest_that_onlines_nothing(make_guest):
     # It can still release memory.
     guest.setmem(800 * MIB)
     hvb.wait_until(guest.seen, 60, lambda: guest.memtotal() <= before - 150 * MIB)
+    # what it has taken out of use it has not reported yet
+    hvb.wait_until(guest.seen, 60, lambda: guest.actual() < GIB and guest.resting())
     at_rest(guest, memtotal=False)
     guest.remove()
 

@@ -51,9 +51,10 @@ class Traveller(hvb.Guest):
         self.is_at(self.other())
 
     def go_home(self):
-        """It is on the first host."""
+        """It is on the first host, and as persistent as it was."""
         if self.host.second:
-            self.migrate()
+            persistent = any(line.split() == ["Persistent:", "yes"] for line in hvb.virsh("dominfo", self.name).splitlines())
+            self.migrate(*(("--persistent", "--undefinesource") if persistent else ()))
 
     def beginning(self, *flags):
         """A migration in the background."""
