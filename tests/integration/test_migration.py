@@ -321,6 +321,7 @@ def test_another_minimum_counts_where_it_is_restored(guest, tmp_path):
 
 
 def test_saved_and_restored(guest):
+    guest.go_home()         # where it is defined, too
     go(guest, GROWN)
     guest.setmem(SHRUNK)
     guest.wait_at(SHRUNK)
