@@ -139,6 +139,8 @@ void hv_balloon_mem_unrealize(HvBalloon *balloon);
 unsigned hv_balloon_boot_windows(DmRange windows[HV_BALLOON_WINDOWS]);
 /* The engine's state was loaded: populate what the guest has of sticks. */
 void hv_balloon_populate_as_loaded(HvBalloon *balloon);
+/* Another kernel has been started without a system reset. */
+void hv_balloon_populate_for_new_kernel(HvBalloon *balloon);
 /* Bytes of sticks that are not populated, so not sent. */
 uint64_t hv_balloon_unpopulated(HvBalloon *balloon);
 void hv_balloon_mem_class_init(ObjectClass *oc);
@@ -152,8 +154,6 @@ void hv_balloon_migrate_stop(HvBalloon *balloon);
 void hv_balloon_before_run(HvBalloon *balloon);
 /* A snapshot is about to be loaded. Tells nobody. */
 void hv_balloon_forget(HvBalloon *balloon);
-/* Another kernel has been started without a system reset. */
-void hv_balloon_populate_for_new_kernel(HvBalloon *balloon);
 /* Bytes that the last migration from here left out. */
 uint64_t hv_balloon_not_sent(const HvBalloon *balloon);
 

@@ -261,6 +261,25 @@ void hv_balloon_populate_as_loaded(HvBalloon *balloon)
     for_each_part_of_all(balloon, populate_part, NULL);
 }
 
+/*
+ * As another kernel may use what the last one had released, none of it counts
+ * as unpopulated.
+ */
+void hv_balloon_populate_for_new_kernel(HvBalloon *balloon)
+{
+    GHashTableIter iter;
+    gpointer stick;
+    DmStickInfo si;
+
+    g_hash_table_iter_init(&iter, balloon->sticks);
+    while (g_hash_table_iter_next(&iter, NULL, &stick)) {
+        if (dm_engine_query_stick(balloon->engine, MEM_HAPROT(stick)->handle,
+                                  &si) && si.added) {
+            hv_balloon_populate(si.range);
+        }
+    }
+}
+
 /* memdev=: a stick that is part of the device and never unplugged */
 
 static bool builtin_check(const HvBalloon *balloon, Error **errp)

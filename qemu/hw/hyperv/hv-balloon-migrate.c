@@ -211,25 +211,6 @@ static bool layouts_match(const Layout *theirs, const Layout *ours)
     return true;
 }
 
-/*
- * As another kernel may use what the last one had released, none of it counts
- * as unpopulated.
- */
-void hv_balloon_populate_for_new_kernel(HvBalloon *balloon)
-{
-    GHashTableIter iter;
-    gpointer stick;
-    DmStickInfo si;
-
-    g_hash_table_iter_init(&iter, balloon->sticks);
-    while (g_hash_table_iter_next(&iter, NULL, &stick)) {
-        if (dm_engine_query_stick(balloon->engine, MEM_HAPROT(stick)->handle,
-                                  &si) && si.added) {
-            hv_balloon_populate(si.range);
-        }
-    }
-}
-
 /* The first call of a migration: the RAM does not ask for granules earlier. */
 static int layout_pre_save(void *opaque)
 {

@@ -20,13 +20,14 @@
 #define ALL             (BOOT_SIZE + ADDED_SIZE)
 
 static char *tmp;
+static char *uri;                /* of a socket there */
 
 /* ---- Moving ---- */
 
-static void qmp_migrate(QTestState *qts, const char *uri)
+static void qmp_migrate(QTestState *qts, const char *to)
 {
     qtest_qmp_assert_success(qts, "{'execute': 'migrate', 'arguments': "
-                             "{'uri': %s}}", uri);
+                             "{'uri': %s}}", to);
 }
 
 static char *migration_status(QTestState *qts)
@@ -83,7 +84,7 @@ static void cont(QTestState *qts)
 }
 
 /* A machine that waits for a migration; @more as for fixture_options(). */
-static QTestState *destination(const char *more, const char *uri)
+static QTestState *destination(const char *more)
 {
     g_autofree char *machine = fixture_options(more);
     g_autofree char *options =
@@ -102,9 +103,8 @@ static void arrive(Fixture *f, QTestState *qts)
 
 static void move(Fixture *f, const char *more)
 {
-    g_autofree char *uri = g_strdup_printf("unix:%s/migrate", tmp);
     bool stopped = vm_is(f->qts, "paused");
-    QTestState *qts = destination(more, uri);
+    QTestState *qts = destination(more);
 
     qmp_migrate(f->qts, uri);
     wait_migration(f->qts, "completed");
@@ -448,9 +448,9 @@ static uint64_t not_sent(QTestState *qts)
 
 static void migrate_to_file(Fixture *f)
 {
-    g_autofree char *uri = g_strdup_printf("file:%s/state", tmp);
+    g_autofree char *file = g_strdup_printf("file:%s/state", tmp);
 
-    qmp_migrate(f->qts, uri);
+    qmp_migrate(f->qts, file);
     wait_migration(f->qts, "completed");
 }
 
@@ -535,6 +535,13 @@ static uint64_t syncs(QTestState *qts)
     return n;
 }
 
+static void wait_syncs(QTestState *qts, uint64_t n)
+{
+    while (syncs(qts) < n) {
+        g_usleep(1000);
+    }
+}
+
 /*
  * What is written after a pass has collected the dirty pages is sent in the
  * next one, whichever block it is in: with a stick on the command line, boot
@@ -544,7 +551,6 @@ static uint64_t syncs(QTestState *qts)
  */
 static void test_writes_are_logged(void)
 {
-    g_autofree char *uri = g_strdup_printf("unix:%s/migrate", tmp);
     g_autofree char *options = fixture_options(" " STICK);
     Regs few = { .ebx = KEPT_BASE << 12, .ecx = 16, .edx = INPUT };
     Regs many = { .ebx = (KEPT_BASE + 32) << 12, .ecx = 4096, .edx = INPUT };
@@ -555,12 +561,10 @@ static void test_writes_are_logged(void)
     start_ap(from, 1);
     execute_start(from, 0, OP_COUNT, &few);
     execute_start(from, 1, OP_COUNT, &many);
-    to = destination(" -smp 2 " STICK, uri);
+    to = destination(" -smp 2 " STICK);
     set_bandwidth(from, 16 * MiB);
     qmp_migrate(from, uri);
-    while (syncs(from) < 4) {
-        g_usleep(1000);
-    }
+    wait_syncs(from, 4);
     set_bandwidth(from, 10 * GiB);
     wait_migration(from, "completed");
     wait_vm(to, "running");
@@ -577,16 +581,13 @@ static void test_writes_are_logged(void)
 /* The guest gets back, and writes to, what earlier passes left out. */
 static void test_returned_meanwhile(void)
 {
-    g_autofree char *uri = g_strdup_printf("unix:%s/migrate", tmp);
     Fixture *f = halved();
     QTestState *qts;
 
-    qts = destination(" " STICK, uri);
+    qts = destination(" " STICK);
     set_bandwidth(f->qts, 20 * MiB);
     qmp_migrate(f->qts, uri);
-    while (syncs(f->qts) < 1) {
-        g_usleep(1000);
-    }
+    wait_syncs(f->qts, 1);
     set_target(f->qts, ALL);
     serve_until(f, ALL);
     fill(f, 6);
@@ -603,16 +604,13 @@ static void test_returned_meanwhile(void)
 
 static void test_cancel(void)
 {
-    g_autofree char *uri = g_strdup_printf("unix:%s/migrate", tmp);
     Fixture *f = halved();
-    QTestState *qts = destination(" " STICK, uri);
+    QTestState *qts = destination(" " STICK);
 
     qtest_set_expected_status(qts, 1);
     set_bandwidth(f->qts, 1 * MiB);
     qmp_migrate(f->qts, uri);
-    while (syncs(f->qts) < 1) {
-        g_usleep(1000);
-    }
+    wait_syncs(f->qts, 1);
     set_target(f->qts, ALL);
     qtest_qmp_assert_success(f->qts, "{'execute': 'migrate_cancel'}");
     wait_migration(f->qts, "cancelled");
@@ -657,9 +655,8 @@ static void assert_last_error(QTestState *qts, const char *text)
  */
 static void test_postcopy(void)
 {
-    g_autofree char *uri = g_strdup_printf("unix:%s/migrate", tmp);
     Fixture *f = halved();
-    QTestState *from = f->qts, *to = destination(" " STICK, uri);
+    QTestState *from = f->qts, *to = destination(" " STICK);
 
     if (no_postcopy(f, to)) {
         return;
@@ -693,9 +690,8 @@ static void test_postcopy(void)
  */
 static void test_given_before_postcopy(void)
 {
-    g_autofree char *uri = g_strdup_printf("unix:%s/migrate", tmp);
     Fixture *f = grown();
-    QTestState *from = f->qts, *to = destination(" " STICK, uri);
+    QTestState *from = f->qts, *to = destination(" " STICK);
 
     if (no_postcopy(f, to)) {
         return;
@@ -706,9 +702,7 @@ static void test_given_before_postcopy(void)
     serve_until(f, HALF);
     set_bandwidth(from, 1 * MiB);
     qmp_migrate(from, uri);
-    while (syncs(from) < 1) {
-        g_usleep(1000);
-    }
+    wait_syncs(from, 1);
     set_target(from, ALL);
     serve_until(f, ALL);
     qtest_qmp_assert_success(from, "{'execute': 'migrate-start-postcopy'}");
@@ -756,12 +750,11 @@ static void assert_in_file(const char *path, const char *text)
 static void test_other(const void *opaque)
 {
     const Other *other = opaque;
-    g_autofree char *uri = g_strdup_printf("unix:%s/migrate", tmp);
     g_autofree char *log = g_strdup_printf("%s/log", tmp);
     g_autofree char *options = g_strdup_printf("%s -D %s 2>%s", other->options,
                                                log, log);
     Fixture *f = halved();
-    QTestState *qts = destination(options, uri);
+    QTestState *qts = destination(options);
 
     qtest_set_expected_status(qts, 1);
     set_bandwidth(f->qts, 1 * MiB);
@@ -816,7 +809,7 @@ static int load(const char *path)
 static void test_damaged(void)
 {
     g_autofree char *path = g_strdup_printf("%s/state", tmp);
-    g_autofree char *uri = g_strdup_printf("file:%s", path);
+    g_autofree char *file = g_strdup_printf("file:%s", path);
     g_autofree char *bad = g_strdup_printf("%s/damaged", tmp);
     g_autofree char *good = NULL;
     int status, refused = 0;
@@ -825,7 +818,7 @@ static void test_damaged(void)
 
     set_target(f->qts, ALL);
     wait_request(f);
-    qmp_migrate(f->qts, uri);
+    qmp_migrate(f->qts, file);
     wait_migration(f->qts, "completed");
     qtest_quit(f->qts);
     g_free(f);
@@ -985,6 +978,7 @@ int main(int argc, char **argv)
         return 0;
     }
     tmp = g_dir_make_tmp("dm-migrate-XXXXXX", NULL);
+    uri = g_strdup_printf("unix:%s/migrate", tmp);
     rom_create();
     add_tests();
     ret = g_test_run();

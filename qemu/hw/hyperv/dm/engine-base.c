@@ -171,14 +171,14 @@ void dm_tell_actual(DmEngine *e)
  * Without a driver there may be another kernel, which owns what the last one
  * had released. So this waits until the same kernel reconnects, or a reset.
  */
-static bool may_discard(const DmEngine *e)
+bool dm_may_discard(const DmEngine *e)
 {
     return e->stage != STAGE_CLOSED || !e->met;
 }
 
 bool dm_discard_is_due(const DmEngine *e)
 {
-    return may_discard(e) && pageset_count(e->discard);
+    return dm_may_discard(e) && pageset_count(e->discard);
 }
 
 /* Discards the first piece that waits: no longer than @most, how many pages? */

@@ -138,6 +138,8 @@ bool dm_one_range_only(const DmEngine *e);
 uint64_t dm_alignment(const DmEngine *e);
 /* Has the guest fragmented the accounting so much that it gets no more? */
 bool dm_accounting_is_full(const DmEngine *e);
+/* Is what the guest has released its own driver's, or may another kernel run? */
+bool dm_may_discard(const DmEngine *e);
 /* Is something to be discarded, now? */
 bool dm_discard_is_due(const DmEngine *e);
 /* Discards what one run may. True if there is more to discard. */

@@ -17,12 +17,7 @@
  */
 static bool released_may_be_in_use(const DmEngine *e)
 {
-    return e->regions.new_kernel || (e->stage == STAGE_CLOSED && e->met);
-}
-
-static uint64_t end_of(DmRange range)
-{
-    return range.first + range.count;
+    return e->regions.new_kernel || !dm_may_discard(e);
 }
 
 /* The first range from @from on, of those that the request gives. */
@@ -37,7 +32,7 @@ static DmRange next_given(const DmEngine *e, uint64_t from)
         return best;
     }
     for (i = 0; i < n; i++) {
-        if (end_of(ranges[i]) > from && ranges[i].first < best.first) {
+        if (range_end(ranges[i]) > from && ranges[i].first < best.first) {
             best = ranges[i];
         }
     }
@@ -53,14 +48,14 @@ bool dm_engine_next_released(const DmEngine *e, uint64_t from, DmRange *run)
     }
     while (pageset_next(e->regions.released, from, DM_MAX_PFN + 1,
                         &run->first, &run->count)) {
-        if (end_of(given) <= run->first) {
+        if (range_end(given) <= run->first) {
             given = next_given(e, run->first);
         }
         if (given.first > run->first) {
             run->count = MIN(run->count, given.first - run->first);
             return true;
         }
-        from = end_of(given);
+        from = range_end(given);
     }
     return false;
 }
@@ -74,7 +69,7 @@ static bool next_kept(const DmEngine *e, uint64_t from, uint64_t end,
 
     while (pageset_next(r->added, from, end, &added.first, &added.count)) {
         if (released_may_be_in_use(e) ||
-            !pageset_next(r->released, added.first, end_of(added),
+            !pageset_next(r->released, added.first, range_end(added),
                           &released.first, &released.count)) {
             *run = added;
             return true;
@@ -83,7 +78,7 @@ static bool next_kept(const DmEngine *e, uint64_t from, uint64_t end,
             *run = (DmRange) { added.first, released.first - added.first };
             return true;
         }
-        from = end_of(released);
+        from = range_end(released);
     }
     return false;
 }
@@ -98,7 +93,7 @@ static bool next_in_use(const DmEngine *e, uint64_t from, uint64_t end,
     if (given.first < end && (!kept || given.first < run->first)) {
         uint64_t first = MAX(given.first, from);
 
-        *run = (DmRange) { first, MIN(end_of(given), end) - first };
+        *run = (DmRange) { first, MIN(range_end(given), end) - first };
         return true;
     }
     return kept;
@@ -107,15 +102,15 @@ static bool next_in_use(const DmEngine *e, uint64_t from, uint64_t end,
 bool dm_engine_next_in_use(const DmEngine *e, DmRange within, uint64_t unit,
                            DmRange *run)
 {
-    uint64_t end = end_of(within), at;
+    uint64_t end = range_end(within), at;
     DmRange next;
 
     if (!next_in_use(e, within.first, end, &next)) {
         return false;
     }
-    run->first = next.first / unit * unit;
+    run->first = round_down(next.first, unit);
     do {
-        at = MIN((end_of(next) + unit - 1) / unit * unit, end);
+        at = MIN(round_up(range_end(next), unit), end);
     } while (at < end && next_in_use(e, at, end, &next) &&
              next.first < at + unit);
     run->count = at - run->first;
@@ -131,13 +126,13 @@ bool dm_engine_discard_released(DmEngine *e)
     DmRange run;
 
     if (e->txn.kind == DM_REQUEST_RETURN || e->txn.kind == DM_REQUEST_HOT_ADD ||
-        (e->stage == STAGE_CLOSED && e->met)) {
+        !dm_may_discard(e)) {
         return false;
     }
     dm_turn_begin(e);
     while (dm_engine_next_released(e, e->discard_from, &run)) {
         pageset_add(e->discard, run.first, run.count);
-        e->discard_from = end_of(run);
+        e->discard_from = range_end(run);
         if (dm_turn_is_over(e)) {
             return false;
         }

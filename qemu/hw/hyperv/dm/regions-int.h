@@ -9,27 +9,12 @@
 
 #include "regions.h"
 
-static inline uint64_t range_end(DmRange range)
-{
-    return range.first + range.count;
-}
-
 static inline DmRange intersect(DmRange a, DmRange b)
 {
     uint64_t first = MAX(a.first, b.first);
     uint64_t end = MIN(range_end(a), range_end(b));
 
     return (DmRange) { first, end > first ? end - first : 0 };
-}
-
-static inline uint64_t round_down(uint64_t value, uint64_t align)
-{
-    return value / align * align;
-}
-
-static inline uint64_t round_up(uint64_t value, uint64_t align)
-{
-    return round_down(value + align - 1, align);
 }
 
 static inline DmRange boot_at(const DmRegions *r, unsigned i)

@@ -15,6 +15,21 @@
 #include "qemu/pageset.h"
 #include "wire.h"
 
+static inline uint64_t range_end(DmRange range)
+{
+    return range.first + range.count;
+}
+
+static inline uint64_t round_down(uint64_t value, uint64_t align)
+{
+    return value / align * align;
+}
+
+static inline uint64_t round_up(uint64_t value, uint64_t align)
+{
+    return round_down(value + align - 1, align);
+}
+
 typedef struct DmStick {
     unsigned id;
     DmRange range;
