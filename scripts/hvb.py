@@ -56,9 +56,14 @@ class NoHost(Exception):
     """There cannot be a second daemon here; the text says why."""
 
 
+def run_daemon_script(second, what, **options):
+    """scripts/daemon WHAT, for the first or the SECOND host; OPTIONS are subprocess.run()'s."""
+    return subprocess.run([os.path.join(HERE, "daemon"), *(["--second"] if second else []), what], **options)
+
+
 def setup():
     """Starts the private daemon where it does not run, and takes over its environment."""
-    subprocess.run([os.path.join(HERE, "daemon"), "start"], check=True)
+    run_daemon_script(False, "start", check=True)
     Host().use()
 
 
@@ -66,8 +71,7 @@ class Host:
     """One of the two private daemons. While it is in use, all functions here and all guests are those of that daemon, as if on that host."""
 
     def __init__(self, second=False):
-        self.script = [os.path.join(HERE, "daemon")] + (["--second"] if second else [])
-        got = subprocess.run([*self.script, "env"], check=False, capture_output=True, text=True)
+        got = run_daemon_script(second, "env", check=False, capture_output=True, text=True)
         if got.returncode:
             raise NoHost(got.stderr.strip())
         self.environ = dict(line.split("=", 1) for line in got.stdout.splitlines())
@@ -82,7 +86,7 @@ class Host:
 
     def daemon(self, what, **environ):
         """scripts/daemon WHAT, with ENVIRON added to the environment."""
-        subprocess.run([*self.script, what], check=True, stdout=subprocess.DEVNULL, env={**os.environ, **environ})
+        run_daemon_script(self.second, what, check=True, stdout=subprocess.DEVNULL, env={**os.environ, **environ})
 
     def uri_for(self, other):
         """The address of this daemon for the other one: within its mount namespace, the second has the first's folder elsewhere."""
@@ -156,8 +160,7 @@ def restart_daemon(away=0):
 
 def daemon(what):
     """scripts/daemon WHAT, for the host in use."""
-    second = ["--second"] if os.environ.get("HVB_SECOND") else []
-    subprocess.run([os.path.join(HERE, "daemon"), *second, what], check=True, stdout=subprocess.DEVNULL)
+    run_daemon_script(os.environ.get("HVB_SECOND"), what, check=True, stdout=subprocess.DEVNULL)
 
 
 def daemon_pid():

@@ -26,8 +26,7 @@ LEAST = 700 * MIB           # what the guest needs for its data and for the disk
 PARTS = 4                   # what it holds, of 16 MiB each
 OWN = 256 * MIB             # a stick that is not the driver's
 READER = f"""while [ -e /tmp/reading ]; do
-  echo 3 >/proc/sys/vm/drop_caches
-  md5sum <{assigned.BLOCK} >>/tmp/sums 2>>/tmp/sums
+  {assigned.READ} >>/tmp/sums 2>>/tmp/sums
 done"""
 WEIGHTS = {"move": 8, "interrupt": 3, "touch": 2, "stick": 2, "replug": 1, "reboot": 1, "reset": 1}
 

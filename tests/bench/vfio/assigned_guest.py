@@ -8,14 +8,14 @@ import sys
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "device"), str(HERE.parents[1] / "integration/kvm"), str(HERE.parents[2] / "scripts")]
 import guests  # noqa: E402
-from assigned import BLOCK, DISK, locked_of  # noqa: E402
+from assigned import DISK, READ, locked_of  # noqa: E402
 from guests import GIB, MIB  # noqa: E402
+from hvb import MOVING  # noqa: E402
 from speed import patient  # noqa: E402
 
 BOOT = GIB
 NEAR = 4 * MIB              # by which locked memory may differ: ROMs, and granules of which the guest has a part
 LIMIT = 120                 # seconds, on an ordinary machine
-MOVING = ("handshake", "waiting", "ballooning", "returning", "adding")
 
 
 class Assigned(guests.HvBalloon):
@@ -66,4 +66,4 @@ class Assigned(guests.HvBalloon):
         subprocess.run(["prlimit", f"--pid={self.qemu.pid}", f"--memlock={size}:unlimited"], check=True)
 
     def read(self):
-        return self.exec(f"echo 3 >/proc/sys/vm/drop_caches; md5sum <{BLOCK}").split()[0]
+        return self.exec(READ).split()[0]

@@ -10,6 +10,8 @@ DISK = os.environ.get("HVB_NVME")       # its PCI address, and the MD5 of its co
 MD5 = os.environ.get("HVB_NVME_MD5")
 NEAR = 64 * MIB                         # by which locked memory may be more than the guest's
 BLOCK = "/dev/nvme0n1"                  # in the guest
+READ = f"echo 3 >/proc/sys/vm/drop_caches; md5sum <{BLOCK}"            # commands for the guest
+FIND = f"for i in $(seq 300); do [ -b {BLOCK} ] && exit; sleep 0.2; done; exit 1"
 PORTS = "<controller type='pci' index='0' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 3
 
 
@@ -33,13 +35,12 @@ def with_disk(xml):
 
 def read(guest):
     """The MD5 of the disk's content as the guest gets it now."""
-    guest.exec("echo 3 >/proc/sys/vm/drop_caches")
-    return guest.exec(f"md5sum <{BLOCK}", 300).split()[0]
+    return guest.exec(READ, 300).split()[0]
 
 
 def wait_disk(guest):
     """Until the guest has found the device that was just plugged."""
-    guest.exec(f"for i in $(seq 300); do [ -b {BLOCK} ] && exit; sleep 0.2; done; exit 1", 90)
+    guest.exec(FIND, 90)
 
 
 def locked_of(pid):

@@ -5,7 +5,7 @@ import os
 import sys
 
 import pytest
-from assigned import BLOCK, DISK, MD5, rebind
+from assigned import DISK, FIND, MD5, rebind
 
 sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "bench", name) for name in ("vfio", "device")]
 import guests  # noqa: E402
@@ -95,7 +95,7 @@ def test_the_disk_goes_and_comes(guest):
     guest.balloon(BOOT + GIB)
     guest.qmp("device_add", driver="vfio-pci", id="disk0", host=DISK, bus="port0")
     assert abs(guest.locked() - guest.state()["actual"]) <= NEAR
-    guest.exec(f"for i in $(seq 300); do [ -b {BLOCK} ] && exit; sleep 0.2; done; exit 1", patient(LIMIT))
+    guest.exec(FIND, patient(LIMIT))
     assert guest.read() == MD5
     guest.balloon(1200 * MIB)
     assert guest.read() == MD5
