@@ -323,6 +323,24 @@ qemuMonitorGetHvBalloonSticks(qemuMonitor *mon,
 }
 
 
+/* The guest's own figures: shown, and used for nothing here. */
+static void
+qemuMonitorHvBalloonGetReport(virJSONValue *obj,
+                              qemuMonitorHvBalloonInfo *info)
+{
+    virJSONValue *report = virJSONValueObjectGetObject(obj, "report");
+
+    if (!report ||
+        virJSONValueObjectGetNumberUlong(report, "committed", &info->committed) < 0 ||
+        virJSONValueObjectGetNumberUlong(report, "available", &info->available) < 0)
+        return;
+
+    info->committed /= 1024;
+    info->available /= 1024;
+    info->reported = true;
+}
+
+
 /* These are only shown, so they are not checked. */
 static void
 qemuMonitorHvBalloonGetShown(virJSONValue *obj,
@@ -346,6 +364,8 @@ qemuMonitorHvBalloonGetShown(virJSONValue *obj,
         if (virJSONValueObjectGetNumberUlong(obj, sizes[i].key, sizes[i].kib) == 0)
             *sizes[i].kib /= 1024;
     }
+
+    qemuMonitorHvBalloonGetReport(obj, info);
 
     info->state = qemuMonitorHvBalloonCleanText(NULLSTR_EMPTY(state));
     if (lastError)

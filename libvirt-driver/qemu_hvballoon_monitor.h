@@ -49,6 +49,9 @@ struct _qemuMonitorHvBalloonInfo {
     GPtrArray *sticks;          /* qemuMonitorHvBalloonStick in order of address,
                                    consistent with the sizes above; NULL: not
                                    reported here */
+    bool reported;              /* the guest has reported the next two: */
+    unsigned long long committed; /* with what it released or did not online */
+    unsigned long long available; /* to new programs without swapping */
     char *state;                /* one line of text */
     char *lastError;            /* the same, or NULL */
 };

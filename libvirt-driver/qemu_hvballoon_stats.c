@@ -138,6 +138,12 @@ qemuHvBalloonStatsAddInfo(const qemuMonitorHvBalloonInfo *info,
     if (info->freeSlots != QEMU_HVBALLOON_UNLIMITED)
         virTypedParamListAddULLong(params, info->freeSlots, "%s",
                                    QEMU_HVBALLOON_STATS_FREE_SLOTS);
+    if (info->reported) {
+        virTypedParamListAddULLong(params, info->committed, "%s",
+                                   QEMU_HVBALLOON_STATS_COMMITTED);
+        virTypedParamListAddULLong(params, info->available, "%s",
+                                   QEMU_HVBALLOON_STATS_AVAILABLE);
+    }
     virTypedParamListAddBoolean(params, info->connected, "%s",
                                 QEMU_HVBALLOON_STATS_CONNECTED);
     virTypedParamListAddString(params, info->state, "%s",

@@ -23,6 +23,8 @@
 #define QEMU_HVBALLOON_STATS_CONNECTED QEMU_HVBALLOON_STATS "connected"  /* boolean */
 #define QEMU_HVBALLOON_STATS_STATE QEMU_HVBALLOON_STATS "state"          /* string, as in query-hv-balloon */
 #define QEMU_HVBALLOON_STATS_LAST_ERROR QEMU_HVBALLOON_STATS "last-error" /* string, absent: none */
+#define QEMU_HVBALLOON_STATS_COMMITTED QEMU_HVBALLOON_STATS "committed"  /* as the guest reports it, */
+#define QEMU_HVBALLOON_STATS_AVAILABLE QEMU_HVBALLOON_STATS "available"  /* and this; absent: no report yet */
 #define QEMU_HVBALLOON_STATS_STICK_COUNT QEMU_HVBALLOON_STATS "stick.count"
 
 /* What setmem is planned with: this and the names of qemuHvBalloonPlanNumber(),

@@ -150,6 +150,20 @@ static HvBalloonCounters *counters(const HvBalloon *balloon,
     return info;
 }
 
+/* NULL if no report has arrived. */
+static HvBalloonInfo *report_info(const HvBalloon *balloon)
+{
+    HvBalloonInfo *info;
+
+    if (!balloon->report.valid) {
+        return NULL;
+    }
+    info = g_new0(HvBalloonInfo, 1);
+    info->committed = balloon->report.committed;
+    info->available = balloon->report.available;
+    return info;
+}
+
 static void fill_free_slots(HvBalloonStatus *info)
 {
     unsigned free = haprot_free_slots();
@@ -196,6 +210,7 @@ HvBalloonStatus *qmp_query_hv_balloon(Error **errp)
     fill_free_slots(info);
     info->device_memory = haprot_space();
     info->last_error = hv_balloon_problem_text(&e.problem);
+    info->report = report_info(balloon);
     info->counters = counters(balloon, &e);
     info->migration = g_new0(HvBalloonMigrationStatus, 1);
     info->migration->not_sent = hv_balloon_not_sent(balloon);
@@ -205,7 +220,6 @@ HvBalloonStatus *qmp_query_hv_balloon(Error **errp)
 HvBalloonInfo *qmp_query_hv_balloon_status_report(Error **errp)
 {
     HvBalloon *balloon = hv_balloon_find();
-    HvBalloonInfo *info;
 
     if (!balloon) {
         error_setg(errp, "there is no " TYPE_HV_BALLOON " device");
@@ -220,10 +234,7 @@ HvBalloonInfo *qmp_query_hv_balloon_status_report(Error **errp)
         error_setg(errp, "no status report has arrived from the guest yet");
         return NULL;
     }
-    info = g_new0(HvBalloonInfo, 1);
-    info->committed = balloon->report.committed;
-    info->available = balloon->report.available;
-    return info;
+    return report_info(balloon);
 }
 
 /* guest-stats, with the members that virtio-balloon has */

@@ -1076,6 +1076,28 @@ static void test_polling_interval(void)
     qtest_quit(qts);
 }
 
+/* In pages. */
+static void assert_reported(QTestState *qts, uint64_t available,
+                            uint64_t committed)
+{
+    QDict *info = query_dict(qts, "query-hv-balloon");
+    QDict *report = qdict_get_qdict(info, "report");
+
+    g_assert_cmpint(qdict_get_int(report, "available"), ==,
+                    available * DM_PAGE);
+    g_assert_cmpint(qdict_get_int(report, "committed"), ==,
+                    committed * DM_PAGE);
+    qobject_unref(info);
+}
+
+static void assert_no_report(QTestState *qts)
+{
+    QDict *info = query_dict(qts, "query-hv-balloon");
+
+    g_assert_false(qdict_haskey(info, "report"));
+    qobject_unref(info);
+}
+
 static void test_status_report(void)
 {
     DmGuest guest;
@@ -1089,6 +1111,7 @@ static void test_status_report(void)
                  "no status report has arrived");
     dm_connect(&guest, qts);
     dm_open(&guest, DM_CAPS);
+    assert_no_report(qts);
     dm_status_report(&guest, 1000, 3000);
     event = qtest_qmp_eventwait_ref(qts, "HV_BALLOON_STATUS_REPORT");
     data = qdict_get_qdict(event, "data");
@@ -1100,8 +1123,11 @@ static void test_status_report(void)
     g_assert_cmpint(qdict_get_int(data, "available"), ==, 1000 * DM_PAGE);
     g_assert_cmpint(qdict_get_int(data, "committed"), ==, 3000 * DM_PAGE);
     qobject_unref(data);
+    assert_reported(qts, 1000, 3000);
 
     assert_available(qts, 1000);
+    system_reset(qts);
+    assert_no_report(qts);
     qtest_quit(qts);
 }
 
