@@ -71,7 +71,7 @@ enum {
 
 enum {
     OP_RDMSR = 1, OP_WRMSR, OP_CPUID, OP_VMCALL, OP_STORE, OP_FILL, OP_CHECK,
-    OP_PUMP, OP_COUNT,
+    OP_PUMP, OP_COUNT, OP_TICK, OP_LOAD_X87, OP_NMIS,
 };
 
 typedef struct Regs {

@@ -26,6 +26,7 @@
 #define MB_FAULT   28           /* vector, or 0, or: */
 #define READY      1            /* waiting for the first command */
 #define MB_IRQS    32           /* how many interrupts of IRQ_VECTOR */
+#define MB_NMIS    36
 #define IRQ_VECTOR 0x40
 #define APIC       0xfee00000
 #define TABLE      0x5000       /* of the four tables of 512 large pages: */
@@ -61,6 +62,9 @@ protected:
         outb    %al, $0xa1
         movl    $0x1ff, APIC + 0xf0
 
+        movl    $IDT + 2 * 8, %edi
+        movl    $nmi, %eax
+        call    set_gate
         movl    $IDT + 6 * 8, %edi
         movl    $undefined, %eax
         call    set_gate
@@ -110,6 +114,10 @@ interrupt:
         movl    $0, APIC + 0xb0
         iretl
 
+nmi:
+        incl    MB_NMIS(%ebp)
+        iretl
+
 /* An interrupt gate at %edi to %eax. */
 set_gate:
         movw    %ax, (%edi)
@@ -149,6 +157,48 @@ op_count:
         incl    %eax
         cmpl    $0, (%edx)
         je      op_count
+        ret
+
+/*
+ * Add 1 at %ebx and to %eax, with %ecx turns of an empty loop before it, again
+ * and again until there is something at %edx.
+ */
+op_tick:
+        movl    %ecx, %esi
+1:      decl    %esi
+        jnz     1b
+        incl    (%ebx)
+        incl    %eax
+        cmpl    $0, (%edx)
+        je      op_tick
+        ret
+
+/* Load the state of the x87 again and again until there is something at %edx. */
+op_load_x87:
+        fninit
+        subl    $32, %esp
+        fnstenv (%esp)
+1:      fldenv  (%esp)
+        cmpl    $0, (%edx)
+        je      1b
+        addl    $32, %esp
+        ret
+
+/*
+ * %ecx times: send an NMI to this processor, and wait until it has come. %ecx
+ * is then the number of those that did not.
+ */
+op_nmis:
+1:      movl    MB_NMIS(%ebp), %ebx
+        movl    $0x44400, APIC + 0x300
+        movl    $1000000, %esi
+2:      cmpl    %ebx, MB_NMIS(%ebp)
+        jne     3f
+        decl    %esi
+        jnz     2b
+        ret
+3:      decl    %ecx
+        jnz     1b
         ret
 
 /*
@@ -283,7 +333,8 @@ window_on:
         .balign 8
 operations:
         .long   0, op_rdmsr, op_wrmsr, op_cpuid, op_vmcall, op_store
-        .long   op_fill, op_check, op_pump, op_count
+        .long   op_fill, op_check, op_pump, op_count, op_tick
+        .long   op_load_x87, op_nmis
 gdt:
         .quad   0
         .quad   0x00cf9b000000ffff
