@@ -203,7 +203,10 @@ void dm_request_continues(DmEngine *e, uint64_t now);
 void dm_request_end(DmEngine *e);
 /* The channel is closed: what was requested is in doubt. */
 void dm_request_abandon(DmEngine *e);
-/* Would the outstanding request give the guest a page of @range? */
+/* The first range from page @from on that the outstanding request gives the
+ * guest, whole even if it begins below; { NEVER, 0 } if there is none. */
+DmRange dm_request_next_given(const DmEngine *e, uint64_t from);
+/* Would it give the guest a page of @range? */
 bool dm_request_touches(const DmEngine *e, DmRange range);
 void dm_request_notice_deadline(DmEngine *e, uint64_t now);
 /* The problem while the request is late, whatever else is one. */

@@ -20,28 +20,9 @@ static bool released_may_be_in_use(const DmEngine *e)
     return e->regions.new_kernel || !dm_may_discard(e);
 }
 
-/* The first range from @from on, of those that the request gives. */
-static DmRange next_given(const DmEngine *e, uint64_t from)
-{
-    bool add = e->txn.kind == DM_REQUEST_HOT_ADD;
-    const DmRange *ranges = add ? &e->txn.add.range : e->txn.ranges;
-    unsigned i, n = add ? 1 : e->txn.n_ranges;
-    DmRange best = { NEVER, 0 };
-
-    if (!add && e->txn.kind != DM_REQUEST_RETURN) {
-        return best;
-    }
-    for (i = 0; i < n; i++) {
-        if (range_end(ranges[i]) > from && ranges[i].first < best.first) {
-            best = ranges[i];
-        }
-    }
-    return best;
-}
-
 bool dm_engine_next_released(const DmEngine *e, uint64_t from, DmRange *run)
 {
-    DmRange given = next_given(e, from);
+    DmRange given = dm_request_next_given(e, from);
 
     if (released_may_be_in_use(e)) {
         return false;
@@ -49,7 +30,7 @@ bool dm_engine_next_released(const DmEngine *e, uint64_t from, DmRange *run)
     while (pageset_next(e->regions.released, from, DM_MAX_PFN + 1,
                         &run->first, &run->count)) {
         if (range_end(given) <= run->first) {
-            given = next_given(e, run->first);
+            given = dm_request_next_given(e, run->first);
         }
         if (given.first > run->first) {
             run->count = MIN(run->count, given.first - run->first);
@@ -87,7 +68,7 @@ static bool next_kept(const DmEngine *e, uint64_t from, uint64_t end,
 static bool next_in_use(const DmEngine *e, uint64_t from, uint64_t end,
                         DmRange *run)
 {
-    DmRange given = next_given(e, from);
+    DmRange given = dm_request_next_given(e, from);
     bool kept = next_kept(e, from, end, run);
 
     if (given.first < end && (!kept || given.first < run->first)) {

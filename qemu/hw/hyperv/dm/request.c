@@ -51,24 +51,39 @@ void dm_post(DmEngine *e, size_t len, uint64_t now)
     dm_flush(e, now);
 }
 
-static bool overlap(DmRange a, DmRange b)
+/* The ranges that the request gives the guest. */
+static unsigned given_ranges(const Txn *txn, const DmRange **ranges)
 {
-    return a.first < b.first + b.count && b.first < a.first + a.count;
+    switch (txn->kind) {
+    case DM_REQUEST_HOT_ADD:
+        *ranges = &txn->add.range;
+        return 1;
+    case DM_REQUEST_RETURN:
+        *ranges = txn->ranges;
+        return txn->n_ranges;
+    default:
+        *ranges = NULL;
+        return 0;
+    }
+}
+
+DmRange dm_request_next_given(const DmEngine *e, uint64_t from)
+{
+    DmRange best = { NEVER, 0 };
+    const DmRange *ranges;
+    unsigned i, n = given_ranges(&e->txn, &ranges);
+
+    for (i = 0; i < n; i++) {
+        if (range_end(ranges[i]) > from && ranges[i].first < best.first) {
+            best = ranges[i];
+        }
+    }
+    return best;
 }
 
 bool dm_request_touches(const DmEngine *e, DmRange range)
 {
-    unsigned i;
-
-    if (e->txn.kind == DM_REQUEST_HOT_ADD) {
-        return overlap(e->txn.add.range, range);
-    }
-    for (i = 0; e->txn.kind == DM_REQUEST_RETURN && i < e->txn.n_ranges; i++) {
-        if (overlap(e->txn.ranges[i], range)) {
-            return true;
-        }
-    }
-    return false;
+    return dm_request_next_given(e, range.first).first < range_end(range);
 }
 
 static void txn_begin(DmEngine *e, DmRequest kind, uint64_t now,
