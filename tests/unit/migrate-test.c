@@ -290,6 +290,28 @@ static void test_announce(void)
     sim_free(sim);
 }
 
+/* After a reset, what the guest had of a stick is discarded first. */
+static void test_announce_before_discard(void)
+{
+    Sim *sim = grown();
+
+    sim->ns_per_mib = 100 * 1000 * 1000;
+    sim->turns = 1;
+    sim_reset(sim);
+    g_assert_cmpint(sim->sticks[1].state, ==, DM_STICK_INUSE);
+    sim_migrate(sim);
+    sim->sticks[1].state = DM_STICK_IDLE;       /* a new owner */
+    dm_engine_announce(sim->engine);
+    g_assert_cmpint(sim->sticks[1].state, ==, DM_STICK_INUSE);
+    g_assert_cmpuint(sim->n_unused, ==, 0);
+    sim->turns = 0;
+    sim_pump(sim);
+    g_assert_cmpuint(sim->discarded, ==, 2 * SIM_GIB);
+    g_assert_cmpint(sim->sticks[1].state, ==, DM_STICK_UNUSED);
+    g_assert_cmpuint(sim->n_unused, ==, 1);
+    sim_free(sim);
+}
+
 static void test_forget(void)
 {
     Sim *sim = grown();
@@ -389,6 +411,8 @@ int main(int argc, char **argv)
     g_test_add_func("/migrate/hold-growth/retry", test_hold_over_a_retry);
     g_test_add_func("/migrate/hold-growth/reset", test_hold_over_reset);
     g_test_add_func("/migrate/announce", test_announce);
+    g_test_add_func("/migrate/announce/before-discard",
+                    test_announce_before_discard);
     g_test_add_func("/migrate/forget", test_forget);
     g_test_add_func("/migrate/max", test_max);
     g_test_add_func("/migrate/earlier-releases", test_earlier_releases);

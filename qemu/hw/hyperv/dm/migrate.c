@@ -131,14 +131,22 @@ void dm_engine_hold_growth(DmEngine *e, bool hold)
     }
 }
 
+/*
+ * The owner knows of no stick yet. What it was told at the source counts, as a
+ * stick that was in use stays so until what the guest had is discarded.
+ */
 void dm_engine_announce(DmEngine *e)
 {
     unsigned i;
 
     for (i = 0; i < e->regions.sticks->len; i++) {
-        g_array_index(e->regions.sticks, DmStick, i).state = DM_STICK_IDLE;
+        DmStick *stick = &g_array_index(e->regions.sticks, DmStick, i);
+
+        stick->state = dm_stick_state(e, stick);
+        if (stick->state != DM_STICK_IDLE) {
+            e->ops.stick_state(e->opaque, stick->id, stick->state);
+        }
     }
     e->reported = NEVER;
-    dm_tell_sticks(e);
     dm_tell_actual(e);
 }
