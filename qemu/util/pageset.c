@@ -6,58 +6,9 @@
 
 #include "qemu/pageset.h"
 
-#include <glib.h>
 #include <string.h>
 
-#define CONTAINER_SHIFT 16
-#define CONTAINER_PAGES (1u << CONTAINER_SHIFT)
-#define WORDS (CONTAINER_PAGES / 64)
-/*
- * A container with more runs than this becomes a bitmap. It is enough for any
- * set of 2 MiB units, and few enough for an insert to move little.
- */
-#define MAX_RUNS 128
-
-typedef enum Kind {
-    KIND_FULL,
-    KIND_RUNS,
-    KIND_BITMAP,
-} Kind;
-
-/* Pages first .. last of a container: last is inclusive, so 16 bits do. */
-typedef struct Run {
-    uint16_t first;
-    uint16_t last;
-} Run;
-
-typedef struct Container {
-    uint32_t index;             /* of its first page, in containers */
-    uint32_t span;              /* number of containers that it stands for; 1
-                                 * unless it is full */
-    uint16_t population;        /* pages in the set; UINT16_MAX if full */
-    uint16_t low;               /* of a bitmap: the first page in the set */
-    uint8_t kind;
-    uint8_t n_runs;
-    uint8_t room;               /* runs allocated */
-    union {
-        Run *runs;              /* ascending, never touching each other */
-        uint64_t *bits;
-    };
-} Container;
-
-G_STATIC_ASSERT(MAX_RUNS <= UINT8_MAX);
-
-/*
- * Only containers that hold a page are there, ascending by index. Adjacent full
- * ones are always joined into one.
- */
-struct PageSet {
-    Container *containers;
-    uint32_t len, room;
-    uint32_t last;              /* the one last changed, often the next too */
-    bool hot;                   /* it is a bitmap that grows by single pages */
-    uint64_t count;
-};
+#include "pageset-int.h"
 
 PageSet *pageset_new(void)
 {
@@ -102,11 +53,6 @@ uint64_t pageset_count(const PageSet *set)
 }
 
 /* ---- the directory ---- */
-
-static uint64_t container_end(const Container *c)
-{
-    return (uint64_t)c->index + c->span;
-}
 
 /* Is container @i there, and does it stand for @index? */
 static bool covers(const PageSet *set, uint64_t i, uint64_t index)
@@ -208,60 +154,25 @@ static void join_full(PageSet *set, uint32_t i)
     }
 }
 
-/* ---- bitmaps ---- */
-
-/* Bits @first .. @last of their word. */
-static uint64_t word_mask(unsigned first, unsigned last)
+Container *pageset_append(PageSet *set, uint32_t index)
 {
-    return (UINT64_MAX << first) & (UINT64_MAX >> (63 - last));
+    Container *c;
+
+    directory_splice(set, set->len, 0, 1);
+    c = &set->containers[set->len - 1];
+    c->index = index;
+    c->span = 1;
+    return c;
 }
 
-/* Sets or clears pages first .. last, returns how many changed. */
-static uint32_t bits_fill(uint64_t *bits, uint32_t first, uint32_t last,
-                          bool value)
+void pageset_append_full(PageSet *set, uint32_t index)
 {
-    uint32_t word, changed = 0;
+    Container *c = pageset_append(set, index);
 
-    for (word = first / 64; word <= last / 64; word++) {
-        uint64_t mask = word_mask(word == first / 64 ? first % 64 : 0,
-                                  word == last / 64 ? last % 64 : 63);
-        uint64_t flip = mask & (value ? ~bits[word] : bits[word]);
-
-        bits[word] ^= flip;
-        changed += __builtin_popcountll(flip);
-    }
-    return changed;
-}
-
-static uint32_t bits_count(const uint64_t *bits, uint32_t first, uint32_t last)
-{
-    uint32_t word, n = 0;
-
-    for (word = first / 64; word <= last / 64; word++) {
-        n += __builtin_popcountll(
-            bits[word] & word_mask(word == first / 64 ? first % 64 : 0,
-                                   word == last / 64 ? last % 64 : 63));
-    }
-    return n;
-}
-
-/* First page from @from on that is @value; CONTAINER_PAGES if none. */
-static uint32_t bits_next(const uint64_t *bits, uint32_t from, bool value)
-{
-    uint32_t word = from / 64;
-    uint64_t found;
-
-    if (from >= CONTAINER_PAGES) {
-        return CONTAINER_PAGES;
-    }
-    found = (value ? bits[word] : ~bits[word]) & (UINT64_MAX << from % 64);
-    while (!found) {
-        if (++word == WORDS) {
-            return CONTAINER_PAGES;
-        }
-        found = value ? bits[word] : ~bits[word];
-    }
-    return word * 64 + __builtin_ctzll(found);
+    c->kind = KIND_FULL;
+    c->population = UINT16_MAX;
+    set->count += CONTAINER_PAGES;
+    join_full(set, set->len - 1);
 }
 
 /* ---- runs ---- */
@@ -699,6 +610,67 @@ uint64_t pageset_count_in(const PageSet *set, uint64_t first,
             n += c->population;
         } else {
             n += container_count(c, from - start, to - 1 - start);
+        }
+    }
+    return n;
+}
+
+static uint64_t bits_common(const uint64_t *a, const uint64_t *b)
+{
+    uint64_t n = 0;
+    unsigned i;
+
+    for (i = 0; i < WORDS; i++) {
+        n += __builtin_popcountll(a[i] & b[i]);
+    }
+    return n;
+}
+
+static uint64_t runs_common(const Container *runs, const Container *c)
+{
+    uint64_t n = 0;
+    unsigned i;
+
+    for (i = 0; i < runs->n_runs; i++) {
+        n += container_count(c, runs->runs[i].first, runs->runs[i].last);
+    }
+    return n;
+}
+
+static uint64_t container_common(const Container *a, const Container *b)
+{
+    uint64_t from = MAX(a->index, b->index);
+    uint64_t to = MIN(container_end(a), container_end(b));
+
+    if (from >= to) {
+        return 0;
+    }
+    if (a->kind == KIND_FULL) {
+        return b->kind == KIND_FULL ? (to - from) << CONTAINER_SHIFT
+                                    : b->population;
+    }
+    if (b->kind == KIND_FULL) {
+        return a->population;
+    }
+    if (a->kind == KIND_BITMAP && b->kind == KIND_BITMAP) {
+        return bits_common(a->bits, b->bits);
+    }
+    return a->kind == KIND_RUNS ? runs_common(a, b) : runs_common(b, a);
+}
+
+uint64_t pageset_count_common(const PageSet *a, const PageSet *b)
+{
+    uint64_t n = 0;
+    uint32_t i = 0, j = 0;
+
+    while (i < a->len && j < b->len) {
+        const Container *x = &a->containers[i], *y = &b->containers[j];
+
+        n += container_common(x, y);
+        if (container_end(x) < container_end(y)) {
+            i++;
+        } else {
+            j++;
         }
     }
     return n;

@@ -91,6 +91,22 @@ static void check_all(const PageSet *set)
     g_assert_cmpuint(pageset_count_in(set, BASE, SPAN), ==, n);
 }
 
+/* Written and read it is the same. */
+static void check_written(const PageSet *set)
+{
+    GByteArray *data = g_byte_array_new();
+    PageSet *copy = pageset_new();
+    size_t at = 0;
+
+    pageset_write(set, data);
+    g_assert_cmpint(pageset_read(copy, data->data, data->len, &at), ==, PAGESET_FAULT_NONE);
+    g_assert_cmpuint(at, ==, data->len);
+    check_all(copy);
+    g_assert_cmpuint(pageset_count_common(set, copy), ==, pageset_count(set));
+    pageset_free(copy);
+    g_byte_array_unref(data);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     FuzzInput input = { data, MIN(len, 4096) };
@@ -101,6 +117,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         step(set, &input);
     }
     check_all(set);
+    check_written(set);
     pageset_free(set);
     return 0;
 }

@@ -13,6 +13,7 @@
 #ifndef QEMU_PAGESET_H
 #define QEMU_PAGESET_H
 
+#include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,6 +29,8 @@ uint64_t pageset_count(const PageSet *set);
 uint64_t pageset_count_in(const PageSet *set, uint64_t first,
                           uint64_t count);
 bool pageset_contains(const PageSet *set, uint64_t page);
+/* Number of pages that are in both. */
+uint64_t pageset_count_common(const PageSet *a, const PageSet *b);
 
 /* Return how many pages were not (add) or were (remove) in the set before. */
 uint64_t pageset_add(PageSet *set, uint64_t first, uint64_t count);
@@ -49,5 +52,25 @@ bool pageset_next_gap(const PageSet *set, uint64_t from, uint64_t end,
 
 /* Bytes that the set holds, its own structure included. */
 size_t pageset_bytes(const PageSet *set);
+
+/* Appends the set to @out, as plain data: the form is in pageset-io.c. */
+void pageset_write(const PageSet *set, GByteArray *out);
+
+/* Why data cannot be read as a set. */
+typedef enum PageSetFault {
+    PAGESET_FAULT_NONE,
+    PAGESET_FAULT_SHORT,        /* it ends before the set does */
+    PAGESET_FAULT_RUN,          /* out of order, or of an impossible size */
+    PAGESET_FAULT_CONTAINER,
+} PageSetFault;
+
+/*
+ * Reads into @set, which is empty, what pageset_write() has written, from @at
+ * on, which is moved behind it. Nothing in @data is trusted, and a set takes
+ * no more memory than what is read of it, and a little. After a fault the set
+ * holds some of it, and @at is where it was.
+ */
+PageSetFault pageset_read(PageSet *set, const uint8_t *data, size_t len,
+                          size_t *at);
 
 #endif

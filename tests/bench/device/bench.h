@@ -25,5 +25,6 @@ void bench_pair(const char *what, const char *which, double ours, double peer, c
 /* Smoke: small sizes, to see that it works and counts right. */
 void bench_sets(bool smoke);
 void bench_engine(bool smoke);
+void bench_state(bool smoke);
 
 #endif

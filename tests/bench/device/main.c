@@ -58,5 +58,6 @@ int main(int argc, char **argv)
     mallopt(M_ARENA_MAX, 1);
     bench_sets(smoke);
     bench_engine(smoke);
+    bench_state(smoke);
     return 0;
 }

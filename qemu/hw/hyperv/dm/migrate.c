@@ -100,7 +100,7 @@ bool dm_engine_next_in_use(const DmEngine *e, DmRange within, uint64_t unit,
 
 /*
  * While a request gives memory there must be nothing to discard, or the owner
- * might discard it: see check_transaction() in state.c.
+ * might discard it: see check_transaction() in state-check.c.
  */
 bool dm_engine_discard_released(DmEngine *e)
 {

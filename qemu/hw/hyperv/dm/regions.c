@@ -131,35 +131,45 @@ size_t dm_regions_bytes(const DmRegions *r)
 
 /* ---- what must hold ---- */
 
-static uint64_t given_in(const DmRegions *r, DmRange range)
+/* Pages of the set in all of boot memory, in all sticks. */
+static uint64_t count_in_boot(const DmRegions *r, const PageSet *set)
 {
-    return boot_in(r, range) + added_in(r, range);
-}
+    uint64_t n = 0;
+    unsigned i;
 
-typedef uint64_t CountFunc(const DmRegions *r, DmRange range);
-
-/* The sum of @count over all runs of the set. */
-static uint64_t count_of_set(const DmRegions *r, const PageSet *set,
-                             CountFunc *count)
-{
-    uint64_t at = 0, n = 0;
-    DmRange run;
-
-    while (pageset_next(set, at, DM_MAX_PFN + 1, &run.first, &run.count)) {
-        n += count(r, run);
-        at = range_end(run);
+    for (i = 0; i < r->boot->len; i++) {
+        n += count_in(set, boot_at(r, i));
     }
     return n;
 }
 
-static uint64_t gone_in(const DmRegions *r, DmRange range)
+static uint64_t count_in_sticks(const DmRegions *r, const PageSet *set)
 {
-    return released_in(r, range) + count_in(r->in_doubt, range);
+    uint64_t n = 0;
+    unsigned i;
+
+    for (i = 0; i < r->sticks->len; i++) {
+        n += count_in(set, stick_at(r, i)->range);
+    }
+    return n;
 }
 
-static bool all_of(const DmRegions *r, const PageSet *set, CountFunc *count)
+bool dm_regions_all_released(const DmRegions *r, const PageSet *set)
 {
-    return count_of_set(r, set, count) == pageset_count(set);
+    return pageset_count_common(set, r->released) + count_in_sticks(r, set) -
+           pageset_count_common(set, r->added) == pageset_count(set);
+}
+
+static bool all_added(const DmRegions *r, const PageSet *set)
+{
+    return pageset_count_common(set, r->added) == pageset_count(set);
+}
+
+/* Pages that were added are in sticks, so none counts twice. */
+static bool all_given(const DmRegions *r, const PageSet *set)
+{
+    return count_in_boot(r, set) + pageset_count_common(set, r->added) ==
+           pageset_count(set);
 }
 
 static bool unused_in_use(const DmRegions *r)
@@ -179,30 +189,31 @@ static bool unused_in_use(const DmRegions *r)
 
 const char *dm_regions_fault(const DmRegions *r)
 {
-    if (!all_of(r, r->added, sticks_in)) {
+    if (count_in_sticks(r, r->added) != pageset_count(r->added)) {
         return "pages were added that no stick holds";
     }
-    if (!all_of(r, r->released, given_in)) {
+    if (!all_given(r, r->released)) {
         return "pages are released that the guest was never given";
     }
-    if (!all_of(r, r->in_doubt, given_in)) {
+    if (!all_given(r, r->in_doubt)) {
         return "pages are in doubt that the guest was never given";
     }
-    if (count_of_set(r, r->in_doubt, released_in)) {
+    if (pageset_count_common(r->in_doubt, r->released)) {
         return "pages are both released and in doubt";
     }
-    if (!all_of(r, r->offline, added_in)) {
+    if (!all_added(r, r->offline)) {
         return "pages are offline that the guest was never given";
     }
-    if (count_of_set(r, r->offline, gone_in)) {
+    if (pageset_count_common(r->offline, r->released) ||
+        pageset_count_common(r->offline, r->in_doubt)) {
         return "pages are offline and released or in doubt";
     }
     if (r->new_kernel && (pageset_count(r->offline) ||
-                          count_of_set(r, r->released, boot_in))) {
+                          count_in_boot(r, r->released))) {
         return "a new kernel does not have all of boot memory, or some "
                "offline";
     }
-    if (count_of_set(r, r->ghosts, memory_in)) {
+    if (count_in_boot(r, r->ghosts) || count_in_sticks(r, r->ghosts)) {
         return "ghosts lie over memory";
     }
     if (unused_in_use(r)) {

@@ -85,6 +85,8 @@ uint64_t dm_regions_ungranted(const DmRegions *regions);
 
 /* Is every page of @range memory that the guest does not have? */
 bool dm_regions_is_released(const DmRegions *regions, DmRange range);
+/* Ditto of every page of @set, once dm_regions_fault() has found no fault. */
+bool dm_regions_all_released(const DmRegions *regions, const PageSet *set);
 
 /* Which rule of regions.c the accounting breaks; NULL: none. */
 const char *dm_regions_fault(const DmRegions *regions);
