@@ -69,6 +69,8 @@ struct HvBalloonMigration {
     uint32_t state_len;
     uint8_t *state;
 
+    bool layout_came;           /* the sections of a stream ... */
+    bool memory_came;           /* ... that precede the device's */
     bool loaded;                /* and the VM has not run since */
     bool arriving;              /* memory still arrives by postcopy */
     bool discard_due;           /* released memory may be populated */
@@ -250,6 +252,7 @@ static int layout_post_load(void *opaque, int version_id)
     match = layouts_match(&m->layout, &ours);
     layout_clear(&ours);
     layout_clear(&m->layout);
+    m->layout_came = match;
     return match ? 0 : -EINVAL;
 }
 
@@ -389,7 +392,7 @@ static int memory_post_load(void *opaque, int version_id)
     } else {
         hv_balloon_populate_as_loaded(m->balloon);
     }
-    m->loaded = m->discard_due = true;
+    m->loaded = m->discard_due = m->memory_came = true;
     m->arriving = false;
     trace_hv_balloon_loaded(get_clock() - began);
     return 0;
@@ -445,6 +448,23 @@ static const VMStateDescription vmstate_report = {
 };
 
 /*
+ * QEMU does not mind if a section is missing. Without these nobody knows which
+ * memory the guest has.
+ */
+static bool all_came(HvBalloonMigration *m)
+{
+    bool all = m->layout_came && m->memory_came;
+
+    m->layout_came = m->memory_came = false;
+    if (!all) {
+        error_report(TYPE_HV_BALLOON ": the stream is that of another"
+                     " hv-balloon: it does not say what memory the guest has."
+                     " Use a QEMU there whose hv-balloon can migrate");
+    }
+    return all;
+}
+
+/*
  * The engine's session came in a section of its own. It ends here if the
  * channel could not be opened again, because the guest has spoilt its ring.
  */
@@ -453,6 +473,9 @@ static int device_post_load(void *opaque, int version_id)
     HvBalloon *balloon = opaque;
     DmEngineInfo e;
 
+    if (!all_came(balloon->migration)) {
+        return -EINVAL;
+    }
     if (!balloon->chan) {
         dm_engine_channel_close(balloon->engine);
     }
