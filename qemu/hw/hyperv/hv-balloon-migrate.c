@@ -78,9 +78,9 @@ struct HvBalloonMigration {
     bool kernel_was_new;        /* when the migration began */
     unsigned passes;            /* over the dirty bitmap, since then */
     uint64_t next;              /* page at which the next pass begins */
-    uint64_t left_out;          /* bytes of boot memory, in this pass */
-    uint64_t not_sent_boot;     /* bytes, by the last complete pass */
-    uint64_t not_sent_sticks;   /* bytes, when the migration began */
+    uint64_t left_out;          /* populated bytes, in this pass */
+    uint64_t not_sent_pages;    /* bytes, by the last complete pass */
+    uint64_t not_sent_granules; /* bytes, when the migration began */
 };
 
 /* ---- The layout, before the memory ---- */
@@ -224,8 +224,8 @@ static int layout_pre_save(void *opaque)
         hv_balloon_populate_for_new_kernel(m->balloon);
     }
     m->passes = 0;
-    m->next = m->left_out = m->not_sent_boot = 0;
-    m->not_sent_sticks = hv_balloon_unpopulated(m->balloon);
+    m->next = m->left_out = m->not_sent_pages = 0;
+    m->not_sent_granules = hv_balloon_unpopulated(m->balloon);
     return 0;
 }
 
@@ -504,7 +504,30 @@ const VMStateDescription vmstate_hv_balloon = {
 
 /* ---- What is not sent ---- */
 
-/* Of boot memory; what is left out of sticks is mostly counted already. */
+static int add_size(MemoryRegionSection *s, void *opaque)
+{
+    *(uint64_t *)opaque += int128_get64(s->size);
+    return 0;
+}
+
+/* Of a stick, granules that are not populated are counted already. */
+static uint64_t populated_bytes(MemoryRegion *mr, hwaddr offset, uint64_t size)
+{
+    RamDiscardManager *rdm = memory_region_get_ram_discard_manager(mr);
+    MemoryRegionSection run = {
+        .mr = mr,
+        .offset_within_region = offset,
+        .size = int128_make64(size),
+    };
+    uint64_t bytes = 0;
+
+    if (!rdm) {
+        return size;
+    }
+    ram_discard_manager_replay_populated(rdm, &run, add_size, &bytes);
+    return bytes;
+}
+
 static uint64_t leave_out_run(const MemoryRegionSection *s, DmRange run)
 {
     hwaddr addr = run.first << DM_PAGE_SHIFT;
@@ -516,7 +539,7 @@ static uint64_t leave_out_run(const MemoryRegionSection *s, DmRange run)
         return size;            /* a block that does not migrate */
     }
     qemu_guest_free_page_hint(memory_region_get_ram_ptr(s->mr) + offset, size);
-    return memory_region_has_ram_discard_manager(s->mr) ? 0 : size;
+    return populated_bytes(s->mr, offset, size);
 }
 
 /* The released pages of @s: false if time has run out. */
@@ -582,10 +605,10 @@ static void leave_out_released(HvBalloonMigration *m)
         memory_region_unref(s.mr);
     }
     if (in_time) {
-        m->not_sent_boot = m->left_out;
+        m->not_sent_pages = m->left_out;
         m->next = m->left_out = 0;
     }
-    trace_hv_balloon_left_out(m->not_sent_boot, m->next);
+    trace_hv_balloon_left_out(m->not_sent_pages, m->next);
 }
 
 /* A postcopy destination would wait for each of these pages to the end. */
@@ -604,8 +627,8 @@ static int precopy_notified(NotifierWithReturn *notifier, void *data,
 
 uint64_t hv_balloon_not_sent(const HvBalloon *balloon)
 {
-    return balloon->migration->not_sent_boot +
-           balloon->migration->not_sent_sticks;
+    return balloon->migration->not_sent_pages +
+           balloon->migration->not_sent_granules;
 }
 
 /* ---- After it was loaded ---- */
