@@ -23,6 +23,13 @@ void wait_counter(QTestState *qts, const char *name, uint64_t val)
 
 /* ---- The guest ---- */
 
+static void take_boot_page(Fixture *f, uint64_t pfn, bool is_new)
+{
+    g_assert_cmpuint(pfn, <, BOOT_PAGES);
+    g_assert_true(f->lacks[pfn] && !is_new);
+    f->lacks[pfn] = false;
+}
+
 /*
  * No page may be given twice: a page is new only once, and only one that was
  * added can be returned.
@@ -31,7 +38,10 @@ static void take_page(Fixture *f, uint64_t pfn, bool is_new)
 {
     uint64_t i = pfn - ADDED_BASE;
 
-    g_assert_cmpuint(pfn, >=, ADDED_BASE);
+    if (pfn < ADDED_BASE) {
+        take_boot_page(f, pfn, is_new);
+        return;
+    }
     g_assert_cmpuint(i, <, ADDED_PAGES);
     g_assert_false(f->has[i]);
     g_assert_true(f->known[i] == !is_new);
@@ -48,13 +58,23 @@ static void take(Fixture *f, DmPages pages, bool is_new)
     }
 }
 
+static void drop_page(Fixture *f, uint64_t pfn)
+{
+    if (pfn < BOOT_PAGES) {
+        g_assert_false(f->lacks[pfn]);
+        f->lacks[pfn] = true;
+    } else {
+        g_assert_true(f->has[pfn - ADDED_BASE]);
+        f->has[pfn - ADDED_BASE] = false;
+    }
+}
+
 static void drop(Fixture *f, DmPages pages)
 {
     uint64_t i;
 
     for (i = 0; i < pages.count; i++) {
-        g_assert_true(f->has[pages.first - ADDED_BASE + i]);
-        f->has[pages.first - ADDED_BASE + i] = false;
+        drop_page(f, pages.first + i);
     }
 }
 
@@ -91,15 +111,22 @@ static void release(Fixture *f, uint64_t pages)
     } while (more);
 }
 
-static void unballoon(Fixture *f)
+void take_returned(Fixture *f, const DmPages *ranges, unsigned n)
 {
-    DmPages ranges[510];
-    unsigned i, n = dm_unballoon_ranges(&f->guest, ranges, ARRAY_SIZE(ranges));
+    unsigned i;
 
     for (i = 0; i < n; i++) {
         take(f, ranges[i], false);
     }
     dm_unballoon_response(&f->guest);
+}
+
+static void unballoon(Fixture *f)
+{
+    DmPages ranges[510];
+    unsigned n = dm_unballoon_ranges(&f->guest, ranges, ARRAY_SIZE(ranges));
+
+    take_returned(f, ranges, n);
 }
 
 static void hot_add(Fixture *f)

@@ -21,6 +21,7 @@
 #define CAPS            (DM_CAP_BALLOON | DM_CAP_HOT_ADD | DM_CAP_ALIGN(4))
 
 #define BOOT_SIZE       (64 * MiB)
+#define BOOT_PAGES      (BOOT_SIZE >> 12)
 #define ADDED_BASE      (4 * GiB >> 12) /* where the machine puts sticks */
 #define ADDED_SIZE      (128 * MiB)
 #define ADDED_PAGES     (ADDED_SIZE >> 12)
@@ -28,6 +29,9 @@
 #define KEPT_BASE       (16 * MiB >> 12)
 #define KEPT_PAGES      (32 * MiB >> 12)
 #define KEPT_SEED       0x5eed
+/* Boot memory that it may release, behind that. */
+#define SPARE_BASE      (KEPT_BASE + KEPT_PAGES)
+#define SPARE_PAGES     (16 * MiB >> 12)
 
 typedef struct Fixture {
     DmGuest guest;
@@ -36,6 +40,7 @@ typedef struct Fixture {
     bool known[ADDED_PAGES];    /* it was added since the system's reset */
     uint32_t seed[ADDED_PAGES]; /* of the pattern written to it; 0: none,
                                    since the guest was given the page */
+    bool lacks[BOOT_PAGES];     /* it has released this page of boot memory */
     DmPages release[512];       /* what to release on request, in this order */
     unsigned n_release;
     unsigned hot_adds;
@@ -52,6 +57,8 @@ void fixture_start(Fixture *f, const char *more);
 
 /* Answer a message, if there is one. */
 bool serve(Fixture *f);
+/* The guest takes back what a request gave it, and says so. */
+void take_returned(Fixture *f, const DmPages *ranges, unsigned n);
 /* Answer requests until the guest has @actual bytes and nothing is left. */
 void serve_until(Fixture *f, uint64_t actual);
 uint64_t pages_owned(const Fixture *f);

@@ -23,6 +23,7 @@
 #define DM_RING_IN(guest)  ((guest)->ring + DM_RING_PAGES * DM_PAGE)
 #define DM_WRITE_INDEX  0
 #define DM_READ_INDEX   4
+#define DM_PENDING_SEND_SIZE 12
 /* What a packet has besides its message. */
 #define DM_PACKET_EXTRA 24
 
