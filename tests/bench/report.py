@@ -35,10 +35,14 @@ def rows(pairs):
         yield (p["name"], show(p["ours"], p["unit"]), show(p["peer"], p["unit"]), p["peer-name"], f"{p['ratio']:.3g}")
 
 
-def table(pairs):
-    lines = [("", "ours", "peer", "which peer", "ratio"), *rows(pairs)]
-    widths = [max(len(line[i]) for line in lines) for i in range(5)]
+def columns(lines):
+    """LINES of cells, one below the other."""
+    widths = [max(map(len, column)) for column in zip(*lines)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines)
+
+
+def table(pairs):
+    return columns([("", "ours", "peer", "which peer", "ratio"), *rows(pairs)])
 
 
 def chart(pairs, title):

@@ -88,6 +88,7 @@ class Setting:
     accel: str = "tcg,thread=multi"
     cpu: str = "max"
     vcpus: int = 2
+    backend: str = "memory-backend-ram"
     calls: int = 0              # steps that do nothing, before the others: what they take at least is subtracted from each
     counts: NoCounts = NoCounts()
 
@@ -114,24 +115,37 @@ class Guest:
     def ready(self):
         """Setup after the boot."""
 
-    def __enter__(self):
+    def object(self, name, size):
+        """Arguments of QEMU for a memory backend."""
+        return ["-object", f"{self.setting.backend},id={name},size={size}"]
+
+    def start(self, *more):
+        """QEMU, with MORE arguments, and its sockets."""
         self.folder = tempfile.TemporaryDirectory(prefix="hvb-")
         build = pathlib.Path(os.environ["HVB_BUILD"])
         sock = {name: os.path.join(self.folder.name, name) for name in ("qmp", "agent")}
         self.agent = sock["agent"]
         argv = [*self.through, self.emulator(), "-nodefaults", "-display", "none", "-name", "bench,debug-threads=on",
-                "-accel", self.setting.accel, "-smp", str(self.setting.vcpus), "-machine", "q35",
+                "-accel", self.setting.accel, "-smp", str(self.setting.vcpus), "-machine", "q35,memory-backend=boot",
+                *self.object("boot", self.memory),
                 "-cpu", f"{self.setting.cpu},hv-vpindex,hv-synic,hv-time,hv-relaxed{self.cpu_flags}", "-global", "ICH9-LPC.disable_s4=1",
                 "-m", f"{self.memory // MIB}M,maxmem={self.most // MIB}M,slots=4",
                 "-kernel", build / "guest/kernel", "-initrd", build / "guest/initrd",
                 "-append", f"console=ttyS0 quiet panic=-1 memhp_default_state={self.online} {self.cmdline}", "-serial", "null",
                 "-chardev", f"socket,id=agent,path={sock['agent']},server=on,wait=off", "-serial", "chardev:agent",
-                "-qmp", f"unix:{sock['qmp']},server=on,wait=off", *self.setting.counts.arguments, *self.devices()]
+                "-qmp", f"unix:{sock['qmp']},server=on,wait=off", *self.setting.counts.arguments, *self.devices(), *more]
         self.log = open(os.path.join(self.folder.name, "log"), "w+", encoding="utf-8")
         self.qemu = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         try:
             self.wait("QEMU", patient(20), lambda: os.path.exists(sock["qmp"]) and os.path.exists(sock["agent"]))
             self.qmp = Qmp(sock["qmp"])
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def __enter__(self):
+        self.start()
+        try:
             self.exec("true", patient(BOOT_LIMIT))
             self.setting.counts.attach(self)
             self.ready()
@@ -262,7 +276,7 @@ class HvBalloon(Balloon):
 
     def more(self):
         def plug():
-            self.qmp("object-add", **{"qom-type": "memory-backend-ram", "id": "m0", "size": self.setting.more})
+            self.qmp("object-add", **{"qom-type": self.setting.backend, "id": "m0", "size": self.setting.more})
             self.qmp("device_add", driver="mem-haprot", id="h0", memdev="m0")
         return self.step(plug, lambda: abs(self.qmp("query-balloon")["actual"] - self.setting.boot - self.setting.more) <= 2 * MIB, self.setting.more)
 
@@ -295,8 +309,7 @@ class VirtioMem(Guest):
         self.memory -= setting.out
 
     def devices(self):
-        return ["-object", f"memory-backend-ram,id=m0,size={self.setting.out + self.setting.more}",
-                "-device", f"virtio-mem-pci,id=v0,memdev=m0,requested-size={self.setting.out}"]
+        return [*self.object("m0", self.setting.out + self.setting.more), "-device", f"virtio-mem-pci,id=v0,memdev=m0,requested-size={self.setting.out}"]
 
     def plugged(self):
         return self.qmp("query-memory-devices")[0]["data"]["size"]
@@ -328,7 +341,7 @@ class Dimm(Guest):
         self.memory -= setting.out
 
     def plug(self, name, size):
-        self.qmp("object-add", **{"qom-type": "memory-backend-ram", "id": f"m{name}", "size": size})
+        self.qmp("object-add", **{"qom-type": self.setting.backend, "id": f"m{name}", "size": size})
         self.qmp("device_add", driver="pc-dimm", id=f"d{name}", memdev=f"m{name}")
 
     def there(self):
