@@ -16,6 +16,9 @@
 #define O_DIRECT 0
 #endif
 
+/* The guest changes before its memory has been sent, on a slow host too. */
+#define SLOW            (4 * MiB)
+
 typedef struct Way {
     const char *name;
     const char *capabilities[3];
@@ -117,7 +120,7 @@ static void move_by(Fixture *f, const Way *way, bool busy)
     prepare(f->qts, way);
     prepare(to, way);
     qmp_incoming(to, move_uri());
-    set_bandwidth(f->qts, busy ? 20 * MiB : 10 * GiB);
+    set_bandwidth(f->qts, busy ? SLOW : 10 * GiB);
     qmp_migrate(f->qts, move_uri());
     if (busy) {
         wait_syncs(f->qts, 1);
@@ -155,7 +158,7 @@ static void move_by_file(Fixture *f, const Way *way, bool busy)
     g_autofree char *file = g_strdup_printf("file:%s/state", move_dir());
 
     prepare(f->qts, way);
-    set_bandwidth(f->qts, busy ? 20 * MiB : 10 * GiB);
+    set_bandwidth(f->qts, busy ? SLOW : 10 * GiB);
     qmp_migrate(f->qts, file);
     if (busy) {
         wait_syncs(f->qts, 1);
@@ -246,6 +249,7 @@ static void test_background_snapshot(void)
         scene_skip(f, "this host has no userfaultfd that protects from writing");
         return;
     }
+    /* a page that the guest writes to is sent before */
     set_bandwidth(f->qts, 20 * MiB);
     qmp_migrate(f->qts, file);
     wait_migration(f->qts, "active");
