@@ -83,7 +83,7 @@ def test_disable_gives_back_what_was_there(make_old, edit):
     assert old - new == changed(real, "-") - changed(real, "+")
     assert "<memballoon model='hyperv' freePageReporting='on'>" in now
     assert "<stats period='10'/>" in now
-    assert query("status", other.name)["maxMemory"] == 4 * GIB * 1024
+    assert query("status", other.name)["max_memory"] == 4 * GIB * 1024
     assert "is already like that" in run("enable", other.name)
     run("enable", other.name, "--max", "8GiB")
     run("disable", other.name)
@@ -126,7 +126,7 @@ def test_refusal_of_libvirt_changes_nothing(make_old):
     other = make_old(lambda xml: xml.replace("arch='x86_64'", "arch='i686'"))
     before = stored(other)
     for dry in ["--dry-run"], []:
-        assert "'i686'" in run("enable", other.name, "--max", "4GiB", *dry, status=1)
+        assert "'i686'" in run("enable", other.name, "--max", "4GiB", *dry, status=4)
         assert stored(other) == before
 
 
@@ -136,7 +136,7 @@ def test_a_cpu_on_the_command_line_is_refused(make_old):
         "</domain>", "<q:commandline><q:arg value='-cpu'/><q:arg value='max'/></q:commandline></domain>"))
     before = stored(other)
     for dry in ["--dry-run"], []:
-        said = run("enable", other.name, "--max", "4GiB", *dry, status=1)
+        said = run("enable", other.name, "--max", "4GiB", *dry, status=4)
         assert "would not work with this definition; nothing has been changed" in said
         assert "take -cpu out of <qemu:commandline>" in said
         assert "libvirt" not in said
@@ -147,13 +147,13 @@ def test_enable_on_a_running_guest(make_old):
     """Until it is restarted, no command suggests enable again."""
     other = make_old()
     hvb.virsh("start", other.name, "--paused")
-    assert "virsh-hvmem enable" in run("status", other.name, status=1)
+    assert "virsh-hvmem enable" in run("status", other.name, status=4)
     assert "shut it down and start it" in " ".join(run("enable", other.name, "--max", "4GiB").split())
     (one,) = [each for each in query("list") if each["name"] == other.name]
     assert one["model"] == "virtio"
     assert "shut it down and start it" in one["pending"]
     for command in (["status"], ["plan", "2GiB"], ["set", "2GiB"], ["watch"]):
-        said = run(command[0], other.name, *command[1:], status=1)
+        said = run(command[0], other.name, *command[1:], status=4)
         assert "shut it down and start it" in said
         assert "virsh-hvmem enable" not in said
     assert "shut it down and start it" in query("enable", other.name)["pending"]
@@ -161,8 +161,8 @@ def test_enable_on_a_running_guest(make_old):
     hvb.virsh("start", other.name, "--paused")
     assert "pending" not in query("status", other.name)
     run("enable", other.name, "--max", "6GiB")
-    assert "another ceiling, 6 GiB" in run("set", other.name, "5GiB", status=1)
-    assert "enable" in run("set", other.name, "7GiB", status=1)
+    assert "another ceiling, 6 GiB" in run("set", other.name, "5GiB", status=4)
+    assert "enable" in run("set", other.name, "7GiB", status=4)
     run("disable", other.name)
     assert "no hyperv balloon any more" in query("status", other.name)["pending"]
 
@@ -177,7 +177,7 @@ def test_a_transient_domain_is_defined_first(make_old):
         file.flush()
         hvb.virsh("create", file.name, "--paused")
         for command in "enable", "disable", "status":
-            assert f"virsh define {other.name}.xml && virsh-hvmem" in run(command, other.name, status=1)
+            assert f"virsh define {other.name}.xml && virsh-hvmem" in run(command, other.name, status=4)
         hvb.virsh("define", file.name)
     assert "virsh shutdown" in run("enable", other.name, "--max", "4GiB")
 
@@ -190,7 +190,7 @@ def test_saved_state_comes_back_with_the_old_balloon(make_old):
     for command in (["status"], ["plan", "2GiB"], ["set", "512MiB"]):
         assert "managedsave-remove" in run(command[0], other.name, *command[1:])
     (one,) = [each for each in query("list") if each["name"] == other.name]
-    assert one["label"] == "old state saved"
+    assert one["summary"] == "old state saved"
     assert "managedsave-remove" in one["pending"]
     hvb.virsh("managedsave-remove", other.name)
     assert "pending" not in query("status", other.name)

@@ -41,8 +41,13 @@ def run(*args, status=0, timeout=120):
 
 
 def query(*args):
-    """The same as JSON."""
-    return json.loads(run("--format=json", *args))
+    """What the document of the command among ARGS is about."""
+    got = json.loads(run("--format=json", *args))
+    assert got["schema"] == 2
+    if got["command"] in ("set", "enable", "disable"):
+        (one,) = got["domains"]
+        return one
+    return {"list": lambda: got["domains"], "status": lambda: got["domain"], "doctor": lambda: got["checks"]}.get(got["command"], lambda: got)()
 
 
 class Screen:
@@ -99,9 +104,9 @@ def test_list_and_status_tell_what_the_guest_has(guest):
     one = query("-r", "status", guest.name)
     for dom in (row, one):
         assert dom["current"] == dom["requested"] == dom["boot"] == GIB * 1024
-        assert dom["maxMemory"] == 8 * GIB * 1024
+        assert dom["max_memory"] == 8 * GIB * 1024
         assert (dom["state"], dom["connected"], dom["sticks"]) == ("idle", True, [])
-        assert dom["label"] == "at rest"
+        assert dom["summary"] == "at rest"
     assert guest.name in run("list")
     assert "at rest" in run("status", guest.name)
 
@@ -146,23 +151,25 @@ def test_plan_of_a_domain_that_is_shut_off(stopped):
     query("set", stopped.name, "3GiB", "--config")
     assert [(stick.alias, stick.size) for stick in stopped.domain().sticks] == [("ua-haprot0", 2 * GIB)]
     assert [step["op"] for step in query("plan", stopped.name, "3GiB")["steps"]] == ["balloon"]
-    assert "<maxMemory>" in json.loads(run_failing_json("plan", stopped.name, "9GiB"))["refused"]
+    assert "<maxMemory>" in refused_plan(stopped.name, "9GiB")["message"]
 
 
 def test_a_refusal_names_the_ceiling(guest):
-    assert "<maxMemory> 8 GiB" in run("set", guest.name, "9GiB", status=1)
-    assert "<maxMemory>" in json.loads(run_failing_json("plan", guest.name, "9GiB"))["refused"]
+    assert "<maxMemory> 8 GiB" in run("set", guest.name, "9GiB", status=4)
+    why = refused_plan(guest.name, "9GiB")
+    assert "<maxMemory>" in why["message"]
+    assert (why["requested"], why["limit"]) == (9 * GIB * 1024, 8 * GIB * 1024)
 
 
-def run_failing_json(*args):
-    """JSON of a command that ends with 1."""
-    got = subprocess.run([TOOL, "--format=json", *args], capture_output=True, text=True, check=False, env=environment())
-    assert got.returncode == 1
-    return got.stdout
+def refused_plan(*args):
+    """The error of a plan that libvirt would refuse."""
+    got = subprocess.run([TOOL, "--format=json", "plan", *args], capture_output=True, text=True, check=False, env=environment())
+    assert got.returncode == 4
+    return json.loads(got.stdout)["error"]
 
 
 def test_the_floor_is_explained(guest):
-    said = run("set", guest.name, "200MiB", "--wait", "--timeout", "25", status=1)
+    said = run("set", guest.name, "200MiB", "--wait", "--timeout", "25", status=5)
     assert "guest gives no more" in said
     assert "The request stays in place" in said
     assert query("status", guest.name)["problem"] is True
@@ -176,7 +183,7 @@ def test_interrupted_it_leaves_the_request(guest):
         time.sleep(0.5)
         tool.send_signal(signal.SIGINT)
         said = tool.communicate(timeout=20)[1]
-    assert tool.returncode == 1
+    assert tool.returncode == 130
     assert "stopped waiting" in said and "stays in place" in said
     assert guest.domain().requested == 150 * MIB
     query("set", guest.name, "1GiB", "--wait", "--timeout", "60")
@@ -187,7 +194,7 @@ def test_a_daemon_that_goes_away_is_reported(guest):
         hvb.wait_until("the request is there", 20, lambda: guest.domain().requested == 150 * MIB)
         hvb.restart_daemon(away=2)
         said = tool.communicate(timeout=60)[1]
-    assert tool.returncode == 1, said
+    assert tool.returncode == 3, said
     assert "\nerror: " in said
     query("set", guest.name, "1GiB", "--wait", "--timeout", "60")
 
@@ -195,8 +202,8 @@ def test_a_daemon_that_goes_away_is_reported(guest):
 def test_a_paused_guest_is_reported(guest):
     hvb.virsh("suspend", guest.name)
     try:
-        said = run("set", guest.name, "2GiB", "--wait", "--timeout", "5", status=1)
-        at_once = run("set", guest.name, "2GiB", "--wait", status=1)
+        said = run("set", guest.name, "2GiB", "--wait", "--timeout", "5", status=5)
+        at_once = run("set", guest.name, "2GiB", "--wait", status=5)
     finally:
         hvb.virsh("resume", guest.name)
     assert f"virsh resume {guest.name}" in said
@@ -252,7 +259,7 @@ def test_progress_stays_on_its_line(guest, screen):
     seen = view.wait(r"asked for 150 MiB, guest gives")
     assert len([line for line in seen.splitlines() if "%" in line]) == 1
     view.keys("C-c")
-    view.wait("ended: 1")
+    view.wait("ended: 130")
     query("set", guest.name, "1GiB", "--wait", "--timeout", "60")
 
 

@@ -6,6 +6,7 @@
 
 #include "hvmem-cmd.h"
 #include "hvmem-doctor.h"
+#include "hvmem-json.h"
 #include "hvmem-output.h"
 
 #include <stdlib.h>
@@ -143,8 +144,8 @@ askAbout(virConnectPtr conn,
     g_autoptr(GError) error = NULL;
 
     hvmemConnTry(conn, xml, &error);
-    answer->asked = !g_error_matches(error, HVMEM_ERROR, HVMEM_TRY_UNASKED);
-    answer->forCPU = g_error_matches(error, HVMEM_ERROR, HVMEM_TRY_CPU);
+    answer->asked = !g_error_matches(error, HVMEM_TRY_ERROR, HVMEM_TRY_UNASKED);
+    answer->forCPU = g_error_matches(error, HVMEM_TRY_ERROR, HVMEM_TRY_CPU);
     if (answer->asked && error)
         answer->refusal = g_strdup(error->message);
 }
@@ -283,7 +284,7 @@ report(const hvmemApp *app,
        const GPtrArray *host,
        const GPtrArray *dom)
 {
-    g_autoptr(JsonBuilder) builder = NULL;
+    JsonBuilder *builder;
 
     if (!app->json) {
         printf("Host:\n");
@@ -295,13 +296,15 @@ report(const hvmemApp *app,
         return;
     }
 
-    builder = json_builder_new();
+    builder = hvmemJSONBegin("doctor");
+    hvmemJSONString(builder, "name", name);
+    json_builder_set_member_name(builder, "checks");
     json_builder_begin_array(builder);
     jsonChecks(builder, "host", host);
     if (dom)
         jsonChecks(builder, name, dom);
     json_builder_end_array(builder);
-    hvmemPrintJSON(json_builder_get_root(builder));
+    hvmemJSONPrint(builder);
 }
 
 
@@ -335,7 +338,7 @@ run(const hvmemApp *app,
     }
 
     report(app, info ? info->name : NULL, hostChecks, domChecks);
-    return countFailed(hostChecks) + (domChecks ? countFailed(domChecks) : 0) == 0;
+    return countFailed(hostChecks) + (domChecks ? countFailed(domChecks) : 0) == 0 || hvmemFailSilently(error, HVMEM_EXIT_FAILED);
 }
 
 

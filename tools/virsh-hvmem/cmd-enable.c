@@ -7,6 +7,7 @@
 #include "hvmem-cmd.h"
 #include "hvmem-diff.h"
 #include "hvmem-edit.h"
+#include "hvmem-json.h"
 #include "hvmem-output.h"
 
 #include <stdlib.h>
@@ -35,7 +36,7 @@ checkWritable(const hvmemApp *app,
               GError **error)
 {
     if (app->readonly && !dryRun)
-        return hvmemFail(error, "--readonly cannot change a definition: leave it out, or add --dry-run to see the difference");
+        return hvmemFailRefused(error, "--readonly cannot change a definition: leave it out, or add --dry-run to see the difference");
     return true;
 }
 
@@ -155,33 +156,39 @@ printDiff(const hvmemApp *app,
 
 
 static void
-printJSON(const char *name,
+printJSON(const char *command,
+          const char *name,
           const char *before,
           const char *after,
           const hvmemEdit *edit,
           const char *pending)
 {
-    g_autoptr(JsonBuilder) builder = json_builder_new();
+    JsonBuilder *builder = hvmemJSONBegin(command);
     g_autofree char *diff = shownDiff(before, after);
-    size_t i;
 
+    json_builder_set_member_name(builder, "domains");
+    json_builder_begin_array(builder);
     json_builder_begin_object(builder);
     hvmemJSONString(builder, "name", name);
-    json_builder_set_member_name(builder, "changed");
-    json_builder_add_boolean_value(builder, *diff && !dryRun);
+    hvmemJSONBool(builder, "changed", *diff && !dryRun);
     hvmemJSONString(builder, "diff", diff);
-    json_builder_set_member_name(builder, "remarks");
-    json_builder_begin_array(builder);
-    for (i = 0; i < edit->remarks->len; i++)
-        json_builder_add_string_value(builder, edit->remarks->pdata[i]);
-    json_builder_end_array(builder);
+    hvmemJSONStrings(builder, "remarks", edit->remarks);
     hvmemJSONString(builder, "pending", pending);
     json_builder_end_object(builder);
-    hvmemPrintJSON(json_builder_get_root(builder));
+    json_builder_end_array(builder);
+    hvmemJSONPrint(builder);
 }
 
 
 typedef hvmemEdit *(*Edit)(const char *xml, bool doubts, GError **error);
+
+
+/* Refused not by libvirt, but by us. */
+static bool
+isUseless(const GError *why)
+{
+    return g_error_matches(why, HVMEM_TRY_ERROR, HVMEM_TRY_USELESS);
+}
 
 
 /* An error that the present definition causes as well is not about the change. */
@@ -213,20 +220,20 @@ choose(virConnectPtr conn,
     if (!all || strcmp(all->xml, normal) == 0 || hvmemConnTry(conn, all->xml, &why))
         return g_steal_pointer(&all);
 
-    if (why->code == HVMEM_TRY_UNASKED) {
+    if (g_error_matches(why, HVMEM_TRY_ERROR, HVMEM_TRY_UNASKED)) {
         if (dryRun)
             hvmemEditRemark(all, "libvirt could not be asked whether it accepts this: %s", why->message);
         return g_steal_pointer(&all);
     }
 
     if (all->doubtful && (rest = edit(before, false, NULL)) && hvmemConnTry(conn, rest->xml, NULL)) {
-        hvmemEditRemark(rest, "Left out: %s. %s: %s", all->doubtful, why->code == HVMEM_TRY_USELESS ? "It would not work" : "libvirt refuses it",
+        hvmemEditRemark(rest, "Left out: %s. %s: %s", all->doubtful, isUseless(why) ? "It would not work" : "libvirt refuses it",
                         why->message);
         return g_steal_pointer(&rest);
     }
 
     if (isOld(conn, before, why))
-        hvmemEditRemark(all, why->code == HVMEM_TRY_USELESS ? "The present definition does not work either, and this does not change that: %s" :
+        hvmemEditRemark(all, isUseless(why) ? "The present definition does not work either, and this does not change that: %s" :
                         "libvirt cannot make a command line of the present definition either, so this could not be tried: %s", why->message);
     else
         *refusal = g_error_copy(why);
@@ -289,7 +296,7 @@ apply(const hvmemApp *app,
     printRemarks(app, edit);
     if (refusal) {
         printDiff(app, before, edit->xml);
-        return hvmemFail(error, refusal->code == HVMEM_TRY_USELESS ?
+        return hvmemFailRefused(error, isUseless(refusal) ?
                          "domain '%s' would not work with this definition; nothing has been changed\nerror: %s" :
                          "libvirt would not accept this definition of domain '%s'; nothing has been changed\nerror: %s", name, refusal->message);
     }
@@ -303,7 +310,7 @@ apply(const hvmemApp *app,
         next = pending(dom);
     printDiff(app, before, after);
     if (app->json)
-        printJSON(name, before, after, edit, next);
+        printJSON(command, name, before, after, edit, next);
     else
         printResult(app, name, same, next);
     return true;

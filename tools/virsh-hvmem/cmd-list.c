@@ -6,6 +6,7 @@
 
 #include "hvmem-cmd.h"
 #include "hvmem-explain.h"
+#include "hvmem-json.h"
 #include "hvmem-output.h"
 
 static gboolean all;
@@ -19,9 +20,10 @@ static const GOptionEntry options[] = {
 static void
 printJSON(const GPtrArray *doms)
 {
-    g_autoptr(JsonBuilder) builder = json_builder_new();
+    JsonBuilder *builder = hvmemJSONBegin("list");
     size_t i;
 
+    json_builder_set_member_name(builder, "domains");
     json_builder_begin_array(builder);
     for (i = 0; i < doms->len; i++) {
         const hvmemDomain *dom = doms->pdata[i];
@@ -30,7 +32,7 @@ printJSON(const GPtrArray *doms)
             hvmemJSONDomain(builder, dom);
     }
     json_builder_end_array(builder);
-    hvmemPrintJSON(json_builder_get_root(builder));
+    hvmemJSONPrint(builder);
 }
 
 

@@ -5,20 +5,42 @@
  */
 
 #include "hvmem-cmd.h"
+#include "hvmem-json.h"
 #include "hvmem-output.h"
 #include "hvmem-plan.h"
 #include "hvmem-plan-text.h"
 
 
+/* The refusal of @size as an error. */
+static GError *
+refusal(const hvmemDomain *dom,
+        const hvmemPlan *plan,
+        guint64 size)
+{
+    GError *error = NULL;
+
+    hvmemFailRefused(&error, "%s", plan->refused);
+    hvmemErrorDomain(&error, dom->name);
+    if (dom->maxMemory != HVMEM_UNKNOWN && size > dom->maxMemory)
+        hvmemErrorSizes(&error, size, dom->maxMemory);
+    else
+        hvmemErrorSizes(&error, size, size < dom->minimum ? dom->minimum : 0);
+    return error;
+}
+
+
 static void
 printJSON(const hvmemDomain *dom,
-          const hvmemPlan *plan)
+          const hvmemPlan *plan,
+          guint64 size)
 {
-    g_autoptr(JsonBuilder) builder = json_builder_new();
+    JsonBuilder *builder = hvmemJSONBegin("plan");
     g_autofree char *pending = hvmemDomainPending(dom);
+    g_autoptr(GError) error = plan->refused ? refusal(dom, plan, size) : NULL;
     size_t i;
 
-    json_builder_begin_object(builder);
+    hvmemJSONString(builder, "name", dom->name);
+    hvmemJSONSize(builder, "requested", size);
     json_builder_set_member_name(builder, "steps");
     json_builder_begin_array(builder);
     for (i = 0; plan->steps && i < plan->steps->nsteps; i++) {
@@ -33,10 +55,10 @@ printJSON(const hvmemDomain *dom,
         json_builder_end_object(builder);
     }
     json_builder_end_array(builder);
-    hvmemJSONString(builder, "refused", plan->refused);
     hvmemJSONString(builder, "pending", pending);
-    json_builder_end_object(builder);
-    hvmemPrintJSON(json_builder_get_root(builder));
+    if (error)
+        hvmemJSONError(builder, error);
+    hvmemJSONPrint(builder);
 }
 
 
@@ -116,10 +138,10 @@ run(const hvmemApp *app,
         return false;
 
     if (app->json)
-        printJSON(info, plan);
+        printJSON(info, plan, size);
     else
         printPlan(info, plan, size);
-    return !plan->refused;
+    return !plan->refused || hvmemFailSilently(error, HVMEM_EXIT_REFUSED);
 }
 
 
@@ -127,7 +149,7 @@ const hvmemCommand hvmemCmdPlan = {
     .name = "plan",
     .arguments = "DOMAIN SIZE",
     .summary = "Show what 'set' would do, step by step, and why; change nothing",
-    .description = "The exit status is 1 if libvirt would refuse.",
+    .description = "The exit status is 4 if libvirt would refuse.",
     .minArgs = 2,
     .maxArgs = 2,
     .run = run,

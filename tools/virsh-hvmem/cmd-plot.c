@@ -28,13 +28,13 @@ checkOutput(GError **error)
     size_t i;
 
     if (!outPath)
-        return hvmemFail(error, "no picture to write: give -o FILE.svg");
+        return hvmemFailUsage(error, "no picture to write: give -o FILE.svg");
 
     for (i = 0; i < G_N_ELEMENTS(others); i++) {
         const char *end = strrchr(outPath, '.');
 
         if (end && g_ascii_strcasecmp(end, others[i]) == 0)
-            return hvmemFail(error, "'%s': the picture is SVG, so give -o FILE.svg; 'rsvg-convert' converts it to other formats", outPath);
+            return hvmemFailUsage(error, "'%s': the picture is SVG, so give -o FILE.svg; 'rsvg-convert' converts it to other formats", outPath);
     }
     return true;
 }

@@ -6,6 +6,7 @@
 
 #include "hvmem-cmd.h"
 #include "hvmem-explain.h"
+#include "hvmem-json.h"
 #include "hvmem-output.h"
 #include "hvmem-limits.h"
 #include "hvmem-progress.h"
@@ -42,9 +43,9 @@ static volatile sig_atomic_t interrupted;
 
 
 static void
-interrupt(int sig G_GNUC_UNUSED)
+interrupt(int sig)
 {
-    interrupted = 1;
+    interrupted = sig;
 }
 
 
@@ -143,6 +144,7 @@ static bool
 giveUp(Wait *wait,
        const hvmemDomain *dom,
        const char *why,
+       int status,
        GError **error)
 {
     g_autoptr(hvmemExplanation) state = hvmemExplain(dom);
@@ -153,8 +155,10 @@ giveUp(Wait *wait,
     if (!wait->quiet && g_strcmp0(wait->explained, state->label) != 0)
         explain(wait, dom, state);
 
-    return hvmemFail(error, "%s: the guest has %s, %s were requested (%s). The request stays in place: the guest reaches that size as soon as it can.",
-                     why, have, want, state->label);
+    hvmemFailAs(error, status, "%s: the guest has %s, %s were requested (%s). The request stays in place: the guest reaches that size as soon as it can.",
+                why, have, want, state->label);
+    hvmemErrorDomain(error, dom->name);
+    return hvmemErrorSizes(error, wait->progress->to, dom->current);
 }
 
 
@@ -185,13 +189,13 @@ isOver(Wait *wait,
     else if (hvmemDomainIsThere(dom))
         *ok = true;
     else if (interrupted)
-        giveUp(wait, dom, "stopped waiting", error);
+        giveUp(wait, dom, "stopped waiting", HVMEM_EXIT_SIGNAL + interrupted, error);
     else if (timeout > 0 && now - wait->start >= timeout * G_USEC_PER_SEC)
-        giveUp(wait, dom, "timed out", error);
+        giveUp(wait, dom, "timed out", HVMEM_EXIT_NOT_REACHED, error);
     else if (isHopeless(dom))
-        giveUp(wait, dom, "waiting does not help", error);
+        giveUp(wait, dom, "waiting does not help", HVMEM_EXIT_NOT_REACHED, error);
     else if (timeout == NO_TIMEOUT && now - wait->moved >= STALL_SEC * G_USEC_PER_SEC)
-        giveUp(wait, dom, "nothing has moved for " G_STRINGIFY(STALL_SEC) " seconds", error);
+        giveUp(wait, dom, "nothing has moved for " G_STRINGIFY(STALL_SEC) " seconds", HVMEM_EXIT_NOT_REACHED, error);
     else
         return false;
 
@@ -252,13 +256,22 @@ waitForGuest(virDomainPtr dom,
 }
 
 
+/* @error: why it is not as it was to be, or NULL. */
 static void
-printJSON(const hvmemDomain *dom)
+printJSON(const hvmemDomain *dom,
+          const GError *error)
 {
-    g_autoptr(JsonBuilder) builder = json_builder_new();
+    JsonBuilder *builder = hvmemJSONBegin("set");
 
-    hvmemJSONDomain(builder, dom);
-    hvmemPrintJSON(json_builder_get_root(builder));
+    json_builder_set_member_name(builder, "domains");
+    json_builder_begin_array(builder);
+    json_builder_begin_object(builder);
+    hvmemJSONDomainMembers(builder, dom);
+    if (error)
+        hvmemJSONError(builder, error);
+    json_builder_end_object(builder);
+    json_builder_end_array(builder);
+    hvmemJSONPrint(builder);
 }
 
 
@@ -266,13 +279,13 @@ static bool
 checkOptions(GError **error)
 {
     if (current && (live || config))
-        return hvmemFail(error, "--current cannot be combined with --live or --config");
+        return hvmemFailUsage(error, "--current cannot be combined with --live or --config");
     if (timeout != NO_TIMEOUT && timeout < 1)
-        return hvmemFail(error, "--timeout %d: give a number of seconds, from 1 on", timeout);
+        return hvmemFailUsage(error, "--timeout %d: give a number of seconds, from 1 on", timeout);
     if (timeout > 0 && !wait_)
-        return hvmemFail(error, "--timeout needs --wait");
+        return hvmemFailUsage(error, "--timeout needs --wait");
     if (wait_ && config && !live)
-        return hvmemFail(error, "--wait needs a running guest: with --config alone there is nothing to wait for");
+        return hvmemFailUsage(error, "--wait needs a running guest: with --config alone there is nothing to wait for");
     return true;
 }
 
@@ -326,11 +339,13 @@ setMemory(const hvmemApp *app,
     if (!after)
         return false;
 
-    if (app->json)
-        printJSON(after);
-    else if (!wait_ && !app->quiet)
+    if (app->json) {
+        printJSON(after, ok || !error ? NULL : *error);
+        hvmemErrorPrinted(error);
+    } else if (!wait_ && !app->quiet) {
         printf(isLive(before) ? "%s: %s requested; 'virsh-hvmem status %s' shows the progress\n" :
                "%s: %s from its next start on\n", before->name, want, name);
+    }
     if (pending && !app->json && !app->quiet)
         printf("%s\n", pending);
     return ok;
@@ -357,7 +372,7 @@ run(const hvmemApp *app,
         return false;
 
     if (wait_ && !isLive(before))
-        return hvmemFail(error, "'%s' is shut off: there is nothing to wait for", before->name);
+        return hvmemFailRefused(error, "'%s' is shut off: there is nothing to wait for", before->name);
 
     return setMemory(app, dom, before, size, error);
 }

@@ -6,6 +6,7 @@
 
 #include "hvmem-cmd.h"
 #include "hvmem-explain.h"
+#include "hvmem-json.h"
 #include "hvmem-output.h"
 
 #include <string.h>
@@ -180,7 +181,7 @@ run(const hvmemApp *app,
     g_autoptr(virConnect) conn = NULL;
     g_autoptr(virDomain) dom = hvmemAppDomain(app, args[0], &conn, error);
     g_autoptr(hvmemDomain) info = dom ? hvmemInspectHyperv(dom, true, error) : NULL;
-    g_autoptr(JsonBuilder) builder = NULL;
+    JsonBuilder *builder;
 
     if (!info)
         return false;
@@ -190,9 +191,10 @@ run(const hvmemApp *app,
         return true;
     }
 
-    builder = json_builder_new();
+    builder = hvmemJSONBegin("status");
+    json_builder_set_member_name(builder, "domain");
     hvmemJSONDomain(builder, info);
-    hvmemPrintJSON(json_builder_get_root(builder));
+    hvmemJSONPrint(builder);
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include "hvmem-chart.h"
 #include "hvmem-cmd.h"
 #include "hvmem-explain.h"
+#include "hvmem-json.h"
 #include "hvmem-output.h"
 
 #include <errno.h>
@@ -240,14 +241,40 @@ printLine(const hvmemDomain *dom)
 }
 
 
-static void
-printJSONLine(const hvmemDomain *dom)
+/* A line of its own, without line breaks, for a sample or an event. */
+static JsonBuilder *
+beginJSONLine(const char *type,
+              double time)
 {
-    g_autoptr(JsonBuilder) builder = json_builder_new();
+    JsonBuilder *builder = hvmemJSONBegin("watch");
 
+    hvmemJSONString(builder, "type", type);
+    json_builder_set_member_name(builder, "time");
+    json_builder_add_double_value(builder, time);
+    return builder;
+}
+
+
+static void
+printJSONSample(const hvmemDomain *dom)
+{
+    JsonBuilder *builder = beginJSONLine("sample", now());
+
+    json_builder_set_member_name(builder, "domain");
     hvmemJSONDomain(builder, dom);
-    hvmemPrintJSON(json_builder_get_root(builder));
-    fflush(stdout);
+    hvmemJSONPrintLine(builder);
+}
+
+
+static void
+printJSONEvent(const char *name,
+               const hvmemEvent *event)
+{
+    JsonBuilder *builder = beginJSONLine("event", event->time);
+
+    hvmemJSONString(builder, "name", name);
+    hvmemJSONString(builder, "event", event->text);
+    hvmemJSONPrintLine(builder);
 }
 
 
@@ -270,7 +297,7 @@ report(const Watch *watch,
         return;
 
     if (watch->json)
-        printJSONLine(new);
+        printJSONSample(new);
     else
         printLine(new);
 }
@@ -362,6 +389,32 @@ isEcho(const hvmemRecord *record,
 }
 
 
+/* Records @text, and prints it where there is no screen. */
+static void
+noteEvent(Watch *watch,
+          Watched *watched,
+          const char *text)
+{
+    const hvmemRecord *record = watched->record;
+    const hvmemEvent *event;
+
+    hvmemRecordAddEvent(watched->record, now(), text);
+    event = record->events->pdata[record->events->len - 1];
+    if (watch->file) {
+        hvmemRecordWriteEvent(watch->file, record->name, event);
+        fflush(watch->file);
+    }
+    if (watch->screen)
+        return;
+
+    if (watch->json)
+        printJSONEvent(record->name, event);
+    else
+        printf("          %s: %s\n", record->name, text);
+    fflush(stdout);
+}
+
+
 static void
 addEvent(Watch *watch,
          virDomainPtr dom,
@@ -370,21 +423,10 @@ addEvent(Watch *watch,
     size_t i;
 
     for (i = 0; i < watch->domains->len; i++) {
-        Watched *watched = watch->domains->pdata[i];
+        const hvmemRecord *record = ((Watched *)watch->domains->pdata[i])->record;
 
-        if (strcmp(watched->record->name, virDomainGetName(dom)) != 0 || isEcho(watched->record, text))
-            continue;
-
-        hvmemRecordAddEvent(watched->record, now(), text);
-        if (watch->file) {
-            hvmemRecordWriteEvent(watch->file, watched->record->name,
-                                  watched->record->events->pdata[watched->record->events->len - 1]);
-            fflush(watch->file);
-        }
-        if (!watch->screen && !watch->json) {
-            printf("          %s: %s\n", watched->record->name, text);
-            fflush(stdout);
-        }
+        if (strcmp(record->name, virDomainGetName(dom)) == 0 && !isEcho(record, text))
+            noteEvent(watch, watch->domains->pdata[i], text);
     }
     if (watch->screen)
         showScreen(watch);
@@ -490,7 +532,7 @@ onClose(virConnectPtr conn G_GNUC_UNUSED,
     Watch *watch = opaque;
 
     if (!watch->error)
-        hvmemFail(&watch->error, "the connection to libvirt was closed; guests keep running");
+        hvmemFailAs(&watch->error, HVMEM_EXIT_CONNECTION, "the connection to libvirt was closed; guests keep running");
     watch->done = true;
 }
 
@@ -672,9 +714,9 @@ run(const hvmemApp *app,
     bool ok;
 
     if (!(interval >= 0.1 && interval <= 3600))
-        return hvmemFail(error, "--interval %g: give 0.1 to 3600 seconds", interval);
+        return hvmemFailUsage(error, "--interval %g: give 0.1 to 3600 seconds", interval);
     if (!(duration > 0))
-        return hvmemFail(error, "--duration %g: give a number of seconds above 0", duration);
+        return hvmemFailUsage(error, "--duration %g: give a number of seconds above 0", duration);
 
     watch.screen = isatty(STDOUT_FILENO) && isatty(STDIN_FILENO) && !app->json && !app->quiet;
     if (virEventRegisterDefaultImpl() < 0)

@@ -13,6 +13,35 @@
 #define STATS (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_BALLOON)
 
 
+/* Has libvirt done nothing, since it does not do such a thing or not now? Or is there no libvirt any more? */
+static hvmemExit
+statusOfVir(void)
+{
+    if (virGetLastErrorDomain() == VIR_FROM_RPC)
+        return HVMEM_EXIT_CONNECTION;
+
+    switch (virGetLastErrorCode()) {
+    case VIR_ERR_NO_CONNECT:
+    case VIR_ERR_INVALID_CONN:
+    case VIR_ERR_AUTH_FAILED:
+    case VIR_ERR_RPC:
+        return HVMEM_EXIT_CONNECTION;
+    case VIR_ERR_OPERATION_INVALID:
+    case VIR_ERR_OPERATION_DENIED:
+    case VIR_ERR_OPERATION_UNSUPPORTED:
+    case VIR_ERR_ACCESS_DENIED:
+    case VIR_ERR_ARGUMENT_UNSUPPORTED:
+    case VIR_ERR_CONFIG_UNSUPPORTED:
+    case VIR_ERR_INVALID_ARG:
+    case VIR_ERR_NO_SUPPORT:
+    case VIR_ERR_RESOURCE_BUSY:
+        return HVMEM_EXIT_REFUSED;
+    default:
+        return HVMEM_EXIT_FAILED;
+    }
+}
+
+
 bool
 hvmemFailVir(GError **error,
              const char *format,
@@ -25,7 +54,22 @@ hvmemFailVir(GError **error,
     va_start(args, format);
     text = g_strdup_vprintf(format, args);
     va_end(args);
-    return hvmemFail(error, "%s\nerror: %s", text, cause);
+    hvmemFailAs(error, statusOfVir(), "%s", text);
+    return hvmemErrorCause(error, cause);
+}
+
+
+/* What to do about libvirt's @message, which is all that tells one failure from another. */
+static const char *
+connectHint(const char *message)
+{
+    if (strstr(message, "Permission denied") || strstr(message, "authentication") || strstr(message, "access denied"))
+        return "Only root may use the daemon's socket, and the group that unix_sock_group in its virtqemud.conf names (often libvirt): use sudo, or "
+            "'adduser USER libvirt' and log in again.";
+    if (strstr(message, "No such file or directory") || strstr(message, "Connection refused"))
+        return "Check whether the daemon runs ('systemctl status hv-balloon-virtqemud', or virtqemud, or libvirtd). -c URI, or LIBVIRT_DEFAULT_URI, "
+            "names another connection.";
+    return "Check the URI (-c, or LIBVIRT_DEFAULT_URI): qemu:///system is this host's own, qemu+ssh://root@HOST/system another's.";
 }
 
 
@@ -37,8 +81,14 @@ hvmemConnect(const char *uri,
 {
     virConnectPtr conn = virConnectOpenAuth(uri, virConnectAuthPtrDefault, readonly ? VIR_CONNECT_RO : 0);
 
-    if (!conn)
+    if (!conn) {
+        const char *hint = connectHint(virGetLastErrorMessage());
+
         hvmemFailVir(error, "failed to connect to the hypervisor");
+        hvmemErrorHint(error, "%s", hint);
+        if (error && *error)
+            (*error)->code = HVMEM_EXIT_CONNECTION;
+    }
     return conn;
 }
 
@@ -67,15 +117,18 @@ tryArgv(virConnectPtr conn,
         const char *xml,
         GError **error)
 {
-    g_autofree char *trial = hvmemTrialXML(xml, error);
+    g_autoptr(GError) unreadable = NULL;
+    g_autofree char *trial = hvmemTrialXML(xml, &unreadable);
     g_autofree char *copy = NULL;
     char *argv;
 
-    if (!trial)
+    if (!trial) {
+        g_set_error_literal(error, HVMEM_TRY_ERROR, HVMEM_TRY_REFUSED, unreadable->message);
         return NULL;
+    }
 
     if (!(argv = virConnectDomainXMLToNative(conn, "qemu-argv", trial, 0))) {
-        g_set_error_literal(error, HVMEM_ERROR, tryError(), virGetLastErrorMessage());
+        g_set_error_literal(error, HVMEM_TRY_ERROR, tryError(), virGetLastErrorMessage());
         virResetLastError();
         return NULL;
     }
@@ -96,7 +149,7 @@ hvmemConnTry(virConnectPtr conn,
     if (!argv || hvmemTrialArgv(argv, &useless))
         return argv != NULL;
 
-    g_set_error_literal(error, HVMEM_ERROR, HVMEM_TRY_USELESS, useless->message);
+    g_set_error_literal(error, HVMEM_TRY_ERROR, HVMEM_TRY_USELESS, useless->message);
     return false;
 }
 
@@ -178,8 +231,14 @@ hvmemLookup(virConnectPtr conn,
         dom = virDomainLookupByUUIDString(conn, name);
     if (!dom)
         dom = virDomainLookupByName(conn, name);
-    if (!dom)
+    if (!dom) {
+        bool unknown = virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
+
         hvmemFailVir(error, "failed to get domain '%s'", name);
+        hvmemErrorDomain(error, name);
+        if (unknown)
+            hvmemErrorHint(error, "'virsh-hvmem list --all' shows all domains of this connection.");
+    }
     return dom;
 }
 
@@ -289,10 +348,10 @@ hvmemInspectHyperv(virDomainPtr dom,
         g_autofree char *enable = hvmemDomainCommand(info->name, info->transient, "enable", NULL);
 
         if (pending)
-            hvmemFail(error, "domain '%s' has no hyperv balloon yet. %s", info->name, pending);
+            hvmemFailRefused(error, "domain '%s' has no hyperv balloon yet. %s", info->name, pending);
         else
-            hvmemFail(error, "domain '%s' has no hyperv balloon but <memballoon model='%s'/>: '%s' changes that",
-                      info->name, info->model, enable);
+            hvmemFailRefused(error, "domain '%s' has no hyperv balloon but <memballoon model='%s'/>: '%s' changes that",
+                             info->name, info->model, enable);
         return NULL;
     }
     return g_steal_pointer(&info);

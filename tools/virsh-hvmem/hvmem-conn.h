@@ -40,6 +40,8 @@ hvmemConnect(const char *uri,
              bool readonly,
              GError **error);
 
+#define HVMEM_TRY_ERROR (g_quark_from_static_string("hvmem-try"))
+
 /* Why hvmemConnTry() is false: the code of its error. */
 typedef enum {
     HVMEM_TRY_REFUSED = 1,      /* libvirt does not accept it, or makes no command line for it */

@@ -383,7 +383,7 @@ hvmemDomainFailTransient(const char *name,
 {
     g_autofree char *change = hvmemDomainCommand(name, true, command, NULL);
 
-    return hvmemFail(error, "domain '%s' is transient: it has no definition that could be changed. Either give it one and change that ('%s'), then shut it "
+    return hvmemFailRefused(error, "domain '%s' is transient: it has no definition that could be changed. Either give it one and change that ('%s'), then shut it "
                      "down and start it; or create it anew from XML that has the <memballoon> it shall have", name, change);
 }
 

@@ -481,16 +481,16 @@ checkEnable(xmlNodePtr root,
     if (!hvmemXMLTest(root, "memory") || !hvmemXMLTest(root, "devices"))
         return hvmemFail(error, "the domain's XML has no <memory> or no <devices>");
     if (!hvmemXMLTest(root, "features/acpi"))
-        return hvmemFail(error, "the domain has no <acpi/> in <features>, which the hyperv balloon needs: add it with 'virsh edit'");
+        return hvmemFailRefused(error, "the domain has no <acpi/> in <features>, which the hyperv balloon needs: add it with 'virsh edit'");
     if (*others)
-        return hvmemFail(error, "the domain has memory devices that cannot be combined with a hyperv balloon: %s. Remove each "
+        return hvmemFailRefused(error, "the domain has memory devices that cannot be combined with a hyperv balloon: %s. Remove each "
                          "<memory model=…> with 'virsh edit', and subtract its size from <memory>: the balloon adds memory by itself, up to "
                          "<maxMemory>", others);
     if (sizes->max != HVMEM_UNKNOWN && sizes->max < memory)
-        return hvmemFail(error, "--max %s is below the domain's memory, %s: ask for at least that, or give the domain less first ('virsh setmaxmem --config')",
+        return hvmemFailRefused(error, "--max %s is below the domain's memory, %s: ask for at least that, or give the domain less first ('virsh setmaxmem --config')",
                          ceiling, total);
     if (sizes->minimum != HVMEM_UNKNOWN && sizes->minimum > current)
-        return hvmemFail(error, "--minimum %s is above what the domain starts with, %s: ask for no more than that, or let it start with more first "
+        return hvmemFailRefused(error, "--minimum %s is above what the domain starts with, %s: ask for no more than that, or let it start with more first "
                          "('virsh-hvmem set --config', or 'virsh setmem --config' with another balloon)", least, now);
     return true;
 }
@@ -709,7 +709,7 @@ hvmemEditDisable(const char *xml,
         return NULL;
 
     if (!hvmemXMLTest(root, "devices/memballoon[@model = 'hyperv']")) {
-        hvmemFail(error, "the domain has no hyperv balloon that could be disabled");
+        hvmemFailRefused(error, "the domain has no hyperv balloon that could be disabled");
         return NULL;
     }
 

@@ -19,8 +19,8 @@ failCeiling(const hvmemDomain *dom,
     bool coming = pending && dom->stored && dom->stored->maxMemory != HVMEM_UNKNOWN && dom->stored->maxMemory >= size;
 
     if (coming)
-        return hvmemFail(error, "%s is above the ceiling of '%s', <maxMemory> %s. %s", want, dom->name, max, pending);
-    return hvmemFail(error, "%s is above the ceiling of '%s', <maxMemory> %s. A higher one takes effect after shutting down: "
+        return hvmemFailRefused(error, "%s is above the ceiling of '%s', <maxMemory> %s. %s", want, dom->name, max, pending);
+    return hvmemFailRefused(error, "%s is above the ceiling of '%s', <maxMemory> %s. A higher one takes effect after shutting down: "
                      "'%s'", want, dom->name, max, enable);
 }
 
@@ -36,9 +36,9 @@ failMinimum(const hvmemDomain *dom,
     g_autofree char *name = hvmemShellWord(dom->name);
 
     if (dom->active && dom->stored && dom->stored->hyperv && dom->stored->minimum <= size)
-        return hvmemFail(error, "%s is below the <minimum> of '%s', %s. The definition has a lower one, which counts when the guest has been shut down "
+        return hvmemFailRefused(error, "%s is below the <minimum> of '%s', %s. The definition has a lower one, which counts when the guest has been shut down "
                          "and started ('virsh shutdown %s', then 'virsh start %s')", want, dom->name, minimum, name, name);
-    return hvmemFail(error, "%s is below the <minimum> of '%s', %s. Ask for at least that. A lower one%s: '%s'",
+    return hvmemFailRefused(error, "%s is below the <minimum> of '%s', %s. Ask for at least that. A lower one%s: '%s'",
                      want, dom->name, minimum, dom->active ? " takes effect after shutting down" : "", enable);
 }
 

@@ -1,11 +1,10 @@
 /*
- * hvmem-output.c: tables, bars and JSON
+ * hvmem-output.c: tables and bars
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
 #include "hvmem-output.h"
-#include "hvmem-explain.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -262,142 +261,4 @@ hvmemBar(guint64 have,
         g_string_append(out, i < a ? (utf8 ? "█" : "#") : i < b ? (utf8 ? "▒" : "=") : (utf8 ? "·" : "."));
 
     return g_string_free(out, FALSE);
-}
-
-
-/*
- * JSON
- */
-
-void
-hvmemPrintJSON(JsonNode *node)
-{
-    g_autoptr(JsonGenerator) generator = json_generator_new();
-    g_autofree char *text = NULL;
-
-    json_generator_set_pretty(generator, TRUE);
-    json_generator_set_root(generator, node);
-    text = json_generator_to_data(generator, NULL);
-    printf("%s\n", text);
-    json_node_unref(node);
-}
-
-
-void
-hvmemJSONSize(JsonBuilder *builder,
-              const char *name,
-              guint64 bytes)
-{
-    if (bytes == HVMEM_UNKNOWN)
-        return;
-
-    json_builder_set_member_name(builder, name);
-    json_builder_add_int_value(builder, MIN(bytes, (guint64)G_MAXINT64));
-}
-
-
-void
-hvmemJSONString(JsonBuilder *builder,
-                const char *name,
-                const char *value)
-{
-    if (!value)
-        return;
-
-    json_builder_set_member_name(builder, name);
-    json_builder_add_string_value(builder, value);
-}
-
-
-static void
-jsonBool(JsonBuilder *builder,
-         const char *name,
-         bool value)
-{
-    json_builder_set_member_name(builder, name);
-    json_builder_add_boolean_value(builder, value);
-}
-
-
-static void
-jsonStick(JsonBuilder *builder,
-          const hvmemStick *stick)
-{
-    json_builder_begin_object(builder);
-    hvmemJSONString(builder, "alias", stick->alias);
-    hvmemJSONSize(builder, "addr", stick->addr);
-    hvmemJSONSize(builder, "size", stick->size);
-    hvmemJSONString(builder, "state", stick->state);
-    hvmemJSONSize(builder, "added", stick->added);
-    hvmemJSONSize(builder, "released", stick->released);
-    hvmemJSONString(builder, "owner", stick->byDriver ? "driver" : "user");
-    json_builder_end_object(builder);
-}
-
-
-static void
-jsonBalloon(JsonBuilder *builder,
-            const hvmemDomain *dom)
-{
-    size_t i;
-
-    hvmemJSONSize(builder, "requested", dom->requested);
-    hvmemJSONSize(builder, "boot", dom->boot);
-    hvmemJSONSize(builder, "capacity", dom->capacity);
-    hvmemJSONSize(builder, "released", dom->released);
-    hvmemJSONSize(builder, "ghosts", dom->ghosts);
-    hvmemJSONSize(builder, "free-slots", dom->freeSlots);
-    if (dom->told) {
-        hvmemJSONSize(builder, "alignment", dom->alignment);
-        jsonBool(builder, "connected", dom->connected);
-        hvmemJSONString(builder, "state", dom->state);
-        hvmemJSONString(builder, "last-error", dom->lastError);
-    }
-
-    json_builder_set_member_name(builder, "sticks");
-    json_builder_begin_array(builder);
-    for (i = 0; i < dom->sticks->len; i++)
-        jsonStick(builder, dom->sticks->pdata[i]);
-    json_builder_end_array(builder);
-}
-
-
-static void
-jsonExplanation(JsonBuilder *builder,
-                const hvmemDomain *dom)
-{
-    g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
-
-    hvmemJSONString(builder, "label", why->label);
-    jsonBool(builder, "problem", why->problem);
-    hvmemJSONString(builder, "meaning", why->meaning);
-    hvmemJSONString(builder, "remedy", why->remedy);
-    hvmemJSONString(builder, "next", why->next);
-}
-
-
-void
-hvmemJSONDomain(JsonBuilder *builder,
-                const hvmemDomain *dom)
-{
-    g_autofree char *pending = hvmemDomainPending(dom);
-
-    json_builder_begin_object(builder);
-    hvmemJSONString(builder, "name", dom->name);
-    hvmemJSONString(builder, "uuid", dom->uuid);
-    jsonBool(builder, "running", dom->active);
-    hvmemJSONString(builder, "model", dom->model);
-    hvmemJSONSize(builder, "current", dom->current);
-    hvmemJSONSize(builder, "maximum", dom->total);
-    hvmemJSONSize(builder, "maxMemory", dom->maxMemory);
-    if (dom->minimum)
-        hvmemJSONSize(builder, "minimum", dom->minimum);
-    hvmemJSONSize(builder, "usable", dom->usable);
-    hvmemJSONSize(builder, "rss", dom->rss);
-    if (dom->hyperv) {
-        jsonBalloon(builder, dom);
-        jsonExplanation(builder, dom);
-    }
-    hvmemJSONString(builder, "pending", pending);
-    json_builder_end_object(builder);
 }

@@ -1,12 +1,11 @@
 /*
- * hvmem-output.h: tables, bars and JSON
+ * hvmem-output.h: tables and bars
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
 #pragma once
 
-#include <json-glib/json-glib.h>
 #include <stdio.h>
 
 #include "hvmem-domain.h"
@@ -74,23 +73,3 @@ int
 hvmemBarColumn(guint64 value,
                guint64 top,
                int width);
-
-/* Prints and frees @node, with a line end. */
-void
-hvmemPrintJSON(JsonNode *node);
-
-/* Add members to the object that @builder is in; unknown sizes are left out. */
-void
-hvmemJSONSize(JsonBuilder *builder,
-              const char *name,
-              guint64 bytes);
-
-void
-hvmemJSONString(JsonBuilder *builder,
-                const char *name,
-                const char *value);
-
-/* Adds @dom as an object, with the names that domstats uses. */
-void
-hvmemJSONDomain(JsonBuilder *builder,
-                const hvmemDomain *dom);

@@ -11,22 +11,6 @@
 #include <string.h>
 
 
-bool
-hvmemFail(GError **error,
-          const char *format,
-          ...)
-{
-    g_autofree char *text = NULL;
-    va_list args;
-
-    va_start(args, format);
-    text = g_strdup_vprintf(format, args);
-    va_end(args);
-    g_set_error_literal(error, HVMEM_ERROR, 0, text);
-    return false;
-}
-
-
 guint64
 hvmemFromKiB(guint64 kib)
 {
@@ -90,15 +74,15 @@ hvmemParseSize(const char *text,
         end++;
 
     if (!g_ascii_isdigit(*copy) || !(scale = suffixScale(end)))
-        return hvmemFail(error,
-                         "%s '%s' is not a size: give a whole number of KiB, or one with a suffix such as 512MiB or 4GiB",
-                         what, text);
+        return hvmemFailUsage(error,
+                              "%s '%s' is not a size: give a whole number of KiB, or one with a suffix such as 512MiB or 4GiB",
+                              what, text);
 
     if (errno == ERANGE || number > (G_MAXINT64 - HVMEM_KIB) / scale)
-        return hvmemFail(error, "%s '%s' is too large", what, text);
+        return hvmemFailUsage(error, "%s '%s' is too large", what, text);
 
     if (number == 0)
-        return hvmemFail(error, "%s '%s': memory cannot be 0", what, text);
+        return hvmemFailUsage(error, "%s '%s': memory cannot be 0", what, text);
 
     *bytes = (number * scale + HVMEM_KIB - 1) / HVMEM_KIB * HVMEM_KIB;
     return true;

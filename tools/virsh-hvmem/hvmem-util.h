@@ -6,8 +6,7 @@
 
 #pragma once
 
-#include <glib.h>
-#include <stdbool.h>
+#include "hvmem-error.h"
 
 #define HVMEM_KIB G_GUINT64_CONSTANT(1024)
 #define HVMEM_MIB (1024 * HVMEM_KIB)
@@ -18,14 +17,6 @@
 
 /* How far a settled guest may be from the requested size. */
 #define HVMEM_NEAR (2 * HVMEM_MIB)
-
-#define HVMEM_ERROR (g_quark_from_static_string("hvmem"))
-
-/* Sets @error to a message; always returns false. */
-bool
-hvmemFail(GError **error,
-          const char *format,
-          ...) G_GNUC_PRINTF(2, 3);
 
 /* Parses a size as virsh does: a whole number, in KiB or with a suffix; rounded
  * up to KiB, never 0. @what names it in errors. */

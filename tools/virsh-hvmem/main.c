@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "hvmem-cmd.h"
+#include "hvmem-json.h"
 #include "hvmem-output.h"
 
 static const hvmemCommand *const commands[] = {
@@ -27,6 +28,7 @@ static const hvmemCommand *const commands[] = {
 };
 
 static hvmemApp app;
+static const char *commandName;
 static char *format;
 static gboolean showVersion;
 
@@ -82,7 +84,7 @@ failOptions(const char *program,
             GError *reason,
             GError **error)
 {
-    hvmemFail(error, "%s: '%s --help' lists the options", reason->message, program);
+    hvmemFailUsage(error, "%s: '%s --help' lists the options", reason->message, program);
     g_error_free(reason);
     return false;
 }
@@ -130,7 +132,7 @@ static bool
 checkFormat(GError **error)
 {
     if (format && strcmp(format, "json") != 0 && strcmp(format, "table") != 0)
-        return hvmemFail(error, "--format '%s': use table or json", format);
+        return hvmemFailUsage(error, "--format '%s': use table or json", format);
 
     app.json = g_strcmp0(format, "json") == 0;
     return true;
@@ -143,9 +145,9 @@ checkArguments(const hvmemCommand *command,
                GError **error)
 {
     if (n < command->minArgs)
-        return hvmemFail(error, "too few arguments\nusage: virsh-hvmem %s %s", command->name, command->arguments);
+        return hvmemFailUsage(error, "too few arguments\nusage: virsh-hvmem %s %s", command->name, command->arguments);
     if (command->maxArgs >= 0 && n > command->maxArgs)
-        return hvmemFail(error, "too many arguments\nusage: virsh-hvmem %s %s", command->name, command->arguments);
+        return hvmemFailUsage(error, "too many arguments\nusage: virsh-hvmem %s %s", command->name, command->arguments);
     return true;
 }
 
@@ -175,8 +177,9 @@ runCommand(int argc,
     const hvmemCommand *command = findCommand(argv[1]);
 
     if (!command)
-        return hvmemFail(error, "unknown command: '%s': 'virsh-hvmem --help' lists them", argv[1]);
+        return hvmemFailUsage(error, "unknown command: '%s': 'virsh-hvmem --help' lists them", argv[1]);
 
+    commandName = command->name;
     argc--;
     argv++;
     if (!parseCommand(command, &argc, &argv, error))
@@ -203,9 +206,29 @@ run(int argc,
         return printf("%s\n", HVMEM_VERSION) > 0;
 
     if (argc < 2)
-        return hvmemFail(error, "no command: 'virsh-hvmem --help' lists them");
+        return hvmemFailUsage(error, "no command: 'virsh-hvmem --help' lists them");
 
     return runCommand(argc, argv, error);
+}
+
+
+/* For people on standard error, and for programs beside it, as a document of its own. */
+static void
+reportError(const GError *error)
+{
+    g_autofree char *text = hvmemErrorFormat(error);
+    JsonBuilder *builder;
+
+    if (!*error->message)
+        return;
+
+    fprintf(stderr, "%s", text);
+    if (g_strcmp0(format, "json") != 0 || hvmemErrorIsPrinted(error))
+        return;
+
+    builder = hvmemJSONBegin(commandName);
+    hvmemJSONError(builder, error);
+    (g_strcmp0(commandName, "watch") == 0 ? hvmemJSONPrintLine : hvmemJSONPrint)(builder);
 }
 
 
@@ -215,7 +238,7 @@ closeOutput(GError **error)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
         return true;
-    if (errno == EPIPE || *error)
+    if (errno == EPIPE)
         return false;
     return hvmemFail(error, "cannot write to standard output: %s", g_strerror(errno));
 }
@@ -226,9 +249,10 @@ main(int argc,
      char **argv)
 {
     g_autoptr(GError) error = NULL;
+    g_autoptr(GError) unwritten = NULL;
     g_auto(GStrv) args = NULL;
     char **rest;
-    bool ok;
+    int status = HVMEM_EXIT_DONE;
 
     setlocale(LC_ALL, "");
     setlocale(LC_NUMERIC, "C");
@@ -246,14 +270,18 @@ main(int argc,
     args = g_strdupv(argv);
     rest = g_memdup2(args, sizeof(*args) * (argc + 1));
     argv = rest;
-    ok = run(argc, argv, &error);
-    ok = closeOutput(&error) && ok;
+    if (!run(argc, argv, &error))
+        status = error ? hvmemErrorStatus(error) : HVMEM_EXIT_FAILED;
+    if (error)
+        reportError(error);
     g_free(rest);
 
-    if (error)
-        fprintf(stderr, "error: %s\n", error->message);
+    if (!closeOutput(&unwritten) && status == HVMEM_EXIT_DONE)
+        status = HVMEM_EXIT_FAILED;
+    if (unwritten)
+        reportError(unwritten);
     g_free(app.uri);
     g_free(format);
     xmlCleanupParser();
-    return ok ? 0 : 1;
+    return status;
 }

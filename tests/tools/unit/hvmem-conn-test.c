@@ -106,7 +106,7 @@ testTry(void)
         g_test_message("%s: %s", commandLine, good ? "good" : error->message);
         g_assert_true(good == !cases[i].error);
         if (!good) {
-            g_assert_error(error, HVMEM_ERROR, cases[i].code);
+            g_assert_error(error, HVMEM_TRY_ERROR, cases[i].code);
             g_assert_nonnull(strstr(error->message, cases[i].error));
         }
     }

@@ -360,7 +360,7 @@ testTryUnasked(void)
 
         g_assert_no_error(error);
         g_assert_false(hvmemConnTry(conn, DOMAIN("", "", "", VIRTIO), &error));
-        g_assert_error(error, HVMEM_ERROR, HVMEM_TRY_UNASKED);
+        g_assert_error(error, HVMEM_TRY_ERROR, HVMEM_TRY_UNASKED);
     }
 }
 

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What scripts rely on: the exit status of virsh-hvmem, and its JSON. Without QEMU."""
+
+import json
+import pathlib
+import subprocess
+
+import jsonschema
+import pytest
+
+from test_virsh_hvmem import acpi_driver, hvmem
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+NO_DAEMON = "qemu+unix:///system?socket=/nonexistent/socket"
+USAGE, CONNECTION, REFUSED = 2, 3, 4
+
+
+@pytest.mark.parametrize("args, status", [
+    (["list"], 0),
+    (["--version"], 0),
+    (["set", "--help"], 0),
+    (["status", "nobody"], 1),
+    (["plot", "/nonexistent.csv", "-o", "x.svg"], 1),
+    (["doctor", "test"], 1),
+    ([], USAGE),
+    (["lst"], USAGE),
+    (["list", "--nonsense"], USAGE),
+    (["list", "extra"], USAGE),
+    (["list", "--format", "xml"], USAGE),
+    (["set", "test", "4Gi"], USAGE),
+    (["set", "test", "0"], USAGE),
+    (["set", "test", "1GiB", "--timeout", "3"], USAGE),
+    (["watch", "test", "--interval", "0"], USAGE),
+    (["plot", "x.csv"], USAGE),
+    (["-c", NO_DAEMON, "list"], CONNECTION),
+    (["-c", NO_DAEMON, "set", "g", "1GiB"], CONNECTION),
+    (["-c", "nonsense:///", "watch", "g"], CONNECTION),
+    (["status", "test"], REFUSED),
+    (["set", "test", "1GiB"], REFUSED),
+    (["plan", "test", "1GiB"], REFUSED),
+    (["watch", "test"], REFUSED),
+    (["-r", "enable", "test"], REFUSED),
+    (["disable", "test"], REFUSED),
+])
+def test_exit_status(args, status):
+    got = hvmem(*args)
+    assert got.returncode == status, got.stderr
+    assert got.stderr.startswith("error: ") == (status > 0 and "doctor" not in args)
+
+
+@pytest.mark.parametrize("args, hint", [
+    (["status", "nobody"], "virsh-hvmem list --all"),
+    (["-c", NO_DAEMON, "list"], "systemctl status"),
+])
+def test_an_error_says_what_to_do(args, hint):
+    assert hint in next(line for line in hvmem(*args).stderr.splitlines() if line.startswith("hint: "))
+
+
+def strict(schema):
+    """The same, but a member that it does not name is an error."""
+    if isinstance(schema, list):
+        return [strict(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    more = {"additionalProperties": False} if schema.get("type") == "object" else {}
+    return {name: strict(value) for name, value in schema.items()} | more
+
+
+SCHEMA = json.loads((ROOT / "schemas/virsh-hvmem.schema.json").read_text(encoding="utf-8"))
+jsonschema.Draft202012Validator.check_schema(SCHEMA)
+STRICT = jsonschema.Draft202012Validator(strict(SCHEMA))
+
+
+def document(*args, status=0):
+    """The document that it prints, as the schema has it."""
+    got = hvmem(*args, "--format", "json")
+    assert got.returncode == status, got.stderr
+    one = json.loads(got.stdout)
+    STRICT.validate(one)
+    return one
+
+
+def test_documents_are_as_the_schema_says(tmp_path):
+    (one,) = document("list", "--all")["domains"]
+    assert one["name"] == "test"
+    assert document("doctor", "test", status=1)["checks"]
+    assert document("enable", "t", "-n", "--max", "2GiB", "-c", acpi_driver(tmp_path))["domains"][0]["name"] == "t"
+
+
+def test_the_strict_schema_finds_what_is_not_documented():
+    """The check above could fail."""
+    with pytest.raises(jsonschema.ValidationError):
+        STRICT.validate({"schema": 2, "command": "list", "domains": [], "more": 1})
+    with pytest.raises(jsonschema.ValidationError):
+        STRICT.validate({"schema": 2, "command": "list", "domains": [{"name": "g", "running": True, "model": "none", "label": "x"}]})
+
+
+@pytest.mark.parametrize("args, status, kind", [
+    (["status", "nobody"], 1, "failed"),
+    (["set", "test", "4Gi"], USAGE, "usage"),
+    (["-c", NO_DAEMON, "list"], CONNECTION, "connection"),
+    (["status", "test"], REFUSED, "refused"),
+    (["watch", "test"], REFUSED, "refused"),
+])
+def test_errors_are_objects(args, status, kind):
+    error = document(*args, status=status)["error"]
+    assert (error["status"], error["kind"]) == (status, kind)
+    assert error["message"]
+    assert "\n" not in error["message"]
+
+
+def test_an_error_has_its_cause_hint_and_domain():
+    error = document("status", "nobody", status=1)["error"]
+    assert error["name"] == "nobody"
+    assert error["cause"] == "Domain not found"
+    assert "list --all" in error["hint"]
+
+
+def test_jq_takes_every_name_without_quotes(tmp_path):
+    """jq of Debian 12, where label and the like are keywords."""
+    def names(what):
+        if isinstance(what, dict):
+            for name, value in what.get("properties", {}).items():
+                yield name
+                yield from names(value)
+            for each in what.values():
+                yield from names(each)
+        elif isinstance(what, list):
+            for each in what:
+                yield from names(each)
+
+    for name in sorted(set(names(SCHEMA))):
+        file = tmp_path / "one.json"
+        file.write_text(json.dumps({name: 7}), encoding="utf-8")
+        got = subprocess.run(["jq", f"{{{name}}} | .{name}", file], capture_output=True, text=True, check=False)
+        assert got.stdout == "7\n", f"{name}: {got.stderr}"
