@@ -6,6 +6,7 @@
 
 #include "hvmem-cmd.h"
 #include "hvmem-explain.h"
+#include "hvmem-hosts.h"
 #include "hvmem-json.h"
 #include "hvmem-output.h"
 
@@ -173,20 +174,43 @@ printPage(const hvmemDomain *dom)
 }
 
 
+static const GOptionEntry options[] = {
+    HVMEM_OPTION_ALSO,
+    G_OPTION_ENTRY_NULL,
+};
+
+
+/* On the host where the guest is, which @info names if it is another than the one that was asked. */
+static hvmemDomain *
+inspectWhereItIs(const GPtrArray *hosts,
+                 const char *name,
+                 GError **error)
+{
+    const hvmemPlace *place = NULL;
+    g_autoptr(virDomain) dom = hvmemHostsLookup(hosts, name, &place, error);
+    hvmemDomain *info = dom ? hvmemInspectHyperv(dom, true, error) : NULL;
+
+    if (info && place != hosts->pdata[0])
+        info->host = g_strdup(place->name);
+    return info;
+}
+
+
 static bool
 run(const hvmemApp *app,
     char **args,
     GError **error)
 {
-    g_autoptr(virConnect) conn = NULL;
-    g_autoptr(virDomain) dom = hvmemAppDomain(app, args[0], &conn, error);
-    g_autoptr(hvmemDomain) info = dom ? hvmemInspectHyperv(dom, true, error) : NULL;
+    g_autoptr(GPtrArray) hosts = hvmemHostsOpen(app->uri, hvmemAlso, app->readonly, error);
+    g_autoptr(hvmemDomain) info = hosts ? inspectWhereItIs(hosts, args[0], error) : NULL;
     JsonBuilder *builder;
 
     if (!info)
         return false;
 
     if (!app->json) {
+        if (info->host)
+            printf("Found on another host: %s\n", info->host);
         printPage(info);
         return true;
     }
@@ -201,7 +225,8 @@ run(const hvmemApp *app,
 
 const hvmemCommand hvmemCmdStatus = {
     .name = "status",
-    .arguments = "DOMAIN",
+    .arguments = "DOMAIN [--also URI]",
+    .options = options,
     .summary = "Show one domain on one page: sizes, sticks, state, what to do, what comes next",
     .minArgs = 1,
     .maxArgs = 1,

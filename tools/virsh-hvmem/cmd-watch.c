@@ -9,6 +9,7 @@
 #include "hvmem-explain.h"
 #include "hvmem-json.h"
 #include "hvmem-output.h"
+#include "hvmem-watched.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,20 +32,14 @@ static const GOptionEntry options[] = {
     { "record", 0, 0, G_OPTION_ARG_FILENAME, &recordPath, "Also write everything to a file, for 'virsh-hvmem plot'", "FILE.csv" },
     { "interval", 'i', 0, G_OPTION_ARG_DOUBLE, &interval, "Seconds between samples (default: 1)", "S" },
     { "duration", 'd', 0, G_OPTION_ARG_DOUBLE, &duration, "End after this many seconds", "S" },
+    HVMEM_OPTION_ALSO,
     G_OPTION_ENTRY_NULL,
-};
-
-typedef struct _Watched Watched;
-struct _Watched {
-    virDomainPtr dom;
-    hvmemRecord *record;
-    hvmemDomain *last;          /* the last sample */
 };
 
 typedef struct _Watch Watch;
 struct _Watch {
-    virConnectPtr conn;
-    GPtrArray *domains;         /* Watched */
+    GPtrArray *hosts;           /* hvmemPlace */
+    GPtrArray *domains;         /* hvmemWatched */
     FILE *file;                 /* of --record, or NULL */
     double start;
     bool screen;                /* on a terminal */
@@ -62,17 +57,6 @@ static double
 now(void)
 {
     return g_get_real_time() / (double)G_USEC_PER_SEC;
-}
-
-
-static void
-watchedFree(Watched *watched)
-{
-    if (watched->dom)
-        virDomainFree(watched->dom);
-    hvmemRecordFree(watched->record);
-    hvmemDomainFree(watched->last);
-    g_free(watched);
 }
 
 
@@ -146,7 +130,7 @@ appendEvents(const Watch *watch,
     size_t k;
 
     for (i = 0; i < watch->domains->len; i++) {
-        const hvmemRecord *record = ((Watched *)watch->domains->pdata[i])->record;
+        const hvmemRecord *record = ((hvmemWatched *)watch->domains->pdata[i])->record;
 
         for (k = record->events->len > n ? record->events->len - n : 0; k < record->events->len; k++) {
             const hvmemEvent *event = record->events->pdata[k];
@@ -178,7 +162,7 @@ formatScreen(const Watch *watch)
     chart.height = MAX((rows - SHOWN_EVENTS - 2) / (int)watch->domains->len - 2, 3);
 
     for (i = 0; i < watch->domains->len; i++) {
-        const Watched *watched = watch->domains->pdata[i];
+        const hvmemWatched *watched = watch->domains->pdata[i];
         g_autofree char *line = headline(watched->last);
         g_autofree char *plot = hvmemChartFormat(watched->record, &chart);
 
@@ -304,69 +288,6 @@ report(const Watch *watch,
 
 
 /*
- * Samples
- */
-
-static bool
-sample(Watch *watch,
-       Watched *watched,
-       GError **error)
-{
-    hvmemDomain *dom = hvmemInspectBoth(watched->dom, true, error);
-    const GArray *samples = watched->record->samples;
-
-    if (!dom)
-        return false;
-
-    /* another job has the domain: keep the last values */
-    if (dom->active && !dom->told && watched->last && watched->last->told) {
-        dom->told = true;
-        dom->connected = watched->last->connected;
-        dom->state = g_strdup(watched->last->state);
-        dom->lastError = g_strdup(watched->last->lastError);
-        dom->usable = watched->last->usable;
-        dom->rss = watched->last->rss;
-    }
-
-    hvmemRecordAdd(watched->record, now(), dom);
-    if (watch->file) {
-        hvmemRecordWriteSample(watch->file, dom->name, &g_array_index(samples, hvmemSample, samples->len - 1));
-        fflush(watch->file);
-    }
-    report(watch, watched->last, dom);
-    hvmemDomainFree(watched->last);
-    watched->last = dom;
-    return true;
-}
-
-
-static void
-sampleAll(Watch *watch)
-{
-    size_t i;
-
-    for (i = 0; i < watch->domains->len && !watch->error; i++) {
-        if (!sample(watch, watch->domains->pdata[i], &watch->error))
-            watch->done = true;
-    }
-    if (watch->screen && !watch->error)
-        showScreen(watch);
-}
-
-
-static void
-onTimer(int timer G_GNUC_UNUSED,
-        void *opaque)
-{
-    Watch *watch = opaque;
-
-    sampleAll(watch);
-    if (stopped || ferror(stdout) || now() - watch->start >= duration)
-        watch->done = true;
-}
-
-
-/*
  * Events
  */
 
@@ -392,7 +313,7 @@ isEcho(const hvmemRecord *record,
 /* Records @text, and prints it where there is no screen. */
 static void
 noteEvent(Watch *watch,
-          Watched *watched,
+          hvmemWatched *watched,
           const char *text)
 {
     const hvmemRecord *record = watched->record;
@@ -415,6 +336,106 @@ noteEvent(Watch *watch,
 }
 
 
+/*
+ * Samples
+ */
+
+static bool
+sample(Watch *watch,
+       hvmemWatched *watched,
+       GError **error)
+{
+    g_autofree char *news = NULL;
+    hvmemDomain *dom = hvmemWatchedLook(watched, watch->hosts, &news, error);
+    const GArray *samples = watched->record->samples;
+
+    if (news)
+        noteEvent(watch, watched, news);
+    if (!dom)
+        return false;
+
+    /* another job has the domain: keep the last values */
+    if (dom->active && !dom->told && watched->last && watched->last->told) {
+        dom->told = true;
+        dom->connected = watched->last->connected;
+        dom->state = g_strdup(watched->last->state);
+        dom->lastError = g_strdup(watched->last->lastError);
+        dom->usable = watched->last->usable;
+        dom->rss = watched->last->rss;
+    }
+
+    hvmemRecordAdd(watched->record, now(), dom);
+    if (watch->file) {
+        hvmemRecordWriteSample(watch->file, dom->name, &g_array_index(samples, hvmemSample, samples->len - 1));
+        fflush(watch->file);
+    }
+    report(watch, watched->last, dom);
+    hvmemDomainFree(watched->last);
+    watched->last = dom;
+    return true;
+}
+
+
+/* There is nothing more to see where all guests went elsewhere with their definitions. */
+static bool
+allLeft(const Watch *watch)
+{
+    size_t i;
+
+    for (i = 0; i < watch->domains->len; i++) {
+        if (!((hvmemWatched *)watch->domains->pdata[i])->migrated)
+            return false;
+    }
+    return watch->hosts->len == 1;
+}
+
+
+static void
+failLeft(Watch *watch)
+{
+    const hvmemWatched *watched = watch->domains->pdata[0];
+    g_autofree char *name = hvmemShellWord(watched->record->name);
+
+    hvmemFail(&watch->error, "'%s' has been migrated to another host, and this one has no definition of it any more", watched->record->name);
+    hvmemErrorDomain(&watch->error, watched->record->name);
+    hvmemErrorHint(&watch->error, "Watch it there: 'virsh-hvmem -c URI watch %s'. With --also URI, 'watch' follows it from host to host.", name);
+}
+
+
+static void
+sampleAll(Watch *watch)
+{
+    size_t i;
+
+    for (i = 0; i < watch->domains->len && !watch->error; i++) {
+        if (!sample(watch, watch->domains->pdata[i], &watch->error))
+            watch->done = true;
+    }
+    if (!watch->error && allLeft(watch)) {
+        failLeft(watch);
+        watch->done = true;
+    }
+    if (watch->screen && !watch->error)
+        showScreen(watch);
+}
+
+
+static void
+onTimer(int timer G_GNUC_UNUSED,
+        void *opaque)
+{
+    Watch *watch = opaque;
+
+    sampleAll(watch);
+    if (stopped || ferror(stdout) || now() - watch->start >= duration)
+        watch->done = true;
+}
+
+
+/*
+ * libvirt's events
+ */
+
 static void
 addEvent(Watch *watch,
          virDomainPtr dom,
@@ -423,10 +444,10 @@ addEvent(Watch *watch,
     size_t i;
 
     for (i = 0; i < watch->domains->len; i++) {
-        const hvmemRecord *record = ((Watched *)watch->domains->pdata[i])->record;
+        hvmemWatched *watched = watch->domains->pdata[i];
 
-        if (strcmp(record->name, virDomainGetName(dom)) == 0 && !isEcho(record, text))
-            noteEvent(watch, watch->domains->pdata[i], text);
+        if (hvmemWatchedIs(watched, dom) && !isEcho(watched->record, text))
+            noteEvent(watch, watched, text);
     }
     if (watch->screen)
         showScreen(watch);
@@ -443,10 +464,26 @@ stopReason(int detail)
         return "stopped: it was destroyed";
     case VIR_DOMAIN_EVENT_STOPPED_CRASHED:
         return "stopped: the guest crashed";
+    case VIR_DOMAIN_EVENT_STOPPED_MIGRATED:
+        return "has been migrated to another host";
     case VIR_DOMAIN_EVENT_STOPPED_FAILED:
         return "stopped: QEMU ended by itself or was killed";
     default:
         return "stopped";
+    }
+}
+
+
+static void
+noteMigrated(Watch *watch,
+             virDomainPtr dom)
+{
+    size_t i;
+
+    for (i = 0; i < watch->domains->len; i++) {
+        hvmemWatched *watched = watch->domains->pdata[i];
+
+        watched->migrated |= hvmemWatchedIs(watched, dom);
     }
 }
 
@@ -469,6 +506,8 @@ onLifecycle(virConnectPtr conn G_GNUC_UNUSED,
         [VIR_DOMAIN_EVENT_CRASHED] = "crashed",
     };
 
+    if (event == VIR_DOMAIN_EVENT_STOPPED && detail == VIR_DOMAIN_EVENT_STOPPED_MIGRATED)
+        noteMigrated(opaque, dom);
     if (event == VIR_DOMAIN_EVENT_STOPPED)
         addEvent(opaque, dom, stopReason(detail));
     else if (event >= 0 && event < (int)G_N_ELEMENTS(names))
@@ -525,11 +564,18 @@ onDeviceRemoved(virConnectPtr conn G_GNUC_UNUSED,
 
 
 static void
-onClose(virConnectPtr conn G_GNUC_UNUSED,
+onClose(virConnectPtr conn,
         int reason G_GNUC_UNUSED,
         void *opaque)
 {
     Watch *watch = opaque;
+    bool needed = false;
+    size_t i;
+
+    for (i = 0; i < watch->domains->len; i++)
+        needed |= ((hvmemWatched *)watch->domains->pdata[i])->place->conn == conn;
+    if (!needed)
+        return;
 
     if (!watch->error)
         hvmemFailAs(&watch->error, HVMEM_EXIT_CONNECTION, "the connection to libvirt was closed; guests keep running");
@@ -539,7 +585,8 @@ onClose(virConnectPtr conn G_GNUC_UNUSED,
 
 /* Without some event of the driver, samples are enough. */
 static void
-listen(Watch *watch)
+listen(Watch *watch,
+       virConnectPtr conn)
 {
     const struct {
         int id;
@@ -554,10 +601,10 @@ listen(Watch *watch)
     size_t i;
 
     for (i = 0; i < G_N_ELEMENTS(events); i++)
-        virConnectDomainEventRegisterAny(watch->conn, NULL, events[i].id, events[i].callback, watch, NULL);
+        virConnectDomainEventRegisterAny(conn, NULL, events[i].id, events[i].callback, watch, NULL);
 
-    virConnectRegisterCloseCallback(watch->conn, onClose, watch, NULL);
-    virConnectSetKeepAlive(watch->conn, 5, 3);
+    virConnectRegisterCloseCallback(conn, onClose, watch, NULL);
+    virConnectSetKeepAlive(conn, 5, 3);
     virResetLastError();
 }
 
@@ -642,14 +689,11 @@ openDomains(Watch *watch,
             GError **error)
 {
     for (; *names; names++) {
-        Watched *watched = g_new0(Watched, 1);
+        hvmemWatched *watched = hvmemWatchedNew(watch->hosts, *names, error);
 
-        g_ptr_array_add(watch->domains, watched);
-        if (!(watched->dom = hvmemLookup(watch->conn, *names, error)) ||
-            !(watched->last = hvmemInspectHyperv(watched->dom, true, error)))
+        if (!watched)
             return false;
-        watched->record = hvmemRecordNew(watched->last->name);
-        g_clear_pointer(&watched->last, hvmemDomainFree);
+        g_ptr_array_add(watch->domains, watched);
     }
     return true;
 }
@@ -675,11 +719,13 @@ loop(Watch *watch,
      GError **error)
 {
     int timer;
+    size_t i;
 
     if (!catchSignals(watch, error))
         return false;
 
-    listen(watch);
+    for (i = 0; i < watch->hosts->len; i++)
+        listen(watch, ((hvmemPlace *)watch->hosts->pdata[i])->conn);
     if (watch->screen)
         enterScreen();
     sampleAll(watch);
@@ -711,6 +757,7 @@ run(const hvmemApp *app,
     GError **error)
 {
     Watch watch = { .start = now(), .json = app->json };
+    size_t i;
     bool ok;
 
     if (!(interval >= 0.1 && interval <= 3600))
@@ -721,24 +768,25 @@ run(const hvmemApp *app,
     watch.screen = isatty(STDOUT_FILENO) && isatty(STDIN_FILENO) && !app->json && !app->quiet;
     if (virEventRegisterDefaultImpl() < 0)
         return hvmemFailVir(error, "failed to set up events");
-    if (!(watch.conn = hvmemConnect(app->uri, app->readonly, error)))
+    if (!(watch.hosts = hvmemHostsOpen(app->uri, hvmemAlso, app->readonly, error)))
         return false;
 
-    watch.domains = g_ptr_array_new_with_free_func((GDestroyNotify)watchedFree);
+    watch.domains = g_ptr_array_new_with_free_func((GDestroyNotify)hvmemWatchedFree);
     ok = openDomains(&watch, args, error) && openRecord(&watch, error) && loop(&watch, error);
 
     if (watch.file)
         fclose(watch.file);
     g_ptr_array_unref(watch.domains);
-    virConnectUnregisterCloseCallback(watch.conn, onClose);
-    virConnectClose(watch.conn);
+    for (i = 0; i < watch.hosts->len; i++)
+        virConnectUnregisterCloseCallback(((hvmemPlace *)watch.hosts->pdata[i])->conn, onClose);
+    g_ptr_array_unref(watch.hosts);
     return ok;
 }
 
 
 const hvmemCommand hvmemCmdWatch = {
     .name = "watch",
-    .arguments = "DOMAIN… [--record FILE.csv] [--interval S] [--duration S]",
+    .arguments = "DOMAIN… [--record FILE.csv] [--interval S] [--duration S] [--also URI]",
     .summary = "Show a live chart of memory, or plain lines if there is no terminal",
     .description = "q or Ctrl-C ends it. Nothing is changed.",
     .options = options,

@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+char **hvmemAlso;
+
 
 void
 hvmemAppDoubtSize(const hvmemApp *app,

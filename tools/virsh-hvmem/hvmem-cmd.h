@@ -47,6 +47,12 @@ hvmemAppDoubtSize(const hvmemApp *app,
                   const char *text,
                   guint64 bytes);
 
+/* --also, for commands that follow a guest to another host. */
+extern char **hvmemAlso;
+
+#define HVMEM_OPTION_ALSO \
+    { "also", 0, 0, G_OPTION_ARG_STRING_ARRAY, &hvmemAlso, "Another host, where the guest may be or go to by migration; can be repeated", "URI" }
+
 /* Connects and looks the domain up. */
 virDomainPtr
 hvmemAppDomain(const hvmemApp *app,

@@ -5,6 +5,7 @@
  */
 
 #include "hvmem-conn.h"
+#include "hvmem-move.h"
 #include "hvmem-trial.h"
 
 #include <stdlib.h>
@@ -139,18 +140,32 @@ tryArgv(virConnectPtr conn,
 
 
 bool
-hvmemConnTry(virConnectPtr conn,
-             const char *xml,
-             GError **error)
+hvmemConnTryFixed(virConnectPtr conn,
+                  const char *xml,
+                  bool *fixed,
+                  GError **error)
 {
     g_autofree char *argv = tryArgv(conn, xml, error);
     g_autoptr(GError) useless = NULL;
+
+    *fixed = argv && hvmemTrialIsFixed(argv);
 
     if (!argv || hvmemTrialArgv(argv, &useless))
         return argv != NULL;
 
     g_set_error_literal(error, HVMEM_TRY_ERROR, HVMEM_TRY_USELESS, useless->message);
     return false;
+}
+
+
+bool
+hvmemConnTry(virConnectPtr conn,
+             const char *xml,
+             GError **error)
+{
+    bool fixed;
+
+    return hvmemConnTryFixed(conn, xml, &fixed, error);
 }
 
 
@@ -328,6 +343,8 @@ hvmemInspectBoth(virDomainPtr dom,
         return NULL;
 
     info->transient = virDomainIsPersistent(dom) == 0;
+    if (info->active && info->hyperv)
+        hvmemMoveInspect(info, dom);
     if (info->active)
         addStored(info, dom);
     else if (virDomainHasManagedSaveImage(dom, 0) == 1)

@@ -57,6 +57,13 @@ hvmemConnTry(virConnectPtr conn,
              const char *xml,
              GError **error);
 
+/* The same. @fixed: has the QEMU that would run it no sticks? */
+bool
+hvmemConnTryFixed(virConnectPtr conn,
+                  const char *xml,
+                  bool *fixed,
+                  GError **error);
+
 /* Compares the <cpu> of @dom with what QEMU can give to such a guest, or with the @host's own. Returns libvirt's error, which names what is missing.
  * NULL: nothing is missing, or it cannot be compared, as with a read-only connection. */
 char *

@@ -253,6 +253,7 @@ hvmemDoctorDomain(const hvmemDomain *dom,
     checkBacking(checks, looked);
     if (hvmemDomainStored(dom)->hyperv)
         hvmemDoctorStart(checks, dom, host, definition);
+    hvmemDoctorMove(checks, looked, host);
     if (dom->hyperv)
         checkGuest(checks, dom);
     return checks;

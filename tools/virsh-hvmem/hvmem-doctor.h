@@ -19,6 +19,12 @@ hvmemDoctorDomain(const hvmemDomain *dom,
                   const hvmemHost *host,
                   const hvmemAnswer *definition);
 
+/* The part of it that is about migration: could it be migrated while it runs, and why not? */
+void
+hvmemDoctorMove(GPtrArray *checks,
+                const hvmemDomain *dom,
+                const hvmemHost *host);
+
 /* The part of it that is about the next start: would it work on @host? */
 void
 hvmemDoctorStart(GPtrArray *checks,

@@ -5,6 +5,7 @@
  */
 
 #include "hvmem-domain.h"
+#include "hvmem-move.h"
 #include "hvmem-xml.h"
 
 #include <string.h>
@@ -34,6 +35,10 @@ hvmemDomainFree(hvmemDomain *dom)
     g_free(dom->state);
     g_free(dom->lastError);
     g_free(dom->savedModel);
+    g_free(dom->stray);
+    g_free(dom->host);
+    if (dom->obstacles)
+        g_ptr_array_unref(dom->obstacles);
     hvmemDomainFree(dom->stored);
     g_ptr_array_unref(dom->sticks);
     hvmemNeedsClear(&dom->needs);
@@ -115,6 +120,7 @@ readBalloon(hvmemDomain *dom,
         dom->model = g_strdup("none");
 
     dom->hyperv = strcmp(dom->model, "hyperv") == 0;
+    dom->freePageReporting = hvmemXMLTest(root, "devices/memballoon/@freePageReporting = 'on'");
     dom->minimum = hvmemXMLSize(root, "devices/memballoon/minimum", 0);
     dom->requested = hvmemXMLSize(root, "devices/memballoon/requested", HVMEM_UNKNOWN);
 }
@@ -154,6 +160,7 @@ hvmemDomainNew(const char *name,
     dom->sticks = g_ptr_array_new_with_free_func((GDestroyNotify)stickFree);
     dom->capacity = dom->released = dom->ghosts = HVMEM_UNKNOWN;
     dom->freeSlots = dom->usable = dom->rss = HVMEM_UNKNOWN;
+    dom->moved = -1;
 
     if (!(doc = hvmemXMLParse(xml, error)))
         return NULL;
@@ -164,6 +171,7 @@ hvmemDomainNew(const char *name,
     readMemoryDevices(dom, root);
     readSizes(dom, root);
     hvmemNeedsRead(&dom->needs, root);
+    dom->obstacles = hvmemMoveObstacles(root);
 
     return g_steal_pointer(&dom);
 }
@@ -273,10 +281,52 @@ takeStick(const Stats *stats,
 }
 
 
+/* The first of @sticks that @others do not have. */
+static const hvmemStick *
+onlyIn(const GPtrArray *sticks,
+       const GPtrArray *others)
+{
+    size_t i;
+    size_t k;
+
+    for (i = 0; i < sticks->len; i++) {
+        const hvmemStick *stick = sticks->pdata[i];
+
+        for (k = 0; k < others->len; k++) {
+            const hvmemStick *other = others->pdata[k];
+
+            if (g_strcmp0(stick->alias, other->alias) == 0 && stick->size == other->size)
+                break;
+        }
+        if (k == others->len)
+            return stick;
+    }
+    return NULL;
+}
+
+
+/* Do QEMU, which told @told, and the XML agree about sticks? */
+static void
+noteStray(hvmemDomain *dom,
+          const GPtrArray *told)
+{
+    const hvmemStick *inQEMU = onlyIn(told, dom->sticks);
+    const hvmemStick *stray = inQEMU ? inQEMU : onlyIn(dom->sticks, told);
+
+    g_clear_pointer(&dom->stray, g_free);
+    if (!stray)
+        return;
+
+    dom->stray = g_strdup(stray->alias ? stray->alias : "without a name");
+    dom->strayInQEMU = inQEMU;
+}
+
+
 static void
 takeSticks(hvmemDomain *dom,
            const Stats *stats)
 {
+    g_autoptr(GPtrArray) told = g_ptr_array_new_with_free_func((GDestroyNotify)stickFree);
     const virTypedParameter *param = findParam(stats->params, stats->nparams, "balloon.hyperv.stick.count");
     guint64 count = MIN(paramNumber(param, 0), (guint64)stats->nparams);
     size_t i;
@@ -284,9 +334,11 @@ takeSticks(hvmemDomain *dom,
     if (!param)
         return;
 
-    g_ptr_array_set_size(dom->sticks, 0);
     for (i = 0; i < count; i++)
-        g_ptr_array_add(dom->sticks, takeStick(stats, i));
+        g_ptr_array_add(told, takeStick(stats, i));
+    noteStray(dom, told);
+    g_ptr_array_unref(dom->sticks);
+    dom->sticks = g_steal_pointer(&told);
 }
 
 
@@ -308,6 +360,24 @@ takePlan(hvmemDomain *dom,
 
     dom->plan.costly = paramNumber(costly, 0) != 0;
     dom->planned = costly;
+}
+
+
+static void
+takeState(hvmemDomain *dom,
+          guint64 state,
+          guint64 reason)
+{
+    dom->movedAway = state == VIR_DOMAIN_SHUTOFF && reason == VIR_DOMAIN_SHUTOFF_MIGRATED;
+    dom->paused = state == VIR_DOMAIN_PAUSED;
+    if (!dom->paused)
+        return;
+
+    dom->pausedByUser = reason == VIR_DOMAIN_PAUSED_USER;
+    if (reason == VIR_DOMAIN_PAUSED_MIGRATION || reason == VIR_DOMAIN_PAUSED_POSTCOPY)
+        dom->move = HVMEM_MOVE_OUT;
+    else if (reason == VIR_DOMAIN_PAUSED_POSTCOPY_FAILED)
+        dom->move = HVMEM_MOVE_BROKEN;
 }
 
 
@@ -336,8 +406,8 @@ hvmemDomainAddStats(hvmemDomain *dom,
     takeSticks(dom, &stats);
     takePlan(dom, &stats);
 
-    dom->paused = paramNumber(findParam(params, nparams, "state.state"), VIR_DOMAIN_RUNNING) == VIR_DOMAIN_PAUSED;
-    dom->pausedByUser = dom->paused && paramNumber(findParam(params, nparams, "state.reason"), VIR_DOMAIN_PAUSED_UNKNOWN) == VIR_DOMAIN_PAUSED_USER;
+    takeState(dom, paramNumber(findParam(params, nparams, "state.state"), VIR_DOMAIN_NOSTATE),
+              paramNumber(findParam(params, nparams, "state.reason"), 0));
     dom->told = connected && dom->state;
     dom->connected = paramNumber(connected, 0) != 0;
 }

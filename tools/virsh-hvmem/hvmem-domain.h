@@ -25,6 +25,21 @@ struct _hvmemStick {
     bool byDriver;              /* libvirt's own, else somebody's */
 };
 
+/* Is it being migrated: away from this host, or to it? */
+typedef enum {
+    HVMEM_MOVE_NONE,
+    HVMEM_MOVE_OUT,
+    HVMEM_MOVE_IN,
+    HVMEM_MOVE_BROKEN,          /* postcopy has failed: both sides have a part of it, and it stands still */
+} hvmemMove;
+
+/* Why a domain cannot be migrated while it runs, and what to do about it. */
+typedef struct _hvmemObstacle hvmemObstacle;
+struct _hvmemObstacle {
+    char *what;
+    const char *remedy;
+};
+
 typedef struct _hvmemDomain hvmemDomain;
 struct _hvmemDomain {
     /* from the domain itself */
@@ -35,6 +50,7 @@ struct _hvmemDomain {
     /* from its XML */
     char *model;                /* of the balloon; "none" if there is none */
     bool hyperv;                /* is that model hyperv? */
+    bool freePageReporting;
     char *arch;
     char *machine;
     char *virtType;             /* kvm, qemu, … */
@@ -50,6 +66,7 @@ struct _hvmemDomain {
     bool acpi;
     unsigned int hostdevs;      /* passed through, with VFIO */
     unsigned int otherMemory;   /* memory devices that are no sticks */
+    GPtrArray *obstacles;       /* hvmemObstacle */
     hvmemNeeds needs;
 
     /* what comes with the next start, where hvmemInspectBoth() looked */
@@ -81,6 +98,13 @@ struct _hvmemDomain {
     char *lastError;            /* may be NULL */
     bool paused;                /* runs no instruction: nothing can be asked of it */
     bool pausedByUser;          /* and goes on only when somebody says so */
+    char *stray;                /* alias of a stick that only one of QEMU and the XML has; NULL: none, or not told */
+    bool strayInQEMU;           /* QEMU has it */
+    bool movedAway;             /* shut off since it has been migrated to another host */
+
+    hvmemMove move;             /* where hvmemMoveInspect() looked */
+    double moved;               /* percent of its memory that has been sent; below 0: not known */
+    char *host;                 /* found on this other host; NULL: on the one that was asked */
 };
 
 void

@@ -254,6 +254,58 @@ explainPaused(const hvmemDomain *dom,
 }
 
 
+/* How far it is, in words for a sentence; "" if that is not known. */
+static char *
+moved(const hvmemDomain *dom)
+{
+    return dom->moved < 0 ? g_strdup("") : g_strdup_printf(" (%.0f %% of its memory has been sent)", dom->moved);
+}
+
+
+static void
+explainMigrating(const hvmemDomain *dom,
+                 hvmemExplanation *why)
+{
+    g_autofree char *name = hvmemShellWord(dom->name);
+    g_autofree char *far = moved(dom);
+
+    why->label = "migrating";
+    why->meaning = dom->move == HVMEM_MOVE_IN ?
+        g_strdup("The guest is being migrated to this host. Its memory can be changed when it has arrived.") :
+        g_strdup_printf("The guest is being migrated to another host%s. Its memory cannot be changed until that has ended; what was requested goes with it.",
+                        far);
+    why->remedy = dom->move == HVMEM_MOVE_IN ? NULL :
+        g_strdup_printf("'virsh domjobinfo %s' shows how far it is. Then ask on the host where the guest is.", name);
+    why->next = onTheWay(dom, "When it has arrived,");
+}
+
+
+static void
+explainBroken(const hvmemDomain *dom,
+              hvmemExplanation *why)
+{
+    why->label = "migration broken";
+    why->problem = why->hopeless = true;
+    why->meaning = g_strdup("The connection between the hosts broke while a part of the guest's memory was here and a part there (postcopy). It "
+                            "stands still, and nothing of it is lost.");
+    why->remedy = g_strdup("Repeat the 'virsh migrate' command on the source with --postcopy-resume added. Do not destroy the guest on either side.");
+    why->next = onTheWay(dom, "When it has arrived,");
+}
+
+
+static void
+explainMovedAway(const hvmemDomain *dom,
+                 hvmemExplanation *why)
+{
+    g_autofree char *name = hvmemShellWord(dom->name);
+
+    why->label = "migrated away";
+    why->meaning = g_strdup("The guest was migrated to another host, and runs there. What is here is its definition.");
+    why->remedy = g_strdup_printf("Look at it there: 'virsh-hvmem -c URI status %s'; or here with --also URI, which looks on both. Do not start it here "
+                                  "as long as it runs there.", name);
+}
+
+
 static void
 explainUntold(const hvmemDomain *dom,
               hvmemExplanation *why)
@@ -295,7 +347,9 @@ findExplain(const hvmemDomain *dom)
     size_t i;
 
     if (!dom->active)
-        return explainInactive;
+        return dom->movedAway ? explainMovedAway : explainInactive;
+    if (dom->move != HVMEM_MOVE_NONE)
+        return dom->move == HVMEM_MOVE_BROKEN ? explainBroken : explainMigrating;
     if (dom->paused)
         return explainPaused;
 

@@ -20,6 +20,7 @@ struct _hvmemAnswer {
     bool asked;                 /* false: this connection cannot ask */
     char *refusal;              /* NULL: accepted */
     bool forCPU;                /* refused because this host does not have the CPU */
+    bool fixed;                 /* its QEMU has no sticks: the balloon has one fixed backend */
 };
 
 void
@@ -45,6 +46,7 @@ struct _hvmemHost {
     GPtrArray *missing;         /* what the definition needs and the host lacks, in sentences; NULL: not checked */
     bool savesGuests;           /* when it shuts down (libvirt-guests) */
     char *cpuLacks;             /* features of the definition's CPU that no guest here can have, separated by commas; NULL: none known */
+    unsigned int snapshots;     /* of the domain */
     hvmemAnswer balloon;        /* libvirt's verdict on a domain with a hyperv balloon */
 };
 

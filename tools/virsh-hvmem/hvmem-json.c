@@ -191,6 +191,23 @@ addExplanation(JsonBuilder *builder,
 }
 
 
+static void
+addMove(JsonBuilder *builder,
+        const hvmemDomain *dom)
+{
+    static const char *const words[] = { [HVMEM_MOVE_OUT] = "out", [HVMEM_MOVE_IN] = "in", [HVMEM_MOVE_BROKEN] = "broken" };
+
+    if (dom->active && dom->move != HVMEM_MOVE_NONE)
+        hvmemJSONString(builder, "migration", words[dom->move]);
+    else if (!dom->active && dom->movedAway)
+        hvmemJSONString(builder, "migration", "away");
+    if (dom->move == HVMEM_MOVE_OUT && dom->moved >= 0) {
+        json_builder_set_member_name(builder, "migrated_percent");
+        json_builder_add_double_value(builder, dom->moved);
+    }
+}
+
+
 void
 hvmemJSONDomainMembers(JsonBuilder *builder,
                        const hvmemDomain *dom)
@@ -208,6 +225,8 @@ hvmemJSONDomainMembers(JsonBuilder *builder,
         hvmemJSONSize(builder, "minimum", dom->minimum);
     hvmemJSONSize(builder, "usable", dom->usable);
     hvmemJSONSize(builder, "rss", dom->rss);
+    hvmemJSONString(builder, "host", dom->host);
+    addMove(builder, dom);
     if (dom->hyperv) {
         addBalloon(builder, dom);
         addExplanation(builder, dom);

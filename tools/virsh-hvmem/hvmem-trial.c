@@ -178,6 +178,23 @@ checkRest(char **args,
 
 
 bool
+hvmemTrialIsFixed(const char *argv)
+{
+    g_auto(GStrv) args = NULL;
+    size_t i;
+
+    if (!g_utf8_validate(argv, -1, NULL) || !g_shell_parse_argv(argv, NULL, &args, NULL))
+        return false;
+
+    for (i = 0; args[i]; i++) {
+        if (strstr(args[i], "\"driver\":\"hv-balloon\"") && strstr(args[i], "\"memdev\":"))
+            return true;
+    }
+    return false;
+}
+
+
+bool
 hvmemTrialArgv(const char *argv,
                GError **error)
 {

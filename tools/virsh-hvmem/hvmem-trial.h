@@ -19,3 +19,7 @@ hvmemTrialXML(const char *xml,
 bool
 hvmemTrialArgv(const char *argv,
                GError **error);
+
+/* Has the balloon of the command line @argv one fixed backend, and its QEMU no sticks? */
+bool
+hvmemTrialIsFixed(const char *argv);

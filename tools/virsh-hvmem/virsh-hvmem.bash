@@ -60,7 +60,7 @@ _virsh_hvmem_look() {
     for ((i = 0; i < ${#line[@]}; i++)); do
         word=${line[i]}
         case $word in
-            -c|--connect|--format|--timeout|-t|--record|--interval|-i|--duration|-d|--max|--minimum|-o|--output|--title) i=$((i + 1)) ;;
+            -c|--connect|--also|--format|--timeout|-t|--record|--interval|-i|--duration|-d|--max|--minimum|-o|--output|--title) i=$((i + 1)) ;;
             -*) ;;
             *) if [ -z "$command" ]; then command=$word; else position=$((position + 1)); fi ;;
         esac
@@ -81,7 +81,7 @@ _virsh_hvmem() {
     case $prev in
         --format) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$cur"); return ;;
         --record|-o|--output) _virsh_hvmem_offer_files; return ;;
-        -c|--connect|--timeout|-t|--interval|-i|--duration|-d|--max|--minimum|--title) return ;;
+        -c|--connect|--also|--timeout|-t|--interval|-i|--duration|-d|--max|--minimum|--title) return ;;
     esac
 
     _virsh_hvmem_look
@@ -89,7 +89,8 @@ _virsh_hvmem() {
     case $command in
         list) options="$options --all" ;;
         set) options="$options --live --config --current --wait --timeout" ;;
-        watch) options="$options --record --interval --duration" ;;
+        status) options="$options --also" ;;
+        watch) options="$options --record --interval --duration --also" ;;
         plot) options="$options --output --title" ;;
         enable) options="$options --max --minimum --dry-run" ;;
         disable) options="$options --dry-run" ;;

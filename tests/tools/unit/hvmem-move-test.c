@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * hvmem-move-test.c: domains that migrate, or could not. This program is libvirt on two hosts.
+ */
+
+#include "hvmem-doctor.h"
+#include "hvmem-explain.h"
+#include "hvmem-move.h"
+#include "hvmem-watched.h"
+#include "hvmem-test-domain.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define UUID "12345678-1234-1234-1234-123456789abc"
+#define XML(inside) "<domain type='kvm'><name>g</name><maxMemory unit='GiB'>8</maxMemory><memory unit='GiB'>3</memory><currentMemory unit='GiB'>1" \
+    "</currentMemory><vcpu>1</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os>" inside "</domain>"
+#define BALLOON "<memballoon model='hyperv'/>"
+#define STICK "<memory model='haprot'><target><size unit='GiB'>2</size></target><alias name='ua-haprot0'/></memory>"
+
+
+/*
+ * Two hosts
+ */
+
+typedef struct _Host Host;
+struct _Host {
+    bool defined;
+    bool active;
+    int reason;                 /* of being shut off or paused; running if active and 0 */
+    bool arriving;
+    int sent;                   /* of 100: it migrates away; -1: it does not */
+};
+
+static Host hosts[2];
+static int lastCode;
+
+
+static Host *
+hostOf(virDomainPtr dom)
+{
+    return (Host *)dom;
+}
+
+
+virConnectPtr
+virConnectOpenAuth(const char *name,
+                   virConnectAuthPtr auth G_GNUC_UNUSED,
+                   unsigned int flags G_GNUC_UNUSED)
+{
+    return (virConnectPtr)&hosts[strcmp(name, "b") == 0];
+}
+
+
+int
+virConnectClose(virConnectPtr conn G_GNUC_UNUSED)
+{
+    return 0;
+}
+
+
+char *
+virConnectGetHostname(virConnectPtr conn)
+{
+    return g_strdup((Host *)conn == hosts ? "alpha" : "beta");
+}
+
+
+static virDomainPtr
+lookup(virConnectPtr conn)
+{
+    Host *host = (Host *)conn;
+
+    lastCode = host->defined || host->active ? VIR_ERR_OK : VIR_ERR_NO_DOMAIN;
+    return lastCode ? NULL : (virDomainPtr)host;
+}
+
+
+virDomainPtr
+virDomainLookupByUUIDString(virConnectPtr conn,
+                            const char *uuid)
+{
+    g_assert_cmpstr(uuid, ==, UUID);
+    return lookup(conn);
+}
+
+
+virDomainPtr
+virDomainLookupByName(virConnectPtr conn,
+                      const char *name)
+{
+    g_assert_cmpstr(name, ==, "g");
+    return lookup(conn);
+}
+
+
+int
+virDomainFree(virDomainPtr dom G_GNUC_UNUSED)
+{
+    return 0;
+}
+
+
+const char *
+virDomainGetName(virDomainPtr dom G_GNUC_UNUSED)
+{
+    return "g";
+}
+
+
+int
+virDomainGetUUIDString(virDomainPtr dom G_GNUC_UNUSED,
+                       char *buf)
+{
+    g_strlcpy(buf, UUID, VIR_UUID_STRING_BUFLEN);
+    return 0;
+}
+
+
+char *
+virDomainGetXMLDesc(virDomainPtr dom,
+                    unsigned int flags G_GNUC_UNUSED)
+{
+    return lookup((virConnectPtr)dom) ? strdup(XML("<devices>" BALLOON "</devices>")) : NULL;
+}
+
+
+int
+virDomainIsActive(virDomainPtr dom)
+{
+    return lookup((virConnectPtr)dom) ? hostOf(dom)->active : -1;
+}
+
+
+int
+virDomainIsPersistent(virDomainPtr dom)
+{
+    return hostOf(dom)->defined;
+}
+
+
+int
+virDomainHasManagedSaveImage(virDomainPtr dom G_GNUC_UNUSED,
+                             unsigned int flags G_GNUC_UNUSED)
+{
+    return 0;
+}
+
+
+int
+virDomainListGetStats(virDomainPtr *doms,
+                      unsigned int stats G_GNUC_UNUSED,
+                      virDomainStatsRecordPtr **records,
+                      unsigned int flags G_GNUC_UNUSED)
+{
+    const Host *host = hostOf(doms[0]);
+    virDomainStatsRecordPtr record = g_new0(virDomainStatsRecord, 1);
+
+    record->nparams = 2;
+    record->params = g_new0(virTypedParameter, 2);
+    g_strlcpy(record->params[0].field, "state.state", VIR_TYPED_PARAM_FIELD_LENGTH);
+    record->params[0].type = record->params[1].type = VIR_TYPED_PARAM_INT;
+    record->params[0].value.i = !host->active ? VIR_DOMAIN_SHUTOFF : host->reason ? VIR_DOMAIN_PAUSED : VIR_DOMAIN_RUNNING;
+    g_strlcpy(record->params[1].field, "state.reason", VIR_TYPED_PARAM_FIELD_LENGTH);
+    record->params[1].value.i = host->reason;
+    *records = g_new0(virDomainStatsRecordPtr, 2);
+    (*records)[0] = record;
+    return 1;
+}
+
+
+void
+virDomainStatsRecordListFree(virDomainStatsRecordPtr *records)
+{
+    g_free(records[0]->params);
+    g_free(records[0]);
+    g_free(records);
+}
+
+
+int
+virDomainGetControlInfo(virDomainPtr dom G_GNUC_UNUSED,
+                        virDomainControlInfoPtr info,
+                        unsigned int flags G_GNUC_UNUSED)
+{
+    info->state = VIR_DOMAIN_CONTROL_OK;
+    return 0;
+}
+
+
+static void
+setParam(virTypedParameter *param,
+         const char *name,
+         int type,
+         unsigned long long value)
+{
+    g_strlcpy(param->field, name, VIR_TYPED_PARAM_FIELD_LENGTH);
+    param->type = type;
+    if (type == VIR_TYPED_PARAM_INT)
+        param->value.i = value;
+    else
+        param->value.ul = value;
+}
+
+
+int
+virDomainGetJobStats(virDomainPtr dom,
+                     int *type,
+                     virTypedParameterPtr *params,
+                     int *nparams,
+                     unsigned int flags G_GNUC_UNUSED)
+{
+    const Host *host = hostOf(dom);
+
+    *type = VIR_DOMAIN_JOB_NONE;
+    if (host->arriving) {
+        lastCode = VIR_ERR_OPERATION_UNSUPPORTED;
+        return -1;
+    }
+    if (host->sent < 0)
+        return 0;
+
+    *type = VIR_DOMAIN_JOB_UNBOUNDED;
+    *nparams = 3;
+    *params = g_new0(virTypedParameter, 3);
+    setParam(*params, VIR_DOMAIN_JOB_OPERATION, VIR_TYPED_PARAM_INT, VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT);
+    setParam(*params + 1, VIR_DOMAIN_JOB_MEMORY_TOTAL, VIR_TYPED_PARAM_ULLONG, 1000);
+    setParam(*params + 2, VIR_DOMAIN_JOB_MEMORY_REMAINING, VIR_TYPED_PARAM_ULLONG, 1000 - 10 * host->sent);
+    return 0;
+}
+
+
+void
+virTypedParamsFree(virTypedParameterPtr params,
+                   int nparams G_GNUC_UNUSED)
+{
+    g_free(params);
+}
+
+
+int
+virGetLastErrorCode(void)
+{
+    return lastCode;
+}
+
+
+const char *
+virGetLastErrorMessage(void)
+{
+    return lastCode == VIR_ERR_OPERATION_UNSUPPORTED ? "migration statistics are available only on the source host" : "said by libvirt";
+}
+
+
+virErrorPtr
+virGetLastError(void)
+{
+    static virError error;
+
+    error = (virError) { .code = lastCode, .message = (char *)virGetLastErrorMessage() };
+    return lastCode ? &error : NULL;
+}
+
+
+void
+virResetLastError(void)
+{
+    lastCode = VIR_ERR_OK;
+}
+
+
+static void
+setHosts(Host alpha,
+         Host beta)
+{
+    hosts[0] = alpha;
+    hosts[1] = beta;
+    lastCode = VIR_ERR_OK;
+}
+
+
+#define RUNS ((Host) { .defined = true, .active = true, .sent = -1 })
+#define NOWHERE ((Host) { .sent = -1 })
+#define SHUT_OFF(why) ((Host) { .defined = true, .reason = why, .sent = -1 })
+#define LEAVES(percent) ((Host) { .defined = true, .active = true, .sent = percent })
+#define ARRIVES ((Host) { .active = true, .reason = VIR_DOMAIN_PAUSED_STARTING_UP, .arriving = true, .sent = -1 })
+
+
+static GPtrArray *
+openHosts(bool both)
+{
+    char *others[] = { (char *)"b", NULL };
+    GPtrArray *places = hvmemHostsOpen("a", both ? others : NULL, false, NULL);
+
+    g_assert_cmpuint(places->len, ==, both ? 2 : 1);
+    return places;
+}
+
+
+/*
+ * Tests
+ */
+
+/* What 'status' and 'watch' say of a guest in each phase, and on which host they see it. */
+static void
+testLabels(void)
+{
+    static const struct {
+        Host alpha;
+        Host beta;
+        const char *label;
+        const char *in;         /* the meaning */
+        const char *host;       /* NULL: the usual one */
+    } cases[] = {
+        { { true, true, 0, false, -1 }, { .sent = -1 }, "on its way", "does not have", NULL },
+        { { true, true, 0, false, 40 }, { false, true, VIR_DOMAIN_PAUSED_STARTING_UP, true, -1 }, "migrating", "(40 % of its memory has been sent)", NULL },
+        { { true, true, VIR_DOMAIN_PAUSED_MIGRATION, false, -1 }, { .sent = -1 }, "migrating", "to another host", NULL },
+        { { true, true, VIR_DOMAIN_PAUSED_POSTCOPY_FAILED, false, -1 }, { .sent = -1 }, "migration broken", "nothing of it is lost", NULL },
+        { { true, false, VIR_DOMAIN_SHUTOFF_MIGRATED, false, -1 }, { .sent = -1 }, "migrated away", "runs there", NULL },
+        { { true, false, VIR_DOMAIN_SHUTOFF_MIGRATED, false, -1 }, { true, true, 0, false, -1 }, "on its way", "does not have", "beta" },
+        { { .sent = -1 }, { true, true, 0, false, -1 }, "on its way", "does not have", "beta" },
+        { { true, false, VIR_DOMAIN_SHUTOFF_SHUTDOWN, false, -1 }, { .sent = -1 }, "shut off", "not running", NULL },
+        { { .sent = -1 }, { false, true, VIR_DOMAIN_PAUSED_STARTING_UP, true, -1 }, "migrating", "to this host", "beta" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GPtrArray) places = openHosts(true);
+        g_autoptr(virDomain) dom = NULL;
+        g_autoptr(hvmemDomain) info = NULL;
+        g_autoptr(hvmemExplanation) why = NULL;
+        const hvmemPlace *place = NULL;
+
+        setHosts(cases[i].alpha, cases[i].beta);
+        dom = hvmemHostsLookup(places, "g", &place, NULL);
+        info = hvmemInspectHyperv(dom, true, NULL);
+        why = hvmemExplain(info);
+        g_test_message("%zu: %s: %s", i, why->label, why->meaning);
+        g_assert_cmpstr(why->label, ==, cases[i].label);
+        g_assert_nonnull(strstr(why->meaning, cases[i].in));
+        g_assert_cmpstr(place->name, ==, cases[i].host ? cases[i].host : "alpha");
+    }
+}
+
+
+static hvmemDomain *
+look(hvmemWatched *watched,
+     const GPtrArray *places,
+     char **news)
+{
+    g_autoptr(GError) error = NULL;
+
+    *news = NULL;
+    hvmemDomainFree(watched->last);
+    watched->last = NULL;
+    watched->last = hvmemWatchedLook(watched, places, news, &error);
+    g_assert_no_error(error);
+    return watched->last;
+}
+
+
+/* There and back again, whether the definition stays behind or not. */
+static void
+testFollow(void)
+{
+    int stays;
+
+    for (stays = 0; stays <= 1; stays++) {
+        Host left = stays ? SHUT_OFF(VIR_DOMAIN_SHUTOFF_MIGRATED) : NOWHERE;
+        g_autoptr(GPtrArray) places = openHosts(true);
+        g_autofree char *there = NULL;
+        g_autofree char *back = NULL;
+        g_autofree char *none = NULL;
+        hvmemWatched *watched;
+
+        setHosts(RUNS, NOWHERE);
+        watched = hvmemWatchedNew(places, "g", NULL);
+        setHosts(LEAVES(10), ARRIVES);
+        g_assert_true(look(watched, places, &none)->active);
+        g_assert_null(none);
+        g_assert_cmpfloat(watched->last->moved, ==, 10);
+
+        setHosts(left, RUNS);
+        g_assert_true(look(watched, places, &there)->active);
+        g_assert_cmpstr(there, ==, "is now on beta");
+        g_assert_cmpstr(watched->last->host, ==, "beta");
+
+        setHosts(RUNS, left);
+        g_assert_true(look(watched, places, &back)->active);
+        g_assert_cmpstr(back, ==, "is now on alpha");
+        g_assert_null(watched->last->host);
+        hvmemWatchedFree(watched);
+    }
+}
+
+
+/* Nobody has named the other host. */
+static void
+testGone(void)
+{
+    g_autoptr(GPtrArray) places = openHosts(false);
+    g_autofree char *news = NULL;
+    g_autoptr(GError) error = NULL;
+    hvmemWatched *watched;
+    hvmemDomain *last = NULL;
+    size_t i;
+
+    setHosts(RUNS, NOWHERE);
+    watched = hvmemWatchedNew(places, "g", NULL);
+    watched->last = hvmemWatchedLook(watched, places, &news, NULL);
+
+    /* the event is late */
+    setHosts(NOWHERE, RUNS);
+    g_assert_true((watched->last = hvmemWatchedLook(watched, places, &news, NULL))->active);
+    watched->migrated = true;
+    watched->last = hvmemWatchedLook(watched, places, &news, NULL);
+    g_assert_false(watched->last->active);
+    g_assert_true(watched->last->movedAway);
+    g_assert_null(news);
+
+    /* and without any it is an error, in the end */
+    watched->migrated = false;
+    for (i = 0; i < 10 && !error; i++) {
+        last = hvmemWatchedLook(watched, places, &news, &error);
+        watched->last = last ? last : watched->last;
+    }
+    g_assert_error(error, HVMEM_ERROR, HVMEM_EXIT_FAILED);
+    hvmemWatchedFree(watched);
+}
+
+
+static const hvmemCheck *
+findMove(const GPtrArray *checks,
+         const char *in)
+{
+    size_t i;
+
+    for (i = 0; i < checks->len; i++) {
+        const hvmemCheck *check = checks->pdata[i];
+
+        g_assert_true((check->verdict == HVMEM_PASS) == !check->remedy);
+        if (strcmp(check->subject, "migration") == 0 && strstr(check->finding, in))
+            return check;
+    }
+    return NULL;
+}
+
+
+/* Whatever keeps it from migrating is named, with what to do; it is no failure. */
+static void
+testDoctor(void)
+{
+    static const struct {
+        const char *xml;
+        const char *in;
+        hvmemVerdict verdict;
+    } cases[] = {
+        { XML("<devices>" BALLOON "</devices>"), "nothing here is in the way", HVMEM_PASS },
+        { XML("<devices><memballoon model='hyperv' freePageReporting='on'/></devices>"), "and free page reporting", HVMEM_PASS },
+        { XML("<features><hyperv mode='passthrough'/></features><devices>" BALLOON "</devices>"), "passthrough", HVMEM_WARN },
+        { XML("<devices>" BALLOON "<hostdev mode='subsystem' type='pci'/></devices>"), "<hostdev>", HVMEM_WARN },
+        { XML("<devices>" BALLOON "<hostdev mode='subsystem' type='usb'/></devices>"), "nothing here", HVMEM_PASS },
+        { XML("<devices>" BALLOON "<interface type='hostdev'><teaming type='transient'/></interface></devices>"), "nothing here", HVMEM_PASS },
+        { XML("<devices>" BALLOON "<shmem name='x' role='peer'/></devices>"), "<shmem>", HVMEM_WARN },
+        { XML("<devices>" BALLOON "<filesystem type='mount'><source dir='/x'/></filesystem></devices>"), "<filesystem>", HVMEM_WARN },
+        { XML("<devices>" BALLOON "<filesystem><driver type='virtiofs'/></filesystem></devices>"), "virtiofs", HVMEM_WARN },
+        { XML("<devices>" BALLOON "<disk><transient/></disk></devices>"), "transient disk", HVMEM_WARN },
+        { XML("<launchSecurity type='sev'/><devices>" BALLOON "</devices>"), "encrypted", HVMEM_WARN },
+        { XML("<cpu><feature name='invtsc' policy='require'/></cpu><devices>" BALLOON "</devices>"), "invtsc", HVMEM_WARN },
+        { XML("<cpu><feature name='invtsc'/></cpu><clock><timer name='tsc' frequency='2000000000'/></clock><devices>" BALLOON "</devices>"),
+          "nothing here", HVMEM_PASS },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(hvmemDomain) dom = domain(cases[i].xml, false);
+        g_autoptr(GPtrArray) checks = hvmemChecksNew();
+        g_auto(hvmemHost) host = { 0 };
+        const hvmemCheck *check;
+
+        hvmemDoctorMove(checks, dom, &host);
+        check = findMove(checks, cases[i].in);
+        g_test_message("%s", ((hvmemCheck *)checks->pdata[0])->finding);
+        g_assert_nonnull(check);
+        g_assert_cmpint(check->verdict, ==, cases[i].verdict);
+        g_assert_cmpuint(checks->len, ==, 1);
+    }
+}
+
+
+/* What is not in the definition. */
+static void
+testDoctorHost(void)
+{
+    g_autoptr(hvmemDomain) dom = domain(XML("<devices>" BALLOON "</devices>"), true);
+    g_autoptr(GPtrArray) checks = hvmemChecksNew();
+    g_auto(hvmemHost) host = { .snapshots = 2, .balloon.fixed = true };
+
+    hvmemDoctorMove(checks, dom, &host);
+    g_assert_nonnull(findMove(checks, "has no sticks"));
+    g_assert_nonnull(findMove(checks, "2 snapshots"));
+    g_assert_null(findMove(checks, "nothing here"));
+}
+
+
+/* A stick that QEMU has and the XML has not, and the other way round, from the statistics. */
+static void
+testStray(void)
+{
+    static const struct {
+        const char *xml;
+        const char *alias;      /* of QEMU's only stick; NULL: it has none */
+        unsigned long long kib;
+        const char *in;
+    } cases[] = {
+        { XML("<devices>" BALLOON STICK "</devices>"), "ua-haprot0", 2 << 20, "nothing here" },
+        { XML("<devices>" BALLOON "</devices>"), "mine", 2 << 20, "QEMU has a stick, mine," },
+        { XML("<devices>" BALLOON STICK "</devices>"), "ua-haprot0", 1 << 20, "QEMU has a stick, ua-haprot0," },
+        { XML("<devices>" BALLOON STICK "</devices>"), NULL, 0, "that QEMU does not have" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(hvmemDomain) dom = domain(cases[i].xml, true);
+        g_autoptr(GPtrArray) checks = hvmemChecksNew();
+        g_auto(hvmemHost) host = { 0 };
+        virTypedParameter params[5] = { 0 };
+
+        setParam(params, "balloon.hyperv.connected", VIR_TYPED_PARAM_BOOLEAN, 0);
+        params[0].value.b = 1;
+        setParam(params + 1, "balloon.hyperv.state", VIR_TYPED_PARAM_STRING, 0);
+        params[1].value.s = (char *)"idle";
+        setParam(params + 2, "balloon.hyperv.stick.count", VIR_TYPED_PARAM_ULLONG, cases[i].alias != NULL);
+        setParam(params + 3, "balloon.hyperv.stick.0.size", VIR_TYPED_PARAM_ULLONG, cases[i].kib);
+        setParam(params + 4, "balloon.hyperv.stick.0.alias", VIR_TYPED_PARAM_STRING, 0);
+        params[4].value.s = (char *)cases[i].alias;
+        hvmemDomainAddStats(dom, params, cases[i].alias ? 5 : 3);
+        hvmemDoctorMove(checks, dom, &host);
+        g_test_message("%s", ((hvmemCheck *)checks->pdata[0])->finding);
+        g_assert_nonnull(findMove(checks, cases[i].in));
+    }
+}
+
+
+int
+main(int argc,
+     char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+
+    g_test_add_func("/hvmem/move/labels", testLabels);
+    g_test_add_func("/hvmem/move/follow", testFollow);
+    g_test_add_func("/hvmem/move/gone", testGone);
+    g_test_add_func("/hvmem/move/doctor", testDoctor);
+    g_test_add_func("/hvmem/move/doctor-host", testDoctorHost);
+    g_test_add_func("/hvmem/move/stray", testStray);
+
+    return g_test_run();
+}

@@ -1,0 +1,217 @@
+/*
+ * hvmem-survey.c: asks libvirt what 'doctor' wants to know of a host
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-survey.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A minimal domain with the balloon. */
+#define TRIAL_XML \
+    "<domain type='%s'><name>virsh-hvmem-trial</name>" \
+    "<maxMemory unit='GiB'>2</maxMemory><memory unit='GiB'>1</memory><vcpu>1</vcpu>" \
+    "<os><type arch='x86_64' machine='q35'>hvm</type></os><features><acpi/></features>" \
+    "<devices>%s<controller type='usb' model='none'/><memballoon model='hyperv'/></devices></domain>"
+
+/* The enlightenments that KVM offers; a read-only connection is enough. */
+static void
+readDomainCaps(virConnectPtr conn,
+               const hvmemDomain *dom,
+               hvmemHost *host)
+{
+    char *xml = host->kvm ? virConnectGetDomainCapabilities(conn, dom ? dom->emulator : NULL, "x86_64", "q35", "kvm", 0) : NULL;
+
+    hvmemHostReadDomainCaps(host, xml);
+    free(xml);
+    virResetLastError();
+}
+
+
+static void
+readCaps(virConnectPtr conn,
+         hvmemHost *host)
+{
+    char *xml = virConnectGetCapabilities(conn);
+
+    hvmemHostReadCaps(host, xml);
+    free(xml);
+    virResetLastError();
+}
+
+
+/* Free pages of one size, on all nodes of the host. */
+static void
+readFreePages(virConnectPtr conn,
+              unsigned int nodes,
+              hvmemPages *pages)
+{
+    g_autofree unsigned long long *counts = g_new0(unsigned long long, nodes);
+    unsigned int size = pages->size / HVMEM_KIB;
+    int n = virNodeGetFreePages(conn, 1, &size, 0, nodes, counts, 0);
+    int i;
+
+    for (i = 0; i < n; i++)
+        pages->bytes += counts[i] * pages->size;
+}
+
+
+static void
+readResources(virConnectPtr conn,
+              hvmemHost *host)
+{
+    virNodeInfo info = { .nodes = 1 };
+    int cpus = virNodeGetCPUMap(conn, &host->cpuMap, NULL, 0);
+    size_t i;
+
+    host->cpus = cpus < 0 ? 0 : cpus;
+    if (virNodeGetInfo(conn, &info) < 0)
+        virResetLastError();
+    for (i = 0; host->freePages && i < host->freePages->len; i++)
+        readFreePages(conn, MAX(info.nodes, 1), &g_array_index(host->freePages, hvmemPages, i));
+    virResetLastError();
+}
+
+
+/* With check='full' libvirt compares the CPU when the guest has been started, too late for a trial. */
+static void
+readCPU(virConnectPtr conn,
+        const hvmemDomain *dom,
+        hvmemHost *host)
+{
+    const char *cpu = dom ? dom->needs.exactCPU : NULL;
+    bool kvm = dom && g_strcmp0(dom->virtType, "kvm") == 0;
+    g_autofree char *byQEMU = cpu ? hvmemConnCompareCPU(conn, dom, cpu, false) : NULL;
+    g_autofree char *byHost = byQEMU && kvm ? hvmemConnCompareCPU(conn, dom, cpu, true) : NULL;
+
+    if (byQEMU)
+        host->cpuLacks = hvmemHostCPULacks(byQEMU, !kvm ? NULL : byHost ? byHost : "");
+}
+
+
+/* What happens to guests when the host shuts down is decided by libvirt-guests, whose configuration can only be read on the host. */
+static void
+readGuests(virConnectPtr conn,
+           hvmemHost *host)
+{
+    static const char *const paths[] = { "/etc/sysconfig/libvirt-guests", "/etc/default/libvirt-guests" };
+    bool local = hvmemConnIsLocal(conn);
+    size_t i;
+
+    for (i = 0; local && i < G_N_ELEMENTS(paths); i++) {
+        g_autofree char *text = NULL;
+
+        if (g_file_get_contents(paths[i], &text, NULL, NULL))
+            hvmemHostReadGuests(host, text);
+    }
+}
+
+
+/* Are hyperv balloons supported? A read-only connection is enough. A libvirt without them does not report balloon models at all. */
+static bool
+isListed(virConnectPtr conn,
+         const hvmemDomain *dom,
+         bool kvm)
+{
+    char *xml = virConnectGetDomainCapabilities(conn, dom ? dom->emulator : NULL, "x86_64", "q35", kvm ? "kvm" : "qemu", 0);
+    const char *balloon = xml ? strstr(xml, "<memballoon") : NULL;
+    const char *end = balloon ? strstr(balloon, "</memballoon>") : NULL;
+    const char *value = balloon ? strstr(balloon, "<value>hyperv</value>") : NULL;
+    bool listed = end && value && value < end;
+
+    free(xml);
+    return listed;
+}
+
+
+void
+hvmemSurveyAsk(virConnectPtr conn,
+               const char *xml,
+               hvmemAnswer *answer)
+{
+    g_autoptr(GError) error = NULL;
+
+    hvmemConnTryFixed(conn, xml, &answer->fixed, &error);
+    answer->asked = !g_error_matches(error, HVMEM_TRY_ERROR, HVMEM_TRY_UNASKED);
+    answer->forCPU = g_error_matches(error, HVMEM_TRY_ERROR, HVMEM_TRY_CPU);
+    if (answer->asked && error)
+        answer->refusal = g_strdup(error->message);
+}
+
+
+static void
+tryBalloon(virConnectPtr conn,
+           const hvmemDomain *dom,
+           hvmemHost *host)
+{
+    g_autofree char *emulator = dom && dom->emulator ? g_markup_printf_escaped("<emulator>%s</emulator>", dom->emulator) : g_strdup("");
+    g_autofree char *xml = g_strdup_printf(TRIAL_XML, host->kvm ? "kvm" : "qemu", emulator);
+
+    hvmemSurveyAsk(conn, xml, &host->balloon);
+    if (!host->balloon.asked)
+        host->balloon.asked = isListed(conn, dom, host->kvm);
+}
+
+
+bool
+hvmemSurveyHost(virConnectPtr conn,
+                const hvmemDomain *dom,
+                hvmemHost *host,
+                GError **error)
+{
+    g_autoptr(GPtrArray) doms = hvmemInspectAll(conn, error);
+    size_t i;
+
+    if (!doms || !hvmemConnMemory(conn, &host->memory, error))
+        return false;
+
+    if (virConnectGetLibVersion(conn, &host->libvirtVersion) < 0 ||
+        virConnectGetVersion(conn, &host->qemuVersion) < 0)
+        virResetLastError();
+    readCaps(conn, host);
+    readDomainCaps(conn, dom, host);
+    readResources(conn, host);
+    readCPU(conn, dom, host);
+    readGuests(conn, host);
+    tryBalloon(conn, dom, host);
+    if (dom)
+        host->missing = hvmemConnMissing(conn, &dom->needs);
+
+    for (i = 0; i < doms->len; i++) {
+        const hvmemDomain *other = doms->pdata[i];
+        bool this = dom && strcmp(dom->name, other->name) == 0;
+
+        host->oneMore |= this && !other->active;
+        if (other->active || this)
+            host->ceilings += other->hyperv && other->maxMemory != HVMEM_UNKNOWN ? other->maxMemory : other->total;
+    }
+    return true;
+}
+
+
+void
+hvmemSurveyDefinition(virConnectPtr conn,
+                      virDomainPtr dom,
+                      hvmemAnswer *answer)
+{
+    char *xml = virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_INACTIVE | VIR_DOMAIN_XML_SECURE);
+
+    /* only a connection that may write gets secrets and can ask */
+    if (xml)
+        hvmemSurveyAsk(conn, xml, answer);
+    free(xml);
+    virResetLastError();
+}
+
+
+void
+hvmemSurveyDomain(virDomainPtr dom,
+                  hvmemHost *host)
+{
+    int snapshots = virDomainSnapshotNum(dom, 0);
+
+    host->snapshots = MAX(snapshots, 0);
+    virResetLastError();
+}

@@ -1,0 +1,34 @@
+/*
+ * hvmem-survey.h: asks libvirt what 'doctor' wants to know of a host
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "hvmem-conn.h"
+#include "hvmem-host.h"
+
+/* @dom: what is started next there, or NULL. */
+bool
+hvmemSurveyHost(virConnectPtr conn,
+                const hvmemDomain *dom,
+                hvmemHost *host,
+                GError **error);
+
+/* Adds what is not in a definition of @dom. */
+void
+hvmemSurveyDomain(virDomainPtr dom,
+                  hvmemHost *host);
+
+/* libvirt's verdict on the definition @xml. */
+void
+hvmemSurveyAsk(virConnectPtr conn,
+               const char *xml,
+               hvmemAnswer *answer);
+
+/* The same on the definition that @dom is started with next. */
+void
+hvmemSurveyDefinition(virConnectPtr conn,
+                      virDomainPtr dom,
+                      hvmemAnswer *answer);
