@@ -44,7 +44,7 @@ def query(*args):
     """What the document of the command among ARGS is about."""
     got = json.loads(run("--format=json", *args))
     assert got["schema"] == 2
-    if got["command"] in ("set", "enable", "disable"):
+    if got["command"] in ("set", "wait", "enable", "disable"):
         (one,) = got["domains"]
         return one
     return {"list": lambda: got["domains"], "status": lambda: got["domain"], "doctor": lambda: got["checks"]}.get(got["command"], lambda: got)()
@@ -168,8 +168,26 @@ def refused_plan(*args):
     return json.loads(got.stdout)["error"]
 
 
+def test_too_little_is_refused_without_force(guest):
+    """Less than it uses, and a number whose unit was forgotten; plan warns, and nothing is changed."""
+    usable = query("status", guest.name).get("usable")
+    assert "'4' was read as 4 KiB" in run("set", guest.name, "4", status=4)
+    assert "4 KiB" in query("plan", guest.name, "4")["warning"]
+    if usable:
+        less = (GIB * 1024 - usable) // 2
+        assert f"'{guest.name}' uses" in run("set", guest.name, f"{max(less, 65 << 20)}b", status=4)
+    assert guest.domain().requested == GIB
+
+
+def test_sizes_that_people_type(guest):
+    for typed, size in ("+512MiB", GIB + 512 * MIB), ("-256MiB", GIB + 256 * MIB), ("1.5GiB", GIB + 512 * MIB), ("25%", 2 * GIB), ("boot", GIB):
+        assert query("set", guest.name, typed)["requested"] == size * 1024
+    assert query("plan", guest.name, "max")["requested"] == 8 * GIB * 1024
+    assert query("wait", guest.name, "--timeout", "60")["current"] == query("status", guest.name)["requested"]
+
+
 def test_the_floor_is_explained(guest):
-    said = run("set", guest.name, "200MiB", "--wait", "--timeout", "25", status=5)
+    said = run("set", guest.name, "200MiB", "--force", "--wait", "--timeout", "25", status=5)
     assert "guest gives no more" in said
     assert "The request stays in place" in said
     assert query("status", guest.name)["problem"] is True
@@ -178,7 +196,7 @@ def test_the_floor_is_explained(guest):
 
 
 def test_interrupted_it_leaves_the_request(guest):
-    with subprocess.Popen([TOOL, "set", guest.name, "150MiB", "--wait"], stderr=subprocess.PIPE, text=True, env=environment()) as tool:
+    with subprocess.Popen([TOOL, "set", guest.name, "150MiB", "--force", "--wait"], stderr=subprocess.PIPE, text=True, env=environment()) as tool:
         hvb.wait_until("the request is there", 20, lambda: guest.domain().requested == 150 * MIB)
         time.sleep(0.5)
         tool.send_signal(signal.SIGINT)
@@ -190,7 +208,7 @@ def test_interrupted_it_leaves_the_request(guest):
 
 
 def test_a_daemon_that_goes_away_is_reported(guest):
-    with subprocess.Popen([TOOL, "set", guest.name, "150MiB", "--wait"], stderr=subprocess.PIPE, text=True, env=environment()) as tool:
+    with subprocess.Popen([TOOL, "set", guest.name, "150MiB", "--force", "--wait"], stderr=subprocess.PIPE, text=True, env=environment()) as tool:
         hvb.wait_until("the request is there", 20, lambda: guest.domain().requested == 150 * MIB)
         hvb.restart_daemon(away=2)
         said = tool.communicate(timeout=60)[1]
@@ -254,7 +272,7 @@ def test_a_small_screen_and_ctrl_c(guest, screen):
 
 
 def test_progress_stays_on_its_line(guest, screen):
-    view = screen(TOOL, "set", guest.name, "150MiB", "--wait", width=80, height=16)
+    view = screen(TOOL, "set", guest.name, "150MiB", "--force", "--wait", width=80, height=16)
     view.wait("guest gives no more")
     seen = view.wait(r"asked for 150 MiB, guest gives")
     assert len([line for line in seen.splitlines() if "%" in line]) == 1

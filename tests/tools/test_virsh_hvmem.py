@@ -11,7 +11,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOL = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem"
-COMMANDS = ["list", "status", "plan", "set", "watch", "plot", "doctor", "enable", "disable"]
+COMMANDS = ["list", "status", "plan", "set", "wait", "watch", "plot", "doctor", "enable", "disable"]
 
 
 def hvmem(*args, **env):
@@ -71,17 +71,25 @@ def test_version(args):
     (["set", "test"], "usage"),
     (["set", "test", "1x"], "1x"),
     (["set", "test", "0"], "cannot be 0"),
+    (["set", "test", "0%"], "cannot be 0"),
+    (["wait", "test", "--timeout", "0"], "from 1 on"),
+    (["wait", "test"], "virsh-hvmem enable test"),
+    (["watch", "test", "--append"], "--record"),
+    (["watch", "test", "--record", "x", "--append", "--force"], "--append"),
     (["set", "test", "1GiB", "--timeout", "3"], "--wait"),
     (["set", "test", "1GiB", "--config", "--wait"], "running guest"),
     (["set", "test", "1GiB", "--current", "--live"], "--current"),
     (["set", "test", "1GiB", "--wait", "--timeout", "0"], "from 1 on"),
     (["set", "test", "1GiB", "--wait", "--timeout", "-1"], "from 1 on"),
     (["set", "test", "1GiB", "--timeout", "soon"], "virsh-hvmem set --help"),
-    (["set", "test", "-1"], "'virsh-hvmem set --help'"),
-    (["set", "test", "--", "-1"], "'-1' is not a size"),
-    (["set", "--", "test", "-1"], "'-1' is not a size"),
-    (["set", "--wait", "test", "--", "-1"], "'-1' is not a size"),
-    (["set", "test", "--", "1GiB", "x"], "too many"),
+    (["set", "test", "-x"], "'virsh-hvmem set --help'"),
+    (["set", "test", "--", "-x"], "SIZE '-x': 'x' is not a size"),
+    (["set", "--", "test", "-1x"], "SIZE '-1x': '1x' is not a size"),
+    (["--", "set", "--wait", "test", "--", "-1x"], "SIZE '-1x': '1x' is not a size"),
+    (["set", "test", "-1x", "--wait"], "SIZE '-1x': '1x' is not a size"),
+    (["set", "test", "--wait", "-1x"], "SIZE '-1x': '1x' is not a size"),
+    (["plan", "test", "-1x"], "SIZE '-1x': '1x' is not a size"),
+    (["set", "test", "x", "1GiB"], "domain 'x'"),
     (["status", "--", "-x"], "'-x'"),
     (["--nonsense"], "'virsh-hvmem --help'"),
     (["watch", "test", "--duration", "-1"], "--duration -1"),
@@ -94,7 +102,7 @@ def test_errors_name_what_is_wrong(args, word):
     assert word in refused(*args)
 
 
-@pytest.mark.parametrize("args", [["set", "t", "5"], ["plan", "t", "5"], ["enable", "t", "--max", "5", "--dry-run"],
+@pytest.mark.parametrize("args", [["enable", "t", "--max", "5", "--dry-run"],
                                   ["enable", "t", "--minimum", "5", "--dry-run"]])
 def test_a_size_without_a_unit_is_doubted(args, tmp_path):
     driver = acpi_driver(tmp_path)

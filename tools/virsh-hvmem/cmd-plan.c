@@ -9,6 +9,9 @@
 #include "hvmem-output.h"
 #include "hvmem-plan.h"
 #include "hvmem-plan-text.h"
+#include "hvmem-size.h"
+
+#include <stdio.h>
 
 
 /* The refusal of @size as an error. */
@@ -32,7 +35,8 @@ refusal(const hvmemDomain *dom,
 static void
 printJSON(const hvmemDomain *dom,
           const hvmemPlan *plan,
-          guint64 size)
+          guint64 size,
+          const char *danger)
 {
     JsonBuilder *builder = hvmemJSONBegin("plan");
     g_autofree char *pending = hvmemDomainPending(dom);
@@ -55,6 +59,7 @@ printJSON(const hvmemDomain *dom,
         json_builder_end_object(builder);
     }
     json_builder_end_array(builder);
+    hvmemJSONString(builder, "warning", danger);
     hvmemJSONString(builder, "pending", pending);
     if (error)
         hvmemJSONError(builder, error);
@@ -126,19 +131,22 @@ run(const hvmemApp *app,
     g_autoptr(virDomain) dom = NULL;
     g_autoptr(hvmemDomain) info = NULL;
     g_autoptr(hvmemPlan) plan = NULL;
+    g_autofree char *danger = NULL;
+    hvmemSize typed;
     guint64 size;
 
-    if (!hvmemParseSize(args[1], "SIZE", &size, error))
-        return false;
-
-    hvmemAppDoubtSize(app, args[1], size);
-    if (!(dom = hvmemAppDomain(app, args[0], &conn, error)) ||
+    if (!hvmemSizeParse(args[1], &typed, error) ||
+        !(dom = hvmemAppDomain(app, args[0], &conn, error)) ||
         !(info = hvmemInspectHyperv(dom, false, error)) ||
+        !hvmemSizeResolve(&typed, info, &size, error) ||
         !(plan = hvmemPlanNew(info, size, error)))
         return false;
 
+    danger = hvmemSizeDanger(&typed, info, size, NULL);
+    if (danger && !app->quiet)
+        fprintf(stderr, "warning: %s. 'set' refuses it without --force\n", danger);
     if (app->json)
-        printJSON(info, plan, size);
+        printJSON(info, plan, size, danger);
     else
         printPlan(info, plan, size);
     return !plan->refused || hvmemFailSilently(error, HVMEM_EXIT_REFUSED);

@@ -58,6 +58,9 @@ run(const hvmemApp *app,
     if (!(records = hvmemRecordParse(text, &reason)))
         return hvmemFail(error, "'%s': %s", args[0], reason->message);
 
+    if (hvmemRecordIsCut(text) && !app->quiet)
+        fprintf(stderr, "warning: '%s': the last line is cut off: what is left of it is not drawn\n", args[0]);
+
     if (!hvmemSVGWrite(records, outPath, title ? title : "Memory over time", error))
         return false;
 

@@ -11,7 +11,6 @@
 #include "hvmem-output.h"
 #include "hvmem-watched.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
 #include <math.h>
@@ -27,9 +26,13 @@
 static char *recordPath;
 static double interval = 1;
 static double duration = INFINITY;
+static gboolean append;
+static gboolean force;
 
 static const GOptionEntry options[] = {
     { "record", 0, 0, G_OPTION_ARG_FILENAME, &recordPath, "Also write everything to a file, for 'virsh-hvmem plot'", "FILE.csv" },
+    { "append", 0, 0, G_OPTION_ARG_NONE, &append, "With --record: continue a recording that is there already", NULL },
+    { "force", 'f', 0, G_OPTION_ARG_NONE, &force, "With --record: replace a file that is there already", NULL },
     { "interval", 'i', 0, G_OPTION_ARG_DOUBLE, &interval, "Seconds between samples (default: 1)", "S" },
     { "duration", 'd', 0, G_OPTION_ARG_DOUBLE, &duration, "End after this many seconds", "S" },
     HVMEM_OPTION_ALSO,
@@ -41,6 +44,7 @@ struct _Watch {
     GPtrArray *hosts;           /* hvmemPlace */
     GPtrArray *domains;         /* hvmemWatched */
     FILE *file;                 /* of --record, or NULL */
+    int unwritten;              /* errno of the first failure to write it */
     double start;
     bool screen;                /* on a terminal */
     bool json;
@@ -323,7 +327,7 @@ noteEvent(Watch *watch,
     event = record->events->pdata[record->events->len - 1];
     if (watch->file) {
         hvmemRecordWriteEvent(watch->file, record->name, event);
-        fflush(watch->file);
+        hvmemRecordFlush(watch->file, &watch->unwritten);
     }
     if (watch->screen)
         return;
@@ -367,38 +371,12 @@ sample(Watch *watch,
     hvmemRecordAdd(watched->record, now(), dom);
     if (watch->file) {
         hvmemRecordWriteSample(watch->file, dom->name, &g_array_index(samples, hvmemSample, samples->len - 1));
-        fflush(watch->file);
+        hvmemRecordFlush(watch->file, &watch->unwritten);
     }
     report(watch, watched->last, dom);
     hvmemDomainFree(watched->last);
     watched->last = dom;
     return true;
-}
-
-
-/* There is nothing more to see where all guests went elsewhere with their definitions. */
-static bool
-allLeft(const Watch *watch)
-{
-    size_t i;
-
-    for (i = 0; i < watch->domains->len; i++) {
-        if (!((hvmemWatched *)watch->domains->pdata[i])->migrated)
-            return false;
-    }
-    return watch->hosts->len == 1;
-}
-
-
-static void
-failLeft(Watch *watch)
-{
-    const hvmemWatched *watched = watch->domains->pdata[0];
-    g_autofree char *name = hvmemShellWord(watched->record->name);
-
-    hvmemFail(&watch->error, "'%s' has been migrated to another host, and this one has no definition of it any more", watched->record->name);
-    hvmemErrorDomain(&watch->error, watched->record->name);
-    hvmemErrorHint(&watch->error, "Watch it there: 'virsh-hvmem -c URI watch %s'. With --also URI, 'watch' follows it from host to host.", name);
 }
 
 
@@ -411,10 +389,8 @@ sampleAll(Watch *watch)
         if (!sample(watch, watch->domains->pdata[i], &watch->error))
             watch->done = true;
     }
-    if (!watch->error && allLeft(watch)) {
-        failLeft(watch);
+    if (!watch->error && !hvmemWatchedCheckLeft(watch->domains, watch->hosts, &watch->error))
         watch->done = true;
-    }
     if (watch->screen && !watch->error)
         showScreen(watch);
 }
@@ -427,7 +403,7 @@ onTimer(int timer G_GNUC_UNUSED,
     Watch *watch = opaque;
 
     sampleAll(watch);
-    if (stopped || ferror(stdout) || now() - watch->start >= duration)
+    if (stopped || ferror(stdout) || watch->unwritten || now() - watch->start >= duration)
         watch->done = true;
 }
 
@@ -706,11 +682,8 @@ openRecord(Watch *watch,
     if (!recordPath)
         return true;
 
-    if (!(watch->file = fopen(recordPath, "w")))
-        return hvmemFail(error, "cannot write '%s': %s", recordPath, g_strerror(errno));
-
-    hvmemRecordWriteHeader(watch->file);
-    return true;
+    watch->file = hvmemRecordOpen(recordPath, force ? HVMEM_RECORD_REPLACE : append ? HVMEM_RECORD_APPEND : HVMEM_RECORD_NEW, error);
+    return watch->file;
 }
 
 
@@ -741,8 +714,8 @@ loop(Watch *watch,
 
     if (watch->screen)
         leaveScreen();
-    if (watch->file && ferror(watch->file))
-        return hvmemFail(error, "cannot write '%s': the disk may be full", recordPath);
+    if (watch->unwritten)
+        return hvmemFail(error, "cannot write '%s': %s", recordPath, g_strerror(watch->unwritten));
     if (watch->error) {
         g_propagate_error(error, g_steal_pointer(&watch->error));
         return false;
@@ -760,6 +733,10 @@ run(const hvmemApp *app,
     size_t i;
     bool ok;
 
+    if ((append || force) && !recordPath)
+        return hvmemFailUsage(error, "--append and --force need --record");
+    if (append && force)
+        return hvmemFailUsage(error, "--append cannot be combined with --force");
     if (!(interval >= 0.1 && interval <= 3600))
         return hvmemFailUsage(error, "--interval %g: give 0.1 to 3600 seconds", interval);
     if (!(duration > 0))
@@ -786,7 +763,7 @@ run(const hvmemApp *app,
 
 const hvmemCommand hvmemCmdWatch = {
     .name = "watch",
-    .arguments = "DOMAIN… [--record FILE.csv] [--interval S] [--duration S] [--also URI]",
+    .arguments = "DOMAIN… [--record FILE.csv [--append|--force]] [--interval S] [--duration S] [--also URI]",
     .summary = "Show a live chart of memory, or plain lines if there is no terminal",
     .description = "q or Ctrl-C ends it. Nothing is changed.",
     .options = options,

@@ -39,6 +39,7 @@ extern const hvmemCommand hvmemCmdPlan;
 extern const hvmemCommand hvmemCmdPlot;
 extern const hvmemCommand hvmemCmdSet;
 extern const hvmemCommand hvmemCmdStatus;
+extern const hvmemCommand hvmemCmdWait;
 extern const hvmemCommand hvmemCmdWatch;
 
 /* Warns if a SIZE on the command line, @text, looks like a mistake; the command goes on. */

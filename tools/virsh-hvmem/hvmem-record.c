@@ -6,8 +6,11 @@
 
 #include "hvmem-record.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define HEADER "time,domain,requested,current,usable,rss,capacity,state,event"
 #define FIELDS 9
@@ -117,6 +120,63 @@ quote(const char *text)
     parts = g_strsplit(text, "\"", -1);
     doubled = g_strjoinv("\"\"", parts);
     return g_strdup_printf("\"%s\"", doubled);
+}
+
+
+/* Prepares an older recording at @path for more lines: what is left of a line that was cut off goes. */
+static bool
+prepareToAppend(const char *path,
+                GError **error)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(GError) reason = NULL;
+    size_t length;
+
+    if (!g_file_get_contents(path, &text, &length, &reason))
+        return hvmemFail(error, "cannot read '%s': %s", path, reason->message);
+    if (!g_str_has_prefix(text, HEADER "\n"))
+        return hvmemFailRefused(error, "'%s' is not a recording of 'virsh-hvmem watch --record', so nothing is appended to it", path);
+
+    while (length > 0 && text[length - 1] != '\n')
+        length--;
+    return truncate(path, length) == 0 || hvmemFail(error, "cannot write '%s': %s", path, g_strerror(errno));
+}
+
+
+FILE *
+hvmemRecordOpen(const char *path,
+                hvmemRecordMode mode,
+                GError **error)
+{
+    struct stat there;
+    bool filled = stat(path, &there) == 0 && S_ISREG(there.st_mode) && there.st_size > 0;
+    bool append = filled && mode == HVMEM_RECORD_APPEND;
+    FILE *file;
+
+    if (filled && mode == HVMEM_RECORD_NEW) {
+        hvmemFailRefused(error, "'%s' is there already, and is not overwritten", path);
+        hvmemErrorHint(error, "--append continues that recording, --force replaces it.");
+        return NULL;
+    }
+    if (append && !prepareToAppend(path, error))
+        return NULL;
+
+    if (!(file = fopen(path, append ? "ae" : "we"))) {
+        hvmemFail(error, "cannot write '%s': %s", path, g_strerror(errno));
+        return NULL;
+    }
+    if (!append)
+        hvmemRecordWriteHeader(file);
+    return file;
+}
+
+
+void
+hvmemRecordFlush(FILE *file,
+                 int *failure)
+{
+    if (fflush(file) != 0 && !*failure)
+        *failure = errno;
 }
 
 
@@ -275,6 +335,13 @@ parseFields(GPtrArray *records,
 }
 
 
+bool
+hvmemRecordIsCut(const char *text)
+{
+    return *text && text[strlen(text) - 1] != '\n';
+}
+
+
 GPtrArray *
 hvmemRecordParse(const char *text,
                  GError **error)
@@ -294,6 +361,8 @@ hvmemRecordParse(const char *text,
 
         line++;
         if (!parseFields(records, fields)) {
+            if (!*p && hvmemRecordIsCut(text))
+                break;
             hvmemFail(error, "line %zu is damaged: remove it to draw the rest", line);
             return NULL;
         }

@@ -62,6 +62,23 @@ hvmemRecordTop(const hvmemRecord *record);
  * Bytes; empty if not known. A line is a sample, or an event.
  */
 
+typedef enum {
+    HVMEM_RECORD_NEW,           /* nothing is overwritten */
+    HVMEM_RECORD_APPEND,        /* an older recording is continued */
+    HVMEM_RECORD_REPLACE,
+} hvmemRecordMode;
+
+/* Opens @path, with a header if it has none yet. An empty file counts as none. NULL with @error. */
+FILE *
+hvmemRecordOpen(const char *path,
+                hvmemRecordMode mode,
+                GError **error);
+
+/* Sees to it that all is written. @failure: set to errno at the first failure. */
+void
+hvmemRecordFlush(FILE *file,
+                 int *failure);
+
 void
 hvmemRecordWriteHeader(FILE *file);
 
@@ -75,7 +92,11 @@ hvmemRecordWriteEvent(FILE *file,
                       const char *name,
                       const hvmemEvent *event);
 
-/* Array of hvmemRecord, one per domain. */
+/* Is the last line without its end, as when a computer crashed? */
+bool
+hvmemRecordIsCut(const char *text);
+
+/* Array of hvmemRecord, one per domain. What is left of a line that is cut off at the end is left out. */
 GPtrArray *
 hvmemRecordParse(const char *text,
                  GError **error);

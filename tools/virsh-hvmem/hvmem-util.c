@@ -57,6 +57,17 @@ suffixScale(const char *suffix)
 }
 
 
+/* Takes the digits from the point at *@end on, however many. */
+static double
+takeFraction(char **end)
+{
+    g_autofree char *digits = g_strndup(*end, 1 + strspn(*end + 1, "0123456789"));
+
+    *end += strlen(digits);
+    return g_ascii_strtod(digits, NULL);
+}
+
+
 bool
 hvmemParseSize(const char *text,
                const char *what,
@@ -66,25 +77,31 @@ hvmemParseSize(const char *text,
     g_autofree char *copy = g_strstrip(g_strdup(text));
     guint64 number;
     guint64 scale;
+    double fraction = 0;
     char *end;
 
     errno = 0;
     number = g_ascii_strtoull(copy, &end, 10);
+    if (end[0] == '.' && g_ascii_isdigit(end[1]))
+        fraction = takeFraction(&end);
     while (g_ascii_isspace(*end))
         end++;
 
     if (!g_ascii_isdigit(*copy) || !(scale = suffixScale(end)))
         return hvmemFailUsage(error,
-                              "%s '%s' is not a size: give a whole number of KiB, or one with a suffix such as 512MiB or 4GiB",
+                              "%s '%s' is not a size: give a number of KiB, or one with a suffix such as 512MiB or 1.5GiB",
                               what, text);
 
     if (errno == ERANGE || number > (G_MAXINT64 - HVMEM_KIB) / scale)
         return hvmemFailUsage(error, "%s '%s' is too large", what, text);
 
-    if (number == 0)
+    if (fraction > 0 && !*end)
+        return hvmemFailUsage(error, "%s '%s' has no unit: give it a suffix such as MiB or GiB", what, text);
+
+    if (number == 0 && fraction == 0)
         return hvmemFailUsage(error, "%s '%s': memory cannot be 0", what, text);
 
-    *bytes = (number * scale + HVMEM_KIB - 1) / HVMEM_KIB * HVMEM_KIB;
+    *bytes = (number * scale + (guint64)(fraction * scale) + HVMEM_KIB - 1) / HVMEM_KIB * HVMEM_KIB;
     return true;
 }
 

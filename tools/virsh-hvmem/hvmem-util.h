@@ -18,8 +18,8 @@
 /* How far a settled guest may be from the requested size. */
 #define HVMEM_NEAR (2 * HVMEM_MIB)
 
-/* Parses a size as virsh does: a whole number, in KiB or with a suffix; rounded
- * up to KiB, never 0. @what names it in errors. */
+/* Parses a size as virsh does: a number, in KiB or with a suffix, and with that also
+ * with decimals; rounded up to KiB, never 0. @what names it in errors. */
 bool
 hvmemParseSize(const char *text,
                const char *what,

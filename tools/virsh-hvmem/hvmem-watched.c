@@ -116,3 +116,25 @@ hvmemWatchedLook(hvmemWatched *watched,
         dom->host = g_strdup(watched->place->name);
     return dom;
 }
+
+
+bool
+hvmemWatchedCheckLeft(const GPtrArray *domains,
+                      const GPtrArray *hosts,
+                      GError **error)
+{
+    const hvmemRecord *first = ((hvmemWatched *)domains->pdata[0])->record;
+    g_autofree char *name = hvmemShellWord(first->name);
+    size_t i;
+
+    for (i = 0; i < domains->len; i++) {
+        const hvmemWatched *watched = domains->pdata[i];
+
+        if (!watched->migrated || hosts->len > 1)
+            return true;
+    }
+
+    hvmemFail(error, "'%s' has been migrated to another host, and this one has no definition of it any more", first->name);
+    hvmemErrorDomain(error, first->name);
+    return hvmemErrorHint(error, "Watch it there: 'virsh-hvmem -c URI watch %s'. With --also URI, 'watch' follows it from host to host.", name);
+}

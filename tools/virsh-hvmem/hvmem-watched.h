@@ -34,6 +34,12 @@ bool
 hvmemWatchedIs(const hvmemWatched *watched,
                virDomainPtr dom);
 
+/* False with @error if there is nothing more to see: all of @domains have gone elsewhere, with their definitions, and nobody has named another host. */
+bool
+hvmemWatchedCheckLeft(const GPtrArray *domains,
+                      const GPtrArray *hosts,
+                      GError **error);
+
 /* Looks at the guest, on any of @hosts. @news: set to a text when it is on another of them than before. Of one that has gone elsewhere, and its
  * definition too, the last sample is returned, as shut off. NULL with @error. */
 hvmemDomain *

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hvmem-args.h"
 #include "hvmem-cmd.h"
 #include "hvmem-json.h"
 #include "hvmem-output.h"
@@ -20,6 +21,7 @@ static const hvmemCommand *const commands[] = {
     &hvmemCmdStatus,
     &hvmemCmdPlan,
     &hvmemCmdSet,
+    &hvmemCmdWait,
     &hvmemCmdWatch,
     &hvmemCmdPlot,
     &hvmemCmdDoctor,
@@ -116,7 +118,9 @@ parseCommand(const hvmemCommand *command,
 {
     g_autoptr(GOptionContext) context = g_option_context_new(command->arguments);
     g_autofree char *program = g_strdup_printf("virsh-hvmem %s", command->name);
+    const GOptionEntry *const entries[] = { globalOptions, command->options, NULL };
     GError *reason = NULL;
+    bool ok;
 
     g_set_prgname(program);
     g_option_context_set_summary(context, command->summary);
@@ -124,7 +128,11 @@ parseCommand(const hvmemCommand *command,
     if (command->options)
         g_option_context_add_main_entries(context, command->options, NULL);
     g_option_context_add_main_entries(context, globalOptions, NULL);
-    return g_option_context_parse(context, argc, argv, &reason) || failOptions(program, reason, error);
+
+    hvmemArgsHide(*argv, entries);
+    ok = g_option_context_parse(context, argc, argv, &reason);
+    hvmemArgsShow(*argv);
+    return ok || failOptions(program, reason, error);
 }
 
 
@@ -205,6 +213,9 @@ run(int argc,
     if (showVersion)
         return printf("%s\n", HVMEM_VERSION) > 0;
 
+    /* before the command it means nothing */
+    if (argc > 1 && strcmp(argv[1], "--") == 0)
+        dropDashes(&argc, argv);
     if (argc < 2)
         return hvmemFailUsage(error, "no command: 'virsh-hvmem --help' lists them");
 

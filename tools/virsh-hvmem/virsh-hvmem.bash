@@ -88,9 +88,10 @@ _virsh_hvmem() {
     options='--connect --readonly --format --quiet --help --version'
     case $command in
         list) options="$options --all" ;;
-        set) options="$options --live --config --current --wait --timeout" ;;
+        set) options="$options --live --config --current --wait --timeout --force" ;;
+        wait) options="$options --timeout" ;;
         status) options="$options --also" ;;
-        watch) options="$options --record --interval --duration --also" ;;
+        watch) options="$options --record --append --force --interval --duration --also" ;;
         plot) options="$options --output --title" ;;
         enable) options="$options --max --minimum --dry-run" ;;
         disable) options="$options --dry-run" ;;
@@ -101,8 +102,8 @@ _virsh_hvmem() {
     fi
 
     case $command:$position in
-        :*) words='list status plan set watch plot doctor enable disable' ;;
-        status:0|plan:0|set:0|watch:*|disable:0) _virsh_hvmem_offer_domains; return ;;
+        :*) words='list status plan set wait watch plot doctor enable disable' ;;
+        status:0|plan:0|set:0|wait:*|watch:*|disable:0) _virsh_hvmem_offer_domains; return ;;
         enable:0|doctor:0) _virsh_hvmem_offer_domains --all; return ;;
         plot:0) _virsh_hvmem_offer_files; return ;;
     esac

@@ -1,0 +1,268 @@
+/*
+ * hvmem-wait.c: waiting until a guest has what was requested
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-wait.h"
+#include "hvmem-explain.h"
+#include "hvmem-move.h"
+#include "hvmem-output.h"
+#include "hvmem-progress.h"
+
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#define POLL_USEC (250 * 1000)
+/* A problem is explained when it has lasted so many seconds. */
+#define EXPLAIN_SEC 3
+/* Seconds between lines if there is no terminal. */
+#define LINE_SEC 5
+
+static volatile sig_atomic_t interrupted;
+
+
+static void
+interrupt(int sig)
+{
+    interrupted = sig;
+}
+
+
+typedef struct _Wait Wait;
+struct _Wait {
+    const hvmemWait *options;
+    hvmemProgress progress;
+    gint64 moved;               /* when any memory moved last */
+    gint64 problemSince;        /* 0: there is none */
+    gint64 lastLine;
+    const char *explained;      /* label of what was explained last */
+    bool terminal;
+};
+
+
+static void
+eraseLine(const Wait *wait)
+{
+    if (wait->terminal && !wait->options->quiet)
+        fprintf(stderr, "\r\033[K");
+}
+
+
+static void
+showProgress(Wait *wait,
+             const hvmemDomain *dom)
+{
+    gint64 now = g_get_monotonic_time();
+    g_autofree char *line = NULL;
+    g_autofree char *clipped = NULL;
+    int columns;
+    int rows;
+
+    if (wait->options->quiet || (!wait->terminal && now - wait->lastLine < LINE_SEC * G_USEC_PER_SEC))
+        return;
+
+    wait->lastLine = now;
+    hvmemTerminalSize(STDERR_FILENO, &columns, &rows);
+    line = hvmemProgressFormat(&wait->progress, dom, columns - 1);
+    if (!wait->terminal) {
+        fprintf(stderr, "%s\n", line);
+        return;
+    }
+
+    /* a line that wraps could not be erased */
+    clipped = hvmemClip(line, columns - 1);
+    fprintf(stderr, "\r\033[K%s", clipped);
+}
+
+
+static void
+explain(Wait *wait,
+        const hvmemDomain *dom,
+        const hvmemExplanation *why)
+{
+    int width = MIN(hvmemTerm.width, 78);
+    g_autofree char *meaning = hvmemWrap(why->meaning, width, 4);
+    g_autofree char *remedy = why->remedy ? hvmemWrap(why->remedy, width, 4) : NULL;
+    g_autofree char *reason = dom->lastError ? hvmemHumanise(dom->lastError) : NULL;
+    g_autofree char *sentence = reason ? g_strdup_printf("Reported: %s.", reason) : NULL;
+    g_autofree char *reported = sentence ? hvmemWrap(sentence, width, 4) : NULL;
+
+    eraseLine(wait);
+    fprintf(stderr, "%s: %s\n%s", dom->name, why->label, meaning);
+    if (reported)
+        fprintf(stderr, "%s", reported);
+    if (remedy)
+        fprintf(stderr, "%s", remedy);
+    wait->explained = why->label;
+}
+
+
+/* Explains, once, a problem that does not go away by itself. */
+static void
+watchProblem(Wait *wait,
+             const hvmemDomain *dom)
+{
+    g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
+    gint64 now = g_get_monotonic_time();
+
+    if (!why->problem) {
+        wait->problemSince = 0;
+        return;
+    }
+
+    if (!wait->problemSince)
+        wait->problemSince = now;
+
+    if (!wait->options->quiet && now - wait->problemSince >= EXPLAIN_SEC * G_USEC_PER_SEC && g_strcmp0(wait->explained, why->label) != 0)
+        explain(wait, dom, why);
+}
+
+
+static bool
+giveUp(Wait *wait,
+       const hvmemDomain *dom,
+       const char *why,
+       int status,
+       GError **error)
+{
+    g_autoptr(hvmemExplanation) state = hvmemExplain(dom);
+    g_autofree char *have = hvmemFormatSize(dom->current);
+    g_autofree char *want = hvmemFormatSize(wait->progress.to);
+
+    eraseLine(wait);
+    if (!wait->options->quiet && g_strcmp0(wait->explained, state->label) != 0)
+        explain(wait, dom, state);
+
+    hvmemFailAs(error, status, "%s: the guest has %s, %s were requested (%s). The request stays in place: the guest reaches that size as soon as it can.",
+                why, have, want, state->label);
+    hvmemErrorDomain(error, dom->name);
+    return hvmemErrorSizes(error, wait->progress.to, dom->current);
+}
+
+
+/* Without a limit, do not wait for what needs a user's action. */
+static bool
+isHopeless(const Wait *wait,
+           const hvmemDomain *dom)
+{
+    g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
+
+    return !wait->options->timeout && why->hopeless;
+}
+
+
+/* The guest does not run here any more. */
+static bool
+failGone(const hvmemDomain *dom,
+         GError **error)
+{
+    g_autofree char *name = hvmemShellWord(dom->name);
+
+    hvmemFail(error, dom->movedAway ? "'%s' has been migrated to another host meanwhile; what was requested went with it" :
+              "'%s' has been shut off meanwhile", dom->name);
+    if (dom->movedAway)
+        hvmemErrorHint(error, "Wait there: 'virsh-hvmem -c URI wait %s'.", name);
+    return hvmemErrorDomain(error, dom->name);
+}
+
+
+/* Has somebody else made another request? Whoever waits for whatever is requested goes on with that. */
+static bool
+isOthers(Wait *wait,
+         const hvmemDomain *dom)
+{
+    if (hvmemDistance(dom->requested, wait->progress.to) <= HVMEM_NEAR)
+        return false;
+    if (wait->options->size != HVMEM_UNKNOWN)
+        return true;
+
+    hvmemProgressClear(&wait->progress);
+    hvmemProgressInit(&wait->progress, dom, dom->requested);
+    return false;
+}
+
+
+static void
+finish(const Wait *wait,
+       const hvmemDomain *dom)
+{
+    g_autofree char *have = hvmemFormatSize(dom->current);
+    g_autofree char *took = hvmemFormatDuration((g_get_monotonic_time() - wait->options->start) / (double)G_USEC_PER_SEC);
+
+    eraseLine(wait);
+    if (!wait->options->quiet)
+        fprintf(stderr, "%s: the guest has %s, after %s\n", dom->name, have, took);
+}
+
+
+/* Is the wait over, and how? */
+static bool
+isOver(Wait *wait,
+       const hvmemDomain *dom,
+       GError **error)
+{
+    gint64 now = g_get_monotonic_time();
+    int timeout = wait->options->timeout;
+
+    if (!dom->active)
+        failGone(dom, error);
+    else if (isOthers(wait, dom))
+        hvmemFail(error, "somebody else has requested another size for '%s' meanwhile", dom->name);
+    else if (hvmemDomainIsThere(dom))
+        finish(wait, dom);
+    else if (interrupted)
+        giveUp(wait, dom, "stopped waiting", HVMEM_EXIT_SIGNAL + interrupted, error);
+    else if (timeout && now - wait->options->start >= timeout * G_USEC_PER_SEC)
+        giveUp(wait, dom, "timed out", HVMEM_EXIT_NOT_REACHED, error);
+    else if (isHopeless(wait, dom))
+        giveUp(wait, dom, "waiting does not help", HVMEM_EXIT_NOT_REACHED, error);
+    else if (!timeout && now - wait->moved >= HVMEM_WAIT_STALL * G_USEC_PER_SEC)
+        giveUp(wait, dom, "nothing has moved for " G_STRINGIFY(HVMEM_WAIT_STALL) " seconds", HVMEM_EXIT_NOT_REACHED, error);
+    else
+        return false;
+
+    return true;
+}
+
+
+static void
+catchInterrupt(void)
+{
+    struct sigaction action = { .sa_handler = interrupt };
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+
+hvmemDomain *
+hvmemWaitFor(virDomainPtr dom,
+             const hvmemDomain *before,
+             const hvmemWait *options,
+             GError **error)
+{
+    Wait wait = { .options = options, .moved = g_get_monotonic_time(), .terminal = isatty(STDERR_FILENO) };
+    hvmemDomain *now;
+
+    hvmemProgressInit(&wait.progress, before, options->size == HVMEM_UNKNOWN ? before->requested : options->size);
+    catchInterrupt();
+
+    while ((now = hvmemInspect(dom, false, error))) {
+        if (now->active && now->hyperv)
+            hvmemMoveInspect(now, dom);
+        if (hvmemProgressUpdate(&wait.progress, now))
+            wait.moved = g_get_monotonic_time();
+        if (isOver(&wait, now, error))
+            break;
+
+        watchProblem(&wait, now);
+        showProgress(&wait, now);
+        hvmemDomainFree(now);
+        g_usleep(POLL_USEC);
+    }
+
+    hvmemProgressClear(&wait.progress);
+    return now;
+}
