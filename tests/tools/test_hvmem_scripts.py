@@ -2,13 +2,15 @@
 """What scripts rely on: the exit status of virsh-hvmem, and its JSON. Without QEMU."""
 
 import json
+import os
 import pathlib
+import pty
 import subprocess
 
 import jsonschema
 import pytest
 
-from test_virsh_hvmem import acpi_driver, hvmem
+from test_virsh_hvmem import TOOL, acpi_driver, hvmem
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NO_DAEMON = "qemu+unix:///system?socket=/nonexistent/socket"
@@ -85,6 +87,54 @@ def test_documents_are_as_the_schema_says(tmp_path):
     assert one["name"] == "test"
     assert document("doctor", "test", status=1)["checks"]
     assert document("enable", "t", "-n", "--max", "2GiB", "-c", acpi_driver(tmp_path))["domains"][0]["name"] == "t"
+
+
+def test_enable_says_what_it_does_before_the_xml(tmp_path):
+    got = hvmem("enable", "t", "--dry-run", "-c", acpi_driver(tmp_path)).stdout
+    assert got.index("up to a ceiling of") < got.index("that is what this host has") < got.index("@@")
+    assert "Free page reporting is on" in " ".join(got.split())
+    got = hvmem("enable", "t", "--dry-run", "--no-free-page-reporting", "-c", acpi_driver(tmp_path)).stdout
+    assert "freePageReporting" not in got
+
+
+@pytest.mark.parametrize("answer, args, status, word", [
+    ("n\n", [], REFUSED, "nothing has been changed"),
+    ("\n", [], REFUSED, "nothing has been changed"),
+    ("y\n", [], None, "failed to change the definition"),
+    ("", ["--yes"], None, "failed to change the definition"),
+    ("", ["--max", "2GiB"], None, "failed to change the definition"),
+])
+def test_a_guessed_ceiling_is_confirmed_on_a_terminal(tmp_path, answer, args, status, word):
+    """libvirt's test driver does not know the balloon: it refuses what is defined."""
+    leader, follower = pty.openpty()
+    os.write(leader, answer.encode())
+    with subprocess.Popen([TOOL, "-c", acpi_driver(tmp_path), "enable", "t", *args], stdin=follower, stdout=follower, stderr=follower) as tool:
+        os.close(follower)
+        said = b""
+        try:
+            while more := os.read(leader, 4096):
+                said += more
+        except OSError:
+            pass                # all writers are gone
+        tool.wait(timeout=20)
+    os.close(leader)
+    said = said.decode()
+    assert word in said
+    assert ("[y/N]" in said) == (not args)
+    assert tool.returncode == status if status else tool.returncode in (1, REFUSED)
+
+
+def test_the_doctor_examines_a_domain_before_enable(tmp_path):
+    checks = document("doctor", "t", "-c", acpi_driver(tmp_path), status=1)["checks"]
+    mine = {check["check"]: check["result"] for check in checks if check["about"] == "t"}
+    assert mine["balloon"] == "warn"
+    assert {"machine", "enlightenments", "ceiling", "migration", "free pages", "hibernation"} <= set(mine)
+
+
+def test_enable_takes_several_domains(tmp_path):
+    one, two = document("enable", "t", "u", "t", "--dry-run", "-c", acpi_driver(tmp_path, "t", "u"))["domains"]
+    assert (one["name"], two["name"]) == ("t", "u")
+    assert "hyperv" in one["diff"] and "hyperv" in two["diff"]
 
 
 def test_the_strict_schema_finds_what_is_not_documented():

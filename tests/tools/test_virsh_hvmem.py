@@ -140,11 +140,12 @@ def test_readonly_does_not_change_a_definition():
     assert "--readonly" in refused("-r", "enable", "test")
 
 
-def acpi_driver(tmp_path):
-    """The test driver with a domain that 'enable' accepts, as far as is known without QEMU."""
+def acpi_driver(tmp_path, *names):
+    """The test driver with domains (one, t) that 'enable' accepts, as far as is known without QEMU."""
     file = tmp_path / "node.xml"
-    file.write_text("<node><domain type='test'><name>t</name><memory unit='GiB'>1</memory><os><type>hvm</type></os><features><acpi/></features>"
-                    "<devices><memballoon model='virtio' autodeflate='on'><stats period='3'/></memballoon></devices></domain></node>")
+    domains = (f"<domain type='test'><name>{name}</name><memory unit='GiB'>1</memory><os><type>hvm</type></os><features><acpi/></features>"
+               "<devices><memballoon model='virtio' autodeflate='on'><stats period='3'/></memballoon></devices></domain>" for name in names or ["t"])
+    file.write_text(f"<node>{''.join(domains)}</node>")
     return f"test://{file}"
 
 
@@ -154,7 +155,7 @@ def test_libvirt_that_cannot_try_a_definition(tmp_path):
         assert got["changed"] is False
         assert "autodeflate='on'" in got["remarks"][0]
         assert "could not be asked" in got["remarks"][1]
-        assert "+    <memballoon model='hyperv'>\n       <stats period='3'/>\n" in got["diff"]
+        assert "+    <memballoon model='hyperv' freePageReporting='on'>\n       <stats period='3'/>\n" in got["diff"]
 
 
 def test_output_that_does_not_arrive_is_an_error():

@@ -6,9 +6,12 @@
 
 #include "hvmem-cmd.h"
 #include "hvmem-doctor.h"
+#include "hvmem-edit.h"
 #include "hvmem-json.h"
 #include "hvmem-output.h"
 #include "hvmem-survey.h"
+
+#include <stdlib.h>
 
 static const char *const verdicts[] = {
     [HVMEM_PASS] = "pass",
@@ -108,6 +111,56 @@ report(const hvmemApp *app,
 }
 
 
+static GPtrArray *
+examine(virConnectPtr conn,
+        virDomainPtr dom,
+        const hvmemDomain *info,
+        const hvmemHost *host)
+{
+    g_auto(hvmemAnswer) definition = { 0 };
+
+    hvmemSurveyDefinition(conn, dom, &definition);
+    return hvmemDoctorDomain(info, host, &definition);
+}
+
+
+/* The definition after 'enable' of a domain that has another balloon; NULL with @error if 'enable' would refuse it. */
+static char *
+enabled(virDomainPtr dom,
+        const hvmemHost *host,
+        GError **error)
+{
+    hvmemEditSizes sizes = { .max = HVMEM_UNKNOWN, .fallback = host->memory / HVMEM_GIB * HVMEM_GIB, .minimum = HVMEM_UNKNOWN };
+    char *xml = virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_INACTIVE);
+    g_autoptr(hvmemEdit) edit = NULL;
+
+    if (!xml)
+        hvmemFailVir(error, "failed to get the definition of domain '%s'", virDomainGetName(dom));
+    else
+        edit = hvmemEditEnable(xml, &sizes, false, error);
+    free(xml);
+    return edit ? g_strdup(edit->xml) : NULL;
+}
+
+
+/* The preflight of 'enable'. */
+static GPtrArray *
+examineBefore(virConnectPtr conn,
+              virDomainPtr dom,
+              const hvmemDomain *info,
+              const hvmemHost *host)
+{
+    g_autoptr(GError) refusal = NULL;
+    g_autofree char *xml = enabled(dom, host, &refusal);
+    g_autoptr(hvmemDomain) would = xml ? hvmemDomainNew(info->name, false, xml, &refusal) : NULL;
+    g_auto(hvmemAnswer) definition = { 0 };
+
+    if (would)
+        hvmemSurveyAsk(conn, xml, &definition);
+    return hvmemDoctorBefore(info, would, refusal, host, &definition);
+}
+
+
 static bool
 run(const hvmemApp *app,
     char **args,
@@ -119,7 +172,6 @@ run(const hvmemApp *app,
     g_autoptr(GPtrArray) hostChecks = NULL;
     g_autoptr(GPtrArray) domChecks = NULL;
     g_auto(hvmemHost) host = { 0 };
-    g_auto(hvmemAnswer) definition = { 0 };
 
     if (!(conn = hvmemConnect(app->uri, app->readonly, error)))
         return false;
@@ -134,8 +186,7 @@ run(const hvmemApp *app,
     hostChecks = hvmemDoctorHost(&host);
     if (info) {
         hvmemSurveyDomain(dom, &host);
-        hvmemSurveyDefinition(conn, dom, &definition);
-        domChecks = hvmemDoctorDomain(info, &host, &definition);
+        domChecks = hvmemDomainIsMeant(info) ? examine(conn, dom, info, &host) : examineBefore(conn, dom, info, &host);
     }
 
     report(app, info ? info->name : NULL, hostChecks, domChecks);

@@ -8,19 +8,29 @@
 #include "hvmem-diff.h"
 #include "hvmem-edit.h"
 #include "hvmem-json.h"
+#include "hvmem-host.h"
 #include "hvmem-output.h"
+#include "hvmem-survey.h"
+#include "hvmem-targets.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static char *maxText;
 static char *minimumText;
 static gboolean dryRun;
+static gboolean yes;
+static gboolean reporting;
+static gboolean notReporting;
 
 static const GOptionEntry enableOptions[] = {
     { "max", 0, 0, G_OPTION_ARG_STRING, &maxText, "Upper limit (<maxMemory>); default: the existing one, or the host's memory", "SIZE" },
     { "minimum", 0, 0, G_OPTION_ARG_STRING, &minimumText, "Lower limit: setmem refuses less (<minimum>)", "SIZE" },
+    { "free-page-reporting", 0, 0, G_OPTION_ARG_NONE, &reporting, "Have the guest report free pages, also if it has the balloon already", NULL },
+    { "no-free-page-reporting", 0, 0, G_OPTION_ARG_NONE, &notReporting, "Leave that off; default: on where this host can do it", NULL },
     { "dry-run", 'n', 0, G_OPTION_ARG_NONE, &dryRun, "Only show what would change", NULL },
+    { "yes", 'y', 0, G_OPTION_ARG_NONE, &yes, "Do not ask, also if nobody has named the upper limit", NULL },
     G_OPTION_ENTRY_NULL,
 };
 
@@ -104,21 +114,44 @@ define(virConnectPtr conn,
 }
 
 
+/* Each of @sentences as a paragraph. */
 static void
-printRemarks(const hvmemApp *app,
-             const hvmemEdit *edit)
+printSentences(const hvmemApp *app,
+               const GPtrArray *sentences)
 {
     size_t i;
 
     if (app->quiet || app->json)
         return;
 
-    for (i = 0; i < edit->remarks->len; i++) {
-        g_autofree char *text = hvmemWrap(edit->remarks->pdata[i], CLAMP(hvmemTerm.width, 40, 100), 0);
+    for (i = 0; i < sentences->len; i++) {
+        g_autofree char *text = hvmemWrap(sentences->pdata[i], CLAMP(hvmemTerm.width, 40, 100), 0);
 
         printf("%s\n", text);
     }
     fflush(stdout);
+}
+
+
+/* Somebody at a terminal is asked whether the ceiling is right that nobody has named. */
+static bool
+confirm(const hvmemApp *app,
+        const char *name,
+        const hvmemEdit *edit,
+        GError **error)
+{
+    char answer[16] = "";
+
+    if (!edit->guessed || dryRun || yes || app->json || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
+        return true;
+
+    printf("Change the definition of %s like that? [y/N] ", name);
+    fflush(stdout);
+    if (fgets(answer, sizeof(answer), stdin) && (g_ascii_strcasecmp(g_strchomp(answer), "y") == 0 || g_ascii_strcasecmp(answer, "yes") == 0))
+        return true;
+
+    hvmemFailRefused(error, "nothing has been changed");
+    return hvmemErrorHint(error, "--max SIZE names the ceiling; --yes goes on without a question.");
 }
 
 
@@ -155,28 +188,79 @@ printDiff(const hvmemApp *app,
 }
 
 
+/* What came of one domain. */
+typedef struct _Result Result;
+struct _Result {
+    const char *name;
+    char *before;               /* NULL: it did not get so far */
+    char *after;
+    hvmemEdit *edit;
+    char *pending;
+    GError *error;
+};
+
+
 static void
-printJSON(const char *command,
-          const char *name,
-          const char *before,
-          const char *after,
-          const hvmemEdit *edit,
-          const char *pending)
+resultFree(Result *result)
+{
+    g_free(result->before);
+    g_free(result->after);
+    g_free(result->pending);
+    hvmemEditFree(result->edit);
+    g_clear_error(&result->error);
+    g_free(result);
+}
+
+
+static void
+addJSON(JsonBuilder *builder,
+        const Result *result)
+{
+    g_autofree char *diff = result->after ? shownDiff(result->before, result->after) : NULL;
+
+    json_builder_begin_object(builder);
+    hvmemJSONString(builder, "name", result->name);
+    hvmemJSONBool(builder, "changed", diff && *diff && !dryRun && !result->error);
+    hvmemJSONString(builder, "diff", diff);
+    if (result->edit) {
+        hvmemJSONStrings(builder, "words", result->edit->words);
+        hvmemJSONStrings(builder, "remarks", result->edit->remarks);
+    }
+    hvmemJSONString(builder, "pending", result->pending);
+    if (result->error)
+        hvmemJSONError(builder, result->error);
+    json_builder_end_object(builder);
+}
+
+
+/* The document, and on standard error what has failed. */
+static bool
+reportAll(const hvmemApp *app,
+          const char *command,
+          const GPtrArray *results,
+          GError **error)
 {
     JsonBuilder *builder = hvmemJSONBegin(command);
-    g_autofree char *diff = shownDiff(before, after);
+    const GError *first = NULL;
+    size_t i;
 
     json_builder_set_member_name(builder, "domains");
     json_builder_begin_array(builder);
-    json_builder_begin_object(builder);
-    hvmemJSONString(builder, "name", name);
-    hvmemJSONBool(builder, "changed", *diff && !dryRun);
-    hvmemJSONString(builder, "diff", diff);
-    hvmemJSONStrings(builder, "remarks", edit->remarks);
-    hvmemJSONString(builder, "pending", pending);
-    json_builder_end_object(builder);
+    for (i = 0; i < results->len; i++) {
+        const Result *result = results->pdata[i];
+        g_autofree char *text = result->error ? hvmemErrorFormat(result->error) : NULL;
+
+        addJSON(builder, result);
+        first = first ? first : result->error;
+        if (text)
+            fprintf(stderr, "%s", text);
+    }
     json_builder_end_array(builder);
-    hvmemJSONPrint(builder);
+    if (app->json)
+        hvmemJSONPrint(builder);
+    else
+        g_object_unref(builder);
+    return !first || hvmemFailSilently(error, hvmemErrorStatus(first));
 }
 
 
@@ -278,46 +362,72 @@ apply(const hvmemApp *app,
       virDomainPtr dom,
       const char *command,
       Edit change,
+      Result *result,
       GError **error)
 {
-    const char *name = virDomainGetName(dom);
+    const char *name = result->name;
     g_autofree char *definition = checkPersistent(dom, command, error) ? inactiveXML(dom, error) : NULL;
-    g_autofree char *before = definition ? hvmemEditNormalise(definition) : NULL;
     g_autoptr(GError) refusal = NULL;
-    g_autoptr(hvmemEdit) edit = definition ? choose(conn, definition, change, &refusal, error) : NULL;
-    g_autofree char *after = NULL;
-    g_autofree char *next = NULL;
     bool same;
 
-    if (!edit)
+    if (!definition)
         return false;
 
-    same = strcmp(before, edit->xml) == 0;
-    printRemarks(app, edit);
+    result->before = hvmemEditNormalise(definition);
+    if (!(result->edit = choose(conn, definition, change, &refusal, error)))
+        return false;
+
+    same = strcmp(result->before, result->edit->xml) == 0;
+    if (!same)
+        printSentences(app, result->edit->words);
+    printSentences(app, result->edit->remarks);
     if (refusal) {
-        printDiff(app, before, edit->xml);
+        printDiff(app, result->before, result->edit->xml);
         return hvmemFailRefused(error, isUseless(refusal) ?
-                         "domain '%s' would not work with this definition; nothing has been changed\nerror: %s" :
-                         "libvirt would not accept this definition of domain '%s'; nothing has been changed\nerror: %s", name, refusal->message);
+                                "domain '%s' would not work with this definition; nothing has been changed\nerror: %s" :
+                                "libvirt would not accept this definition of domain '%s'; nothing has been changed\nerror: %s", name, refusal->message);
     }
+    if (!same && !confirm(app, name, result->edit, error))
+        return false;
 
     if (same || dryRun)
-        after = g_strdup(edit->xml);
-    else if (!(after = define(conn, dom, edit->xml, error)))
+        result->after = g_strdup(result->edit->xml);
+    else if (!(result->after = define(conn, dom, result->edit->xml, error)))
         return false;
 
     if (!dryRun || same)
-        next = pending(dom);
-    printDiff(app, before, after);
-    if (app->json)
-        printJSON(command, name, before, after, edit, next);
-    else
-        printResult(app, name, same, next);
+        result->pending = pending(dom);
+    printDiff(app, result->before, result->after);
+    if (!app->json)
+        printResult(app, name, same, result->pending);
+    fflush(stdout);
     return true;
 }
 
 
-static hvmemEditSizes sizes = { HVMEM_UNKNOWN, HVMEM_UNKNOWN, HVMEM_UNKNOWN };
+static hvmemEditSizes sizes = { .max = HVMEM_UNKNOWN, .fallback = HVMEM_UNKNOWN, .minimum = HVMEM_UNKNOWN };
+static char *kernel;
+
+
+/* Can a guest with this definition report free pages on this host? What can be told beforehand: libvirt is asked, too. */
+static void
+chooseReporting(const char *xml)
+{
+    g_autoptr(hvmemDomain) dom = hvmemDomainNew("", false, xml, NULL);
+    bool kvm = dom && g_strcmp0(dom->virtType, "kvm") == 0;
+
+    sizes.notReporting = NULL;
+    if (reporting || notReporting) {
+        sizes.reporting = reporting ? HVMEM_REPORTING_ON : HVMEM_REPORTING_OFF;
+        sizes.notReporting = "--no-free-page-reporting says so";
+    } else if (!kvm || hvmemHostReportsPages(kernel)) {
+        sizes.reporting = HVMEM_REPORTING_AUTO;
+    } else {
+        sizes.reporting = HVMEM_REPORTING_KEEP;
+        sizes.notReporting = kernel ? "with KVM it needs Linux 6.3 or later, and this host has an older one" :
+            "with KVM it needs Linux 6.3 or later, and which one the host has is not known from here; --free-page-reporting turns it on";
+    }
+}
 
 
 static hvmemEdit *
@@ -325,6 +435,7 @@ enable(const char *xml,
        bool doubts,
        GError **error)
 {
+    chooseReporting(xml);
     return hvmemEditEnable(xml, &sizes, doubts, error);
 }
 
@@ -339,25 +450,55 @@ doubtSizes(const hvmemApp *app)
 }
 
 
+/* One domain after the other; what fails with one does not keep the others from it. */
+static bool
+applyAll(const hvmemApp *app,
+         virConnectPtr conn,
+         char **args,
+         const char *command,
+         Edit change,
+         GError **error)
+{
+    g_autoptr(GPtrArray) targets = hvmemTargetsFind(conn, args, g_strv_length(args), error);
+    g_autoptr(GPtrArray) results = g_ptr_array_new_with_free_func((GDestroyNotify)resultFree);
+    size_t i;
+
+    if (!targets)
+        return false;
+
+    for (i = 0; i < targets->len; i++) {
+        virDomainPtr dom = ((hvmemTarget *)targets->pdata[i])->dom;
+        Result *result = g_new0(Result, 1);
+
+        g_ptr_array_add(results, result);
+        result->name = virDomainGetName(dom);
+        if (!apply(app, conn, dom, command, change, result, &result->error))
+            hvmemErrorDomain(&result->error, result->name);
+    }
+    return reportAll(app, command, results, error);
+}
+
+
 static bool
 runEnable(const hvmemApp *app,
           char **args,
           GError **error)
 {
     g_autoptr(virConnect) conn = NULL;
-    g_autoptr(virDomain) dom = NULL;
 
+    if (reporting && notReporting)
+        return hvmemFailUsage(error, "--free-page-reporting cannot be combined with --no-free-page-reporting");
     if ((maxText && !hvmemParseSize(maxText, "--max", &sizes.max, error)) ||
         (minimumText && !hvmemParseSize(minimumText, "--minimum", &sizes.minimum, error)))
         return false;
 
     doubtSizes(app);
-    if (!checkWritable(app, error) ||
-        !(dom = hvmemAppDomain(app, args[0], &conn, error)))
+    if (!checkWritable(app, error) || !(conn = hvmemConnect(app->uri, app->readonly, error)))
         return false;
 
     sizes.fallback = hostMemory(conn);
-    return apply(app, conn, dom, "enable", enable, error);
+    kernel = hvmemSurveyKernel(conn);
+    return applyAll(app, conn, args, "enable", enable, error);
 }
 
 
@@ -367,36 +508,34 @@ runDisable(const hvmemApp *app,
            GError **error)
 {
     g_autoptr(virConnect) conn = NULL;
-    g_autoptr(virDomain) dom = NULL;
 
-    if (!checkWritable(app, error) ||
-        !(dom = hvmemAppDomain(app, args[0], &conn, error)))
+    if (!checkWritable(app, error) || !(conn = hvmemConnect(app->uri, app->readonly, error)))
         return false;
 
-    return apply(app, conn, dom, "disable", hvmemEditDisable, error);
+    return applyAll(app, conn, args, "disable", hvmemEditDisable, error);
 }
 
 
 const hvmemCommand hvmemCmdEnable = {
     .name = "enable",
-    .arguments = "DOMAIN [--max SIZE] [--minimum SIZE] [--dry-run]",
+    .arguments = "DOMAIN… [--max SIZE] [--minimum SIZE] [--[no-]free-page-reporting] [--dry-run] [--yes]",
     .summary = "Give a defined domain a hyperv balloon, and show the difference",
     .description = "Only the definition changes; a running guest is not affected until it is shut down and started again.\n"
                    "For a domain that already has such a balloon, --max and --minimum are changed.",
     .options = enableOptions,
     .minArgs = 1,
-    .maxArgs = 1,
+    .maxArgs = -1,
     .run = runEnable,
 };
 
 
 const hvmemCommand hvmemCmdDisable = {
     .name = "disable",
-    .arguments = "DOMAIN [--dry-run]",
+    .arguments = "DOMAIN… [--dry-run]",
     .summary = "Remove the hyperv balloon and restore the previous definition",
     .description = "Memory beyond boot memory is removed too. What 'enable' changed is stored in the definition's <metadata>.",
     .options = disableOptions,
     .minArgs = 1,
-    .maxArgs = 1,
+    .maxArgs = -1,
     .run = runDisable,
 };

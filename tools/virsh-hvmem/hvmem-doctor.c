@@ -202,6 +202,28 @@ checkBacking(GPtrArray *checks,
 }
 
 
+/* A guest keeps pages that it has touched, unless it reports them. */
+static void
+checkReporting(GPtrArray *checks,
+               const hvmemDomain *dom,
+               const hvmemHost *host)
+{
+    g_autofree char *enable = hvmemDomainCommand(dom->name, dom->transient, "enable", "--free-page-reporting");
+    g_autofree char *remedy = g_strdup_printf("%s, then shut down and start. A host that it is migrated to must have it, too.", enable);
+    bool kvm = g_strcmp0(dom->virtType, "kvm") == 0;
+
+    if (dom->freePageReporting)
+        hvmemChecksAdd(checks, HVMEM_PASS, "free pages", NULL, "reported by the guest, and freed");
+    else if (kvm && !hvmemHostReportsPages(host->kernel))
+        hvmemChecksAdd(checks, HVMEM_PASS, "free pages", NULL, host->kernel ? "not reported: with KVM that needs Linux 6.3, and this host has %s" :
+                       "not reported (with KVM that needs Linux 6.3)", host->kernel);
+    else if (host->balloon.fixed)
+        hvmemChecksAdd(checks, HVMEM_PASS, "free pages", NULL, "not reported: this QEMU cannot do that");
+    else
+        hvmemChecksAdd(checks, HVMEM_WARN, "free pages", remedy, "not reported: the host keeps what the guest has once used and does not need any more");
+}
+
+
 static void
 checkGuest(GPtrArray *checks,
            const hvmemDomain *dom)
@@ -251,10 +273,51 @@ hvmemDoctorDomain(const hvmemDomain *dom,
     checkHypervisor(checks, looked);
     checkHibernation(checks, looked);
     checkBacking(checks, looked);
+    checkReporting(checks, looked, host);
     if (hvmemDomainStored(dom)->hyperv)
         hvmemDoctorStart(checks, dom, host, definition);
     hvmemDoctorMove(checks, looked, host);
     if (dom->hyperv)
         checkGuest(checks, dom);
+    return checks;
+}
+
+
+/* Of one that does not run, nothing is to be said of the guest. */
+static void
+dropGuest(GPtrArray *checks)
+{
+    const hvmemCheck *last = checks->len ? checks->pdata[checks->len - 1] : NULL;
+
+    if (last && strcmp(last->subject, "guest") == 0)
+        g_ptr_array_set_size(checks, checks->len - 1);
+}
+
+
+GPtrArray *
+hvmemDoctorBefore(const hvmemDomain *dom,
+                  const hvmemDomain *would,
+                  const GError *refusal,
+                  const hvmemHost *host,
+                  const hvmemAnswer *definition)
+{
+    g_autofree char *enable = hvmemDomainCommand(dom->name, dom->transient, "enable", NULL);
+    GPtrArray *checks;
+    hvmemCheck *balloon;
+
+    if (!would) {
+        checks = hvmemChecksNew();
+        hvmemChecksAdd(checks, HVMEM_FAIL, "balloon", "The message says what to change ('virsh edit').", "model '%s', not hyperv, and 'enable' would refuse: %s",
+                       dom->model, refusal->message);
+        return checks;
+    }
+
+    checks = hvmemDoctorDomain(would, host, definition);
+    dropGuest(checks);
+    balloon = checks->pdata[0];
+    balloon->verdict = HVMEM_WARN;
+    g_free(balloon->finding);
+    balloon->finding = g_strdup_printf("model '%s', not hyperv yet; what follows is about the definition that 'enable' would make", dom->model);
+    balloon->remedy = g_steal_pointer(&enable);
     return checks;
 }

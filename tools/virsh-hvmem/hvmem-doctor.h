@@ -19,6 +19,14 @@ hvmemDoctorDomain(const hvmemDomain *dom,
                   const hvmemHost *host,
                   const hvmemAnswer *definition);
 
+/* For @dom, which has no hyperv balloon: what would be found of @would, its definition after 'enable'. NULL with @refusal: 'enable' refuses it. */
+GPtrArray *
+hvmemDoctorBefore(const hvmemDomain *dom,
+                  const hvmemDomain *would,
+                  const GError *refusal,
+                  const hvmemHost *host,
+                  const hvmemAnswer *definition);
+
 /* The part of it that is about migration: could it be migrated while it runs, and why not? */
 void
 hvmemDoctorMove(GPtrArray *checks,

@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include "hvmem-edit.h"
+#include "hvmem-edit-words.h"
 #include "hvmem-element.h"
 #include "hvmem-print.h"
 #include "hvmem-xml.h"
@@ -20,6 +20,7 @@ editNew(void)
     hvmemEdit *edit = g_new0(hvmemEdit, 1);
 
     edit->remarks = g_ptr_array_new_with_free_func(g_free);
+    edit->words = g_ptr_array_new_with_free_func(g_free);
     return edit;
 }
 
@@ -33,6 +34,7 @@ hvmemEditFree(hvmemEdit *edit)
     g_free(edit->xml);
     g_free(edit->doubtful);
     g_ptr_array_unref(edit->remarks);
+    g_ptr_array_unref(edit->words);
     g_free(edit);
 }
 
@@ -388,20 +390,58 @@ copyChild(xmlNodePtr from,
 /* Copies what all balloon models support. */
 static void
 copyCommon(xmlNodePtr from,
-           xmlNodePtr to,
-           bool reporting)
+           xmlNodePtr to)
 {
-    g_autofree char *value = hvmemXMLString(from, "string(@freePageReporting)");
-
-    if (value && reporting)
-        xmlNewProp(to, (const xmlChar *)"freePageReporting", (const xmlChar *)value);
     copyChild(from, to, "stats");
     copyChild(from, to, "alias");
 }
 
 
+/* Turns free page reporting of @new on or off; @old: the balloon that it replaces, or NULL. */
+static void
+setReporting(xmlNodePtr new,
+             xmlNodePtr old,
+             hvmemReporting reporting,
+             bool kvm,
+             bool doubts,
+             hvmemEdit *edit)
+{
+    g_autofree char *value = old ? hvmemXMLString(old, "string(@freePageReporting)") : NULL;
+    bool was = g_strcmp0(value, "on") == 0;
+
+    if (reporting == HVMEM_REPORTING_AUTO || reporting == HVMEM_REPORTING_ON) {
+        edit->doubtful = g_strdup("freePageReporting='on'");
+        g_free(value);
+        value = g_strdup("on");
+    } else if (reporting == HVMEM_REPORTING_OFF) {
+        g_clear_pointer(&value, g_free);
+    } else if (was) {
+        edit->doubtful = g_strdup("freePageReporting='on' of the old balloon");
+        if (doubts && kvm)
+            hvmemEditRemark(edit, "freePageReporting='on' is kept. With KVM it needs Linux 6.3 or later on the host: on an older one, "
+                            "remove it with 'virsh edit', or the guest does not start.");
+    }
+
+    if (value && (doubts || !edit->doubtful))
+        xmlNewProp(new, (const xmlChar *)"freePageReporting", (const xmlChar *)value);
+}
+
+
+/* The same for a hyperv balloon that is there. */
+static void
+changeReporting(xmlNodePtr balloon,
+                hvmemReporting reporting)
+{
+    if (reporting == HVMEM_REPORTING_ON)
+        xmlSetProp(balloon, (const xmlChar *)"freePageReporting", (const xmlChar *)"on");
+    else if (reporting == HVMEM_REPORTING_OFF)
+        xmlUnsetProp(balloon, (const xmlChar *)"freePageReporting");
+}
+
+
 static void
 setBalloon(xmlNodePtr root,
+           hvmemReporting reporting,
            bool doubts,
            hvmemEdit *edit,
            Notes *notes)
@@ -409,18 +449,13 @@ setBalloon(xmlNodePtr root,
     xmlNodePtr old = hvmemXMLNode(root, "devices/memballoon");
     xmlNodePtr new = hvmemElementNew(root->doc, "memballoon", "model", "hyperv");
 
+    setReporting(new, old, reporting, hvmemXMLTest(root, "@type = 'kvm'"), doubts, edit);
     if (!old) {
         hvmemElementAdd(hvmemXMLNode(root, "devices"), new, hvmemAnyOrder);
         return;
     }
 
-    if (hvmemXMLTest(old, "@freePageReporting = 'on'")) {
-        edit->doubtful = g_strdup("freePageReporting='on' of the old balloon");
-        if (doubts && hvmemXMLTest(root, "@type = 'kvm'"))
-            hvmemEditRemark(edit, "freePageReporting='on' is kept. With KVM it needs Linux 6.3 or later on the host: on an older one, "
-                            "remove it with 'virsh edit', or the guest does not start.");
-    }
-    copyCommon(old, new, doubts || !edit->doubtful);
+    copyCommon(old, new);
     remarkLost(edit, old);
     notes->balloon = xmlReplaceNode(old, new);
 }
@@ -506,6 +541,8 @@ hvmemEditEnable(const char *xml,
     g_autoptr(hvmemEdit) edit = editNew();
     xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL;
     Notes notes = { .words = NULL };
+    g_autofree char *model = root ? hvmemXMLString(root, "string(devices/memballoon/@model)") : NULL;
+    bool had = root && hvmemXMLTest(root, "maxMemory");
     bool already;
 
     if (!root || !checkEnable(root, sizes, error))
@@ -519,12 +556,16 @@ hvmemEditEnable(const char *xml,
     setHidden(root, &notes);
     setHibernation(root, &notes);
     if (!already) {
-        setBalloon(root, doubts, edit, &notes);
+        setBalloon(root, sizes->reporting, doubts, edit, &notes);
         keepNotes(root, &notes);
+        hvmemEditSay(edit, root, sizes, g_strcmp0(model, "none") == 0 ? NULL : model, had);
     } else if (hvmemXMLNode(root, BEFORE)) {
         mergeNotes(hvmemXMLNode(root, BEFORE), &notes);
     }
+    if (already)
+        changeReporting(hvmemXMLNode(root, "devices/memballoon"), sizes->reporting);
     setMinimum(root, sizes->minimum);
+    edit->guessed = !had && sizes->max == HVMEM_UNKNOWN;
 
     g_string_free(notes.words, TRUE);
     edit->xml = hvmemPrint(doc);
@@ -536,13 +577,25 @@ hvmemEditEnable(const char *xml,
  * Disabling
  */
 
+static void
+copyReporting(xmlNodePtr from,
+              xmlNodePtr to)
+{
+    g_autofree char *value = hvmemXMLString(from, "string(@freePageReporting)");
+
+    if (value)
+        xmlNewProp(to, (const xmlChar *)"freePageReporting", (const xmlChar *)value);
+}
+
+
 /* A balloon for a definition without notes of an old one. */
 static xmlNodePtr
 newVirtio(xmlNodePtr root)
 {
     xmlNodePtr balloon = hvmemElementNew(root->doc, "memballoon", "model", "virtio");
 
-    copyCommon(hvmemXMLNode(root, "devices/memballoon"), balloon, true);
+    copyReporting(hvmemXMLNode(root, "devices/memballoon"), balloon);
+    copyCommon(hvmemXMLNode(root, "devices/memballoon"), balloon);
     return balloon;
 }
 

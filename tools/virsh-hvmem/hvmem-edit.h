@@ -16,6 +16,8 @@
 typedef struct _hvmemEdit hvmemEdit;
 struct _hvmemEdit {
     char *xml;                  /* as libvirt would print it, as far as known */
+    GPtrArray *words;           /* what it does, in plain words: sentences */
+    bool guessed;               /* nobody has named the ceiling */
     GPtrArray *remarks;         /* strings for the user to read before it is defined */
     char *doubtful;             /* a part that libvirt may refuse, though the rest is fine; NULL: none */
 };
@@ -30,11 +32,20 @@ hvmemEditRemark(hvmemEdit *edit,
                 const char *format,
                 ...) G_GNUC_PRINTF(2, 3);
 
+typedef enum {
+    HVMEM_REPORTING_KEEP,       /* as the old balloon has it; nothing is changed of a hyperv balloon */
+    HVMEM_REPORTING_AUTO,       /* on, unless the domain has a hyperv balloon already: the host can do it */
+    HVMEM_REPORTING_ON,
+    HVMEM_REPORTING_OFF,
+} hvmemReporting;
+
 typedef struct _hvmemEditSizes hvmemEditSizes;
 struct _hvmemEditSizes {
     guint64 max;                /* HVMEM_UNKNOWN: the existing ceiling, or else fallback */
     guint64 fallback;
     guint64 minimum;            /* HVMEM_UNKNOWN: unchanged */
+    hvmemReporting reporting;   /* of free pages */
+    const char *notReporting;   /* why it is left off, in a sentence; NULL: nothing to say */
 };
 
 /* Adds a hyperv balloon to the inactive @xml, or changes ceiling and minimum if

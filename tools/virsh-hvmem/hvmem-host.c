@@ -36,6 +36,7 @@ hvmemHostClear(hvmemHost *host)
     g_clear_pointer(&host->freePages, g_array_unref);
     g_clear_pointer(&host->missing, g_ptr_array_unref);
     g_clear_pointer(&host->cpuLacks, g_free);
+    g_clear_pointer(&host->kernel, g_free);
     hvmemAnswerClear(&host->balloon);
     free(host->cpuMap);
     host->cpuMap = NULL;
@@ -126,6 +127,18 @@ hvmemHostReadGuests(hvmemHost *host,
 
         host->savesGuests = strcmp(value, "suspend") == 0;
     }
+}
+
+
+/* From Linux 6.3 on, KVM lets QEMU handle extended hypercalls. */
+bool
+hvmemHostReportsPages(const char *release)
+{
+    char *end;
+    gulong major = release ? strtoul(release, &end, 10) : 0;
+    gulong minor = major && *end == '.' ? strtoul(end + 1, NULL, 10) : 0;
+
+    return major > 6 || (major == 6 && minor >= 3);
 }
 
 

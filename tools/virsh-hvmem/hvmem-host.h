@@ -47,6 +47,7 @@ struct _hvmemHost {
     bool savesGuests;           /* when it shuts down (libvirt-guests) */
     char *cpuLacks;             /* features of the definition's CPU that no guest here can have, separated by commas; NULL: none known */
     unsigned int snapshots;     /* of the domain */
+    char *kernel;               /* its release; NULL: not known, as on another host */
     hvmemAnswer balloon;        /* libvirt's verdict on a domain with a hyperv balloon */
 };
 
@@ -69,6 +70,10 @@ hvmemHostReadDomainCaps(hvmemHost *host,
 void
 hvmemHostReadGuests(hvmemHost *host,
                     const char *text);
+
+/* Can KVM of the kernel @release have guests report free pages? NULL: not known, so no. */
+bool
+hvmemHostReportsPages(const char *release);
 
 /* Can KVM here give guests the enlightenment @name? */
 bool

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 /* A minimal domain with the balloon. */
 #define TRIAL_XML \
@@ -155,6 +156,15 @@ tryBalloon(virConnectPtr conn,
 }
 
 
+char *
+hvmemSurveyKernel(virConnectPtr conn)
+{
+    struct utsname name;
+
+    return hvmemConnIsLocal(conn) && uname(&name) == 0 ? g_strdup(name.release) : NULL;
+}
+
+
 bool
 hvmemSurveyHost(virConnectPtr conn,
                 const hvmemDomain *dom,
@@ -175,6 +185,7 @@ hvmemSurveyHost(virConnectPtr conn,
     readResources(conn, host);
     readCPU(conn, dom, host);
     readGuests(conn, host);
+    host->kernel = hvmemSurveyKernel(conn);
     tryBalloon(conn, dom, host);
     if (dom)
         host->missing = hvmemConnMissing(conn, &dom->needs);

@@ -16,6 +16,10 @@ hvmemSurveyHost(virConnectPtr conn,
                 hvmemHost *host,
                 GError **error);
 
+/* The release of the host's kernel; NULL if we are not on it. */
+char *
+hvmemSurveyKernel(virConnectPtr conn);
+
 /* Adds what is not in a definition of @dom. */
 void
 hvmemSurveyDomain(virDomainPtr dom,

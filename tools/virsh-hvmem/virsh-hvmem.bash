@@ -93,7 +93,7 @@ _virsh_hvmem() {
         status) options="$options --also" ;;
         watch) options="$options --record --append --force --interval --duration --also" ;;
         plot) options="$options --output --title" ;;
-        enable) options="$options --max --minimum --dry-run" ;;
+        enable) options="$options --max --minimum --free-page-reporting --no-free-page-reporting --dry-run --yes" ;;
         disable) options="$options --dry-run" ;;
     esac
     if [[ $cur == -* ]]; then
@@ -103,8 +103,8 @@ _virsh_hvmem() {
 
     case $command:$position in
         :*) words='list status plan set wait watch plot doctor enable disable' ;;
-        status:0|plan:0|set:0|wait:*|watch:*|disable:0) _virsh_hvmem_offer_domains; return ;;
-        enable:0|doctor:0) _virsh_hvmem_offer_domains --all; return ;;
+        status:0|plan:0|set:0|wait:*|watch:*|disable:*) _virsh_hvmem_offer_domains; return ;;
+        enable:*|doctor:0) _virsh_hvmem_offer_domains --all; return ;;
         plot:0) _virsh_hvmem_offer_files; return ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")

@@ -688,6 +688,71 @@ testHostShutdown(void)
 }
 
 
+/* Suggested where it is off and the host can do it. */
+static void
+testReporting(void)
+{
+    static const struct {
+        const char *type;
+        const char *on;
+        const char *kernel;
+        hvmemVerdict verdict;
+        const char *in;
+    } cases[] = {
+        { "kvm", "", "6.3.0-1-amd64", HVMEM_WARN, "not reported: the host keeps" }, { "kvm", "", "6.1.0-1-amd64", HVMEM_PASS, "this host has 6.1.0" },
+        { "kvm", "", "6.12.1", HVMEM_WARN, "not reported" }, { "kvm", "", "7.0", HVMEM_WARN, "not reported" }, { "kvm", "", "5.19.3", HVMEM_PASS, "6.3" },
+        { "kvm", "", NULL, HVMEM_PASS, "not reported (with KVM" }, { "qemu", "", "5.10", HVMEM_WARN, "not reported" },
+        { "kvm", " freePageReporting='on'", "6.1", HVMEM_PASS, "reported by the guest" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *xml = g_strdup_printf("<domain type='%s'><memory>1048576</memory><devices><memballoon model='hyperv'%s/></devices></domain>",
+                                               cases[i].type, cases[i].on);
+        g_auto(hvmemHost) host = { 0 };
+        g_autoptr(GPtrArray) checks = NULL;
+        const hvmemCheck *check;
+
+        fillHost(&host);
+        host.kernel = g_strdup(cases[i].kernel);
+        checks = examine(xml, false, &host);
+        check = find(checks, "free pages");
+        g_test_message("%s", check->finding);
+        g_assert_cmpint(check->verdict, ==, cases[i].verdict);
+        g_assert_nonnull(strstr(check->finding, cases[i].in));
+        if (check->remedy)
+            g_assert_nonnull(strstr(check->remedy, "virsh-hvmem enable g --free-page-reporting"));
+    }
+}
+
+
+/* A domain with another balloon is examined as it would be after 'enable'. */
+static void
+testBefore(void)
+{
+    g_auto(hvmemHost) host = { 0 };
+    g_autoptr(hvmemDomain) now = domain(VIRTIO, true);
+    g_autoptr(hvmemDomain) would = domain(DOMAIN("kvm", "64", "", "<memtune><hard_limit unit='GiB'>4</hard_limit></memtune>", ""), false);
+    g_autoptr(GError) refusal = NULL;
+    g_autoptr(GPtrArray) checks = NULL;
+    g_autoptr(GPtrArray) refused = NULL;
+
+    fillHost(&host);
+    checks = hvmemDoctorBefore(now, would, NULL, &host, &taken);
+    g_assert_cmpint(find(checks, "balloon")->verdict, ==, HVMEM_WARN);
+    g_assert_cmpstr(find(checks, "balloon")->remedy, ==, "virsh-hvmem enable g");
+    g_assert_cmpint(find(checks, "memory limit")->verdict, ==, HVMEM_FAIL);
+    g_assert_cmpint(find(checks, "definition")->verdict, ==, HVMEM_PASS);
+    g_assert_false(has(checks, "guest"));
+
+    hvmemFail(&refusal, "it has no <acpi/>");
+    refused = hvmemDoctorBefore(now, NULL, refusal, &host, &taken);
+    g_assert_cmpuint(refused->len, ==, 1);
+    g_assert_cmpint(find(refused, "balloon")->verdict, ==, HVMEM_FAIL);
+    g_assert_nonnull(strstr(find(refused, "balloon")->finding, "it has no <acpi/>"));
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -715,6 +780,9 @@ main(int argc,
     g_test_add_func("/hvmem/doctor/guest", testGuest);
     g_test_add_func("/hvmem/doctor/host", testHost);
     g_test_add_func("/hvmem/doctor/host-shutdown", testHostShutdown);
+
+    g_test_add_func("/hvmem/doctor/reporting", testReporting);
+    g_test_add_func("/hvmem/doctor/before", testBefore);
 
     return g_test_run();
 }

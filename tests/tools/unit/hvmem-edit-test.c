@@ -46,7 +46,7 @@ enable(const char *xml,
        guint64 minimum)
 {
     g_autoptr(GError) error = NULL;
-    hvmemEditSizes sizes = { max, 16 * GIB, minimum };
+    hvmemEditSizes sizes = { .max = max, .fallback = 16 * GIB, .minimum = minimum };
     hvmemEdit *edit = hvmemEditEnable(xml, &sizes, true, &error);
 
     g_assert_no_error(error);
@@ -210,7 +210,7 @@ testBalloonKeeps(void)
 {
     g_autoptr(hvmemEdit) on = enable(DOMAIN("", "", "", EVERYTHING), HVMEM_UNKNOWN, 512 * MIB);
     g_autoptr(hvmemEdit) plain = enable(DOMAIN("", "", "", "    <memballoon model='none'/>\n"), HVMEM_UNKNOWN, HVMEM_UNKNOWN);
-    hvmemEditSizes sizes = { HVMEM_UNKNOWN, GIB, HVMEM_UNKNOWN };
+    hvmemEditSizes sizes = { .max = HVMEM_UNKNOWN, .fallback = GIB, .minimum = HVMEM_UNKNOWN };
     g_autoptr(hvmemEdit) without = hvmemEditEnable(DOMAIN("", "", "", EVERYTHING), &sizes, false, NULL);
 
     assertHas(on->xml, "    <memballoon model='hyperv' freePageReporting='on'>\n      <stats period='10'/>\n"
@@ -285,7 +285,7 @@ testEditRefusals(void)
 
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(GError) why = NULL;
-        hvmemEditSizes sizes = { cases[i].max, 0, cases[i].minimum };
+        hvmemEditSizes sizes = { .max = cases[i].max, .minimum = cases[i].minimum };
 
         g_assert_null(hvmemEditEnable(cases[i].xml, &sizes, true, &why));
         g_test_message("%s", why->message);
@@ -384,6 +384,81 @@ testCommand(void)
 }
 
 
+/* On where the host can do it, and never changed of a hyperv balloon unless somebody says so. */
+static void
+testReporting(void)
+{
+    static const struct {
+        const char *balloon;
+        hvmemReporting reporting;
+        bool doubts;
+        const char *expected;
+        bool doubtful;
+    } cases[] = {
+        { "<memballoon model='virtio'/>", HVMEM_REPORTING_KEEP, true, "<memballoon model='hyperv'/>", false },
+        { "<memballoon model='virtio'/>", HVMEM_REPORTING_AUTO, true, "<memballoon model='hyperv' freePageReporting='on'/>", true },
+        { "<memballoon model='virtio'/>", HVMEM_REPORTING_AUTO, false, "<memballoon model='hyperv'/>", true },
+        { "<memballoon model='virtio' freePageReporting='on'/>", HVMEM_REPORTING_OFF, true, "<memballoon model='hyperv'/>", false },
+        { "<memballoon model='virtio' freePageReporting='on'/>", HVMEM_REPORTING_AUTO, true, "<memballoon model='hyperv' freePageReporting='on'/>", true },
+        { "", HVMEM_REPORTING_ON, true, "<memballoon model='hyperv' freePageReporting='on'/>", true },
+        { "<memballoon model='hyperv'/>", HVMEM_REPORTING_AUTO, true, "<memballoon model='hyperv'/>", false },
+        { "<memballoon model='hyperv'/>", HVMEM_REPORTING_ON, true, "<memballoon model='hyperv' freePageReporting='on'/>", false },
+        { "<memballoon model='hyperv' freePageReporting='on'/>", HVMEM_REPORTING_AUTO, true, "<memballoon model='hyperv' freePageReporting='on'/>", false },
+        { "<memballoon model='hyperv' freePageReporting='on'/>", HVMEM_REPORTING_OFF, true, "<memballoon model='hyperv'/>", false },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *xml = g_strdup_printf("<domain type='qemu'><name>g</name><memory>1048576</memory><features><acpi/></features><devices>%s</devices>"
+                                               "</domain>", cases[i].balloon);
+        hvmemEditSizes sizes = { .max = 2 * GIB, .minimum = HVMEM_UNKNOWN, .reporting = cases[i].reporting };
+        g_autoptr(hvmemEdit) edit = hvmemEditEnable(xml, &sizes, cases[i].doubts, NULL);
+
+        g_test_message("%zu: %s", i, edit->xml);
+        g_assert_nonnull(strstr(edit->xml, cases[i].expected));
+        g_assert_true(!edit->doubtful == !cases[i].doubtful);
+    }
+}
+
+
+/* What is going to happen is said before the XML: the ceiling, and where it comes from. */
+static void
+testWords(void)
+{
+    static const struct {
+        const char *ceiling;
+        guint64 max;
+        hvmemReporting reporting;
+        bool guessed;
+        const char *in;
+        const char *alsoIn;
+    } cases[] = {
+        { "", HVMEM_UNKNOWN, HVMEM_REPORTING_KEEP, true, "up to a ceiling of 16 GiB: that is what this host has; --max SIZE names another", "off: it is old" },
+        { "", 4 * GIB, HVMEM_REPORTING_AUTO, false, "up to a ceiling of 4 GiB: --max says so", "Free page reporting is on" },
+        { "<maxMemory unit='GiB'>3</maxMemory>", HVMEM_UNKNOWN, HVMEM_REPORTING_AUTO, false, "3 GiB: its <maxMemory> says so already", "migrated to must" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *xml = g_strdup_printf("<domain type='kvm'><name>g</name>%s<memory unit='GiB'>1</memory><features><acpi/></features><devices>"
+                                               "<memballoon model='virtio'/></devices></domain>", cases[i].ceiling);
+        hvmemEditSizes sizes = { .max = cases[i].max, .fallback = 16 * GIB, .minimum = HVMEM_UNKNOWN, .reporting = cases[i].reporting, .notReporting = "it is old" };
+        g_autoptr(hvmemEdit) edit = hvmemEditEnable(xml, &sizes, true, NULL);
+        g_autofree char *all = NULL;
+
+        g_ptr_array_add(edit->words, NULL);
+        all = g_strjoinv("\n", (char **)edit->words->pdata);
+        g_test_message("%s", all);
+        g_assert_true(edit->guessed == cases[i].guessed);
+        g_assert_nonnull(strstr(all, "'g' starts with 1 GiB as before"));
+        g_assert_nonnull(strstr(all, "in place of its balloon of model virtio"));
+        g_assert_nonnull(strstr(all, cases[i].in));
+        g_assert_nonnull(strstr(all, cases[i].alsoIn));
+        g_ptr_array_set_size(edit->words, edit->words->len - 1);
+    }
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -404,6 +479,9 @@ main(int argc,
     g_test_add_func("/hvmem/trial", testTrial);
     g_test_add_func("/hvmem/command", testCommand);
     g_test_add_func("/hvmem/try/unasked", testTryUnasked);
+
+    g_test_add_func("/hvmem/edit/reporting", testReporting);
+    g_test_add_func("/hvmem/edit/words", testWords);
 
     return g_test_run();
 }
