@@ -11,7 +11,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOL = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem"
-COMMANDS = ["list", "status", "plan", "set", "wait", "watch", "plot", "doctor", "enable", "disable"]
+COMMANDS = ["list", "status", "plan", "set", "wait", "watch", "plot", "doctor", "metrics", "enable", "disable"]
 
 
 def hvmem(*args, **env):

@@ -35,6 +35,7 @@ extern const hvmemCommand hvmemCmdDisable;
 extern const hvmemCommand hvmemCmdDoctor;
 extern const hvmemCommand hvmemCmdEnable;
 extern const hvmemCommand hvmemCmdList;
+extern const hvmemCommand hvmemCmdMetrics;
 extern const hvmemCommand hvmemCmdPlan;
 extern const hvmemCommand hvmemCmdPlot;
 extern const hvmemCommand hvmemCmdSet;

@@ -25,6 +25,7 @@ static const hvmemCommand *const commands[] = {
     &hvmemCmdWatch,
     &hvmemCmdPlot,
     &hvmemCmdDoctor,
+    &hvmemCmdMetrics,
     &hvmemCmdEnable,
     &hvmemCmdDisable,
 };

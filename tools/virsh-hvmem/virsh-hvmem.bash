@@ -92,6 +92,7 @@ _virsh_hvmem() {
         wait) options="$options --timeout" ;;
         status) options="$options --also" ;;
         watch) options="$options --record --append --force --interval --duration --also" ;;
+        metrics) options="$options --output" ;;
         plot) options="$options --output --title" ;;
         enable) options="$options --max --minimum --free-page-reporting --no-free-page-reporting --dry-run --yes" ;;
         disable) options="$options --dry-run" ;;
@@ -102,7 +103,7 @@ _virsh_hvmem() {
     fi
 
     case $command:$position in
-        :*) words='list status plan set wait watch plot doctor enable disable' ;;
+        :*) words='list status plan set wait watch plot doctor metrics enable disable' ;;
         status:0|plan:0|set:0|wait:*|watch:*|disable:*) _virsh_hvmem_offer_domains; return ;;
         enable:*|doctor:0) _virsh_hvmem_offer_domains --all; return ;;
         plot:0) _virsh_hvmem_offer_files; return ;;
