@@ -138,13 +138,15 @@ run(const hvmemApp *app,
     if (!hvmemSizeParse(args[1], &typed, error) ||
         !(dom = hvmemAppDomain(app, args[0], &conn, error)) ||
         !(info = hvmemInspectHyperv(dom, false, error)) ||
-        !hvmemSizeResolve(&typed, info, &size, error) ||
-        !(plan = hvmemPlanNew(info, size, error)))
+        !hvmemSizeResolve(&typed, info, &size, error))
         return false;
 
     danger = hvmemSizeDanger(&typed, info, size, NULL);
     if (danger && !app->quiet)
         fprintf(stderr, "warning: %s. 'set' refuses it without --force\n", danger);
+    if (!(plan = hvmemPlanNew(info, size, error)))
+        return false;
+
     if (app->json)
         printJSON(info, plan, size, danger);
     else
