@@ -21,7 +21,7 @@ def doctor(name, *options):
                          env={**os.environ, "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=1"})
     assert got.stdout, got.stderr
     found = {}
-    for check in json.loads(got.stdout):
+    for check in json.loads(got.stdout)["checks"]:
         if check["about"] == name and found.get(check["check"]) != "fail":
             found[check["check"]] = check["result"]
     return got.returncode, found
