@@ -3,11 +3,11 @@
 
 import csv
 import json
-import os
 import pathlib
 import re
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -16,19 +16,16 @@ import hvb
 from hvb import GIB, MIB
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+from terminal import Screen, environment  # noqa: E402
+
 TOOL = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem"
-KEEP = ROOT / "build/test/screens"      # copies of screens, to be looked at by people
 
 
 @pytest.fixture(scope="module", name="guest")
 def a_guest(make_guest):
     """1 GiB, up to 8 GiB."""
     return make_guest("tool")
-
-
-def environment():
-    """With leak detection."""
-    return {**os.environ, "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=1"}
 
 
 def run(*args, status=0, timeout=120):
@@ -48,41 +45,6 @@ def query(*args):
         (one,) = got["domains"]
         return one
     return {"list": lambda: got["domains"], "status": lambda: got["domain"], "doctor": lambda: got["checks"]}.get(got["command"], lambda: got)()
-
-
-class Screen:
-    """A terminal of tmux's, with one command in it."""
-
-    def __init__(self, name, *command, width=100, height=30):
-        self.name, self.socket = name, f"hvbt-{os.getpid()}"
-        words = " ".join(f"'{word}'" for word in command)
-        self.tmux("-f", "/dev/null", "new-session", "-d", "-s", name, "-x", str(width), "-y", str(height),
-                  f"LC_ALL=C.UTF-8 ASAN_OPTIONS=detect_leaks=1 {words}; echo \"ended: $?\"; sleep 600")
-
-    def tmux(self, *args):
-        got = subprocess.run(["tmux", "-u", "-L", self.socket, *args], capture_output=True, text=True, check=False, env=environment())
-        assert got.returncode == 0, got.stderr
-        return got.stdout
-
-    def keys(self, *keys):
-        self.tmux("send-keys", "-t", self.name, *keys)
-
-    def text(self):
-        return self.tmux("capture-pane", "-p", "-t", self.name)
-
-    def wait(self, pattern, seconds=30):
-        """The screen, once it has PATTERN."""
-        hvb.wait_until(lambda: f"'{pattern}' on the screen, which is\n{self.text()}", seconds,
-                       lambda: re.search(pattern, self.text()))
-        return self.text()
-
-    def keep(self, name):
-        """Stores the screen as an artefact."""
-        KEEP.mkdir(parents=True, exist_ok=True)
-        (KEEP / f"{name}.txt").write_text(self.text(), encoding="utf-8")
-
-    def end(self):
-        self.tmux("kill-session", "-t", self.name)
 
 
 @pytest.fixture(name="screen")
@@ -188,7 +150,7 @@ def test_sizes_that_people_type(guest):
 
 def test_the_floor_is_explained(guest):
     said = run("set", guest.name, "200MiB", "--force", "--wait", "--timeout", "25", status=5)
-    assert "guest gives no more" in said
+    assert "at floor" in said
     assert "The request stays in place" in said
     assert query("status", guest.name)["problem"] is True
     run("doctor", guest.name, status=1)
@@ -240,10 +202,10 @@ def test_doctor_finds_nothing_wrong(guest):
 def test_the_live_view_draws_what_happens(guest, screen, tmp_path):
     recording = tmp_path / "watch.csv"
     view = screen(TOOL, "watch", guest.name, "--record", recording)
-    view.wait(f"{guest.name}: at rest, has 1 GiB")
+    view.wait(f"{guest.name}: at rest, current 1 GiB")
     query("set", guest.name, "3GiB", "--wait", "--timeout", "60")
-    view.wait(r"at rest, has 3 GiB, asked for 3 GiB")
-    seen = view.wait("the guest has 3 GiB")     # the event, which may be a second behind the statistics
+    view.wait(r"at rest, current 3 GiB, requested 3 GiB")
+    seen = view.wait("current 3 GiB")     # the event, which may be a second behind the statistics
     assert "█" in seen and "━" in seen
     for line in seen.splitlines():
         assert len(line) <= 100
@@ -262,8 +224,8 @@ def test_the_live_view_draws_what_happens(guest, screen, tmp_path):
 
 def test_a_small_screen_and_ctrl_c(guest, screen):
     view = screen(TOOL, "watch", guest.name, width=60, height=12)
-    view.wait("asked for")
-    view.tmux("resize-window", "-t", view.name, "-x", "40", "-y", "10")
+    view.wait("requested")
+    view.resize(40, 10)
     time.sleep(2)
     assert all(len(line) <= 40 for line in view.text().splitlines())
     assert view.text().startswith(f"{guest.name}: ")        # nothing has been pushed off the screen
@@ -273,8 +235,8 @@ def test_a_small_screen_and_ctrl_c(guest, screen):
 
 def test_progress_stays_on_its_line(guest, screen):
     view = screen(TOOL, "set", guest.name, "150MiB", "--force", "--wait", width=80, height=16)
-    view.wait("guest gives no more")
-    seen = view.wait(r"asked for 150 MiB, guest gives")
+    view.wait("at floor")
+    seen = view.wait(r"of 150.0 MiB, at floor")
     assert len([line for line in seen.splitlines() if "%" in line]) == 1
     view.keys("C-c")
     view.wait("ended: 130")
@@ -287,6 +249,6 @@ def test_lines_where_there_is_no_terminal(guest):
         guest.setmem(2 * GIB)
         text = tool.communicate(timeout=40)[0]
     assert tool.returncode == 0
-    assert f"{guest.name}: asked for 2 GiB" in text
+    assert f"{guest.name}: requested 2 GiB, current" in text
     assert "\033" not in text
     guest.wait_at(2 * GIB)

@@ -5,14 +5,19 @@
  */
 
 #include "hvmem-cmd.h"
-#include "hvmem-explain.h"
 #include "hvmem-json.h"
+#include "hvmem-list.h"
 #include "hvmem-output.h"
 
-static gboolean all;
+static hvmemListOptions list;
 
 static const GOptionEntry options[] = {
-    { "all", 'a', 0, G_OPTION_ARG_NONE, &all, "List all domains, with the balloon that they have", NULL },
+    { "all", 'a', 0, G_OPTION_ARG_NONE, &list.all, "List all domains, with the balloon that they have", NULL },
+    { "running", 0, 0, G_OPTION_ARG_NONE, &list.running, "Only domains that run", NULL },
+    { "problems", 0, 0, G_OPTION_ARG_NONE, &list.problems, "Only domains that need somebody's action", NULL },
+    { "sort", 0, 0, G_OPTION_ARG_STRING, &list.sort, "Sort by a column: sizes with the largest first, states with problems first", "COLUMN" },
+    { "columns", 0, 0, G_OPTION_ARG_STRING, &list.columns, "Show these columns only, whatever the width", "COLUMN,…" },
+    { "bytes", 0, 0, G_OPTION_ARG_NONE, &list.bytes, "Show exact sizes, in bytes", NULL },
     G_OPTION_ENTRY_NULL,
 };
 
@@ -25,53 +30,40 @@ printJSON(const GPtrArray *doms)
 
     json_builder_set_member_name(builder, "domains");
     json_builder_begin_array(builder);
-    for (i = 0; i < doms->len; i++) {
-        const hvmemDomain *dom = doms->pdata[i];
-
-        if (all || hvmemDomainIsMeant(dom))
-            hvmemJSONDomain(builder, dom);
-    }
+    for (i = 0; i < doms->len; i++)
+        hvmemJSONDomain(builder, doms->pdata[i]);
     json_builder_end_array(builder);
     hvmemJSONPrint(builder);
 }
 
 
 static void
-addRow(hvmemTable *table,
-       const hvmemDomain *dom)
+printTable(const GPtrArray *doms,
+           bool quiet)
 {
-    g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
-    g_autofree char *none = hvmemExplainNone(dom);
-    g_autofree char *requested = hvmemFormatSize(dom->hyperv ? dom->requested : HVMEM_UNKNOWN);
-    g_autofree char *current = hvmemFormatSize(dom->current);
-    g_autofree char *boot = hvmemFormatSize(dom->boot);
-    g_autofree char *ceiling = hvmemFormatSize(dom->maxMemory);
-    g_autofree char *usable = hvmemFormatSize(dom->usable);
-    g_autofree char *sticks = g_strdup_printf("%u", dom->sticks->len);
+    g_autoptr(hvmemTable) table = hvmemListTable(doms, &list);
+    g_autofree char *text = hvmemTableFormat(table, !quiet, hvmemTableWidth());
 
-    hvmemTableAdd(table, dom->name, requested, current, boot, dom->hyperv ? sticks : "-", ceiling, usable,
-                  dom->hyperv ? why->label : none, NULL);
+    printf("%s", text);
 }
 
 
-static void
-printTable(const hvmemApp *app,
-           const GPtrArray *doms)
+static bool
+printHost(virConnectPtr conn,
+          const GPtrArray *doms,
+          GError **error)
 {
-    g_autoptr(hvmemTable) table = hvmemTableNew("Name", ">Asked for", ">Guest has", ">Boot", ">Sticks", ">Ceiling", ">Usable",
-                                                "State", NULL);
-    g_autofree char *text = NULL;
-    size_t i;
+    hvmemListHost host = { .free = hvmemConnUnused(conn) };
+    g_autofree char *line = NULL;
+    g_autofree char *wrapped = NULL;
 
-    for (i = 0; i < doms->len; i++) {
-        const hvmemDomain *dom = doms->pdata[i];
+    if (!hvmemConnMemory(conn, &host.memory, error))
+        return false;
 
-        if (all || hvmemDomainIsMeant(dom))
-            addRow(table, dom);
-    }
-
-    text = hvmemTableFormat(table, !app->quiet, hvmemTerm.width);
-    printf("%s%s", text, app->quiet ? "" : "\n");
+    line = hvmemListHostLine(doms, &host);
+    wrapped = hvmemWrap(line, hvmemTerm.width, 1);
+    printf("\n%s", wrapped);
+    return true;
 }
 
 
@@ -80,25 +72,31 @@ run(const hvmemApp *app,
     char **args G_GNUC_UNUSED,
     GError **error)
 {
-    g_autoptr(virConnect) conn = hvmemConnect(app->uri, app->readonly, error);
+    g_autoptr(virConnect) conn = NULL;
     g_autoptr(GPtrArray) doms = NULL;
+    g_autoptr(GPtrArray) selected = NULL;
 
-    if (!conn || !(doms = hvmemInspectAll(conn, error)))
+    if (!hvmemListCheck(&list, error) ||
+        !(conn = hvmemConnect(app->uri, app->readonly, error)) ||
+        !(doms = hvmemInspectAll(conn, error)))
         return false;
 
+    selected = hvmemListSelect(doms, &list);
     if (app->json)
-        printJSON(doms);
+        printJSON(selected);
     else
-        printTable(app, doms);
-    return true;
+        printTable(selected, app->quiet);
+    return app->json || app->quiet || printHost(conn, doms, error);
 }
 
 
 const hvmemCommand hvmemCmdList = {
     .name = "list",
-    .arguments = "[--all]",
-    .summary = "List domains with a hyperv balloon",
-    .description = "Sticks hold the memory beyond boot memory. Usable is the memory available to the guest's programs.",
+    .arguments = "[--all] [--running] [--problems] [--sort COLUMN] [--columns COLUMN,…] [--bytes]",
+    .summary = "List domains with a hyperv balloon, and the host",
+    .description = "Sticks hold the memory beyond boot memory. Usable is the memory available to the guest's programs, Host what the QEMU process\n"
+                   "holds. The columns are name, requested, current, usable, host, boot, sticks, ceiling and state.",
+    .example = "virsh-hvmem list --problems --sort current",
     .options = options,
     .run = run,
 };

@@ -160,6 +160,7 @@ const hvmemCommand hvmemCmdPlan = {
     .arguments = "DOMAIN SIZE",
     .summary = "Show what 'set' would do, step by step, and why; change nothing",
     .description = "The exit status is 4 if libvirt would refuse.",
+    .example = "virsh-hvmem plan g1 6GiB",
     .minArgs = 2,
     .maxArgs = 2,
     .run = run,

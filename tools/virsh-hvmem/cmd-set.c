@@ -210,6 +210,7 @@ const hvmemCommand hvmemCmdSet = {
                    "With --wait the exit status is 0 when the guest has the requested size, and 5 after --timeout\n"
                    "or, without that, when nothing has changed for " G_STRINGIFY(HVMEM_WAIT_STALL) " seconds or somebody has paused the guest.\n"
                    "The request stays in place.",
+    .example = "virsh-hvmem set g1 6GiB --wait",
     .options = options,
     .minArgs = 2,
     .maxArgs = -1,

@@ -9,11 +9,21 @@
 #include "hvmem-hosts.h"
 #include "hvmem-json.h"
 #include "hvmem-output.h"
+#include "hvmem-table.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define TITLE_WIDTH 15
 #define MAX_WIDTH 100
+
+static gboolean bytes;
+
+static const GOptionEntry options[] = {
+    { "bytes", 0, 0, G_OPTION_ARG_NONE, &bytes, "Show exact sizes, in bytes", NULL },
+    HVMEM_OPTION_ALSO,
+    G_OPTION_ENTRY_NULL,
+};
 
 
 static int
@@ -39,10 +49,9 @@ printBar(const hvmemDomain *dom)
     int width = pageWidth() - 4;
     guint64 top = barTop(dom);
     g_autofree char *bar = hvmemBar(dom->current, dom->total, top, width, hvmemTerm.utf8);
-    g_autofree char *coloured = hvmemColour("32", bar);
     int mark = hvmemBarColumn(dom->requested, top, width);
 
-    printf("\n  [%s]\n", coloured);
+    printf("  [%s]\n", bar);
     if (dom->requested != HVMEM_UNKNOWN)
         printf("  %*s%s\n", CLAMP(mark, 1, width), "", hvmemTerm.utf8 ? "▲" : "^");
     else
@@ -50,23 +59,60 @@ printBar(const hvmemDomain *dom)
 }
 
 
-static void
-printSize(const char *title,
-          guint64 bytes,
-          const char *sign,
-          const char *words)
+typedef struct _Entry Entry;
+struct _Entry {
+    const char *title;
+    const char *sign;           /* in the bar */
+    guint64 bytes;
+};
+
+
+/* Those that are known; all have the unit of the largest. */
+static GPtrArray *
+formatEntries(const Entry *entries,
+              size_t n)
 {
-    g_autofree char *size = hvmemFormatSize(bytes);
-    g_autofree char *line = g_strdup_printf("  %-*s%10s  %s", TITLE_WIDTH, title, size, *sign ? sign : " ");
+    GPtrArray *lines = g_ptr_array_new_with_free_func(g_free);
+    guint64 largest = 0;
+    size_t i;
 
-    if (bytes == HVMEM_UNKNOWN)
-        return;
+    for (i = 0; i < n; i++) {
+        if (entries[i].bytes != HVMEM_UNKNOWN)
+            largest = MAX(largest, entries[i].bytes);
+    }
+    for (i = 0; i < n; i++) {
+        g_autofree char *size = hvmemFormatIn(entries[i].bytes, bytes ? 1 : hvmemUnitFor(largest));
 
-    /* left out if it does not fit: the title is enough */
-    if (*words && hvmemColumns(line) + 2 + hvmemColumns(words) <= pageWidth())
-        printf("%s  %s\n", line, words);
-    else
-        printf("%s\n", g_strchomp(line));
+        if (entries[i].bytes != HVMEM_UNKNOWN)
+            g_ptr_array_add(lines, g_strdup_printf("%-*s%s %*s", TITLE_WIDTH, entries[i].title, entries[i].sign, bytes ? 14 : 10, size));
+    }
+    return lines;
+}
+
+
+/* In two columns where they fit, so that the page does. */
+static void
+printEntries(const Entry *entries,
+             size_t n)
+{
+    g_autoptr(GPtrArray) lines = formatEntries(entries, n);
+    bool two = pageWidth() >= 2 * (TITLE_WIDTH + (bytes ? 16 : 12)) + 8;
+    size_t rows = two ? (lines->len + 1) / 2 : lines->len;
+    size_t i;
+
+    for (i = 0; i < rows; i++) {
+        const char *right = two && i + rows < lines->len ? lines->pdata[i + rows] : "";
+
+        printf("  %s%s%s\n", (char *)lines->pdata[i], *right ? "      " : "", right);
+    }
+    printf("\n");
+}
+
+
+static guint64
+orNone(guint64 bytes)
+{
+    return bytes == 0 ? HVMEM_UNKNOWN : bytes;
 }
 
 
@@ -74,19 +120,20 @@ static void
 printSizes(const hvmemDomain *dom)
 {
     bool utf8 = hvmemTerm.utf8;
+    bool bar = dom->active;
+    const Entry entries[] = {
+        { "requested", !bar ? " " : utf8 ? "▲" : "^", dom->requested },
+        { "current", !bar ? " " : utf8 ? "█" : "#", dom->active ? dom->current : HVMEM_UNKNOWN },
+        { "plugged", !bar ? " " : utf8 ? "▒" : "=", dom->total },
+        { "ceiling", !bar ? " " : utf8 ? "·" : ".", dom->maxMemory },
+        { "minimum", " ", orNone(dom->minimum) },
+        { "boot memory", " ", dom->boot },
+        { "usable", " ", dom->active ? dom->usable : HVMEM_UNKNOWN },
+        { "host", " ", dom->active ? dom->rss : HVMEM_UNKNOWN },
+        { "ghosts", " ", dom->ghosts == HVMEM_UNKNOWN ? dom->ghosts : orNone(dom->ghosts) },
+    };
 
-    printSize("asked for", dom->requested, utf8 ? "▲" : "^", "by setmem");
-    printSize("guest has", dom->current, utf8 ? "█" : "#", "");
-    printSize("plugged", dom->total, utf8 ? "▒" : "=", "boot memory and sticks: reachable at once");
-    printSize("ceiling", dom->maxMemory, utf8 ? "·" : ".", "<maxMemory>");
-    if (dom->minimum)
-        printSize("minimum", dom->minimum, "", "setmem refuses less");
-    printSize("boot memory", dom->boot, "", "");
-    printSize("guest usable", dom->usable, "", "available to its programs");
-    printSize("host memory", dom->rss, "", "used by the QEMU process");
-    if (dom->ghosts != HVMEM_UNKNOWN && dom->ghosts > 0)
-        printSize("ghosts", dom->ghosts, "", "of removed sticks, until the guest's next reset");
-    printf("\n");
+    printEntries(entries, G_N_ELEMENTS(entries));
 }
 
 
@@ -112,36 +159,56 @@ stickState(const hvmemStick *stick)
 }
 
 
-static void
-printSticks(const hvmemDomain *dom)
+static guint64
+largestStick(const hvmemDomain *dom)
 {
-    g_autoptr(hvmemTable) table = hvmemTableNew("Stick", "Address", ">Size", "State", ">In the guest", ">Released", "Owner", NULL);
+    guint64 largest = 0;
+    size_t i;
+
+    for (i = 0; i < dom->sticks->len; i++)
+        largest = MAX(largest, ((hvmemStick *)dom->sticks->pdata[i])->size);
+    return largest;
+}
+
+
+/* Not more than @room lines of them, so that the rest of the page stays on the screen. */
+static void
+printSticks(const hvmemDomain *dom,
+            size_t room)
+{
+    g_autoptr(hvmemTable) table = hvmemTableNew("Stick", "Address", ">Size", "State", ">Current", ">Released", "Owner", NULL);
     g_autofree char *text = NULL;
+    guint64 unit = bytes ? 1 : hvmemUnitFor(largestStick(dom));
+    size_t shown = MIN(dom->sticks->len, room);
     size_t i;
 
     if (dom->sticks->len == 0)
         return;
 
-    for (i = 0; i < dom->sticks->len; i++) {
+    for (i = 0; i < shown; i++) {
         const hvmemStick *stick = dom->sticks->pdata[i];
         g_autofree char *addr = stick->addr == HVMEM_UNKNOWN ? g_strdup("-") :
             g_strdup_printf("0x%" G_GINT64_MODIFIER "x", stick->addr);
-        g_autofree char *size = hvmemFormatSize(stick->size);
-        g_autofree char *has = hvmemFormatSize(inGuest(stick));
-        g_autofree char *released = hvmemFormatSize(stick->released);
+        g_autofree char *size = hvmemFormatIn(stick->size, unit);
+        g_autofree char *has = hvmemFormatIn(inGuest(stick), unit);
+        g_autofree char *released = hvmemFormatIn(stick->released, unit);
 
         hvmemTableAdd(table, stick->alias ? stick->alias : "-", addr, size, stickState(stick), has, released,
                       stick->byDriver ? "libvirt" : "user", NULL);
     }
 
-    text = hvmemTableFormat(table, true, hvmemTerm.width);
-    printf("%s\n", text);
+    hvmemTableDrop(table, "Owner", "Address", "Released", "Size", NULL);
+    text = hvmemTableFormat(table, true, hvmemTableWidth());
+    printf("\n%s", text);
+    if (shown < dom->sticks->len)
+        printf(" and %zu more; 'virsh-hvmem status' lists all into a pipe or a file\n", dom->sticks->len - shown);
 }
 
 
 static void
-printText(const char *title,
-          const char *text)
+addText(GString *out,
+        const char *title,
+        const char *text)
 {
     g_autofree char *wrapped = NULL;
 
@@ -149,7 +216,50 @@ printText(const char *title,
         return;
 
     wrapped = hvmemWrap(text, pageWidth(), TITLE_WIDTH + 2);
-    printf("  %-*s%s", TITLE_WIDTH, title, wrapped + TITLE_WIDTH + 2);
+    g_string_append_printf(out, "  %-*s%s", TITLE_WIDTH, title, wrapped + TITLE_WIDTH + 2);
+}
+
+
+static char *
+formatTexts(const hvmemDomain *dom,
+            const hvmemExplanation *why)
+{
+    g_autofree char *reason = dom->active && dom->lastError ? hvmemHumanise(dom->lastError) : NULL;
+    g_autofree char *pending = dom->active ? hvmemDomainPending(dom) : NULL;
+    GString *out = g_string_new(NULL);
+
+    addText(out, "what it means", why->meaning);
+    addText(out, "reported", reason);
+    addText(out, "what to do", why->remedy ? why->remedy : "Nothing.");
+    addText(out, "next start", pending);
+    addText(out, "next", why->next ? why->next : "Nothing, until another size is requested.");
+    return g_string_free(out, FALSE);
+}
+
+
+static int
+countLines(const char *text)
+{
+    int n = 0;
+
+    for (; (text = strchr(text, '\n')); text++)
+        n++;
+    return n;
+}
+
+
+/* Rows of sticks that fit on the screen together with the rest and with the next prompt. */
+static size_t
+roomForSticks(const char *texts)
+{
+    int columns;
+    int rows;
+
+    if (!hvmemTerm.terminal)
+        return G_MAXINT;
+
+    hvmemTerminalSize(STDOUT_FILENO, &columns, &rows);
+    return MAX(rows - countLines(texts) - (pageWidth() >= 72 ? 15 : 19), 2);
 }
 
 
@@ -158,26 +268,16 @@ printPage(const hvmemDomain *dom)
 {
     g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
     g_autofree char *name = hvmemColour("1", dom->name);
-    g_autofree char *label = hvmemColour(why->problem ? "1;31" : "1;32", why->label);
-    g_autofree char *reason = dom->lastError ? hvmemHumanise(dom->lastError) : NULL;
-    g_autofree char *pending = dom->active ? hvmemDomainPending(dom) : NULL;
+    g_autofree char *label = why->problem ? hvmemColour("1;31", why->label) : g_strdup(why->label);
+    g_autofree char *texts = formatTexts(dom, why);
 
     printf("%s: %s\n", name, label);
-    printBar(dom);
+    if (dom->active)
+        printBar(dom);
     printSizes(dom);
-    printSticks(dom);
-    printText("what it means", why->meaning);
-    printText("reported", reason);
-    printText("what to do", why->remedy ? why->remedy : "Nothing.");
-    printText("next start", pending);
-    printText("next", why->next ? why->next : "Nothing, until another size is requested.");
+    printf("%s", texts);
+    printSticks(dom, roomForSticks(texts));
 }
-
-
-static const GOptionEntry options[] = {
-    HVMEM_OPTION_ALSO,
-    G_OPTION_ENTRY_NULL,
-};
 
 
 /* On the host where the guest is, which @info names if it is another than the one that was asked. */
@@ -225,9 +325,10 @@ run(const hvmemApp *app,
 
 const hvmemCommand hvmemCmdStatus = {
     .name = "status",
-    .arguments = "DOMAIN [--also URI]",
+    .arguments = "DOMAIN [--bytes] [--also URI]",
+    .summary = "Show one domain on one page: sizes, state, what to do, sticks",
+    .example = "virsh-hvmem status g1",
     .options = options,
-    .summary = "Show one domain on one page: sizes, sticks, state, what to do, what comes next",
     .minArgs = 1,
     .maxArgs = 1,
     .run = run,

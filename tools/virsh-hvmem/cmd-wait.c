@@ -63,6 +63,7 @@ const hvmemCommand hvmemCmdWait = {
     .summary = "Wait until a guest has what was requested, by whomever; change nothing",
     .description = "The exit status is 0 when all have it, and 5 after --timeout or, without that, when nothing has\n"
                    "changed for " G_STRINGIFY(HVMEM_WAIT_STALL) " seconds or somebody has paused the guest.",
+    .example = "virsh-hvmem wait g1 --timeout 60",
     .options = options,
     .minArgs = 1,
     .maxArgs = -1,

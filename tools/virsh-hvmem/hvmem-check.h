@@ -12,6 +12,7 @@ typedef enum {
     HVMEM_PASS,
     HVMEM_WARN,
     HVMEM_FAIL,
+    HVMEM_SKIP,                 /* could not be checked here, or now */
 } hvmemVerdict;
 
 typedef struct _hvmemCheck hvmemCheck;

@@ -23,6 +23,7 @@ struct _hvmemCommand {
     const char *arguments;      /* as --help shows them */
     const char *summary;        /* one line */
     const char *description;    /* more lines, or NULL */
+    const char *example;        /* a command line */
     const GOptionEntry *options;
     int minArgs;
     int maxArgs;                /* -1: any number */

@@ -185,12 +185,13 @@ hvmemConnCompareCPU(virConnectPtr conn,
 }
 
 
-/* In KiB; 0: not known. */
+/* A figure of the host's memory in KiB; 0: not known. */
 static guint64
-totalMemory(virConnectPtr conn)
+memoryStat(virConnectPtr conn,
+           const char *name)
 {
     g_autofree virNodeMemoryStats *stats = NULL;
-    guint64 total = 0;
+    guint64 value = 0;
     int n = 0;
     int i;
 
@@ -202,10 +203,10 @@ totalMemory(virConnectPtr conn)
         return 0;
 
     for (i = 0; i < n; i++) {
-        if (strcmp(stats[i].field, VIR_NODE_MEMORY_STATS_TOTAL) == 0)
-            total = stats[i].value;
+        if (strcmp(stats[i].field, name) == 0)
+            value = stats[i].value;
     }
-    return total;
+    return value;
 }
 
 
@@ -220,9 +221,19 @@ hvmemConnMemory(virConnectPtr conn,
     if (virNodeGetInfo(conn, &info) < 0)
         return hvmemFailVir(error, "failed to query the host");
 
-    *bytes = hvmemFromKiB(MAX(totalMemory(conn), info.memory));
+    *bytes = hvmemFromKiB(MAX(memoryStat(conn, VIR_NODE_MEMORY_STATS_TOTAL), info.memory));
     virResetLastError();
     return true;
+}
+
+
+guint64
+hvmemConnUnused(virConnectPtr conn)
+{
+    guint64 kib = memoryStat(conn, VIR_NODE_MEMORY_STATS_FREE);
+
+    virResetLastError();
+    return kib ? hvmemFromKiB(kib) : HVMEM_UNKNOWN;
 }
 
 

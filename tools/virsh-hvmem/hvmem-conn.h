@@ -87,6 +87,10 @@ hvmemConnMemory(virConnectPtr conn,
                 guint64 *bytes,
                 GError **error);
 
+/* How much of it nobody uses, not even as a cache; HVMEM_UNKNOWN: not told. */
+guint64
+hvmemConnUnused(virConnectPtr conn);
+
 /* By name, by UUID or, if it runs, by id. */
 virDomainPtr
 hvmemLookup(virConnectPtr conn,

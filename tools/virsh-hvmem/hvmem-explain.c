@@ -51,7 +51,7 @@ static void
 explainDisconnected(const hvmemDomain *dom,
                     hvmemExplanation *why)
 {
-    why->label = "no driver in guest";
+    why->label = "no driver";
     why->problem = true;
     why->meaning = g_strdup("The guest's Dynamic Memory driver is not connected (yet). While the guest starts that is normal; "
                             "afterwards it means that the driver was not loaded or was stopped, or that the guest hangs.");
@@ -78,7 +78,7 @@ static void
 explainNotOnlined(const hvmemDomain *dom,
                   hvmemExplanation *why)
 {
-    why->label = "memory not onlined";
+    why->label = "not onlined";
     why->problem = true;
     why->meaning = g_strdup("The guest accepted more memory but does not use it: its kernel has not brought it online.");
     why->remedy = g_strdup("In the Linux guest, as root: 'echo online | tee /sys/devices/system/memory/auto_online_blocks "
@@ -94,7 +94,7 @@ static void
 explainLate(const hvmemDomain *dom,
             hvmemExplanation *why)
 {
-    why->label = "guest does not answer";
+    why->label = "no answer";
     why->problem = true;
     why->meaning = g_strdup("The guest's driver got a request and has not replied in time. A late reply still counts; "
                             "nothing else is requested before it comes.");
@@ -112,9 +112,9 @@ explainFloor(const hvmemDomain *dom,
     g_autofree char *have = hvmemFormatSize(dom->current);
     g_autofree char *usable = hvmemFormatSize(dom->usable);
 
-    why->label = "guest gives no more";
+    why->label = "at floor";
     why->problem = true;
-    why->meaning = g_strdup_printf("The guest gives back no more memory: it keeps %s for itself%s%s%s. The host takes nothing by force, "
+    why->meaning = g_strdup_printf("The guest gives back no more memory: it kept %s%s%s%s. The host takes nothing by force, "
                                    "and the guest goes on unharmed.", have,
                                    dom->usable == HVMEM_UNKNOWN ? "" : " (its programs could still get ",
                                    dom->usable == HVMEM_UNKNOWN ? "" : usable,
@@ -172,7 +172,7 @@ explainIdle(const hvmemDomain *dom,
         return;
     }
 
-    why->label = "not where asked";
+    why->label = "not reached";
     why->problem = true;
     why->meaning = g_strdup_printf("The guest stays at %s although %s was requested.", have, want);
     why->remedy = g_strdup("Repeat the request ('virsh-hvmem set'); 'virsh-hvmem doctor' looks for the cause.");
@@ -208,7 +208,7 @@ static void
 explainWaiting(const hvmemDomain *dom,
                hvmemExplanation *why)
 {
-    why->label = "waiting for guest";
+    why->label = "guest starting";
     why->meaning = g_strdup(strcmp(dom->state, "handshake") == 0 ?
                             "The guest's driver is connecting." :
                             "The guest's driver is connected, but it is too early for a request: Windows needs 50 seconds after its start, "
@@ -227,7 +227,7 @@ explainInactive(const hvmemDomain *dom,
     why->label = "shut off";
     why->meaning = g_strdup("The guest is not running.");
     if (pending) {
-        why->label = "old state saved";
+        why->label = "old state";
         why->problem = true;
         why->remedy = pending;
         why->next = g_strdup("When it is started, the saved state comes back.");
@@ -312,9 +312,9 @@ explainUntold(const hvmemDomain *dom,
 {
     bool there = hvmemDomainIsThere(dom);
 
-    why->label = there ? "as asked" : "on its way";
+    why->label = there ? "as requested" : "under way";
     why->meaning = g_strdup(there ? "The guest has what was requested." : "The guest does not have what was requested (yet).");
-    why->remedy = g_strdup("This libvirt daemon does not tell more at the moment: it is busy with this guest, or older than this tool.");
+    why->remedy = g_strdup("libvirt gave no details: it is busy with this guest, or older than this tool.");
     why->next = onTheWay(dom, "Unless something prevents it,");
 }
 
@@ -372,11 +372,15 @@ hvmemExplain(const hvmemDomain *dom)
 
 
 char *
-hvmemExplainNone(const hvmemDomain *dom)
+hvmemExplainState(const hvmemDomain *dom,
+                  bool *problem)
 {
-    const char *next = hvmemDomainIsMeant(dom) ? ", hyperv once shut down and started" : "";
+    g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
 
-    if (strcmp(dom->model, "none") == 0)
-        return g_strdup_printf("no balloon%s", next);
-    return g_strdup_printf("%s balloon%s", dom->model, next);
+    *problem = dom->hyperv ? why->problem : hvmemDomainIsMeant(dom);
+    if (dom->hyperv)
+        return g_strdup(why->label);
+    if (*problem)
+        return g_strdup("restart needed");
+    return g_strdup_printf("%s balloon", strcmp(dom->model, "none") == 0 ? "no" : dom->model);
 }

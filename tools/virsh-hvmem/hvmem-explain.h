@@ -10,7 +10,7 @@
 
 typedef struct _hvmemExplanation hvmemExplanation;
 struct _hvmemExplanation {
-    const char *label;          /* two or three words */
+    const char *label;          /* two words at most */
     bool moving;                /* memory goes from host to guest or back, with nobody's help */
     bool problem;               /* does somebody have to do something? */
     bool hopeless;              /* does nothing move until then, however long one waits? */
@@ -27,6 +27,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(hvmemExplanation, hvmemExplanationFree);
 hvmemExplanation *
 hvmemExplain(const hvmemDomain *dom);
 
-/* Why the domain has no hyperv balloon, and how to get one. */
+/* The label for tables, also for a domain without a hyperv balloon: two words at most ("at rest", "virtio balloon", "restart needed"). @problem:
+ * does somebody have to do something? */
 char *
-hvmemExplainNone(const hvmemDomain *dom);
+hvmemExplainState(const hvmemDomain *dom,
+                  bool *problem);

@@ -1,19 +1,15 @@
 /*
- * hvmem-output.c: tables and bars
+ * hvmem-output.c: the terminal, and bars
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
 #include "hvmem-output.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-/* A terminal would wrap a table that is wider. */
-#define NARROW 60
 
 hvmemTerminal hvmemTerm;
 
@@ -41,7 +37,9 @@ hvmemTerminalInit(void)
     int rows;
 
     hvmemTerm.utf8 = g_get_charset(NULL);
-    hvmemTerm.colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && term && strcmp(term, "dumb") != 0;
+    hvmemTerm.terminal = isatty(STDOUT_FILENO);
+    hvmemTerm.cursor = term && *term && strcmp(term, "dumb") != 0;
+    hvmemTerm.colour = hvmemTerm.terminal && hvmemTerm.cursor && !getenv("NO_COLOR");
     hvmemTerminalSize(STDOUT_FILENO, &hvmemTerm.width, &rows);
 }
 
@@ -56,176 +54,21 @@ hvmemColour(const char *sgr,
 }
 
 
-/*
- * Tables
- */
-
-struct _hvmemTable {
-    GPtrArray *rows;            /* GPtrArray of cells; the first is the titles */
-    bool *right;                /* a column of numbers? */
-};
-
-
-static void
-addRow(hvmemTable *table,
-       const char *cell,
-       va_list args)
-{
-    GPtrArray *row = g_ptr_array_new_with_free_func(g_free);
-
-    for (; cell; cell = va_arg(args, const char *))
-        g_ptr_array_add(row, g_strdup(cell));
-    g_ptr_array_add(table->rows, row);
-}
-
-
-hvmemTable *
-hvmemTableNew(const char *title,
-              ...)
-{
-    hvmemTable *table = g_new0(hvmemTable, 1);
-    GPtrArray *titles;
-    va_list args;
-    size_t i;
-
-    table->rows = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
-    va_start(args, title);
-    addRow(table, title, args);
-    va_end(args);
-
-    titles = table->rows->pdata[0];
-    table->right = g_new0(bool, titles->len);
-    for (i = 0; i < titles->len; i++) {
-        char *text = titles->pdata[i];
-
-        if (*text == '>') {
-            table->right[i] = true;
-            memmove(text, text + 1, strlen(text));
-        }
-    }
-    return table;
-}
-
-
 void
-hvmemTableAdd(hvmemTable *table,
-              const char *cell,
-              ...)
+hvmemPrintError(const GError *error)
 {
-    va_list args;
-
-    va_start(args, cell);
-    addRow(table, cell, args);
-    va_end(args);
-}
-
-
-void
-hvmemTableFree(hvmemTable *table)
-{
-    if (!table)
-        return;
-
-    g_ptr_array_unref(table->rows);
-    g_free(table->right);
-    g_free(table);
-}
-
-
-static int
-columnWidth(const hvmemTable *table,
-            size_t column)
-{
-    int width = 0;
+    g_autofree char *text = hvmemErrorFormat(error);
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    int columns;
+    int rows;
     size_t i;
 
-    for (i = 0; i < table->rows->len; i++) {
-        const GPtrArray *row = table->rows->pdata[i];
+    hvmemTerminalSize(STDERR_FILENO, &columns, &rows);
+    for (i = 0; lines[i] && (lines[i + 1] || *lines[i]); i++) {
+        g_autofree char *wrapped = hvmemWrap(lines[i], isatty(STDERR_FILENO) ? columns : G_MAXINT, 0);
 
-        if (column < row->len)
-            width = MAX(width, hvmemColumns(row->pdata[column]));
+        fputs(wrapped, stderr);
     }
-    return width;
-}
-
-
-static void
-formatRow(const hvmemTable *table,
-          const GPtrArray *row,
-          GString *out)
-{
-    size_t start = out->len;
-    size_t i;
-
-    for (i = 0; i < row->len; i++) {
-        int pad = columnWidth(table, i) - hvmemColumns(row->pdata[i]);
-
-        g_string_append_printf(out, "%s%*s%s%*s", i ? "   " : " ",
-                               table->right[i] ? pad : 0, "", (const char *)row->pdata[i],
-                               table->right[i] ? 0 : pad, "");
-    }
-
-    while (out->len > start && out->str[out->len - 1] == ' ')
-        g_string_truncate(out, out->len - 1);
-    g_string_append_c(out, '\n');
-}
-
-
-static int
-tableWidth(const hvmemTable *table)
-{
-    const GPtrArray *titles = table->rows->pdata[0];
-    int width = 0;
-    size_t i;
-
-    for (i = 0; i < titles->len; i++)
-        width += columnWidth(table, i) + (i ? 3 : 2);
-    return width;
-}
-
-
-/* The first cell of the row, then each other cell on a line with its title. */
-static void
-formatCard(const hvmemTable *table,
-           const GPtrArray *row,
-           GString *out)
-{
-    const GPtrArray *titles = table->rows->pdata[0];
-    size_t i;
-
-    g_string_append_printf(out, " %s\n", (const char *)row->pdata[0]);
-    for (i = 1; i < row->len; i++) {
-        const char *title = titles->pdata[i];
-        const char *cell = row->pdata[i];
-
-        if (*cell)
-            g_string_append_printf(out, "   %s%*s%s\n", title, MAX(14 - hvmemColumns(title), 1), "", cell);
-    }
-}
-
-
-char *
-hvmemTableFormat(const hvmemTable *table,
-                 bool header,
-                 int width)
-{
-    GString *out = g_string_new(NULL);
-    bool cards = header && width < NARROW && tableWidth(table) > width;
-    size_t i;
-
-    if (header && !cards) {
-        int dashes;
-
-        formatRow(table, table->rows->pdata[0], out);
-        for (dashes = tableWidth(table); dashes > 0; dashes--)
-            g_string_append_c(out, '-');
-        g_string_append_c(out, '\n');
-    }
-
-    for (i = 1; i < table->rows->len; i++)
-        (cards ? formatCard : formatRow)(table, table->rows->pdata[i], out);
-
-    return g_string_free(out, FALSE);
 }
 
 

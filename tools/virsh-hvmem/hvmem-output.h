@@ -1,5 +1,5 @@
 /*
- * hvmem-output.h: tables and bars
+ * hvmem-output.h: the terminal, and bars
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -14,6 +14,8 @@
 typedef struct _hvmemTerminal hvmemTerminal;
 struct _hvmemTerminal {
     bool utf8;
+    bool terminal;              /* standard output is one */
+    bool cursor;                /* its cursor can be moved: TERM is set, and not to dumb */
     bool colour;                /* standard output is a terminal that has it */
     int width;
 };
@@ -34,30 +36,9 @@ char *
 hvmemColour(const char *sgr,
             const char *text);
 
-typedef struct _hvmemTable hvmemTable;
-
-/* Titles of columns, ended by NULL. '>' before a title aligns the column to the
- * right, for numbers. */
-hvmemTable *
-hvmemTableNew(const char *title,
-              ...) G_GNUC_NULL_TERMINATED;
-
+/* Prints an error with its cause and hint to standard error. On a terminal words are not torn at its edge; programs get whole lines. */
 void
-hvmemTableAdd(hvmemTable *table,
-              const char *cell,
-              ...) G_GNUC_NULL_TERMINATED;
-
-void
-hvmemTableFree(hvmemTable *table);
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(hvmemTable, hvmemTableFree);
-
-/* Prints a table as virsh does; without @header only the rows. If it does not fit
- * into a terminal of @width columns: a paragraph for each row. */
-char *
-hvmemTableFormat(const hvmemTable *table,
-                 bool header,
-                 int width);
+hvmemPrintError(const GError *error);
 
 /* A bar of @width columns for 0 … @top: what the guest has, what is plugged, the
  * ceiling. */

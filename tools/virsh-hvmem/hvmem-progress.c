@@ -96,29 +96,64 @@ percent(const hvmemProgress *progress)
 }
 
 
-/* The device may go both ways in between; the request goes one way. */
+/* The device may go both ways in between; the request goes one way. What libvirt has not begun yet is not at rest. */
 static const char *
 labelOf(const hvmemProgress *progress,
+        const hvmemDomain *dom,
         const hvmemExplanation *why)
 {
+    if (dom->told && strcmp(dom->state, "idle") == 0 && !dom->paused && hvmemDistance(dom->current, progress->to) > HVMEM_NEAR)
+        return "requested";
     if (!why->moving || progress->to == progress->from)
         return why->label;
     return grows(progress) ? "growing" : "shrinking";
 }
 
 
+/* A figure that moves while the guest's size does not: what it has been given of the sticks, or has released. "": none does. */
+static char *
+movingFigure(const hvmemProgress *progress,
+             const hvmemDomain *dom,
+             guint64 unit)
+{
+    guint64 given = 0;
+    guint64 size = 0;
+    size_t i;
+
+    if (!grows(progress)) {
+        g_autofree char *released = hvmemFormatIn(dom->released, unit);
+
+        return dom->released == HVMEM_UNKNOWN || dom->released == 0 ? g_strdup("") : g_strdup_printf(", released %s", released);
+    }
+
+    for (i = 0; i < dom->sticks->len; i++) {
+        const hvmemStick *stick = dom->sticks->pdata[i];
+
+        if (stick->added == HVMEM_UNKNOWN)
+            return g_strdup("");
+        given += stick->added;
+        size += stick->size;
+    }
+    return given == size ? g_strdup("") : g_strdup_printf(", given %.1f of %.1f %s of the sticks", (double)given / unit, (double)size / unit,
+                                                          unit >= 1024 * HVMEM_GIB ? "TiB" : unit == HVMEM_GIB ? "GiB" : "MiB");
+}
+
+
 char *
 hvmemProgressFormat(const hvmemProgress *progress,
                     const hvmemDomain *dom,
+                    double seconds,
                     int columns)
 {
     g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
-    g_autofree char *have = hvmemFormatSize(progress->best);
-    g_autofree char *want = hvmemFormatSize(progress->to);
-    double done = percent(progress);
-    g_autofree char *rest = g_strdup_printf(" %3.0f %%  at %s, asked for %s, %s", done, have, want, labelOf(progress, why));
+    guint64 unit = hvmemUnitFor(MAX(progress->from, progress->to));
+    g_autofree char *want = hvmemFormatIn(progress->to, unit);
+    g_autofree char *took = hvmemFormatDuration(seconds);
+    g_autofree char *figure = movingFigure(progress, dom, unit);
+    g_autofree char *rest = g_strdup_printf(" %3.0f %%  %s  %.1f of %s, %s%s", percent(progress), took, (double)progress->best / unit, want,
+                                            labelOf(progress, dom, why), figure);
     int room = columns - (int)strlen(": []") - hvmemColumns(dom->name) - hvmemColumns(rest);
-    g_autofree char *bar = hvmemBar(done * 1000, 0, 100000, CLAMP(room, 6, BAR_WIDTH), hvmemTerm.utf8);
+    g_autofree char *bar = hvmemBar(percent(progress) * 1000, 0, 100000, CLAMP(room, 6, BAR_WIDTH), hvmemTerm.utf8);
 
     return g_strdup_printf("%s: [%s]%s", dom->name, bar, rest);
 }

@@ -31,9 +31,10 @@ bool
 hvmemProgressUpdate(hvmemProgress *progress,
                   const hvmemDomain *dom);
 
-/* "g1: [███···]  40 %  at 2 GiB, asked for 3 GiB, growing", in @columns if they are not very few. The percentage never decreases while the
- * same driver is connected, though memory is added in whole blocks and the surplus removed again. */
+/* "g1: [███···]  40 %  0:12  2.0 of 3.0 GiB, growing, given 0.5 of 1.0 GiB", in @columns if they are not very few; @seconds: since the request. The
+ * percentage never decreases while the same driver is connected, though memory is added in whole blocks and the surplus removed again. */
 char *
 hvmemProgressFormat(const hvmemProgress *progress,
                     const hvmemDomain *dom,
+                    double seconds,
                     int columns);

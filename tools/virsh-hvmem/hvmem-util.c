@@ -130,7 +130,6 @@ hvmemFormatSize(guint64 bytes)
     static const char *const units[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
     size_t unit = 0;
     guint64 one = 1;
-    double value;
 
     if (bytes == HVMEM_UNKNOWN)
         return g_strdup("-");
@@ -139,7 +138,8 @@ hvmemFormatSize(guint64 bytes)
     if (bytes == 0)
         return g_strdup("0");
 
-    while (unit + 1 < G_N_ELEMENTS(units) && bytes / 1024 >= one) {
+    /* what one decimal would round to 1024.0 has the next unit */
+    while (unit + 1 < G_N_ELEMENTS(units) && (double)bytes / one >= 1023.95) {
         one *= 1024;
         unit++;
     }
@@ -147,8 +147,28 @@ hvmemFormatSize(guint64 bytes)
     if (bytes % one == 0)
         return g_strdup_printf("%" G_GUINT64_FORMAT " %s", bytes / one, units[unit]);
 
-    value = (double)bytes / one;
-    return g_strdup_printf("%.*f %s", value >= 1000 ? 0 : value >= 100 ? 1 : 2, value, units[unit]);
+    return g_strdup_printf("%.1f %s", (double)bytes / one, units[unit]);
+}
+
+
+guint64
+hvmemUnitFor(guint64 largest)
+{
+    if (largest >= 10000 * HVMEM_GIB)
+        return 1024 * HVMEM_GIB;
+    return largest >= HVMEM_GIB ? HVMEM_GIB : HVMEM_MIB;
+}
+
+
+char *
+hvmemFormatIn(guint64 bytes,
+              guint64 unit)
+{
+    if (bytes == HVMEM_UNKNOWN)
+        return g_strdup("-");
+    if (unit == 1)
+        return g_strdup_printf("%" G_GUINT64_FORMAT, bytes);
+    return g_strdup_printf("%.1f %s", (double)bytes / unit, unit > HVMEM_GIB ? "TiB" : unit == HVMEM_GIB ? "GiB" : "MiB");
 }
 
 
@@ -209,6 +229,20 @@ hvmemHideSecrets(const char *text)
 }
 
 
+/* The length of the colour sequence that @text begins with, or 0. */
+static size_t
+colourLength(const char *text)
+{
+    size_t n;
+
+    if (text[0] != '\033' || text[1] != '[')
+        return 0;
+
+    n = 2 + strspn(text + 2, "0123456789;");
+    return text[n] == 'm' ? n + 1 : 0;
+}
+
+
 int
 hvmemColumns(const char *text)
 {
@@ -217,11 +251,13 @@ hvmemColumns(const char *text)
     if (!g_utf8_validate(text, -1, NULL))
         return strlen(text);
 
-    for (; *text; text = g_utf8_next_char(text)) {
+    while (*text) {
         gunichar c = g_utf8_get_char(text);
+        size_t n = colourLength(text);
 
-        if (!g_unichar_iszerowidth(c))
+        if (n == 0 && !g_unichar_iszerowidth(c))
             columns += g_unichar_iswide(c) ? 2 : 1;
+        text = n ? text + n : g_utf8_next_char(text);
     }
     return columns;
 }
@@ -261,20 +297,6 @@ hvmemWrap(const char *text,
 }
 
 
-/* The length of the colour sequence that @text begins with, or 0. */
-static size_t
-colourLength(const char *text)
-{
-    size_t n;
-
-    if (text[0] != '\033' || text[1] != '[')
-        return 0;
-
-    n = 2 + strspn(text + 2, "0123456789;");
-    return text[n] == 'm' ? n + 1 : 0;
-}
-
-
 char *
 hvmemClip(const char *text,
           int width)
@@ -297,6 +319,25 @@ hvmemClip(const char *text,
         text += n;
     }
     return g_string_free(out, FALSE);
+}
+
+
+char *
+hvmemEllipsis(const char *text,
+              int width,
+              bool utf8)
+{
+    const char *sign = utf8 ? "…" : "...";
+    int room = width - hvmemColumns(sign);
+    g_autofree char *begin = NULL;
+
+    if (hvmemColumns(text) <= width)
+        return g_strdup(text);
+    if (room < 1)
+        return hvmemClip(text, width);
+
+    begin = hvmemClip(text, room);
+    return g_strconcat(begin, sign, NULL);
 }
 
 

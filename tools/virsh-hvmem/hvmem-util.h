@@ -31,9 +31,18 @@ char *
 hvmemSizeDoubt(const char *text,
                guint64 bytes);
 
-/* "3 GiB", "2.29 GiB", "700 MiB"; "-" if not known. */
+/* In a sentence: "3 GiB", "2.3 GiB", "700 MiB"; "-" if not known. */
 char *
 hvmemFormatSize(guint64 bytes);
+
+/* The unit of a column of which this is the largest size: MiB, GiB or TiB. */
+guint64
+hvmemUnitFor(guint64 largest);
+
+/* In a column, with one decimal: "3.0 GiB", "0.7 GiB". @unit: of hvmemUnitFor(), or 1 for bytes without a unit. */
+char *
+hvmemFormatIn(guint64 bytes,
+              guint64 unit);
 
 /* A form that hvmemParseSize() reads, without blanks: "3GiB", "2404352KiB". */
 char *
@@ -67,7 +76,7 @@ hvmemWrap(const char *text,
           int width,
           int indent);
 
-/* The width of @text on a terminal, in columns. */
+/* The width of @text on a terminal, in columns; colours take none. */
 int
 hvmemColumns(const char *text);
 
@@ -75,6 +84,12 @@ hvmemColumns(const char *text);
 char *
 hvmemClip(const char *text,
           int width);
+
+/* The same, and what has been cut off is marked: "a long na…". */
+char *
+hvmemEllipsis(const char *text,
+              int width,
+              bool utf8);
 
 /* "0:07", "12:34", "1:02:03" */
 char *

@@ -19,6 +19,8 @@
 #define EXPLAIN_SEC 3
 /* Seconds between lines if there is no terminal. */
 #define LINE_SEC 5
+/* Columns that the progress leaves free: for the cursor, and for the ^C that the terminal adds. A line that wraps could not be erased. */
+#define FREE_COLUMNS 3
 
 static volatile sig_atomic_t interrupted;
 
@@ -65,14 +67,13 @@ showProgress(Wait *wait,
 
     wait->lastLine = now;
     hvmemTerminalSize(STDERR_FILENO, &columns, &rows);
-    line = hvmemProgressFormat(&wait->progress, dom, columns - 1);
+    line = hvmemProgressFormat(&wait->progress, dom, (now - wait->options->start) / (double)G_USEC_PER_SEC, columns - FREE_COLUMNS);
     if (!wait->terminal) {
         fprintf(stderr, "%s\n", line);
         return;
     }
 
-    /* a line that wraps could not be erased */
-    clipped = hvmemClip(line, columns - 1);
+    clipped = hvmemEllipsis(line, columns - FREE_COLUMNS, hvmemTerm.utf8);
     fprintf(stderr, "\r\033[K%s", clipped);
 }
 
@@ -193,7 +194,7 @@ finish(const Wait *wait,
 
     eraseLine(wait);
     if (!wait->options->quiet)
-        fprintf(stderr, "%s: the guest has %s, after %s\n", dom->name, have, took);
+        fprintf(stderr, "%s: current %s, reached in %s\n", dom->name, have, took);
 }
 
 
@@ -243,7 +244,7 @@ hvmemWaitFor(virDomainPtr dom,
              const hvmemWait *options,
              GError **error)
 {
-    Wait wait = { .options = options, .moved = g_get_monotonic_time(), .terminal = isatty(STDERR_FILENO) };
+    Wait wait = { .options = options, .moved = g_get_monotonic_time(), .terminal = isatty(STDERR_FILENO) && hvmemTerm.cursor };
     hvmemDomain *now;
 
     hvmemProgressInit(&wait.progress, before, options->size == HVMEM_UNKNOWN ? before->requested : options->size);
@@ -254,14 +255,18 @@ hvmemWaitFor(virDomainPtr dom,
             hvmemMoveInspect(now, dom);
         if (hvmemProgressUpdate(&wait.progress, now))
             wait.moved = g_get_monotonic_time();
-        if (isOver(&wait, now, error))
+        if (isOver(&wait, now, error)) {
+            eraseLine(&wait);
             break;
+        }
 
         watchProblem(&wait, now);
         showProgress(&wait, now);
         hvmemDomainFree(now);
         g_usleep(POLL_USEC);
     }
+    if (!now)
+        eraseLine(&wait);
 
     hvmemProgressClear(&wait.progress);
     return now;

@@ -52,8 +52,8 @@ testFormatSize(void)
         guint64 bytes;
         const char *text;
     } cases[] = {
-        { 0, "0" }, { 1024, "1 KiB" }, { 700 * MIB, "700 MiB" }, { 3 * GIB, "3 GiB" }, { 3 * GIB - 1024, "3.00 GiB" },
-        { 2400 * MIB, "2.34 GiB" }, { 1023 * MIB + 512 * 1024, "1024 MiB" }, { HVMEM_UNKNOWN, "-" }, { 64 * 1024 * GIB, "64 TiB" },
+        { 0, "0" }, { 1024, "1 KiB" }, { 700 * MIB, "700 MiB" }, { 3 * GIB, "3 GiB" }, { 3 * GIB - 1024, "3.0 GiB" },
+        { 2400 * MIB, "2.3 GiB" }, { 1023 * MIB + 512 * 1024, "1023.5 MiB" }, { GIB - 1024, "1.0 GiB" }, { HVMEM_UNKNOWN, "-" }, { 64 * 1024 * GIB, "64 TiB" },
     };
     size_t i;
 
@@ -93,7 +93,7 @@ testSizeDoubt(void)
     } cases[] = {
         { "5", "5 KiB: sizes without a unit are KiB, as in virsh; others have one, as 512MiB or 4GiB" },
         { " 4096 ", "4 MiB: sizes without a unit are KiB, as in virsh; others have one, as 512MiB or 4GiB" },
-        { "65535", "64.00 MiB: sizes without a unit are KiB, as in virsh; others have one, as 512MiB or 4GiB" },
+        { "65535", "64.0 MiB: sizes without a unit are KiB, as in virsh; others have one, as 512MiB or 4GiB" },
         { "65536", NULL }, { "1048576", NULL }, { "5KiB", NULL }, { "5 k", NULL }, { "5MiB", NULL }, { "5b", NULL },
     };
     size_t i;
@@ -180,6 +180,49 @@ testClip(void)
 
 
 static void
+testEllipsis(void)
+{
+    static const struct {
+        const char *text;
+        int width;
+        bool utf8;
+        const char *clipped;
+    } cases[] = {
+        { "abc", 3, true, "abc" }, { "abcd", 3, true, "ab…" }, { "abcdef", 5, false, "ab..." }, { "abcd", 2, false, "ab" },
+        { "漢字漢", 5, true, "漢字…" }, { "\033[1mabcd\033[0m", 4, true, "\033[1mabcd\033[0m" },
+        { "\033[1mabcd\033[0m", 3, true, "\033[1mab\033[0m…" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *clipped = hvmemEllipsis(cases[i].text, cases[i].width, cases[i].utf8);
+
+        g_assert_cmpstr(clipped, ==, cases[i].clipped);
+        g_assert_cmpint(hvmemColumns(clipped), <=, cases[i].width);
+    }
+}
+
+
+/* All sizes of a column can be compared at a glance. */
+static void
+testColumnUnit(void)
+{
+    g_autofree char *small = hvmemFormatIn(700 * MIB, hvmemUnitFor(12 * GIB));
+    g_autofree char *large = hvmemFormatIn(12 * GIB, hvmemUnitFor(12 * GIB));
+    g_autofree char *exact = hvmemFormatIn(700 * MIB, 1);
+    g_autofree char *none = hvmemFormatIn(HVMEM_UNKNOWN, 1);
+    g_autofree char *huge = hvmemFormatIn(20480 * GIB, hvmemUnitFor(20480 * GIB));
+
+    g_assert_cmpstr(small, ==, "0.7 GiB");
+    g_assert_cmpstr(large, ==, "12.0 GiB");
+    g_assert_cmpstr(exact, ==, "734003200");
+    g_assert_cmpstr(none, ==, "-");
+    g_assert_cmpstr(huge, ==, "20.0 TiB");
+    g_assert_cmpuint(hvmemUnitFor(1023 * MIB), ==, MIB);
+}
+
+
+static void
 testDuration(void)
 {
     g_autofree char *a = hvmemFormatDuration(7.4);
@@ -187,35 +230,6 @@ testDuration(void)
 
     g_assert_cmpstr(a, ==, "0:07");
     g_assert_cmpstr(b, ==, "1:01:01");
-}
-
-
-static void
-testTable(void)
-{
-    g_autoptr(hvmemTable) table = hvmemTableNew("Name", ">Size", "State", NULL);
-    g_autofree char *text = NULL;
-    g_autofree char *bare = NULL;
-    g_autofree char *narrow = NULL;
-
-    hvmemTableAdd(table, "gäste", "3 GiB", "at rest", NULL);
-    hvmemTableAdd(table, "b", "700 MiB", "", NULL);
-    text = hvmemTableFormat(table, true, 80);
-    bare = hvmemTableFormat(table, false, 10);
-    g_assert_cmpstr(text, ==,
-                    " Name       Size   State\n"
-                    "---------------------------\n"
-                    " gäste     3 GiB   at rest\n"
-                    " b       700 MiB\n");
-    g_assert_cmpstr(bare, ==, strstr(text, " gäste"));
-
-    narrow = hvmemTableFormat(table, true, 26);
-    g_assert_cmpstr(narrow, ==,
-                    " gäste\n"
-                    "   Size          3 GiB\n"
-                    "   State         at rest\n"
-                    " b\n"
-                    "   Size          700 MiB\n");
 }
 
 
@@ -449,7 +463,9 @@ testEveryStateExplained(void)
         g_assert_true(why->problem == states[i].problem);
         g_assert_nonnull(why->meaning);
         g_assert_true(!why->problem || why->remedy);
-        g_assert_cmpint(hvmemColumns(why->label), <=, 22);
+        g_assert_cmpint(hvmemColumns(why->label), <=, 14);
+        g_auto(GStrv) words = g_strsplit(why->label, " ", -1);
+        g_assert_cmpuint(g_strv_length(words), <=, 2);
         g_assert_false(hvmemDomainIsThere(dom));
     }
 }
@@ -547,14 +563,15 @@ testPending(void)
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(hvmemDomain) dom = hvmemDomainNew("g", cases[i].stored, cases[i].now, NULL);
         g_autofree char *pending = NULL;
-        g_autofree char *none = NULL;
+        g_autofree char *state = NULL;
+        bool problem;
         g_autoptr(hvmemExplanation) why = NULL;
 
         if (cases[i].stored)
             dom->stored = hvmemDomainNew("g", false, cases[i].stored, NULL);
         dom->savedModel = g_strdup(cases[i].saved);
         pending = hvmemDomainPending(dom);
-        none = hvmemExplainNone(dom);
+        state = hvmemExplainState(dom, &problem);
         g_assert_cmpint(!pending, ==, !cases[i].words);
         if (pending)
             g_assert_nonnull(strstr(pending, cases[i].words));
@@ -562,7 +579,9 @@ testPending(void)
         if (cases[i].saved)
             g_assert_cmpstr(why->remedy, ==, pending);
         if (!dom->hyperv)
-            g_assert_cmpint(cases[i].stored == hyperv, ==, strstr(none, "hyperv once") != NULL);
+            g_assert_cmpstr(state, ==, cases[i].stored == hyperv ? "restart needed" : "virtio balloon");
+        if (!dom->hyperv)
+            g_assert_cmpint(problem, ==, cases[i].stored == hyperv);
     }
 }
 
@@ -668,11 +687,11 @@ followProgress(guint64 from,
     hvmemProgressInit(&progress, before, to * MIB);
     for (i = 0; i < n; i++) {
         g_autoptr(hvmemDomain) dom = domainIn(looks[i].state, looks[i].have * MIB, to * MIB);
-        g_autofree char *rest = g_strdup_printf(" %3d %%  at %s, ", looks[i].done, looks[i].at);
+        g_autofree char *rest = g_strdup_printf(" %3d %%  1:05  %s, ", looks[i].done, looks[i].at);
         g_autofree char *line = NULL;
 
         hvmemProgressUpdate(&progress, dom);
-        line = hvmemProgressFormat(&progress, dom, 79);
+        line = hvmemProgressFormat(&progress, dom, 65, 79);
         g_test_message("%s", line);
         g_assert_nonnull(strstr(line, rest));
         g_assert_true(g_str_has_suffix(line, label));
@@ -686,20 +705,54 @@ static void
 testProgress(void)
 {
     static const Look up[] = {
-        { "returning", 1200, 10, "1.17 GiB" }, { "adding", 2000, 50, "1.95 GiB" }, { "ballooning", 1990, 50, "1.95 GiB" },
-        { "adding", 3128, 100, "2.93 GiB" }, { "ballooning", 3128, 100, "2.93 GiB" }, { "ballooning", 3060, 100, "2.93 GiB" },
+        { "returning", 1200, 10, "1.2 of 2.9 GiB" }, { "adding", 2000, 50, "2.0 of 2.9 GiB" }, { "ballooning", 1990, 50, "2.0 of 2.9 GiB" },
+        { "adding", 3128, 100, "2.9 of 2.9 GiB" }, { "ballooning", 3128, 100, "2.9 of 2.9 GiB" }, { "ballooning", 3060, 100, "2.9 of 2.9 GiB" },
     };
     static const Look down[] = {
-        { "ballooning", 2800, 10, "2.73 GiB" }, { "ballooning", 1100, 95, "1.07 GiB" }, { "returning", 1104, 95, "1.07 GiB" },
-        { "ballooning", 990, 100, "1000 MiB" }, { "returning", 990, 100, "1000 MiB" },
+        { "ballooning", 2800, 10, "2.7 of 1.0 GiB" }, { "ballooning", 1100, 95, "1.1 of 1.0 GiB" }, { "returning", 1104, 95, "1.1 of 1.0 GiB" },
+        { "ballooning", 990, 100, "1.0 of 1.0 GiB" }, { "returning", 990, 100, "1.0 of 1.0 GiB" },
     };
     static const Look reboot[] = {
-        { "ballooning", 1000, 80, "1000 MiB" }, { "disconnected", 2500, 20, "2.44 GiB" },
+        { "ballooning", 1000, 80, "1.0 of 0.5 GiB" }, { "disconnected", 2500, 20, "2.4 of 0.5 GiB" },
     };
 
     followProgress(1000, 3000, "growing", up, G_N_ELEMENTS(up));
     followProgress(3000, 1000, "shrinking", down, G_N_ELEMENTS(down));
     followProgress(3000, 500, "", reboot, G_N_ELEMENTS(reboot));
+}
+
+
+/* The guest's size stands still while a stick is being given to it, and while it looks for memory: other figures move. */
+static void
+testProgressFigures(void)
+{
+    virTypedParameter params[] = {
+        number("balloon.hyperv.stick.count", 1), number("balloon.hyperv.stick.0.size", 2 << 20),
+        number("balloon.hyperv.stick.0.added", 512 << 10), number("balloon.hyperv.released", 256 << 10),
+    };
+    g_autoptr(hvmemDomain) before = domainIn("idle", GIB, GIB);
+    g_autoptr(hvmemDomain) first = domainIn("idle", GIB, 3 * GIB);
+    g_autoptr(hvmemDomain) growing = domainIn("adding", GIB, 3 * GIB);
+    g_autoptr(hvmemDomain) shrinking = domainIn("ballooning", GIB, 512 * MIB);
+    g_auto(hvmemProgress) up = { 0 };
+    g_auto(hvmemProgress) down = { 0 };
+    g_autofree char *asked = NULL;
+    g_autofree char *given = NULL;
+    g_autofree char *released = NULL;
+
+    hvmemDomainAddStats(growing, params, G_N_ELEMENTS(params));
+    growing->told = shrinking->told = true;
+    growing->state = g_strdup("adding");
+    growing->requested = 3 * GIB;
+    shrinking->released = 256 * MIB;
+    hvmemProgressInit(&up, before, 3 * GIB);
+    hvmemProgressInit(&down, before, 512 * MIB);
+    asked = hvmemProgressFormat(&up, first, 0, 79);
+    given = hvmemProgressFormat(&up, growing, 1, 79);
+    released = hvmemProgressFormat(&down, shrinking, 1, 79);
+    g_assert_true(g_str_has_suffix(asked, "1.0 of 3.0 GiB, requested"));
+    g_assert_true(g_str_has_suffix(given, ", growing, given 0.5 of 2.0 GiB of the sticks"));
+    g_assert_true(g_str_has_suffix(released, ", shrinking, released 0.2 GiB"));
 }
 
 
@@ -755,8 +808,9 @@ main(int argc,
     g_test_add_func("/hvmem/text/secrets", testHideSecrets);
     g_test_add_func("/hvmem/text/wrap", testWrap);
     g_test_add_func("/hvmem/text/clip", testClip);
+    g_test_add_func("/hvmem/text/ellipsis", testEllipsis);
     g_test_add_func("/hvmem/text/duration", testDuration);
-    g_test_add_func("/hvmem/output/table", testTable);
+    g_test_add_func("/hvmem/size/column", testColumnUnit);
     g_test_add_func("/hvmem/output/bar", testBar);
     g_test_add_func("/hvmem/domain/xml", testFromXML);
     g_test_add_func("/hvmem/domain/other-xml", testFromXMLOther);
@@ -771,6 +825,7 @@ main(int argc,
     g_test_add_func("/hvmem/explain/not-onlined", testNotOnlinedCountsLater);
     g_test_add_func("/hvmem/explain/direction", testDirection);
     g_test_add_func("/hvmem/progress/one-way", testProgress);
+    g_test_add_func("/hvmem/progress/figures", testProgressFigures);
     g_test_add_func("/hvmem/progress/movement", testMovement);
 
     return g_test_run();
