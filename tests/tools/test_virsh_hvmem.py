@@ -94,7 +94,7 @@ def test_version(args):
     (["--nonsense"], "'virsh-hvmem --help'"),
     (["watch", "test", "--duration", "-1"], "--duration -1"),
     (["watch", "test", "--interval", "0"], "--interval 0"),
-    (["plot", "x.csv", "-o", "x.PNG"], "the picture is SVG"),
+    (["plot", "x.csv", "-o", "x.jpg"], "the picture is SVG or PNG"),
     (["list", "--format", "xml"], "xml"),
     (["-c", "nonsense:///", "list"], "connect"),
 ])
@@ -245,15 +245,3 @@ def test_completion_in_a_real_shell(tmp_path):
     asked = (stub.parent / "virsh-hvmem.log").read_text().splitlines()
     runs = [line for line in asked if " list" not in line]
     assert runs == ["-c qemu:///x enable my guest", "-c qemu:///x enable my guest", "--connect=qemu:///x status g1"]
-
-
-def test_plot_draws_a_recording(tmp_path):
-    recording = tmp_path / "r.csv"
-    recording.write_text("time,domain,requested,current,usable,rss,capacity,state,event\n"
-                         "1,g,3221225472,1073741824,,400000000,1073741824,idle,\n2,g,,,,,,,ua-haprot0 was plugged\n"
-                         "3,g,3221225472,3221225472,900000000,410000000,3221225472,idle,\n")
-    got = hvmem("plot", str(recording), "-o", str(tmp_path / "r.svg"), ASAN_OPTIONS="detect_leaks=0")
-    assert got.returncode == 0
-    assert (tmp_path / "r.svg").read_text().rstrip().endswith("</svg>")
-    for args, word in (([str(recording)], "-o"), ([str(tmp_path / "none"), "-o", "x"], "none"), ([__file__, "-o", "x"], "recording")):
-        assert word in refused("plot", *args)

@@ -5,7 +5,7 @@
  */
 
 #include "hvmem-cmd.h"
-#include "hvmem-svg.h"
+#include "hvmem-picture.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +14,7 @@ static char *outPath;
 static char *title;
 
 static const GOptionEntry options[] = {
-    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &outPath, "The picture to write (SVG)", "FILE.svg" },
+    { "output", 'o', 0, G_OPTION_ARG_FILENAME, &outPath, "The picture to write; the name decides between SVG and PNG", "FILE.svg|FILE.png" },
     { "title", 0, 0, G_OPTION_ARG_STRING, &title, "The title of the picture", "TEXT" },
     G_OPTION_ENTRY_NULL,
 };
@@ -24,17 +24,17 @@ static const GOptionEntry options[] = {
 static bool
 checkOutput(GError **error)
 {
-    static const char *const others[] = { ".png", ".jpg", ".jpeg", ".pdf", ".csv" };
+    static const char *const others[] = { ".jpg", ".jpeg", ".pdf", ".csv" };
     size_t i;
 
     if (!outPath)
-        return hvmemFailUsage(error, "no picture to write: give -o FILE.svg");
+        return hvmemFailUsage(error, "no picture to write: give -o FILE.svg or -o FILE.png");
 
     for (i = 0; i < G_N_ELEMENTS(others); i++) {
         const char *end = strrchr(outPath, '.');
 
         if (end && g_ascii_strcasecmp(end, others[i]) == 0)
-            return hvmemFailUsage(error, "'%s': the picture is SVG, so give -o FILE.svg; 'rsvg-convert' converts it to other formats", outPath);
+            return hvmemFailUsage(error, "'%s': the picture is SVG or PNG: give -o FILE.svg or -o FILE.png", outPath);
     }
     return true;
 }
@@ -61,7 +61,7 @@ run(const hvmemApp *app,
     if (hvmemRecordIsCut(text) && !app->quiet)
         fprintf(stderr, "warning: '%s': the last line is cut off: what is left of it is not drawn\n", args[0]);
 
-    if (!hvmemSVGWrite(records, outPath, title ? title : "Memory over time", error))
+    if (!hvmemPictureWrite(records, outPath, title ? title : "Memory over time", error))
         return false;
 
     if (!app->quiet)
@@ -72,8 +72,9 @@ run(const hvmemApp *app,
 
 const hvmemCommand hvmemCmdPlot = {
     .name = "plot",
-    .arguments = "FILE.csv -o FILE.svg [--title TEXT]",
+    .arguments = "FILE.csv -o FILE.svg|FILE.png [--title TEXT]",
     .summary = "Draw what 'watch --record' has recorded",
+    .example = "virsh-hvmem plot g1.csv -o g1.svg --title 'g1, Monday'",
     .options = options,
     .minArgs = 1,
     .maxArgs = 1,

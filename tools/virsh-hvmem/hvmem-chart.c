@@ -5,6 +5,7 @@
  */
 
 #include "hvmem-chart.h"
+#include "hvmem-scale.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 typedef enum {
     CELL_EMPTY,
     CELL_AREA,                  /* memory that the guest has */
+    CELL_CEILING,
     CELL_RSS,
     CELL_USABLE,
     CELL_REQUESTED,             /* drawn over all others */
@@ -20,8 +22,11 @@ typedef enum {
 typedef struct _Cell Cell;
 struct _Cell {
     CellKind kind;
-    int eighths;                /* of an area's topmost cell */
+    int eighths;                /* of the area: how much of the cell it fills, also below another mark */
 };
+
+/* The area is dark, so that the other marks can be told from it in front of it. */
+#define AREA_BACKGROUND "44"
 
 static const struct {
     const char *utf8;
@@ -30,29 +35,15 @@ static const struct {
     const char *name;
 } marks[] = {
     [CELL_EMPTY] = { " ", " ", "", "" },
-    [CELL_AREA] = { "█", "#", "32", "guest has" },
-    [CELL_RSS] = { "×", "x", "35", "host holds" },
-    [CELL_USABLE] = { "•", "o", "36", "guest usable" },
-    [CELL_REQUESTED] = { "━", "=", "1;33", "asked for" },
+    [CELL_AREA] = { "█", "#", "34", "current" },
+    [CELL_CEILING] = { "─", "-", "", "ceiling" },
+    [CELL_RSS] = { "×", "x", "1;37", "host" },
+    [CELL_USABLE] = { "•", "o", "1;36", "usable" },
+    [CELL_REQUESTED] = { "━", "=", "1;33", "requested" },
 };
 
-
-guint64
-hvmemChartScale(guint64 value)
-{
-    static const double steps[] = { 1, 1.25, 1.5, 1.75 };
-    guint64 unit = 64 * HVMEM_MIB;
-    size_t i;
-
-    for (;; unit *= 2) {
-        for (i = 0; i < G_N_ELEMENTS(steps); i++) {
-            if (value <= unit * steps[i])
-                return unit * steps[i];
-        }
-        if (unit > G_MAXUINT64 / 32)
-            return value;
-    }
-}
+/* A ceiling that is so many times higher than all else would leave no room for that. */
+#define CEILING_FACTOR 4
 
 
 /* The last sample that is not after @time. */
@@ -79,7 +70,7 @@ struct _Grid {
     Cell *cells;                /* row 0 is the top */
     int width;
     int height;
-    guint64 top;
+    hvmemScale scale;
 };
 
 
@@ -92,20 +83,26 @@ cellAt(const Grid *grid,
 }
 
 
+static int
+rowOf(const Grid *grid,
+      guint64 value)
+{
+    return grid->height - 1 - MIN((int)((double)value / grid->scale.top * grid->height), grid->height - 1);
+}
+
+
 static void
 mark(const Grid *grid,
      int column,
      guint64 value,
      CellKind kind)
 {
-    int row;
     Cell *cell;
 
     if (value == HVMEM_UNKNOWN)
         return;
 
-    row = grid->height - 1 - MIN((int)((double)value / grid->top * grid->height), grid->height - 1);
-    cell = cellAt(grid, column, row);
+    cell = cellAt(grid, column, rowOf(grid, value));
     if (cell->kind < kind)
         cell->kind = kind;
 }
@@ -116,7 +113,7 @@ fill(const Grid *grid,
      int column,
      guint64 value)
 {
-    int eighths = lround((double)value / grid->top * grid->height * 8);
+    int eighths = lround((double)value / grid->scale.top * grid->height * 8);
     int row;
 
     for (row = grid->height - 1; row >= 0 && eighths > 0; row--, eighths -= 8)
@@ -135,11 +132,12 @@ draw(const Grid *grid,
         double time = chart->now - chart->span * (grid->width - 1 - column) / MAX(grid->width - 1, 1);
         const hvmemSample *sample = sampleAt(record, time + 1e-6);
 
+        if (sample && sample->current != HVMEM_UNKNOWN)
+            fill(grid, column, sample->current);
+        if (chart->ceiling <= grid->scale.top)
+            mark(grid, column, chart->ceiling, CELL_CEILING);
         if (!sample)
             continue;
-
-        if (sample->current != HVMEM_UNKNOWN)
-            fill(grid, column, sample->current);
         mark(grid, column, sample->rss, CELL_RSS);
         mark(grid, column, sample->usable, CELL_USABLE);
         mark(grid, column, sample->requested, CELL_REQUESTED);
@@ -162,54 +160,100 @@ glyph(const Cell *cell,
 }
 
 
+/* In front of the area, a mark keeps the area's colour behind it. */
+static bool
+hasBackground(const Cell *cell)
+{
+    return cell->kind > CELL_AREA && cell->eighths >= 4;
+}
+
+
 static void
 formatPlotLine(const Grid *grid,
                const hvmemChart *chart,
                int row,
                GString *out)
 {
-    CellKind before = CELL_EMPTY;
+    static const Cell empty = { CELL_EMPTY, 0 };
+    const Cell *before = &empty;
     int column;
 
     for (column = 0; column < grid->width; column++) {
         const Cell *cell = cellAt(grid, column, row);
 
-        if (chart->colour && cell->kind != before)
-            g_string_append_printf(out, "\033[0%s%sm", *marks[cell->kind].sgr ? ";" : "", marks[cell->kind].sgr);
-        before = cell->kind;
+        if (chart->colour && (cell->kind != before->kind || hasBackground(cell) != hasBackground(before)))
+            g_string_append_printf(out, "\033[0%s%s%sm", *marks[cell->kind].sgr ? ";" : "", marks[cell->kind].sgr,
+                                   hasBackground(cell) ? ";" AREA_BACKGROUND : "");
+        before = cell;
         g_string_append(out, glyph(cell, chart));
     }
-    if (chart->colour && before != CELL_EMPTY)
+    if (chart->colour && before->kind != CELL_EMPTY)
         g_string_append(out, "\033[0m");
 }
 
 
-/* The scale has numbers at the top, the middle and the bottom. */
+/* The label of the tick in this row, if there is one. */
+static char *
+tickIn(const Grid *grid,
+       int row)
+{
+    int i;
+
+    for (i = grid->scale.steps; i > 0; i--) {
+        if (rowOf(grid, grid->scale.step * i) == row)
+            return hvmemScaleLabel(&grid->scale, i, true);
+    }
+    return g_strdup("");
+}
+
+
 static void
 formatScale(const Grid *grid,
             const hvmemChart *chart,
             int row,
             GString *out)
 {
-    bool middle = grid->height >= 5 && row == grid->height / 2;
-    guint64 value = row == 0 ? grid->top : (guint64)((double)grid->top * (grid->height - row) / grid->height);
-    g_autofree char *text = row == 0 || middle ? hvmemFormatSize(value / HVMEM_MIB * HVMEM_MIB) : g_strdup("");
+    g_autofree char *text = tickIn(grid, row);
 
     g_string_append_printf(out, "%*s %s", HVMEM_CHART_MARGIN - 2, text,
                            chart->utf8 ? (*text ? "┤" : "│") : (*text ? "+" : "|"));
 }
 
 
+/* Round times before now, each at its column. */
 static void
 formatTime(const Grid *grid,
            const hvmemChart *chart,
            GString *out)
 {
-    g_autofree char *span = hvmemFormatDuration(chart->span);
-    g_autofree char *left = g_strdup_printf("-%s", span);
-    int gap = MAX(grid->width - (int)strlen(left) - 3, 1);
+    g_autofree char *line = g_strnfill(grid->width, ' ');
+    double step = hvmemScaleTimes(chart->span, MAX(grid->width / 14, 2));
+    int i;
 
-    g_string_append_printf(out, "%*s%s%s%*snow\n", HVMEM_CHART_MARGIN - 1, "0 ", chart->utf8 ? "└" : "+", left, gap, "");
+    memcpy(line + MAX(grid->width - 3, 0), "now", MIN(3, grid->width));
+    for (i = 1; i * step <= chart->span + 0.5; i++) {
+        g_autofree char *words = hvmemFormatDuration(i * step);
+        g_autofree char *label = g_strconcat("-", words, NULL);
+        int middle = lround((grid->width - 1) * (1 - i * step / chart->span));
+        int n = strlen(label);
+        int start = MAX(middle - n / 2, 0);
+
+        if (start + n + 4 <= grid->width)
+            memcpy(line + start, label, n);
+    }
+    g_string_append_printf(out, "%*s%s%s\n", HVMEM_CHART_MARGIN - 1, "0 ", chart->utf8 ? "└" : "+", line);
+}
+
+
+/* The largest size that is shown, with some space above it. */
+static guint64
+largest(const hvmemRecord *record,
+        const hvmemChart *chart)
+{
+    guint64 top = hvmemRecordTop(record);
+    guint64 room = MAX(top + top / 16, 1);
+
+    return chart->ceiling != HVMEM_UNKNOWN && chart->ceiling / CEILING_FACTOR <= top ? MAX(room, chart->ceiling) : room;
 }
 
 
@@ -219,11 +263,9 @@ hvmemChartFormat(const hvmemRecord *record,
 {
     Grid grid = { .width = MAX(chart->width - HVMEM_CHART_MARGIN, 1), .height = MAX(chart->height, 1) };
     GString *out = g_string_new(NULL);
-    guint64 top = hvmemRecordTop(record);
     int row;
 
-    /* some space above the highest line */
-    grid.top = hvmemChartScale(MAX(top + top / 16, 1));
+    grid.scale = hvmemScaleSizes(largest(record, chart), CLAMP(grid.height / 3, 1, 8));
     grid.cells = g_new0(Cell, (size_t)grid.width * grid.height);
     draw(&grid, record, chart);
 
@@ -243,7 +285,7 @@ char *
 hvmemChartLegend(bool utf8,
                  bool colour)
 {
-    static const CellKind order[] = { CELL_REQUESTED, CELL_AREA, CELL_USABLE, CELL_RSS };
+    static const CellKind order[] = { CELL_REQUESTED, CELL_AREA, CELL_USABLE, CELL_RSS, CELL_CEILING };
     GString *out = g_string_new(NULL);
     size_t i;
 

@@ -17,7 +17,7 @@ struct _hvmemChart {
     int height;                 /* of the plot, lines, without the one for the time below it */
     double span;                /* seconds that the plot shows */
     double now;                 /* its right end */
-    guint64 ceiling;            /* HVMEM_UNKNOWN: none */
+    guint64 ceiling;            /* HVMEM_UNKNOWN: none; drawn if it is not far above all else */
     bool utf8;
     bool colour;
 };
@@ -33,7 +33,3 @@ hvmemChartFormat(const hvmemRecord *record,
 char *
 hvmemChartLegend(bool utf8,
                  bool colour);
-
-/* The next round number from @value on, for the end of a scale. */
-guint64
-hvmemChartScale(guint64 value);

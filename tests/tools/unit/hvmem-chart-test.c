@@ -4,7 +4,8 @@
  */
 
 #include "hvmem-chart.h"
-#include "hvmem-svg.h"
+#include "hvmem-picture.h"
+#include "hvmem-scale.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -120,41 +121,108 @@ testNoRecording(void)
 }
 
 
+/* Steps are 1, 2 or 5 times a power of ten, and there are neither too many nor too few. */
 static void
 testScale(void)
 {
+    static const struct {
+        guint64 largest;
+        int steps;
+        int got;
+        const char *label;      /* of the last */
+    } cases[] = {
+        { 3 * GIB + 192 * MIB, 5, 4, "4 GiB" }, { GIB, 5, 5, "1.0 GiB" }, { 700 * MIB, 5, 4, "800 MiB" }, { 8 * GIB, 3, 2, "10 GiB" },
+        { 8 * GIB, 8, 8, "8 GiB" }, { 1500 * GIB, 4, 3, "1.5 TiB" }, { 1, 4, 2, "1.0 MiB" }, { 20 * GIB, 1, 1, "20 GiB" },
+    };
     guint64 value;
+    size_t i;
 
-    g_assert_cmpuint(hvmemChartScale(4 * GIB + 256 * MIB), ==, 5 * GIB);
-    g_assert_cmpuint(hvmemChartScale(GIB), ==, GIB);
-    for (value = 1; value < G_MAXUINT64 / 4; value *= 3) {
-        guint64 top = hvmemChartScale(value);
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        hvmemScale scale = hvmemScaleSizes(cases[i].largest, cases[i].steps);
+        g_autofree char *label = hvmemScaleLabel(&scale, scale.steps, true);
 
-        g_assert_cmpuint(top, >=, value);
-        g_assert_true(value < 64 * MIB || (double)top / value <= 1.34);
+        g_test_message("%s", label);
+        g_assert_cmpstr(label, ==, cases[i].label);
+        g_assert_cmpint(scale.steps, ==, cases[i].got);
+    }
+    for (value = MIB; value < G_MAXUINT64 / 4; value *= 3) {
+        hvmemScale scale = hvmemScaleSizes(value, 5);
+
+        g_assert_cmpuint(scale.top, >=, value);
+        g_assert_cmpint(scale.steps, <=, 5);
+        g_assert_cmpint(scale.steps, >=, 2);
     }
 }
 
 
-/* A guest that was asked to go from 1 GiB to 2 and did, in the middle. */
 static void
-testChart(void)
+testTimes(void)
 {
-    hvmemChart chart = { .width = HVMEM_CHART_MARGIN + 10, .height = 5, .span = 9, .now = 109, .ceiling = HVMEM_UNKNOWN };
-    g_autoptr(hvmemRecord) record = hvmemRecordNew("g");
-    g_autofree char *text = NULL;
+    g_assert_cmpfloat(hvmemScaleTimes(30, 5), ==, 10);
+    g_assert_cmpfloat(hvmemScaleTimes(3600, 9), ==, 600);
+    g_assert_cmpfloat(hvmemScaleTimes(86400 * 20, 9), ==, 86400 * 3);
+}
+
+
+/* A guest that was asked to go from 1 GiB to 2 and did, in the middle; its ceiling is 3. */
+static hvmemRecord *
+grown(void)
+{
+    hvmemRecord *record = hvmemRecordNew("g");
 
     addSample(record, 100, GIB, GIB, HVMEM_UNKNOWN, 300 * MIB);
     addSample(record, 102, 2 * GIB, GIB, HVMEM_UNKNOWN, 300 * MIB);
     addSample(record, 104, 2 * GIB, 2 * GIB, HVMEM_UNKNOWN, 300 * MIB);
-    text = hvmemChartFormat(record, &chart);
+    return record;
+}
+
+
+static void
+testChart(void)
+{
+    hvmemChart chart = { .width = HVMEM_CHART_MARGIN + 14, .height = 9, .span = 13, .now = 113, .ceiling = 3 * GIB };
+    g_autoptr(hvmemRecord) record = grown();
+    g_autofree char *text = hvmemChartFormat(record, &chart);
+
     g_assert_cmpstr(text, ==,
-                    " 2.50 GiB +  ========\n"
-                    "          |    ######\n"
-                    " 1.50 GiB +==  ######\n"
-                    "          |##########\n"
-                    "          |xxxxxxxxxx\n"
-                    "        0 +-0:09  now\n");
+                    "    3 GiB +--------------\n"
+                    "          |              \n"
+                    "    2 GiB +  ============\n"
+                    "          |    ##########\n"
+                    "          |    ##########\n"
+                    "    1 GiB +==  ##########\n"
+                    "          |##############\n"
+                    "          |##############\n"
+                    "          |xxxxxxxxxxxxxx\n"
+                    "        0 + -0:10     now\n");
+}
+
+
+/* What is in front of the area has the area's colour behind it. */
+static void
+testChartColours(void)
+{
+    hvmemChart chart = { .width = HVMEM_CHART_MARGIN + 14, .height = 9, .span = 13, .now = 113, .ceiling = HVMEM_UNKNOWN, .utf8 = true, .colour = true };
+    g_autoptr(hvmemRecord) record = grown();
+    g_autofree char *text = hvmemChartFormat(record, &chart);
+    const char *host = strstr(text, "×");
+    g_autofree char *before = g_strndup(text, host - text);
+
+    g_assert_true(g_str_has_suffix(before, ";44m"));
+    g_assert_null(strstr(strstr(text, "━"), "─"));
+}
+
+
+/* A ceiling far above all else is not drawn: it would leave no room. */
+static void
+testFarCeiling(void)
+{
+    hvmemChart chart = { .width = HVMEM_CHART_MARGIN + 14, .height = 9, .span = 13, .now = 113, .ceiling = 100 * GIB };
+    g_autoptr(hvmemRecord) record = grown();
+    g_autofree char *text = hvmemChartFormat(record, &chart);
+
+    g_assert_null(strchr(text, '-') < strrchr(text, '+') ? strchr(text, '-') : NULL);
+    g_assert_nonnull(strstr(text, "2 GiB"));
 }
 
 
@@ -194,7 +262,7 @@ testEmptyChart(void)
 
 
 static void
-testSVG(void)
+testPicture(void)
 {
     g_autoptr(GPtrArray) records = example();
     g_autofree char *path = g_build_filename(g_get_tmp_dir(), "hvmem-XXXXXX", NULL);
@@ -205,20 +273,20 @@ testSVG(void)
 
     g_assert_cmpint(fd, >=, 0);
     g_close(fd, NULL);
-    g_assert_true(hvmemSVGWrite(records, path, "title", &error));
+    g_assert_true(hvmemPictureWrite(records, path, "title", &error));
     g_assert_true(g_file_get_contents(path, &text, NULL, NULL));
     g_assert_nonnull(strstr(text, "<svg"));
     g_assert_true(g_str_has_suffix(text, "</svg>\n"));
     g_unlink(path);
 
-    g_assert_false(hvmemSVGWrite(records, "/nowhere/at/all.svg", "title", &nowhere));
+    g_assert_false(hvmemPictureWrite(records, "/nowhere/at/all.svg", "title", &nowhere));
     g_assert_nonnull(strstr(nowhere->message, "/nowhere/at/all.svg"));
 }
 
 
 /* A picture of eleven days is no larger than it has to be, and still shows what lasted a second. */
 static void
-testLongSVG(void)
+testLongPicture(void)
 {
     g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)hvmemRecordFree);
     hvmemRecord *record = hvmemRecordNew("g");
@@ -233,12 +301,12 @@ testLongSVG(void)
     g_ptr_array_add(records, record);
     for (i = 0; i < 100000; i++)
         addSample(record, i, 2 * GIB, GIB + i % 3 * 4096, GIB / 2, GIB);
-    g_assert_true(hvmemSVGWrite(records, path, "title", NULL));
+    g_assert_true(hvmemPictureWrite(records, path, "title", NULL));
     g_assert_true(g_file_get_contents(path, &calm, NULL, NULL));
     g_assert_cmpuint(strlen(calm), <, 1000000);
 
     g_array_index(record->samples, hvmemSample, 50001).current = 2 * GIB;
-    g_assert_true(hvmemSVGWrite(records, path, "title", NULL));
+    g_assert_true(hvmemPictureWrite(records, path, "title", NULL));
     g_assert_true(g_file_get_contents(path, &peak, NULL, NULL));
     g_assert_cmpstr(calm, !=, peak);
     g_unlink(path);
@@ -254,11 +322,14 @@ main(int argc,
     g_test_add_func("/hvmem/record/round-trip", testRoundTrip);
     g_test_add_func("/hvmem/record/none", testNoRecording);
     g_test_add_func("/hvmem/chart/scale", testScale);
+    g_test_add_func("/hvmem/chart/times", testTimes);
     g_test_add_func("/hvmem/chart/lines", testChart);
+    g_test_add_func("/hvmem/chart/colours", testChartColours);
+    g_test_add_func("/hvmem/chart/far-ceiling", testFarCeiling);
     g_test_add_func("/hvmem/chart/sizes", testChartSizes);
     g_test_add_func("/hvmem/chart/empty", testEmptyChart);
-    g_test_add_func("/hvmem/svg", testSVG);
-    g_test_add_func("/hvmem/svg/long", testLongSVG);
+    g_test_add_func("/hvmem/picture", testPicture);
+    g_test_add_func("/hvmem/picture/long", testLongPicture);
 
     return g_test_run();
 }

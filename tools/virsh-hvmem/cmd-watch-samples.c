@@ -1,0 +1,320 @@
+/*
+ * cmd-watch-samples.c: what watch knows of the domains
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "cmd-watch.h"
+#include "hvmem-explain.h"
+
+#include <string.h>
+
+
+static hvmemWatched *
+find(const Watch *watch,
+     const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < watch->domains->len; i++) {
+        hvmemWatched *watched = watch->domains->pdata[i];
+
+        if (strcmp(watched->record->name, name) == 0)
+            return watched;
+    }
+    return NULL;
+}
+
+
+/* Those without a hyperv balloon count for the host's sums only. */
+static bool
+isWanted(const Watch *watch,
+         const hvmemDomain *dom)
+{
+    return !watch->all || watch->list.all || (dom && hvmemDomainIsMeant(dom));
+}
+
+
+/*
+ * Events
+ */
+
+/* A guest often resets its machine several times in one reboot. */
+static bool
+isEcho(const hvmemRecord *record,
+       const char *text)
+{
+    size_t i;
+
+    for (i = record->events->len; i > 0; i--) {
+        const hvmemEvent *event = record->events->pdata[i - 1];
+
+        if (watchNow() - event->time > 1)
+            return false;
+        if (strcmp(event->text, text) == 0)
+            return true;
+    }
+    return false;
+}
+
+
+/* Records @text, and prints it where there is no screen. */
+static void
+noteEvent(Watch *watch,
+          hvmemWatched *watched,
+          const char *text)
+{
+    const hvmemRecord *record = watched->record;
+    const hvmemEvent *event;
+
+    if (isEcho(record, text))
+        return;
+
+    hvmemRecordAddEvent(watched->record, watchNow(), text);
+    event = record->events->pdata[record->events->len - 1];
+    if (watch->file) {
+        hvmemRecordWriteEvent(watch->file, record->name, event);
+        hvmemRecordFlush(watch->file, &watch->unwritten);
+        watch->events++;
+    }
+    if (!watch->screen)
+        watchPrintEvent(watch, record->name, event);
+    watch->changed = true;
+}
+
+
+void
+watchAddEvent(Watch *watch,
+              virDomainPtr dom,
+              const char *text)
+{
+    size_t i;
+
+    for (i = 0; i < watch->domains->len; i++) {
+        hvmemWatched *watched = watch->domains->pdata[i];
+
+        if (hvmemWatchedIs(watched, dom) && isWanted(watch, watched->last))
+            noteEvent(watch, watched, text);
+    }
+}
+
+
+void
+watchNoteMigrated(Watch *watch,
+                  virDomainPtr dom)
+{
+    size_t i;
+
+    for (i = 0; i < watch->domains->len; i++) {
+        hvmemWatched *watched = watch->domains->pdata[i];
+
+        watched->migrated |= hvmemWatchedIs(watched, dom);
+    }
+}
+
+
+/* Requests and changes of state are no events of libvirt's. */
+static void
+noteChanges(Watch *watch,
+            hvmemWatched *watched,
+            const hvmemDomain *new)
+{
+    const hvmemDomain *old = watched->last;
+    bool problem;
+    g_autofree char *before = hvmemExplainState(old, &problem);
+    g_autofree char *after = hvmemExplainState(new, &problem);
+
+    if (new->hyperv && old->requested != new->requested && new->requested != HVMEM_UNKNOWN) {
+        g_autofree char *size = hvmemFormatSize(new->requested);
+        g_autofree char *text = g_strdup_printf("requested %s", size);
+
+        noteEvent(watch, watched, text);
+    }
+    if (strcmp(before, after) != 0) {
+        g_autofree char *text = g_strdup_printf("state: %s", after);
+
+        noteEvent(watch, watched, text);
+    }
+}
+
+
+/*
+ * Samples
+ */
+
+/* A line is printed only if something has changed. */
+static bool
+isNews(const hvmemDomain *old,
+       const hvmemDomain *new)
+{
+    return !old || old->active != new->active || old->current != new->current || old->requested != new->requested ||
+        g_strcmp0(old->state, new->state) != 0;
+}
+
+
+/* Another job has the domain: keep the last values. */
+static void
+keepLast(hvmemDomain *dom,
+         const hvmemDomain *last)
+{
+    if (!dom->active || dom->told || !last || !last->told)
+        return;
+
+    dom->told = true;
+    dom->connected = last->connected;
+    dom->state = g_strdup(last->state);
+    dom->lastError = g_strdup(last->lastError);
+    dom->usable = last->usable;
+    dom->rss = last->rss;
+}
+
+
+/* What no chart shows any more: days of many guests would fill the memory. */
+static void
+forget(hvmemRecord *record,
+       double before)
+{
+    guint samples = 0;
+    guint events = 0;
+
+    while (samples < record->samples->len && g_array_index(record->samples, hvmemSample, samples).time < before)
+        samples++;
+    while (events < record->events->len && ((hvmemEvent *)record->events->pdata[events])->time < before)
+        events++;
+    if (samples < record->samples->len / 2)
+        return;
+    g_array_remove_range(record->samples, 0, samples);
+    if (events)
+        g_ptr_array_remove_range(record->events, 0, events);
+}
+
+
+/* @dom is taken. */
+static void
+take(Watch *watch,
+     hvmemWatched *watched,
+     hvmemDomain *dom)
+{
+    const GArray *samples = watched->record->samples;
+
+    keepLast(dom, watched->last);
+    if (watched->last && isWanted(watch, dom))
+        noteChanges(watch, watched, dom);
+
+    forget(watched->record, watchNow() - WATCH_SECONDS);
+    hvmemRecordAdd(watched->record, watchNow(), dom);
+    if (watch->file && isWanted(watch, dom)) {
+        hvmemRecordWriteSample(watch->file, dom->name, &g_array_index(samples, hvmemSample, samples->len - 1));
+        hvmemRecordFlush(watch->file, &watch->unwritten);
+        watch->samples++;
+    }
+    if (!watch->screen && isWanted(watch, dom) && isNews(watched->last, dom))
+        watchPrintDomain(watch, dom);
+    hvmemDomainFree(watched->last);
+    watched->last = dom;
+}
+
+
+/* One that is seen for the first time. */
+static hvmemWatched *
+add(Watch *watch,
+    const hvmemDomain *dom)
+{
+    hvmemWatched *watched = g_new0(hvmemWatched, 1);
+
+    g_strlcpy(watched->uuid, dom->uuid, sizeof(watched->uuid));
+    watched->place = watch->hosts->pdata[0];
+    watched->record = hvmemRecordNew(dom->name);
+    g_ptr_array_add(watch->domains, watched);
+    return watched;
+}
+
+
+static void
+dropMissing(Watch *watch,
+            const GPtrArray *doms)
+{
+    size_t i;
+
+    for (i = 0; i < watch->domains->len; i++) {
+        hvmemWatched *watched = watch->domains->pdata[i];
+        size_t k = 0;
+
+        while (k < doms->len && strcmp(((hvmemDomain *)doms->pdata[k])->name, watched->record->name) != 0)
+            k++;
+        if (k == doms->len)
+            g_clear_pointer(&watched->last, hvmemDomainFree);
+    }
+}
+
+
+/* Domains come and go. */
+static bool
+sampleEvery(Watch *watch,
+            GError **error)
+{
+    virConnectPtr conn = ((hvmemPlace *)watch->hosts->pdata[0])->conn;
+    g_autoptr(GPtrArray) doms = hvmemInspectAll(conn, error);
+
+    if (!doms || !hvmemConnMemory(conn, &watch->host.memory, error))
+        return false;
+
+    watch->host.free = hvmemConnUnused(conn);
+    dropMissing(watch, doms);
+    while (doms->len > 0) {
+        hvmemDomain *dom = g_ptr_array_steal_index(doms, 0);
+        hvmemWatched *watched = find(watch, dom->name);
+
+        take(watch, watched ? watched : add(watch, dom), dom);
+    }
+    return true;
+}
+
+
+static bool
+sampleNamed(Watch *watch,
+            GError **error)
+{
+    size_t i;
+
+    for (i = 0; i < watch->domains->len; i++) {
+        hvmemWatched *watched = watch->domains->pdata[i];
+        g_autofree char *news = NULL;
+        hvmemDomain *dom = hvmemWatchedLook(watched, watch->hosts, &news, error);
+
+        if (news)
+            noteEvent(watch, watched, news);
+        if (!dom)
+            return false;
+        take(watch, watched, dom);
+    }
+    return hvmemWatchedCheckLeft(watch->domains, watch->hosts, error);
+}
+
+
+void
+watchSample(Watch *watch)
+{
+    if (!(watch->all ? sampleEvery : sampleNamed)(watch, &watch->error))
+        watch->done = true;
+    watch->changed = true;
+}
+
+
+bool
+watchOpen(Watch *watch,
+          char **names,
+          GError **error)
+{
+    watch->domains = g_ptr_array_new_with_free_func((GDestroyNotify)hvmemWatchedFree);
+    watch->all = !*names;
+
+    for (; *names; names++) {
+        hvmemWatched *watched = hvmemWatchedNew(watch->hosts, *names, error);
+
+        if (!watched)
+            return false;
+        g_ptr_array_add(watch->domains, watched);
+    }
+    return true;
+}
