@@ -4,14 +4,13 @@
 import json
 import os
 import pathlib
-import shlex
 import subprocess
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOL = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem"
-COMMANDS = ["list", "status", "plan", "set", "wait", "watch", "plot", "doctor", "metrics", "enable", "disable"]
+COMMANDS = ["list", "status", "plan", "set", "wait", "watch", "plot", "doctor", "metrics", "enable", "disable", "help"]
 
 
 def hvmem(*args, **env):
@@ -49,10 +48,27 @@ def test_each_command_has_help(command):
     assert "--connect" in got.stdout
 
 
-def test_lines_fit_a_terminal():
-    for command in [[], *([c] for c in COMMANDS)]:
-        for line in hvmem(*command, "--help").stdout.splitlines():
-            assert len(line) <= 120, line
+@pytest.mark.parametrize("command", [None, *COMMANDS])
+def test_help(command):
+    """Fits 80 columns, has commands before options, and an example; 'help' is the same."""
+    words = [command] if command else []
+    text = hvmem(*words, "--help").stdout
+    assert all(len(line) <= 80 for line in text.splitlines())
+    assert text.startswith("Usage: virsh-hvmem")
+    assert "\nExample:\n  virsh-hvmem " in text
+    assert hvmem("help", *words).stdout == hvmem(*words, "-h").stdout == text
+    if not command:
+        assert text.index("\nCommands:\n") < text.index("\nOptions, ")
+
+
+@pytest.mark.parametrize("typed, meant", [("lst", "list"), ("stat", "status"), ("watsh", "watch"), ("enabel", "enable"), ("docter", "doctor")])
+def test_a_slip_of_the_pen(typed, meant):
+    assert f"did you mean '{meant}'?" in refused(typed)
+    assert f"did you mean '{meant}'?" in refused("help", typed)
+
+
+def test_what_nobody_means():
+    assert "did you mean" not in refused("nonsense") + refused("x")
 
 
 @pytest.mark.parametrize("args", [["--version"], ["list", "--version"]])
@@ -65,6 +81,10 @@ def test_version(args):
     (["nonsense"], "nonsense"),
     (["--nonsense"], "--nonsense"),
     (["list", "extra"], "too many"),
+    (["list", "--sort", "size"], "the columns are name,requested,current"),
+    (["list", "--columns", "name,size"], "no such column"),
+    (["watch", "--all", "test"], "--all cannot be combined"),
+    (["doctor", "--all", "test"], "--all cannot be combined"),
     (["status"], "usage: virsh-hvmem status DOMAIN"),
     (["status", "nobody"], "nobody"),
     (["status", "test"], "virsh-hvmem enable test"),
@@ -113,6 +133,7 @@ def test_a_size_without_a_unit_is_doubted(args, tmp_path):
 def test_list_without_hyperv_is_empty():
     assert json.loads(hvmem("list", "--format", "json").stdout)["domains"] == []
     assert not hvmem("-q", "list").stdout
+    assert "0 of 0 running" in hvmem("list").stdout
 
 
 def test_list_all_tells_what_others_have():
@@ -180,68 +201,3 @@ def test_manual_names_every_command_and_option():
 def test_manual_is_formatted():
     page = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem.1"
     assert page.read_text(encoding="utf-8").count('.SH ') >= 8
-
-
-def completion_stub(tmp_path):
-    """A virsh-hvmem that lists some domains and records its arguments."""
-    stub = tmp_path / "virsh-hvmem"
-    stub.write_text("#!/bin/sh\necho \"$@\" >>$0.log\nprintf ' g1     x\\n g2     y\\n'\n"
-                    "case \"$*\" in *--all*) printf ' other          z   u\\n my guest      z\\n my:g$1   z\\n' ;; esac\n")
-    stub.chmod(0o755)
-    return stub
-
-
-def complete(tmp_path, *words):
-    """What bash offers for the last of WORDS."""
-    line = " ".join(shlex.quote(word) for word in (str(completion_stub(tmp_path)), *words))
-    script = (f". {SOURCE / 'virsh-hvmem.bash'}; COMP_WORDS=({line}); "
-              f"COMP_CWORD={len(words)}; _virsh_hvmem; printf '%s\\n' \"${{COMPREPLY[@]}}\"")
-    got = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-    assert not got.stderr
-    return [offer for offer in got.stdout.splitlines() if offer]
-
-
-@pytest.mark.parametrize("words, offered", [
-    (["s"], ["status", "set"]),
-    (["status", ""], ["g1", "g2"]),
-    (["enable", "o"], ["other"]),
-    (["-c", "qemu:///x", "set", "g"], ["g1", "g2"]),
-    (["set", "g1", ""], []),
-    (["set", "g1", "--ti"], ["--timeout"]),
-    (["--format", "j"], ["json"]),
-    (["watch", "g1", "g"], ["g1", "g2"]),
-    (["enable", "g1", "--max", ""], []),
-    (["disable", "--d"], ["--dry-run"]),
-    (["enable", "m"], [r"my\ guest", r"my\:g\$1"]),
-    (["enable", r"my\ g"], [r"my\ guest"]),
-    (["enable", "'my"], ["my guest", "my:g$1"]),
-    (["-c", "qemu", ":", "///x", ""], COMMANDS),
-    (["-c", "qemu", ":", "///x", "status", "g"], ["g1", "g2"]),
-    (["--connect", "=", "qemu", ":", "///x", "status", "g"], ["g1", "g2"]),
-    (["--format", "="], ["table", "json"]),
-    (["--format", "=", "j"], ["json"]),
-    (["list", "--format", "=", "json", "--a"], ["--all"]),
-])
-def test_completion(tmp_path, words, offered):
-    assert complete(tmp_path, *words) == offered
-
-
-def test_completion_uses_the_options_for_the_connection(tmp_path):
-    for words in (["-c", "qemu:///x"], ["-c", "qemu", ":", "///x"], ["--connect", "=", "qemu", ":", "///x"]):
-        complete(tmp_path, *words, "status", "")
-        log = tmp_path / "virsh-hvmem.log"
-        assert "-c qemu:///x list" in log.read_text(), words
-        log.unlink()
-
-
-def test_completion_in_a_real_shell(tmp_path):
-    """Here bash itself splits the line into words."""
-    stub = completion_stub(tmp_path)
-    typed = f"virsh-hvmem -c qemu:///x enable 'my g\t\nvirsh-hvmem -c qemu:///x enable my\\ \t\nvirsh-hvmem --connect=qemu:///x status g1\t\n"
-    rc = tmp_path / "rc"
-    rc.write_text(f"PATH={tmp_path}:$PATH; PS1=\n. {SOURCE / 'virsh-hvmem.bash'}\n", encoding="utf-8")
-    subprocess.run(["bash", "--rcfile", rc, "-i"], input=typed, capture_output=True, text=True, check=False, timeout=60,
-                   start_new_session=True, env={**os.environ, "TERM": "dumb", "INPUTRC": "/dev/null"})
-    asked = (stub.parent / "virsh-hvmem.log").read_text().splitlines()
-    runs = [line for line in asked if " list" not in line]
-    assert runs == ["-c qemu:///x enable my guest", "-c qemu:///x enable my guest", "--connect=qemu:///x status g1"]

@@ -248,12 +248,11 @@ reportAll(const hvmemApp *app,
     json_builder_begin_array(builder);
     for (i = 0; i < results->len; i++) {
         const Result *result = results->pdata[i];
-        g_autofree char *text = result->error ? hvmemErrorFormat(result->error) : NULL;
 
         addJSON(builder, result);
         first = first ? first : result->error;
-        if (text)
-            fprintf(stderr, "%s", text);
+        if (result->error)
+            hvmemPrintError(result->error);
     }
     json_builder_end_array(builder);
     if (app->json)
@@ -522,6 +521,7 @@ const hvmemCommand hvmemCmdEnable = {
     .summary = "Give a defined domain a hyperv balloon, and show the difference",
     .description = "Only the definition changes; a running guest is not affected until it is shut down and started again.\n"
                    "For a domain that already has such a balloon, --max and --minimum are changed.",
+    .example = "virsh-hvmem enable g1 --max 32GiB",
     .options = enableOptions,
     .minArgs = 1,
     .maxArgs = -1,
@@ -534,6 +534,7 @@ const hvmemCommand hvmemCmdDisable = {
     .arguments = "DOMAIN… [--dry-run]",
     .summary = "Remove the hyperv balloon and restore the previous definition",
     .description = "Memory beyond boot memory is removed too. What 'enable' changed is stored in the definition's <metadata>.",
+    .example = "virsh-hvmem disable g1 --dry-run",
     .options = disableOptions,
     .minArgs = 1,
     .maxArgs = -1,

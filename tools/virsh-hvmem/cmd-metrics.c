@@ -49,6 +49,7 @@ const hvmemCommand hvmemCmdMetrics = {
     .arguments = "[--output FILE.prom]",
     .summary = "Print figures of all domains for Prometheus (OpenMetrics)",
     .description = "Names begin with hvmem_; sizes are in bytes. Nothing is changed, and --readonly is sufficient.",
+    .example = "virsh-hvmem metrics --output hvmem.prom",
     .options = options,
     .run = run,
 };

@@ -6,6 +6,7 @@
 
 #include "hvmem-targets.h"
 #include "hvmem-json.h"
+#include "hvmem-output.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -106,11 +107,10 @@ hvmemTargetsReport(const hvmemApp *app,
 
     for (i = 0; i < targets->len; i++) {
         const hvmemTarget *target = targets->pdata[i];
-        g_autofree char *text = target->error ? hvmemErrorFormat(target->error) : NULL;
 
-        if (!text)
+        if (!target->error)
             continue;
-        fprintf(stderr, "%s", text);
+        hvmemPrintError(target->error);
         first = first ? first : target->error;
     }
     return !first || hvmemFailSilently(error, hvmemErrorStatus(first));

@@ -13,8 +13,11 @@
 
 #include "hvmem-args.h"
 #include "hvmem-cmd.h"
+#include "hvmem-help.h"
 #include "hvmem-json.h"
 #include "hvmem-output.h"
+
+static const hvmemCommand hvmemCmdHelp;
 
 static const hvmemCommand *const commands[] = {
     &hvmemCmdList,
@@ -28,18 +31,21 @@ static const hvmemCommand *const commands[] = {
     &hvmemCmdMetrics,
     &hvmemCmdEnable,
     &hvmemCmdDisable,
+    &hvmemCmdHelp,
 };
 
 static hvmemApp app;
 static const char *commandName;
 static char *format;
 static gboolean showVersion;
+static gboolean showHelp;
 
 static const GOptionEntry globalOptions[] = {
     { "connect", 'c', 0, G_OPTION_ARG_STRING, &app.uri, "Hypervisor connection URI", "URI" },
     { "readonly", 'r', 0, G_OPTION_ARG_NONE, &app.readonly, "Connect read-only", NULL },
     { "format", 0, 0, G_OPTION_ARG_STRING, &format, "Output format: table (default) or json", "FORMAT" },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &app.quiet, "Print no headings and no progress", NULL },
+    { "help", 'h', 0, G_OPTION_ARG_NONE, &showHelp, "Print this; after a command, what it does", NULL },
     { "version", 0, 0, G_OPTION_ARG_NONE, &showVersion, "Print the version", NULL },
     G_OPTION_ENTRY_NULL,
 };
@@ -66,19 +72,43 @@ findCommand(const char *name)
 }
 
 
-static char *
-commandList(void)
+static bool
+failUnknown(const char *name,
+            GError **error)
 {
-    GString *out = g_string_new("Commands:\n");
-    size_t i;
+    const char *nearest = hvmemHelpNearest(commands, G_N_ELEMENTS(commands), name);
 
-    for (i = 0; i < G_N_ELEMENTS(commands); i++)
-        g_string_append_printf(out, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
-
-    g_string_append(out,
-                    "\n'virsh-hvmem COMMAND --help' describes a command. A SIZE is a number of KiB, or has a suffix: 512MiB, 4GiB.\n");
-    return g_string_free(out, FALSE);
+    if (nearest)
+        return hvmemFailUsage(error, "unknown command: '%s': did you mean '%s'? 'virsh-hvmem help' lists all", name, nearest);
+    return hvmemFailUsage(error, "unknown command: '%s': 'virsh-hvmem help' lists them", name);
 }
+
+
+static bool
+runHelp(const hvmemApp *unused G_GNUC_UNUSED,
+        char **args,
+        GError **error)
+{
+    const hvmemCommand *command = args[0] ? findCommand(args[0]) : NULL;
+
+    if (args[0] && !command)
+        return failUnknown(args[0], error);
+    if (command)
+        hvmemHelpPrintCommand(command, globalOptions);
+    else
+        hvmemHelpPrint(commands, G_N_ELEMENTS(commands), globalOptions);
+    return true;
+}
+
+
+static const hvmemCommand hvmemCmdHelp = {
+    .name = "help",
+    .arguments = "[COMMAND]",
+    .summary = "Describe a command, or list them all",
+    .example = "virsh-hvmem help set",
+    .maxArgs = 1,
+    .run = runHelp,
+};
 
 
 /* Adds to GOption's error where options are listed. */
@@ -99,12 +129,10 @@ parseGlobal(int *argc,
             char ***argv,
             GError **error)
 {
-    g_autoptr(GOptionContext) context = g_option_context_new("COMMAND [ARGUMENT…]");
-    g_autofree char *list = commandList();
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     GError *reason = NULL;
 
-    g_option_context_set_summary(context, "Show and change the memory of domains with a hyperv balloon.");
-    g_option_context_set_description(context, list);
+    g_option_context_set_help_enabled(context, FALSE);
     g_option_context_set_strict_posix(context, TRUE);
     g_option_context_add_main_entries(context, globalOptions, NULL);
     return g_option_context_parse(context, argc, argv, &reason) || failOptions("virsh-hvmem", reason, error);
@@ -117,15 +145,14 @@ parseCommand(const hvmemCommand *command,
              char ***argv,
              GError **error)
 {
-    g_autoptr(GOptionContext) context = g_option_context_new(command->arguments);
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
     g_autofree char *program = g_strdup_printf("virsh-hvmem %s", command->name);
     const GOptionEntry *const entries[] = { globalOptions, command->options, NULL };
     GError *reason = NULL;
     bool ok;
 
     g_set_prgname(program);
-    g_option_context_set_summary(context, command->summary);
-    g_option_context_set_description(context, command->description);
+    g_option_context_set_help_enabled(context, FALSE);
     if (command->options)
         g_option_context_add_main_entries(context, command->options, NULL);
     g_option_context_add_main_entries(context, globalOptions, NULL);
@@ -186,13 +213,15 @@ runCommand(int argc,
     const hvmemCommand *command = findCommand(argv[1]);
 
     if (!command)
-        return hvmemFailUsage(error, "unknown command: '%s': 'virsh-hvmem --help' lists them", argv[1]);
+        return failUnknown(argv[1], error);
 
     commandName = command->name;
     argc--;
     argv++;
     if (!parseCommand(command, &argc, &argv, error))
         return false;
+    if (showHelp)
+        return runHelp(&app, (char *[]) { (char *)command->name, NULL }, error);
     if (showVersion)
         return printf("%s\n", HVMEM_VERSION) > 0;
     dropDashes(&argc, argv);
@@ -213,12 +242,14 @@ run(int argc,
 
     if (showVersion)
         return printf("%s\n", HVMEM_VERSION) > 0;
+    if (showHelp && argc < 2)
+        return runHelp(&app, (char *[]) { NULL }, error);
 
     /* before the command it means nothing */
     if (argc > 1 && strcmp(argv[1], "--") == 0)
         dropDashes(&argc, argv);
     if (argc < 2)
-        return hvmemFailUsage(error, "no command: 'virsh-hvmem --help' lists them");
+        return hvmemFailUsage(error, "no command: 'virsh-hvmem help' lists them");
 
     return runCommand(argc, argv, error);
 }
@@ -228,13 +259,12 @@ run(int argc,
 static void
 reportError(const GError *error)
 {
-    g_autofree char *text = hvmemErrorFormat(error);
     JsonBuilder *builder;
 
     if (!*error->message)
         return;
 
-    fprintf(stderr, "%s", text);
+    hvmemPrintError(error);
     if (g_strcmp0(format, "json") != 0 || hvmemErrorIsPrinted(error))
         return;
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Completion of virsh-hvmem for bash: commands, options and the names of domains. shellcheck shell=bash
+# Completion of virsh-hvmem for bash: commands, options, connections, sizes and the names of domains. shellcheck shell=bash
 
 # What stands before the cursor, in $line. Bash takes a word apart at : and =, which URIs and --option=value have.
 _virsh_hvmem_line() {
@@ -47,6 +47,43 @@ _virsh_hvmem_offer_domains() {
     done < <(_virsh_hvmem_domains "$@")
 }
 
+# Is a connection being typed? Bash has taken it apart at its colons; what stands before the cursor's part goes into $typed.
+_virsh_hvmem_at_connection() {
+    local last before=
+    typed=
+    ((${#line[@]})) || return
+    last=${line[-1]}
+    ((${#line[@]} > 1)) && before=${line[-2]}
+    case $last in
+        -c|--connect|--connect=|--also|--also=) return 0 ;;
+        --connect=*|--also=*) typed=${last#*=} ;;
+        *) [[ $before == @(-c|--connect|--also) ]] || return; typed=$last ;;
+    esac
+    if [[ $cur == : ]]; then
+        typed+=:
+        cur=
+    fi
+    [[ $typed == *: ]]
+}
+
+# The usual connections, and that of the environment.
+_virsh_hvmem_offer_connections() {
+    local uri
+    for uri in $LIBVIRT_DEFAULT_URI qemu:///system qemu:///session test:///default; do
+        [[ $uri == "$typed$cur"* ]] && COMPREPLY+=("${uri#"$typed"}")
+    done
+}
+
+# A number gets its units; nothing yet, some sizes.
+_virsh_hvmem_offer_sizes() {
+    case $cur in
+        '') COMPREPLY=(512MiB 1GiB 2GiB 4GiB 8GiB 16GiB max boot) ;;
+        [a-z]*) mapfile -t COMPREPLY < <(compgen -W 'max boot' -- "$cur") ;;
+        *[!0-9]*) mapfile -t COMPREPLY < <(compgen -W "${cur%%[!0-9]*}MiB ${cur%%[!0-9]*}GiB ${cur%%[!0-9]*}TiB" -- "$cur") ;;
+        *) COMPREPLY=("${cur}MiB" "${cur}GiB" "${cur}TiB") ;;
+    esac
+}
+
 # Bash quotes the names of files itself.
 _virsh_hvmem_offer_files() {
     compopt -o filenames 2>/dev/null
@@ -60,7 +97,7 @@ _virsh_hvmem_look() {
     for ((i = 0; i < ${#line[@]}; i++)); do
         word=${line[i]}
         case $word in
-            -c|--connect|--also|--format|--timeout|-t|--record|--interval|-i|--duration|-d|--max|--minimum|-o|--output|--title) i=$((i + 1)) ;;
+            -c|--connect|--also|--format|--timeout|-t|--record|--interval|-i|--duration|-d|--max|--minimum|-o|--output|--title|--sort|--columns) i=$((i + 1)) ;;
             -*) ;;
             *) if [ -z "$command" ]; then command=$word; else position=$((position + 1)); fi ;;
         esac
@@ -68,7 +105,8 @@ _virsh_hvmem_look() {
 }
 
 _virsh_hvmem() {
-    local cur=${COMP_WORDS[COMP_CWORD]} line=() command position options words='' prev=''
+    local cur=${COMP_WORDS[COMP_CWORD]} line=() command position options words='' prev='' typed
+    local columns='name requested current usable host boot sticks ceiling state'
     COMPREPLY=()
     _virsh_hvmem_line
     ((${#line[@]})) && prev=${line[-1]}
@@ -78,20 +116,26 @@ _virsh_hvmem() {
     elif [[ $prev == --*= ]]; then
         prev=${prev%=}
     fi
+    if _virsh_hvmem_at_connection; then
+        _virsh_hvmem_offer_connections
+        return
+    fi
     case $prev in
         --format) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$cur"); return ;;
         --record|-o|--output) _virsh_hvmem_offer_files; return ;;
-        -c|--connect|--also|--timeout|-t|--interval|-i|--duration|-d|--max|--minimum|--title) return ;;
+        --max|--minimum) _virsh_hvmem_offer_sizes; return ;;
+        --sort|--columns) mapfile -t COMPREPLY < <(compgen -W "$columns" -- "$cur"); return ;;
+        --timeout|-t|--interval|-i|--duration|-d|--title) return ;;
     esac
-
     _virsh_hvmem_look
     options='--connect --readonly --format --quiet --help --version'
     case $command in
-        list) options="$options --all" ;;
+        list) options="$options --all --running --problems --sort --columns --bytes" ;;
+        status) options="$options --also --bytes" ;;
+        doctor) options="$options --all" ;;
         set) options="$options --live --config --current --wait --timeout --force" ;;
         wait) options="$options --timeout" ;;
-        status) options="$options --also" ;;
-        watch) options="$options --record --append --force --interval --duration --also" ;;
+        watch) options="$options --all --record --append --force --interval --duration --also" ;;
         metrics) options="$options --output" ;;
         plot) options="$options --output --title" ;;
         enable) options="$options --max --minimum --free-page-reporting --no-free-page-reporting --dry-run --yes" ;;
@@ -103,9 +147,11 @@ _virsh_hvmem() {
     fi
 
     case $command:$position in
-        :*) words='list status plan set wait watch plot doctor metrics enable disable' ;;
+        :*|help:0) words='list status plan set wait watch plot doctor metrics enable disable help' ;;
         status:0|plan:0|set:0|wait:*|watch:*|disable:*) _virsh_hvmem_offer_domains; return ;;
         enable:*|doctor:0) _virsh_hvmem_offer_domains --all; return ;;
+        plan:1) _virsh_hvmem_offer_sizes; return ;;
+        set:*) _virsh_hvmem_offer_sizes; [[ $cur == [0-9]* ]] || _virsh_hvmem_offer_domains; return ;;
         plot:0) _virsh_hvmem_offer_files; return ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$words" -- "$cur")
