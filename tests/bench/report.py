@@ -45,23 +45,60 @@ def table(pairs):
     return columns([("", "ours", "peer", "which peer", "ratio"), *rows(pairs)])
 
 
+def rounded(number):
+    """Two digits, which is as much as a measurement is worth: 0.53, 1.2, 23, 1300."""
+    return f"{float(f'{number:.2g}'):.10g}"
+
+
+def grouped(pairs):
+    """Pairs whose names begin alike, up to a colon, are a group: (its title or "", [(rest of the name, pair)])."""
+    groups = []
+    for p in pairs:
+        title, colon, rest = p["name"].partition(": ")
+        title, rest = (title, rest) if colon else ("", p["name"])
+        if not groups or groups[-1][0] != title:
+            groups.append((title, []))
+        groups[-1][1].append((rest, p))
+    return groups
+
+
+def ticks(least, most):
+    """1, 2 and 5 times the powers of ten between two logarithms; only the powers if that would be many."""
+    factors = (1, 2, 5) if most - least <= 3 else (1,)
+    every = [factor * 10.0 ** power for power in range(math.floor(least), math.ceil(most) + 1) for factor in factors]
+    return [tick for tick in every if least - 1e-9 <= math.log10(tick) <= most + 1e-9]
+
+
 def chart(pairs, title):
     """A bar for each pair, on a logarithmic scale: to the right of the line ours is better, to the left the peer is."""
-    most = max(1.0, *(abs(math.log10(p["ratio"])) for p in pairs))
+    most = max(1.0, *(math.log10(p["ratio"]) for p in pairs))
     least = min(0.0, *(math.log10(p["ratio"]) for p in pairs))
     scale = (WIDTH - LABEL - 90) / (most - least)
     zero = LABEL - least * scale
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{TOP + ROW * len(pairs) + 20}" font-family="sans-serif" font-size="12">',
+    groups = grouped(pairs)
+    lines = sum(bool(head) + len(members) for head, members in groups)
+    bottom = TOP + ROW * lines
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{bottom + 32}" font-family="sans-serif" font-size="12">',
            '<rect width="100%" height="100%" fill="white"/>',
            f'<text x="16" y="24" font-size="16">{escape(title)}</text>',
-           f'<text x="16" y="42" fill="#555">How many times better than the peer (logarithmic; right of the line is better)</text>']
-    for i, p in enumerate(pairs):
-        y, end = TOP + ROW * i, zero + math.log10(p["ratio"]) * scale
-        out.append(f'<text x="16" y="{y + 16}">{escape(p["name"])} <tspan fill="#555">/ {escape(p["peer-name"])}</tspan></text>')
-        out.append(f'<rect x="{min(zero, end):.1f}" y="{y + 4}" width="{abs(end - zero):.1f}" height="{ROW - 8}" '
-                   f'fill="{OURS if p["ratio"] >= 1 else WORSE}"/>')
-        out.append(f'<text x="{max(zero, end) + 4:.1f}" y="{y + 16}">{p["ratio"]:.3g}</text>')
-    out.append(f'<line x1="{zero:.1f}" y1="{TOP}" x2="{zero:.1f}" y2="{TOP + ROW * len(pairs)}" stroke="black"/></svg>')
+           '<text x="16" y="42" fill="#555">How many times better than the peer (logarithmic; right of the line at 1 is better)</text>']
+    for tick in ticks(least, most):
+        x = zero + math.log10(tick) * scale
+        out.append(f'<line x1="{x:.1f}" y1="{TOP}" x2="{x:.1f}" y2="{bottom}" stroke="#ddd"/>')
+        out.append(f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle" fill="#555">{tick:.10g}</text>')
+    y = TOP
+    for head, members in groups:
+        if head:
+            out.append(f'<text x="16" y="{y + 16}" font-weight="bold">{escape(head)}</text>')
+            y += ROW
+        for name, p in members:
+            end = zero + math.log10(p["ratio"]) * scale
+            out.append(f'<text x="{28 if head else 16}" y="{y + 16}">{escape(name)} <tspan fill="#555">/ {escape(p["peer-name"])}</tspan></text>')
+            out.append(f'<rect x="{min(zero, end):.1f}" y="{y + 4}" width="{abs(end - zero):.1f}" height="{ROW - 8}" '
+                       f'fill="{OURS if p["ratio"] >= 1 else WORSE}"/>')
+            out.append(f'<text x="{max(zero, end) + 4:.1f}" y="{y + 16}">{rounded(p["ratio"])}</text>')
+            y += ROW
+    out.append(f'<line x1="{zero:.1f}" y1="{TOP}" x2="{zero:.1f}" y2="{bottom}" stroke="black"/></svg>')
     return "\n".join(out) + "\n"
 
 
