@@ -55,7 +55,7 @@ lookForFile(const char *path,
             GPtrArray *missing)
 {
     if (!isThere(path))
-        g_ptr_array_add(missing, g_strdup_printf("file '%s' is not there", path));
+        g_ptr_array_add(missing, g_strdup_printf("file '%s' is not available", path));
 }
 
 

@@ -44,8 +44,8 @@ plugText(const qemuHvBalloonReason *reason)
     g_autofree char *total = format(reason->total);
     g_autofree char *note = sizeNote(reason);
 
-    return g_strdup_printf("%s are missing %s; boot memory and sticks are %s%s", missing,
-                           reason->type == QEMU_HVBALLOON_REASON_ALIGNMENT ? "in units of the guest's alignment" : "to reach the target",
+    return g_strdup_printf("%s are missing%s; boot memory and sticks are %s%s", missing,
+                           reason->type == QEMU_HVBALLOON_REASON_ALIGNMENT ? ", in whole blocks that the guest can take" : " to reach the requested size",
                            total, note);
 }
 
@@ -68,7 +68,7 @@ unplugText(const qemuHvBalloonReason *reason)
     g_autofree char *requested = format(reason->requested);
     g_autofree char *total = format(reason->total);
 
-    return g_strdup_printf("the guest uses none of it and %s remain for a target of %s", total, requested);
+    return g_strdup_printf("the guest uses none of it; %s remain, and %s are requested", total, requested);
 }
 
 

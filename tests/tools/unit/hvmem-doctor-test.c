@@ -394,7 +394,7 @@ testMissing(void)
 
     fillHost(&host);
     host.missing = g_ptr_array_new();
-    g_ptr_array_add(host.missing, (char *)"file '/x' is not there");
+    g_ptr_array_add(host.missing, (char *)"file '/x' is not available");
     checks = examine(GOOD, false, &host);
     g_assert_cmpint(find(checks, "devices")->verdict, ==, HVMEM_FAIL);
 }

@@ -258,10 +258,10 @@ testMissing(void)
     missing = hvmemConnMissing(conn, &dom->needs);
     g_assert_cmpuint(missing->len, ==, 6);
     g_assert_nonnull(strstr(missing->pdata[0], "network 'gone'"));
-    g_assert_cmpstr(missing->pdata[1], ==, "file '/nonexistent/initrd' is not there");
-    g_assert_cmpstr(missing->pdata[2], ==, "file '/dev/null/a' is not there");
-    g_assert_cmpstr(missing->pdata[3], ==, "file '/nonexistent/c' is not there");
-    g_assert_cmpstr(missing->pdata[4], ==, "file '/nonexistent/d' is not there");
+    g_assert_cmpstr(missing->pdata[1], ==, "file '/nonexistent/initrd' is not available");
+    g_assert_cmpstr(missing->pdata[2], ==, "file '/dev/null/a' is not available");
+    g_assert_cmpstr(missing->pdata[3], ==, "file '/nonexistent/c' is not available");
+    g_assert_cmpstr(missing->pdata[4], ==, "file '/nonexistent/d' is not available");
     g_assert_nonnull(strstr(missing->pdata[5], "'none-such'"));
     g_clear_pointer(&missing, g_ptr_array_unref);
     g_clear_pointer(&conn, virConnectClose);

@@ -450,14 +450,14 @@ testReasons(void)
     } cases[] = {
         { { .type = QEMU_HVBALLOON_STEP_PLUG,
             .reason = { .type = QEMU_HVBALLOON_REASON_TARGET, .missing = K(2 * GIB), .total = K(3 * GIB) } },
-          "2 GiB are missing to reach the target; boot memory and sticks are 3 GiB" },
+          "2 GiB are missing to reach the requested size; boot memory and sticks are 3 GiB" },
         { { .type = QEMU_HVBALLOON_STEP_PLUG,
             .reason = { .type = QEMU_HVBALLOON_REASON_TARGET, .missing = K(2 * GIB), .total = K(3 * GIB), .size = QEMU_HVBALLOON_SIZE_COSTLY } },
-          "2 GiB are missing to reach the target; boot memory and sticks are 3 GiB, the backing takes host memory at once" },
+          "2 GiB are missing to reach the requested size; boot memory and sticks are 3 GiB, the backing takes host memory at once" },
         { { .type = QEMU_HVBALLOON_STEP_PLUG,
             .reason = { .type = QEMU_HVBALLOON_REASON_ALIGNMENT, .missing = K(MIB), .total = K(GIB), .size = QEMU_HVBALLOON_SIZE_FEW_SLOTS,
                         .freeSlots = 3, .maxMemory = K(8 * GIB) } },
-          "1 MiB are missing in units of the guest's alignment; boot memory and sticks are 1 GiB, memory slots are left for 3 more on the way to 8 GiB" },
+          "1 MiB are missing, in whole blocks that the guest can take; boot memory and sticks are 1 GiB, memory slots are left for 3 more on the way to 8 GiB" },
         { { .type = QEMU_HVBALLOON_STEP_BALLOON, .size = K(GIB),
             .reason = { .type = QEMU_HVBALLOON_REASON_REQUESTED, .requested = K(GIB), .total = K(3 * GIB) } },
           "requested; boot memory and sticks are 3 GiB" },
@@ -466,7 +466,7 @@ testReasons(void)
           "4 GiB are requested, boot memory and sticks are no more than this" },
         { { .type = QEMU_HVBALLOON_STEP_UNPLUG,
             .reason = { .type = QEMU_HVBALLOON_REASON_UNUSED, .requested = K(GIB), .total = K(2 * GIB) } },
-          "the guest uses none of it and 2 GiB remain for a target of 1 GiB" },
+          "the guest uses none of it; 2 GiB remain, and 1 GiB are requested" },
     };
     const hvmemPlan live = { .stored = false };
     size_t i;
