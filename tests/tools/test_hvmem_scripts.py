@@ -53,8 +53,10 @@ def test_exit_status(args, status):
 @pytest.mark.parametrize("args, hint", [
     (["status", "nobody"], "virsh-hvmem list --all"),
     (["-c", NO_DAEMON, "list"], "systemctl status"),
+    (["-c", "test:///nonexistent.xml", "list"], "Check the URI"),
 ])
 def test_an_error_says_what_to_do(args, hint):
+    assert args[1] in hvmem(*args).stderr
     assert hint in next(line for line in hvmem(*args).stderr.splitlines() if line.startswith("hint: "))
 
 

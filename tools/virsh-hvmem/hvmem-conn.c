@@ -84,8 +84,12 @@ hvmemConnect(const char *uri,
 
     if (!conn) {
         const char *hint = connectHint(virGetLastErrorMessage());
+        const char *usual = g_getenv("LIBVIRT_DEFAULT_URI");
 
-        hvmemFailVir(error, "failed to connect to the hypervisor");
+        if (uri || (usual && *usual))
+            hvmemFailVir(error, "failed to connect to '%s'", uri ? uri : usual);
+        else
+            hvmemFailVir(error, "failed to connect to libvirt's usual hypervisor");
         hvmemErrorHint(error, "%s", hint);
         if (error && *error)
             (*error)->code = HVMEM_EXIT_CONNECTION;
