@@ -29,6 +29,7 @@ static const GOptionEntry options[] = {
     { "wait", 'w', 0, G_OPTION_ARG_NONE, &wait_, "Show progress until the guest has the requested size", NULL },
     { "timeout", 't', 0, G_OPTION_ARG_INT, &timeout, "With --wait: give up after this many seconds", "S" },
     { "force", 'f', 0, G_OPTION_ARG_NONE, &force, "Also if it is less than 64 MiB, or than the guest uses", NULL },
+    HVMEM_OPTION_ALSO,
     G_OPTION_ENTRY_NULL,
 };
 
@@ -118,10 +119,11 @@ set(hvmemTarget *target,
 static bool
 finish(const hvmemApp *app,
        hvmemTarget *target,
+       const GPtrArray *hosts,
        gint64 start,
        GError **error)
 {
-    hvmemWait wait = { .start = start, .timeout = MAX(timeout, 0), .size = target->size, .quiet = app->quiet };
+    hvmemWait wait = { .start = start, .timeout = MAX(timeout, 0), .size = target->size, .quiet = app->quiet, .hosts = hosts };
 
     if (wait_ && isLive(target->before))
         target->after = hvmemWaitFor(target->dom, target->before, &wait, error);
@@ -155,6 +157,7 @@ say(const hvmemApp *app,
 /* First all are checked, then all are set, then all are waited for: they move at the same time. */
 static bool
 setAll(const hvmemApp *app,
+       const GPtrArray *hosts,
        GPtrArray *targets,
        const hvmemSize *typed)
 {
@@ -175,7 +178,7 @@ setAll(const hvmemApp *app,
     for (i = 0; i < targets->len; i++) {
         hvmemTarget *target = targets->pdata[i];
 
-        if (target->done && finish(app, target, start, &target->error))
+        if (target->done && finish(app, target, hosts, start, &target->error))
             say(app, target);
     }
     return true;
@@ -187,24 +190,24 @@ run(const hvmemApp *app,
     char **args,
     GError **error)
 {
-    g_autoptr(virConnect) conn = NULL;
+    g_autoptr(GPtrArray) hosts = NULL;
     g_autoptr(GPtrArray) targets = NULL;
     guint n = g_strv_length(args) - 1;
     hvmemSize typed;
 
     if (!checkOptions(error) || !hvmemSizeParse(args[n], &typed, error) ||
-        !(conn = hvmemConnect(app->uri, app->readonly, error)) ||
-        !(targets = hvmemTargetsFind(conn, args, n, error)))
+        !(hosts = hvmemHostsOpen(app->uri, hvmemAlso, app->readonly, error)) ||
+        !(targets = hvmemTargetsFind(((hvmemPlace *)hosts->pdata[0])->conn, args, n, error)))
         return false;
 
-    setAll(app, targets, &typed);
+    setAll(app, hosts, targets, &typed);
     return hvmemTargetsReport(app, "set", targets, error);
 }
 
 
 const hvmemCommand hvmemCmdSet = {
     .name = "set",
-    .arguments = "DOMAIN… SIZE [--live|--config|--current] [--wait] [--timeout S] [--force]",
+    .arguments = "DOMAIN… SIZE [--live|--config|--current] [--wait] [--timeout S] [--force] [--also URI]",
     .summary = "Change how much memory a guest has",
     .description = "A SIZE is also +1GiB or -512MiB (of what is requested now), 50% or max (of the ceiling), or boot.\n"
                    "With --wait the exit status is 0 when the guest has the requested size, and 5 after --timeout\n"

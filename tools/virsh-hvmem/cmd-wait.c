@@ -14,6 +14,7 @@ static int timeout = NO_TIMEOUT;
 
 static const GOptionEntry options[] = {
     { "timeout", 't', 0, G_OPTION_ARG_INT, &timeout, "Give up after this many seconds", "S" },
+    HVMEM_OPTION_ALSO,
     G_OPTION_ENTRY_NULL,
 };
 
@@ -36,20 +37,21 @@ run(const hvmemApp *app,
     char **args,
     GError **error)
 {
-    g_autoptr(virConnect) conn = NULL;
+    g_autoptr(GPtrArray) hosts = NULL;
     g_autoptr(GPtrArray) targets = NULL;
     hvmemWait wait = { .start = g_get_monotonic_time(), .timeout = MAX(timeout, 0), .size = HVMEM_UNKNOWN, .quiet = app->quiet };
     size_t i;
 
     if (timeout != NO_TIMEOUT && timeout < 1)
         return hvmemFailUsage(error, "--timeout %d: give a number of seconds, from 1 on", timeout);
-    if (!(conn = hvmemConnect(app->uri, app->readonly, error)) ||
-        !(targets = hvmemTargetsFind(conn, args, g_strv_length(args), error)))
+    if (!(hosts = hvmemHostsOpen(app->uri, hvmemAlso, app->readonly, error)) ||
+        !(targets = hvmemTargetsFind(((hvmemPlace *)hosts->pdata[0])->conn, args, g_strv_length(args), error)))
         return false;
 
     for (i = 0; i < targets->len; i++) {
         hvmemTarget *target = targets->pdata[i];
 
+        wait.hosts = hosts;
         if (check(target, &target->error))
             target->after = hvmemWaitFor(target->dom, target->before, &wait, &target->error);
     }
@@ -59,7 +61,7 @@ run(const hvmemApp *app,
 
 const hvmemCommand hvmemCmdWait = {
     .name = "wait",
-    .arguments = "DOMAIN… [--timeout S]",
+    .arguments = "DOMAIN… [--timeout S] [--also URI]",
     .summary = "Wait until a guest has what was requested, by whomever; change nothing",
     .description = "The exit status is 0 when all have it, and 5 after --timeout or, without that, when nothing has\n"
                    "changed for " G_STRINGIFY(HVMEM_WAIT_STALL) " seconds or somebody has paused the guest.",

@@ -164,7 +164,7 @@ failGone(const hvmemDomain *dom,
     hvmemFail(error, dom->movedAway ? "'%s' has been migrated to another host meanwhile; what was requested went with it" :
               "'%s' has been shut off meanwhile", dom->name);
     if (dom->movedAway)
-        hvmemErrorHint(error, "Wait there: 'virsh-hvmem -c URI wait %s'.", name);
+        hvmemErrorHint(error, "Wait there: 'virsh-hvmem -c URI wait %s'; or with --also URI, which follows it.", name);
     return hvmemErrorDomain(error, dom->name);
 }
 
@@ -238,6 +238,35 @@ catchInterrupt(void)
 }
 
 
+/* Looks at the guest of *@dom, or where it has gone, which *@dom is from then on. */
+static hvmemDomain *
+look(virDomainPtr *dom,
+     const GPtrArray *hosts,
+     const char *uuid,
+     GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+    hvmemDomain *now = hvmemInspect(*dom, false, &reason);
+    bool gone = now ? !now->active && now->movedAway : virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
+    const hvmemPlace *place;
+    virDomainPtr there = gone && hosts ? hvmemHostsFind(hosts, uuid, NULL, &place) : NULL;
+
+    if (there) {
+        virDomainFree(*dom);
+        *dom = there;
+        hvmemDomainFree(now);
+        g_clear_error(&reason);
+        now = hvmemInspect(*dom, false, &reason);
+    }
+
+    if (!now)
+        g_propagate_error(error, g_steal_pointer(&reason));
+    else if (now->active && now->hyperv)
+        hvmemMoveInspect(now, *dom);
+    return now;
+}
+
+
 hvmemDomain *
 hvmemWaitFor(virDomainPtr dom,
              const hvmemDomain *before,
@@ -245,14 +274,16 @@ hvmemWaitFor(virDomainPtr dom,
              GError **error)
 {
     Wait wait = { .options = options, .moved = g_get_monotonic_time(), .terminal = isatty(STDERR_FILENO) && hvmemTerm.cursor };
+    g_autoptr(virDomain) at = dom;
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
     hvmemDomain *now;
 
+    virDomainRef(dom);
+    virDomainGetUUIDString(dom, uuid);
     hvmemProgressInit(&wait.progress, before, options->size == HVMEM_UNKNOWN ? before->requested : options->size);
     catchInterrupt();
 
-    while ((now = hvmemInspect(dom, false, error))) {
-        if (now->active && now->hyperv)
-            hvmemMoveInspect(now, dom);
+    while ((now = look(&at, options->hosts, uuid, error))) {
         if (hvmemProgressUpdate(&wait.progress, now))
             wait.moved = g_get_monotonic_time();
         if (isOver(&wait, now, error)) {

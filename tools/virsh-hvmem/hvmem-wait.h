@@ -6,7 +6,7 @@
 
 #pragma once
 
-#include "hvmem-conn.h"
+#include "hvmem-hosts.h"
 
 /* Without a limit, give up after so many seconds without a change. */
 #define HVMEM_WAIT_STALL 60
@@ -17,6 +17,7 @@ struct _hvmemWait {
     int timeout;                /* in seconds; 0: as long as something moves */
     guint64 size;               /* what was requested; HVMEM_UNKNOWN: whatever is */
     bool quiet;
+    const GPtrArray *hosts;     /* where to go on if the guest is migrated; NULL: nowhere */
 };
 
 /* Waits for the running guest of @dom, which looked like @before, with progress and explanations on standard error. Returns the last look at it, also

@@ -133,8 +133,8 @@ _virsh_hvmem() {
         list) options="$options --all --running --problems --sort --columns --bytes" ;;
         status) options="$options --also --bytes" ;;
         doctor) options="$options --all" ;;
-        set) options="$options --live --config --current --wait --timeout --force" ;;
-        wait) options="$options --timeout" ;;
+        set) options="$options --live --config --current --wait --timeout --force --also" ;;
+        wait) options="$options --timeout --also" ;;
         watch) options="$options --all --record --append --force --interval --duration --also" ;;
         metrics) options="$options --output" ;;
         plot) options="$options --output --title" ;;

@@ -6,16 +6,18 @@
 #include "hvmem-doctor.h"
 #include "hvmem-explain.h"
 #include "hvmem-move.h"
+#include "hvmem-wait.h"
 #include "hvmem-watched.h"
 #include "hvmem-test-domain.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#define GIB HVMEM_GIB
 #define UUID "12345678-1234-1234-1234-123456789abc"
 #define XML(inside) "<domain type='kvm'><name>g</name><maxMemory unit='GiB'>8</maxMemory><memory unit='GiB'>3</memory><currentMemory unit='GiB'>1" \
     "</currentMemory><vcpu>1</vcpu><os><type arch='x86_64' machine='q35'>hvm</type></os>" inside "</domain>"
-#define BALLOON "<memballoon model='hyperv'/>"
+#define BALLOON "<memballoon model='hyperv'><requested unit='GiB'>1</requested></memballoon>"
 #define STICK "<memory model='haprot'><target><size unit='GiB'>2</size></target><alias name='ua-haprot0'/></memory>"
 
 
@@ -91,6 +93,13 @@ virDomainLookupByName(virConnectPtr conn,
 {
     g_assert_cmpstr(name, ==, "g");
     return lookup(conn);
+}
+
+
+int
+virDomainRef(virDomainPtr dom G_GNUC_UNUSED)
+{
+    return 0;
 }
 
 
@@ -312,13 +321,13 @@ testLabels(void)
         const char *in;         /* the meaning */
         const char *host;       /* NULL: the usual one */
     } cases[] = {
-        { { true, true, 0, false, -1 }, { .sent = -1 }, "on its way", "does not have", NULL },
+        { { true, true, 0, false, -1 }, { .sent = -1 }, "as asked", "has what was requested", NULL },
         { { true, true, 0, false, 40 }, { false, true, VIR_DOMAIN_PAUSED_STARTING_UP, true, -1 }, "migrating", "(40 % of its memory has been sent)", NULL },
         { { true, true, VIR_DOMAIN_PAUSED_MIGRATION, false, -1 }, { .sent = -1 }, "migrating", "to another host", NULL },
         { { true, true, VIR_DOMAIN_PAUSED_POSTCOPY_FAILED, false, -1 }, { .sent = -1 }, "migration broken", "nothing of it is lost", NULL },
         { { true, false, VIR_DOMAIN_SHUTOFF_MIGRATED, false, -1 }, { .sent = -1 }, "migrated away", "runs there", NULL },
-        { { true, false, VIR_DOMAIN_SHUTOFF_MIGRATED, false, -1 }, { true, true, 0, false, -1 }, "on its way", "does not have", "beta" },
-        { { .sent = -1 }, { true, true, 0, false, -1 }, "on its way", "does not have", "beta" },
+        { { true, false, VIR_DOMAIN_SHUTOFF_MIGRATED, false, -1 }, { true, true, 0, false, -1 }, "as asked", "has what was requested", "beta" },
+        { { .sent = -1 }, { true, true, 0, false, -1 }, "as asked", "has what was requested", "beta" },
         { { true, false, VIR_DOMAIN_SHUTOFF_SHUTDOWN, false, -1 }, { .sent = -1 }, "shut off", "not running", NULL },
         { { .sent = -1 }, { false, true, VIR_DOMAIN_PAUSED_STARTING_UP, true, -1 }, "migrating", "to this host", "beta" },
     };
@@ -426,6 +435,34 @@ testGone(void)
     }
     g_assert_error(error, HVMEM_ERROR, HVMEM_EXIT_FAILED);
     hvmemWatchedFree(watched);
+}
+
+
+/* Waiting goes on where the guest is, if one may look there. */
+static void
+testWait(void)
+{
+    int both;
+
+    for (both = 0; both <= 1; both++) {
+        g_autoptr(GPtrArray) places = openHosts(both);
+        hvmemWait wait = { .start = g_get_monotonic_time(), .size = GIB, .quiet = true, .hosts = places };
+        g_autoptr(hvmemDomain) before = NULL;
+        g_autoptr(hvmemDomain) after = NULL;
+        g_autoptr(GError) error = NULL;
+
+        setHosts(RUNS, NOWHERE);
+        before = hvmemInspect((virDomainPtr)&hosts[0], false, NULL);
+        setHosts(SHUT_OFF(VIR_DOMAIN_SHUTOFF_MIGRATED), RUNS);
+        after = hvmemWaitFor((virDomainPtr)&hosts[0], before, &wait, &error);
+        g_assert_true(after->active == both);
+        g_assert_true((error == NULL) == both);
+        if (both)
+            continue;
+
+        g_assert_nonnull(strstr(error->message, "migrated to another host meanwhile"));
+        g_assert_nonnull(strstr(hvmemErrorGetHint(error), "--also"));
+    }
 }
 
 
@@ -551,6 +588,7 @@ main(int argc,
     g_test_add_func("/hvmem/move/labels", testLabels);
     g_test_add_func("/hvmem/move/follow", testFollow);
     g_test_add_func("/hvmem/move/gone", testGone);
+    g_test_add_func("/hvmem/move/wait", testWait);
     g_test_add_func("/hvmem/move/doctor", testDoctor);
     g_test_add_func("/hvmem/move/doctor-host", testDoctorHost);
     g_test_add_func("/hvmem/move/stray", testStray);
