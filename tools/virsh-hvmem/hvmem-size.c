@@ -149,7 +149,7 @@ reading(const hvmemSize *size,
 
     if (size->kind == HVMEM_SIZE_BYTES && strspn(number, "0123456789") == strlen(number))
         return g_strdup_printf("'%s' was read as %s, since a number without a unit is KiB, as in virsh", number, read);
-    return size->kind == HVMEM_SIZE_BYTES ? g_strdup_printf("%s were asked for", read) : g_strdup_printf("'%s' comes to %s", number, read);
+    return size->kind == HVMEM_SIZE_BYTES ? g_strdup_printf("%s were requested", read) : g_strdup_printf("'%s' comes to %s", number, read);
 }
 
 

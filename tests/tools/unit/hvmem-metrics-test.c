@@ -25,7 +25,7 @@ testGuests(void)
         "\nhvmem_guest_usable_bytes{domain=\"g\"} 1000\n", "\nhvmem_guest_sticks{domain=\"g\"} 1\n",
         "\nhvmem_guest_driver_connected{domain=\"g\"} 1\n", "\nhvmem_guest_problem{domain=\"g\"} 1\n",
         "\nhvmem_guest_running{domain=\"g\"} 1\nhvmem_guest_running{domain=\"off\"} 0\n",
-        "model=\"hyperv\",state=\"guest gives no more\"} 1\n", "model=\"hyperv\",state=\"shut off\"} 1\n",
+        "model=\"hyperv\",state=\"at floor\"} 1\n", "model=\"hyperv\",state=\"shut off\"} 1\n",
         "\nhvmem_host_memory_bytes 17179869184\n", "\nhvmem_host_guests_bytes 2147483648\n", "\nhvmem_host_ceilings_bytes 8589934592\n",
     };
     static const char *const absent[] = {
