@@ -30,7 +30,7 @@
 #define DEVICES_ONLY    " -global migration.send-configuration=off "
 
 #define TRIES           60              /* of each scene, without a time */
-#define HANG_S          120
+#define HANG_S          600             /* on a machine that is busy with more */
 /* How often the state is loaded as it was saved. */
 #define GOOD_EVERY      50
 /* What may be held for streams that were refused, of all tries together. ASan
