@@ -71,8 +71,8 @@ def ticks(least, most):
 
 def chart(pairs, title):
     """A bar for each pair, on a logarithmic scale: to the right of the line ours is better, to the left the peer is."""
-    most = max(1.0, *(math.log10(p["ratio"]) for p in pairs))
-    least = min(0.0, *(math.log10(p["ratio"]) for p in pairs))
+    most = max([1.0, *(math.log10(p["ratio"]) for p in pairs)])
+    least = min([0.0, *(math.log10(p["ratio"]) for p in pairs)])
     scale = (WIDTH - LABEL - 90) / (most - least)
     zero = LABEL - least * scale
     groups = grouped(pairs)

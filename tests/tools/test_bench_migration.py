@@ -10,6 +10,7 @@ BENCH = pathlib.Path(__file__).resolve().parents[1] / "bench"
 sys.path[:0] = [str(BENCH / name) for name in ("migration", "device", ".")]
 import compare  # noqa: E402
 import moves  # noqa: E402
+import report  # noqa: E402
 import stream  # noqa: E402
 import tables  # noqa: E402
 
@@ -87,3 +88,8 @@ def test_the_tables_have_a_line_for_each_way_and_case():
     assert len(lines) == 4
     assert lines[1].split() == ["anonymous,", "idle", "hv-balloon", "2", "10", "5", "1.00", "s", "30", "ms", "20", "us", "3", "->", "3", "0", "->", "1", "7"]
     assert tables.sections_table({"hv-balloon": {"hv-balloon": 59}, "no such device": {}}).splitlines()[1].split() == ["hv-balloon", "59", "hv-balloon"]
+
+
+def test_a_run_without_a_peer_has_a_chart_and_a_table_without_rows():
+    assert report.chart([], "nothing").count("<rect") == 1
+    assert len(report.table([]).splitlines()) == 1
