@@ -15,7 +15,7 @@ import time
 
 import guests
 import stream
-from guests import GIB, MIB, Failed, patient
+from guests import MIB, Failed, patient
 
 KEPT = 64                   # MiB of random data that the guest keeps
 WRITTEN = 32                # MiB that a guest under write load writes again and again: sent within QEMU's limit of the downtime, so that it ends
@@ -43,10 +43,10 @@ class Setting(guests.Setting):
     """Of the memory that a guest with hv-balloon has, STICK is in a stick."""
 
     boot: int = 1536 * MIB
-    out: int = GIB
+    out: int = 768 * MIB        # what is left is well above where a Linux guest stops
     more: int = 0
     dirty: int = 1088 * MIB
-    stick: int = 512 * MIB
+    stick: int = 768 * MIB
     counts: guests.NoCounts = Traces()
 
 
