@@ -90,7 +90,9 @@ qemuHvBalloonReconcile(virQEMUDriver *driver,
     if (!qemuHvBalloonIsManaged(vm))
         return;
 
-    /* a restarted daemon may find one in postcopy */
+    /* A restarted daemon may find one in postcopy. One that was sent, and of which
+     * it is not known whether it has arrived, is reconciled: it may be resumed here,
+     * and what is done to it does not reach the other host. */
     if (qemuHvBalloonIsMigrating(vm)) {
         qemuHvBalloonScheduleReconcile(vm);
         return;

@@ -17,6 +17,8 @@
  *   the first moment. A plan that was half done is carried on by a reconcile.
  * - While a guest migrates, nobody plugs or unplugs: neither the driver, whose
  *   reconcile waits for the end of the job, nor a client, who is told so at once.
+ * - A snapshot that this host's QEMU cannot run is refused before the running guest
+ *   is stopped for it.
  */
 
 #include <config.h>
@@ -27,6 +29,7 @@
 #include "qemu_hvballoon_prepare.h"
 #include "qemu_hvballoon_requested.h"
 #include "qemu_hvballoon_schedule.h"
+#include "qemu_hvballoon_space.h"
 
 #include "qemu_process.h"
 #include "snapshot_conf.h"
@@ -62,13 +65,9 @@ qemuHvBalloonSyncedView(virDomainObj *vm,
                         virDomainAsyncJob asyncJob)
 {
     qemuDomainObjPrivate *priv = vm->privateData;
-    g_autoptr(qemuHvBalloonView) view = NULL;
     g_auto(qemuHvBalloonPlanInput) in = { 0 };
 
-    if ((view = qemuHvBalloonPrepare(&in, priv->driver, vm, asyncJob)))
-        qemuDomainSaveStatus(vm);
-
-    return g_steal_pointer(&view);
+    return qemuHvBalloonPrepare(&in, priv->driver, vm, asyncJob);
 }
 
 
@@ -89,7 +88,11 @@ qemuHvBalloonMigrationSync(virDomainObj *vm,
     if (!qemuHvBalloonIsManaged(vm) || qemuHvBalloonRunsOnFixed(vm))
         return 0;
 
-    return (view = qemuHvBalloonSyncedView(vm, asyncJob)) ? 0 : -1;
+    if (!(view = qemuHvBalloonSyncedView(vm, asyncJob)))
+        return -1;
+
+    qemuDomainSaveStatus(vm);
+    return 0;
 }
 
 
@@ -158,8 +161,11 @@ qemuHvBalloonMigrationIsAllowed(virDomainObj *vm,
         return false;
     }
 
-    return (view = qemuHvBalloonSyncedView(vm, asyncJob)) &&
-        qemuHvBalloonCheckAgreement(vm->def, view) == 0;
+    if (!(view = qemuHvBalloonSyncedView(vm, asyncJob)))
+        return false;
+
+    qemuDomainSaveStatus(vm);
+    return qemuHvBalloonCheckAgreement(vm->def, view) == 0;
 }
 
 
@@ -222,6 +228,30 @@ qemuHvBalloonIncomingValidate(const virDomainDef *def,
 
 
 /**
+ * qemuHvBalloonRevertValidate:
+ * @def: of a snapshot with memory
+ *
+ * As qemuHvBalloonIncomingValidate(), for a QEMU that is not started yet. To be
+ * called before the running guest is stopped for the one in the snapshot.
+ */
+int
+qemuHvBalloonRevertValidate(virQEMUDriver *driver,
+                            const virDomainDef *def)
+{
+    g_autoptr(virQEMUCaps) qemuCaps = NULL;
+
+    if (!virDomainDefHasHypervMemballoon(def))
+        return 0;
+
+    if (!(qemuCaps = qemuProcessLookupQEMUCaps(driver, def)) ||
+        qemuHvBalloonIncomingValidate(def, qemuCaps, 0) < 0)
+        return -1;
+
+    return qemuHvBalloonStartValidate(driver, def, qemuCaps);
+}
+
+
+/**
  * qemuHvBalloonFindCookie:
  * @cookie: of a file with memory, or NULL
  * @snapshot: internal snapshot, or NULL
@@ -278,9 +308,10 @@ qemuHvBalloonLoaded(virDomainObj *vm,
                     const qemuHvBalloonCookie *cookie,
                     virDomainAsyncJob asyncJob)
 {
+    g_autoptr(qemuHvBalloonView) view = NULL;
     virErrorPtr orig;
 
-    if (!qemuHvBalloonIsManaged(vm))
+    if (!qemuHvBalloonIsManaged(vm) || qemuHvBalloonRunsOnFixed(vm))
         return;
 
     virErrorPreserveLast(&orig);
@@ -290,7 +321,7 @@ qemuHvBalloonLoaded(virDomainObj *vm,
     if (cookie && (cookie->requested > 0 || cookie->keepTotal > 0))
         qemuHvBalloonTakeCookie(vm, cookie);
 
-    if (qemuHvBalloonMigrationSync(vm, asyncJob) < 0 ||
+    if (!(view = qemuHvBalloonSyncedView(vm, asyncJob)) ||
         qemuProcessRefreshBalloonState(vm, asyncJob) < 0)
         VIR_WARN("the memory of domain '%s' is not known yet: %s",
                  vm->def->name, virGetLastErrorMessage());

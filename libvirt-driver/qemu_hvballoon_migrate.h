@@ -30,6 +30,10 @@ qemuHvBalloonIncomingValidate(const virDomainDef *def,
                               virQEMUCaps *qemuCaps,
                               unsigned int startFlags);
 
+int
+qemuHvBalloonRevertValidate(virQEMUDriver *driver,
+                            const virDomainDef *def);
+
 const qemuHvBalloonCookie *
 qemuHvBalloonFindCookie(const qemuDomainSaveCookie *cookie,
                         virDomainMomentObj *snapshot);

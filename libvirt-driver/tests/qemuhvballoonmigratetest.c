@@ -369,6 +369,48 @@ testIncoming(const void *opaque)
 }
 
 
+/* A snapshot is refused before the running guest is stopped for it. */
+typedef struct {
+    const char *name;
+    const char *missing;            /* capability, NULL: none */
+    const char *error;
+} testRevertCase;
+
+static const testRevertCase revertCases[] = {
+    { "that can run it", NULL, NULL },
+    { "without sticks", "mem-haprot", "cannot take over: it lacks the 'mem-haprot' device" },
+    { "that does not migrate", "hv-balloon.migration",
+      "cannot take over: its query-hv-balloon reports no 'migration'" },
+    { "that is unknown", "no-such", "invalid qemu namespace capability 'no-such'" },
+};
+
+
+static int
+testRevert(const void *opaque)
+{
+    const testRevertCase *test = opaque;
+    char *missing[] = { (char *)test->missing, NULL };
+    qemuDomainXmlNsDef changes = { .capsdel = missing };
+    virDomainObj *vm = testDomainNew((const unsigned long long[MAX_STICKS]) { 1 * GIB });
+    int ret;
+
+    if (!vm)
+        return -1;
+
+    vm->def->namespaceData = &changes;
+    ret = testCheckError(test->error, qemuHvBalloonRevertValidate(&testDriver, vm->def));
+
+    /* any other balloon is libvirt's own matter */
+    vm->def->memballoon->model = VIR_DOMAIN_MEMBALLOON_MODEL_VIRTIO;
+    if (testCheckError(NULL, qemuHvBalloonRevertValidate(&testDriver, vm->def)) < 0)
+        ret = -1;
+
+    vm->def->namespaceData = NULL;
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
 /*
  * Cookies
  */
@@ -659,6 +701,7 @@ testAll(void)
 
     RUN_ALL("arrival: ", arriveCases, testArrive);
     RUN_ALL("QEMU: ", incomingCases, testIncoming);
+    RUN_ALL("revert to a snapshot by a QEMU ", revertCases, testRevert);
     RUN_ALL("save cookie: ", cookieCases, testSaveCookie);
     RUN_ALL("migration cookie: ", cookieCases, testMigrationCookie);
     RUN_ALL("bad cookie: ", badCookieCases, testBadCookie);
