@@ -36,6 +36,7 @@
 #include "virdomainsnapshotobjlist.h"
 #include "virerror.h"
 #include "virlog.h"
+#include "virnuma.h"
 #include "virutil.h"
 
 #define VIR_FROM_THIS VIR_FROM_QEMU
@@ -224,6 +225,64 @@ qemuHvBalloonIncomingValidate(const virDomainDef *def,
                        _("domain '%1$s' has a hyperv memory balloon, which the QEMU '%2$s' on host '%3$s' cannot take over: its query-hv-balloon reports no 'migration'. Update QEMU there"),
                        def->name, def->emulator, NULLSTR(host));
     return -1;
+}
+
+
+/* In KiB, of all sizes. */
+static unsigned long long
+qemuHvBalloonFreeHugePages(void)
+{
+    g_autofree unsigned int *sizes = NULL;
+    g_autofree unsigned long long *avail = NULL;
+    g_autofree unsigned long long *nfree = NULL;
+    unsigned long long sum = 0;
+    size_t n = 0;
+    size_t i;
+
+    if (virNumaGetPages(-1, &sizes, &avail, &nfree, &n) < 0)
+        return ULLONG_MAX;
+
+    for (i = 0; i < n; i++) {
+        if (sizes[i] != virGetSystemPageSizeKB())
+            sum += sizes[i] * nfree[i];
+    }
+
+    return sum;
+}
+
+
+/**
+ * qemuHvBalloonExplainIncoming:
+ * @def: of a guest that has run elsewhere
+ *
+ * To be called when no QEMU could be started for it and QEMU's error is reported.
+ * That is about one allocation, and boot memory and all sticks are allocated at the
+ * start: if there are too few huge pages for them, says how many there should be.
+ */
+void
+qemuHvBalloonExplainIncoming(const virDomainDef *def)
+{
+    g_autofree char *host = NULL;
+    unsigned long long total = virDomainDefGetMemoryTotal(def);
+    unsigned long long available;
+    virErrorPtr orig;
+
+    if (!virDomainDefHasHypervMemballoon(def) || def->mem.nhugepages == 0)
+        return;
+
+    virErrorPreserveLast(&orig);
+    host = virGetHostname();
+    available = qemuHvBalloonFreeHugePages();
+
+    if (orig && available < total) {
+        virReportError(orig->code,
+                       _("host '%1$s' has %2$llu KiB of huge pages free, and domain '%3$s' needs %4$llu KiB for its boot memory and sticks: add huge pages there (vm.nr_hugepages). %5$s"),
+                       NULLSTR(host), available, def->name, total, orig->message);
+        g_clear_pointer(&orig, virFreeError);
+        return;
+    }
+
+    virErrorRestore(&orig);
 }
 
 

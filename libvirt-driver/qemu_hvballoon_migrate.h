@@ -30,6 +30,9 @@ qemuHvBalloonIncomingValidate(const virDomainDef *def,
                               virQEMUCaps *qemuCaps,
                               unsigned int startFlags);
 
+void
+qemuHvBalloonExplainIncoming(const virDomainDef *def);
+
 int
 qemuHvBalloonRevertValidate(virQEMUDriver *driver,
                             const virDomainDef *def);
