@@ -1,14 +1,16 @@
 /*
- * qemuhvballoonstopmock.c: kills the daemon before or after a QMP command, or
- *                          drops an event
+ * qemuhvballoonstopmock.c: kills the daemon before or after a QMP command, or in
+ *                          a phase of a migration, or drops an event
  *
  * For LD_PRELOAD of a daemon that runs from the build folder; never installed.
  *
  * The file named by HVB_STOP contains a number and the name of a domain: at the
  * domain's stop point of that number, counted from when the file was written,
  * the process is killed by SIGKILL. Each QMP command has two stop points, before
- * it is sent and when its reply has arrived. The file is then removed. While it
- * exists, HVB_STOP.log gets a line for each stop point.
+ * it is sent and when its reply has arrived; each phase of a migration has one, when
+ * the status file has it. A third word, as "before:cont" or "phase:finish3", has
+ * these alone counted. The file is then removed. While it exists, HVB_STOP.log gets
+ * a line for each stop point.
  *
  * BALLOON_CHANGE of the domain named by HVB_DROP_EVENTS is dropped, as a QEMU without
  * sticks does not send it.
@@ -40,22 +42,31 @@ forgetPreload(void)
 }
 
 
-/* The number in the file, 0 if there is none or it is another domain's. */
-static int
-readNumber(const char *path, const char *domain)
+/* What the file says. */
+typedef struct {
+    int number;             /* 0: there is none, or it is another domain's */
+    char only[64];          /* these stop points alone; empty: all */
+} stopRequest;
+
+
+static stopRequest
+readRequest(const char *path, const char *domain)
 {
-    char text[128] = "";
+    stopRequest request = { 0 };
+    char text[256] = "";
+    char name[128] = "";
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char *name;
 
     if (fd < 0)
-        return 0;
+        return request;
     if (read(fd, text, sizeof(text) - 1) < 0)
         text[0] = '\0';
     close(fd);
 
-    name = strchr(text, ' ');
-    return name && STREQ(name + 1, domain) ? atoi(text) : 0;
+    if (sscanf(text, "%d %127s %63s", &request.number, name, request.only) < 2 ||
+        STRNEQ(name, domain))
+        request.number = 0;
+    return request;
 }
 
 
@@ -72,20 +83,25 @@ writeFile(const char *path, int flags, const char *text)
 }
 
 
-/* Logs the command's name: {"execute":"object-add",...} -> object-add */
+/* {"execute":"object-add",...} -> object-add */
+static char *
+commandName(const char *command)
+{
+    const char *name = strstr(command, "\"execute\":\"");
+
+    name = name ? name + strlen("\"execute\":\"") : "?\"";
+    return strndup(name, strcspn(name, "\""));
+}
+
+
 static void
-logPoint(const char *path, int number, const char *when, const char *command)
+logPoint(const char *path, int number, const char *when, const char *what)
 {
     char *log = NULL;
     char *line = NULL;
-    const char *name = strstr(command, "\"execute\":\"");
-    int length;
-
-    name = name ? name + strlen("\"execute\":\"") : "?\"";
-    length = strcspn(name, "\"");
 
     if (asprintf(&log, "%s.log", path) < 0 ||
-        asprintf(&line, "%d %s %.*s\n", number, when, length, name) < 0)
+        asprintf(&line, "%d %s %s\n", number, when, what) < 0)
         abort();
 
     writeFile(log, O_APPEND, line);
@@ -94,29 +110,50 @@ logPoint(const char *path, int number, const char *when, const char *command)
 }
 
 
+/* Is it one of those that are counted? */
+static bool
+isCounted(const stopRequest *request, const char *when, const char *what)
+{
+    const char *only = STRSKIP(request->only, when);
+
+    return request->only[0] == '\0' ||
+        (only && only[0] == ':' && STREQ(only + 1, what));
+}
+
+
 static void
-stopPoint(const qemuMonitor *mon, const char *when, const char *command)
+stopPointLocked(const char *path, const char *domain, const char *when, const char *what)
+{
+    stopRequest request = readRequest(path, domain);
+    char text[256];
+
+    if (request.number <= 0)
+        return;
+
+    logPoint(path, request.number, when, what);
+    if (!isCounted(&request, when, what))
+        return;
+
+    if (request.number == 1) {
+        unlink(path);
+        kill(getpid(), SIGKILL);
+    }
+    snprintf(text, sizeof(text), "%d %s %s", request.number - 1, domain, request.only);
+    writeFile(path, O_TRUNC, text);
+}
+
+
+static void
+stopPoint(const virDomainDef *def, const char *when, const char *what)
 {
     const char *path = getenv("HVB_STOP");
-    char text[128];
-    int number;
 
     /* a QEMU that is probed for its capabilities has no domain */
-    if (!path || !mon->vm->def)
+    if (!path || !def)
         return;
 
     pthread_mutex_lock(&lock);
-
-    if ((number = readNumber(path, mon->vm->def->name)) > 0) {
-        logPoint(path, number, when, command);
-        if (number == 1) {
-            unlink(path);
-            kill(getpid(), SIGKILL);
-        }
-        snprintf(text, sizeof(text), "%d %s", number - 1, mon->vm->def->name);
-        writeFile(path, O_TRUNC, text);
-    }
-
+    stopPointLocked(path, def->name, when, what);
     pthread_mutex_unlock(&lock);
 }
 
@@ -127,16 +164,41 @@ qemuMonitorSend(qemuMonitor *mon,
 {
     static int (*real)(qemuMonitor *mon, qemuMonitorMessage *msg);
     char *command = strndup(msg->txBuffer, msg->txLength);
+    char *name = commandName(command);
     int ret;
 
     if (!real)
         real = dlsym(RTLD_NEXT, "qemuMonitorSend");
 
-    stopPoint(mon, "before", command);
+    stopPoint(mon->vm->def, "before", name);
     ret = real(mon, msg);
-    stopPoint(mon, "after", command);
+    stopPoint(mon->vm->def, "after", name);
 
+    free(name);
     free(command);
+    return ret;
+}
+
+
+/* A phase is written down as it begins; nothing else is known to begin one. */
+int
+virDomainObjSave(virDomainObj *vm,
+                 virDomainXMLOption *xmlopt,
+                 const char *statusDir)
+{
+    static int (*real)(virDomainObj *vm, virDomainXMLOption *xmlopt, const char *statusDir);
+    static const char *(*name)(virDomainAsyncJob job, int phase);
+    int ret;
+
+    if (!real)
+        real = dlsym(RTLD_NEXT, "virDomainObjSave");
+    if (!name)
+        name = dlsym(RTLD_DEFAULT, "qemuDomainAsyncJobPhaseToString");
+
+    ret = real(vm, xmlopt, statusDir);
+    if (name && (vm->job->asyncJob == VIR_ASYNC_JOB_MIGRATION_OUT ||
+                 vm->job->asyncJob == VIR_ASYNC_JOB_MIGRATION_IN))
+        stopPoint(vm->def, "phase", name(vm->job->asyncJob, vm->job->phase));
     return ret;
 }
 
