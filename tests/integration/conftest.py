@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import guest_xml  # noqa: E402
 import hvb  # noqa: E402
 
-pytest.register_assert_rewrite("checks")
+pytest.register_assert_rewrite("checks", "travel")
 
 
 def pytest_addoption(parser):

@@ -9,6 +9,7 @@ import threading
 import time
 
 import hvb
+from checks import consistent
 from hvb import MIB
 from speed import patient
 
@@ -86,9 +87,14 @@ class Migration:
                              env={**os.environ, **self.guest.host.environ}, stdin=subprocess.DEVNULL, timeout=patient(300))
         self.error = got.stderr.strip() if got.returncode else ""
 
-    def __enter__(self):
+    def start(self):
+        """From now on it runs, in whatever phase."""
         self.thread = threading.Thread(target=self._run, args=(self.guest.command(*self.flags),))
         self.thread.start()
+        return self
+
+    def __enter__(self):
+        self.start()
         hvb.wait_until("memory is being sent", 30, lambda: self.error is not None or self.sent() > 0)
         assert self.error is None, self.error
         return self
@@ -130,6 +136,14 @@ def keeps(guest):
     """What must be the same after a journey."""
     domain = guest.domain()
     return (domain.requested, domain.memory, sorted(domain.sticks), guest.stats()["balloon.hyperv.plan.keep-total"], guest.boot_id())
+
+
+def travelled(guest, before):
+    """The guest has just arrived, and is what it was."""
+    agree(guest)
+    assert keeps(guest) == before
+    guest.held.check()
+    consistent(guest)
 
 
 def slowly(guest, mib=4):
