@@ -1,0 +1,241 @@
+/*
+ * hvmem-balance-rules-test.c: what the balancer decides, case by case
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "balance.h"
+
+#define MIB G_GUINT64_CONSTANT(1024)
+#define GIB (1024 * MIB)
+#define GUESTS 4
+
+typedef struct _Scene Scene;
+struct _Scene {
+    hvmemBalanceHost host;
+    hvmemBalanceGuest guests[GUESTS];
+    hvmemBalanceDecision out[GUESTS];
+    hvmemBalanceSummary summary;
+    size_t n;
+};
+
+
+static void
+decide(Scene *scene)
+{
+    hvmemBalanceDecide(&scene->host, scene->guests, scene->out, scene->n, &scene->summary);
+}
+
+
+static void
+testDemand(void)
+{
+    static const struct {
+        guint64 actual;
+        guint64 usable;
+        guint64 committed;
+        guint64 demand;
+    } cases[] = {
+        { 4 * GIB, GIB, HVMEM_BALANCE_UNKNOWN, 3 * GIB },
+        { 4 * GIB, GIB, 9 * GIB, 3 * GIB },
+        { 4 * GIB, 0, HVMEM_BALANCE_UNKNOWN, 6 * GIB },
+        { 4 * GIB, 4 * GIB / 32, HVMEM_BALANCE_UNKNOWN, 4 * GIB - 4 * GIB / 32 },
+        { 4 * GIB, 0, 9 * GIB, 9 * GIB },
+        { 4 * GIB, 0, GIB, 6 * GIB },
+        { 4 * GIB, 5 * GIB, GIB, 0 },
+        { 4 * GIB, HVMEM_BALANCE_UNKNOWN, GIB, HVMEM_BALANCE_UNKNOWN },
+        { G_MAXUINT64, 0, HVMEM_BALANCE_UNKNOWN, HVMEM_SHARE_MOST },
+        { 0, 0, HVMEM_BALANCE_UNKNOWN, 0 },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++)
+        g_assert_cmpuint(hvmemBalanceDemand(cases[i].actual, cases[i].usable, cases[i].committed), ==, cases[i].demand);
+}
+
+
+static void
+testReserve(void)
+{
+    g_assert_cmpuint(hvmemBalanceReserve(64 * GIB, 0, 0), ==, 0);
+    g_assert_cmpuint(hvmemBalanceReserve(64 * GIB, GIB, GIB), ==, GIB);
+    g_assert_cmpuint(hvmemBalanceReserve(64 * GIB, 9 * GIB, GIB), ==, 2 * GIB);
+    g_assert_cmpuint(hvmemBalanceReserve(64 * GIB, 9 * GIB, 6 * GIB), ==, 6 * GIB);
+}
+
+
+/* Two that claim everything, of weights 1 and 3. */
+static void
+testWeights(void)
+{
+    Scene scene = { .host = { .budget = 8 * GIB, .seconds = 30 }, .n = 2, .guests = {
+        { .minimum = GIB, .maximum = 16 * GIB, .weight = 100, .demand = 16 * GIB, .actual = 4 * GIB, .requested = 4 * GIB },
+        { .minimum = GIB, .maximum = 16 * GIB, .weight = 300, .demand = 16 * GIB, .actual = 4 * GIB, .requested = 4 * GIB } } };
+
+    decide(&scene);
+    g_assert_cmpuint(scene.out[0].goal, ==, 2 * GIB);
+    g_assert_cmpuint(scene.out[1].goal, ==, 6 * GIB);
+    g_assert_cmpint(scene.out[0].move, ==, HVMEM_BALANCE_TAKE);
+    g_assert_cmpint(scene.out[1].move, ==, HVMEM_BALANCE_WAIT);
+}
+
+
+/* What a guest does not give back is not promised to another. */
+static void
+testStuck(void)
+{
+    Scene scene = { .host = { .budget = 8 * GIB, .seconds = 30 }, .n = 2, .guests = {
+        { .minimum = GIB, .maximum = 8 * GIB, .weight = 100, .demand = GIB, .actual = 6 * GIB, .requested = 2 * GIB, .rate = 0 },
+        { .minimum = GIB, .maximum = 8 * GIB, .weight = 100, .demand = 5 * GIB, .actual = GIB, .requested = GIB,
+          .rate = HVMEM_BALANCE_UNKNOWN } } };
+
+    decide(&scene);
+    g_assert_cmpint(scene.out[0].move, ==, HVMEM_BALANCE_STUCK);
+    g_assert_cmpuint(scene.out[0].target, <=, 2 * GIB);
+    g_assert_cmpint(scene.out[1].bound, ==, HVMEM_BALANCE_DEMAND_CUT);
+    g_assert_cmpuint(scene.out[1].target, ==, 2 * GIB);
+
+    /* so it is taken where it is to be had */
+    scene.n = 3;
+    scene.host.budget = 12 * GIB;
+    scene.guests[2] = (hvmemBalanceGuest) { .minimum = GIB, .maximum = 8 * GIB, .weight = 100, .demand = GIB, .actual = 5 * GIB, .requested = 5 * GIB };
+    decide(&scene);
+    g_assert_cmpint(scene.out[2].move, ==, HVMEM_BALANCE_TAKE);
+    g_assert_cmpuint(scene.out[2].target, <, 2 * GIB);
+}
+
+
+/* Fast under pressure, slowly without, and not at all within the dead band. */
+static void
+testShrinking(void)
+{
+    Scene scene = { .host = { .budget = 64 * GIB, .seconds = 30 }, .n = 1, .guests = {
+        { .minimum = GIB, .maximum = 32 * GIB, .weight = 100, .buffer = 20, .demand = 10 * GIB, .actual = 24 * GIB, .requested = 24 * GIB } } };
+    hvmemBalanceDecision *out = scene.out;
+
+    decide(&scene);
+    g_assert_cmpuint(out->goal, ==, 12 * GIB);
+    g_assert_cmpint(out->move, ==, HVMEM_BALANCE_SHRINK);
+    g_assert_cmpuint(out->target, <, 24 * GIB);
+    g_assert_cmpuint(out->target, >, 23 * GIB);
+
+    scene.host.seconds = 0;
+    decide(&scene);
+    g_assert_cmpint(out->move, ==, HVMEM_BALANCE_STAY);
+
+    scene.host.pressure = HVMEM_BALANCE_PRESSURE_SOME;
+    decide(&scene);
+    g_assert_cmpint(out->move, ==, HVMEM_BALANCE_TAKE);
+    g_assert_cmpuint(out->target, ==, 12 * GIB);
+    scene.host.seconds = 30;
+
+    scene.host.pressure = HVMEM_BALANCE_PRESSURE_FULL;
+    decide(&scene);
+    g_assert_cmpuint(out->target, <, 11 * GIB);
+
+    scene.host.pressure = HVMEM_BALANCE_PRESSURE_NONE;
+    scene.guests[0].actual = scene.guests[0].requested = 15 * GIB;
+    decide(&scene);
+    g_assert_cmpint(out->move, ==, HVMEM_BALANCE_STAY);
+}
+
+
+/* A guest is asked when a third of its buffer is gone, not for each page; but at once if it is about to lack what it uses. */
+static void
+testSlack(void)
+{
+    Scene scene = { .host = { .budget = 64 * GIB }, .n = 1, .guests = {
+        { .minimum = GIB, .maximum = 32 * GIB, .weight = 100, .buffer = 20, .demand = 10 * GIB, .actual = 12 * GIB - 64 * MIB,
+          .requested = 12 * GIB - 64 * MIB } } };
+
+    decide(&scene);
+    g_assert_cmpint(scene.out[0].move, ==, HVMEM_BALANCE_STAY);
+    scene.guests[0].demand = 11 * GIB;
+    decide(&scene);
+    g_assert_cmpint(scene.out[0].move, ==, HVMEM_BALANCE_GROW);
+    g_assert_cmpuint(scene.out[0].target / GIB, ==, 13);
+}
+
+
+/* Some of the budget is kept free, from what is idle for certain. */
+static void
+testHeadroom(void)
+{
+    Scene scene = { .host = { .budget = 32 * GIB }, .n = 2, .guests = {
+        { .minimum = GIB, .maximum = 32 * GIB, .weight = 100, .buffer = 20, .demand = 10 * GIB, .actual = 14 * GIB, .requested = 14 * GIB },
+        { .minimum = GIB, .maximum = 32 * GIB, .weight = 100, .buffer = 20, .demand = 15 * GIB, .actual = 18 * GIB, .requested = 18 * GIB } } };
+
+    decide(&scene);
+    g_assert_cmpint(scene.out[0].move, ==, HVMEM_BALANCE_TAKE);
+    g_assert_cmpuint(scene.out[0].target, >=, 13 * GIB);
+    g_assert_cmpuint(scene.out[0].target, <=, 13 * GIB + 2 * MIB);
+    g_assert_cmpint(scene.out[1].move, ==, HVMEM_BALANCE_STAY);
+
+    scene.host.budget += 2 * GIB;
+    decide(&scene);
+    g_assert_cmpint(scene.out[0].move, ==, HVMEM_BALANCE_STAY);
+
+    /* nearly at its goal: what it would soon want back is not taken */
+    scene.guests[0].actual = scene.guests[0].requested = 12 * GIB + 600 * MIB;
+    scene.host.budget = 31 * GIB;
+    decide(&scene);
+    g_assert_cmpint(scene.out[0].move, ==, HVMEM_BALANCE_TAKE);
+    g_assert_cmpuint(scene.out[0].target, >, 12 * GIB + 400 * MIB);
+}
+
+
+/* Below its minimum is worse than without a buffer. */
+static void
+testMinimumFirst(void)
+{
+    Scene scene = { .host = { .budget = 10 * GIB }, .n = 3, .guests = {
+        { .minimum = 4 * GIB, .maximum = 8 * GIB, .weight = 100, .demand = GIB / 2, .actual = GIB, .requested = GIB },
+        { .minimum = GIB, .maximum = 8 * GIB, .weight = 100, .demand = 4 * GIB, .actual = 3 * GIB, .requested = 3 * GIB },
+        { .minimum = GIB, .maximum = 8 * GIB, .weight = 100, .demand = GIB, .actual = 3 * GIB, .requested = 2 * GIB,
+          .rate = GIB } } };
+
+    decide(&scene);
+    g_assert_cmpuint(scene.out[0].target, ==, 3 * GIB + GIB / 2);
+    g_assert_cmpuint(scene.out[1].target, ==, 3 * GIB + GIB / 2);
+}
+
+
+/* Demand that rises faster than the buffer allows for gets more; not without end, and nothing under full pressure. */
+static void
+testRise(void)
+{
+    Scene scene = { .host = { .budget = 64 * GIB }, .n = 1, .guests = {
+        { .minimum = GIB, .maximum = 16 * GIB, .weight = 100, .buffer = 20, .demand = 5 * GIB, .actual = 6 * GIB, .requested = 6 * GIB } } };
+
+    scene.guests[0].rise = 100 * MIB;
+    decide(&scene);
+    g_assert_cmpuint(scene.out[0].goal, ==, 6 * GIB);
+    scene.guests[0].rise = GIB;
+    decide(&scene);
+    g_assert_cmpuint(scene.out[0].goal, ==, 9 * GIB - GIB / 2);
+    scene.guests[0].rise = G_MAXUINT64;
+    decide(&scene);
+    g_assert_cmpuint(scene.out[0].goal, ==, 16 * GIB);
+    scene.host.pressure = HVMEM_BALANCE_PRESSURE_FULL;
+    decide(&scene);
+    g_assert_cmpuint(scene.out[0].goal, <, 6 * GIB);
+}
+
+
+int
+main(int argc,
+     char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+
+    g_test_add_func("/hvmem/balance-rules/demand", testDemand);
+    g_test_add_func("/hvmem/balance-rules/reserve", testReserve);
+    g_test_add_func("/hvmem/balance-rules/weights", testWeights);
+    g_test_add_func("/hvmem/balance-rules/stuck", testStuck);
+    g_test_add_func("/hvmem/balance-rules/shrinking", testShrinking);
+    g_test_add_func("/hvmem/balance-rules/slack", testSlack);
+    g_test_add_func("/hvmem/balance-rules/headroom", testHeadroom);
+    g_test_add_func("/hvmem/balance-rules/minimum-first", testMinimumFirst);
+    g_test_add_func("/hvmem/balance-rules/rise", testRise);
+    return g_test_run();
+}

@@ -1,0 +1,674 @@
+/*
+ * hvmem-balance-test.c: the balancer, with random hosts
+ *
+ * Without arguments it takes about a second. HVMEM_BALANCE_HOSTS=1000000 before it checks so many hosts in each test; --seed=… of GLib repeats a run.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "balance.h"
+
+#include <string.h>
+
+#define MIB G_GUINT64_CONSTANT(1024)
+#define GIB (1024 * MIB)
+#define GUESTS 12
+#define SUM_HOSTS 5000
+
+typedef struct _Scene Scene;
+struct _Scene {
+    hvmemBalanceHost host;
+    hvmemBalanceGuest guests[GUESTS];
+    hvmemBalanceDecision out[GUESTS];
+    hvmemBalanceSummary summary;
+    size_t n;
+};
+
+static guint64 seed;
+
+
+/* xorshift*: GLib's is too slow for millions of hosts. */
+static guint64
+rnd(guint64 below)
+{
+    seed ^= seed >> 12;
+    seed ^= seed << 25;
+    seed ^= seed >> 27;
+    return (seed * G_GUINT64_CONSTANT(2685821657736338717)) % below;
+}
+
+
+static bool
+chance(unsigned in)
+{
+    return rnd(in) == 0;
+}
+
+
+static size_t
+hosts(size_t usual)
+{
+    const char *number = g_getenv("HVMEM_BALANCE_HOSTS");
+
+    return number ? g_ascii_strtoull(number, NULL, 10) : usual;
+}
+
+
+/*
+ * Random hosts
+ */
+
+/* From a byte to more than there is, near round numbers and far from them. */
+static guint64
+anySize(void)
+{
+    switch (rnd(8)) {
+    case 0:
+        return 0;
+    case 1:
+        return rnd(G_MAXUINT64);
+    case 2:
+        return G_MAXUINT64 - rnd(3);
+    case 3:
+        return HVMEM_SHARE_MOST - rnd(5);
+    default:
+        return rnd(16 * GIB);
+    }
+}
+
+
+static hvmemBalanceGuest
+anyGuest(void)
+{
+    return (hvmemBalanceGuest) {
+        .minimum = anySize(), .maximum = anySize(), .buffer = rnd(2) ? rnd(200) : rnd(G_MAXUINT32), .weight = rnd(2) ? rnd(1000) : rnd(G_MAXUINT32),
+        .state = rnd(3) ? HVMEM_BALANCE_READY : rnd(HVMEM_BALANCE_STATE_LAST), .demand = anySize(), .rise = anySize(), .actual = anySize(), .requested = anySize(),
+        .rate = chance(3) ? 0 : anySize(),
+    };
+}
+
+
+static hvmemBalanceGuest
+usualGuest(void)
+{
+    guint64 minimum = 256 * MIB + rnd(GIB);
+    guint64 maximum = minimum + rnd(8 * GIB);
+    guint64 requested = minimum + rnd(maximum - minimum + 1);
+
+    return (hvmemBalanceGuest) {
+        .minimum = minimum, .maximum = maximum, .buffer = rnd(60), .weight = 1 + rnd(400),
+        .demand = rnd(maximum + GIB), .rise = chance(4) ? rnd(GIB) : 0, .actual = requested, .requested = requested, .rate = HVMEM_BALANCE_UNKNOWN,
+    };
+}
+
+
+static void
+decide(Scene *scene)
+{
+    hvmemBalanceDecide(&scene->host, scene->guests, scene->out, scene->n, &scene->summary);
+}
+
+
+static void
+anyScene(Scene *scene)
+{
+    size_t i;
+
+    *scene = (Scene) { .host = { .budget = anySize(), .reserve = chance(2) ? 0 : anySize(), .used = chance(2) ? 0 : anySize(),
+                                 .pressure = rnd(3), .seconds = chance(4) ? -1.0 * rnd(3) : rnd(1000) / 100.0 },
+                       .n = rnd(GUESTS + 1) };
+    for (i = 0; i < scene->n; i++)
+        scene->guests[i] = anyGuest();
+}
+
+
+static void
+usualScene(Scene *scene)
+{
+    size_t i;
+
+    *scene = (Scene) { .host = { .budget = rnd(48 * GIB), .reserve = rnd(2 * GIB), .used = chance(2) ? 0 : rnd(4 * GIB),
+                                 .pressure = chance(4) ? rnd(3) : 0, .seconds = rnd(2) * 30 },
+                       .n = 1 + rnd(GUESTS) };
+    for (i = 0; i < scene->n; i++)
+        scene->guests[i] = usualGuest();
+}
+
+
+/*
+ * What always holds
+ */
+
+static guint64
+sane(guint64 size)
+{
+    return MIN(size, HVMEM_SHARE_MOST);
+}
+
+
+static bool
+isActive(const hvmemBalanceGuest *guest)
+{
+    return guest->state == HVMEM_BALANCE_READY && guest->demand != HVMEM_BALANCE_UNKNOWN;
+}
+
+
+static guint64
+maximumOf(const hvmemBalanceGuest *guest)
+{
+    return MAX(sane(guest->maximum), sane(guest->minimum));
+}
+
+
+static guint64
+poolOf(const Scene *scene)
+{
+    return hvmemShareSub(hvmemShareSub(scene->host.budget, scene->host.reserve), scene->host.used);
+}
+
+
+static void
+checkSums(const Scene *scene)
+{
+    guint64 before = 0;
+    guint64 after = 0;
+    size_t i;
+
+    for (i = 0; i < scene->n; i++) {
+        const hvmemBalanceGuest *guest = scene->guests + i;
+
+        before += sane(MAX(guest->actual, guest->requested));
+        after += sane(MAX(guest->actual, scene->out[i].target));
+    }
+    g_assert_cmpuint(after, <=, MAX(before, poolOf(scene)));
+    g_assert_cmpuint(scene->summary.held, ==, before);
+    g_assert_cmpuint(scene->summary.room, ==, hvmemShareSub(poolOf(scene), after));
+}
+
+
+static void
+checkGuest(const Scene *scene,
+           size_t i)
+{
+    const hvmemBalanceGuest *guest = scene->guests + i;
+    const hvmemBalanceDecision *out = scene->out + i;
+
+    if (!isActive(guest)) {
+        g_assert_cmpuint(out->target, ==, guest->requested);
+        g_assert_cmpint(out->bound, ==, HVMEM_BALANCE_LEFT_ALONE);
+        return;
+    }
+
+    g_assert_cmpint(out->bound, !=, HVMEM_BALANCE_LEFT_ALONE);
+    g_assert_cmpuint(out->goal, >=, sane(guest->minimum));
+    g_assert_cmpuint(out->goal, <=, maximumOf(guest));
+    g_assert_cmpuint(sane(out->target), <=, MAX(sane(guest->requested), out->goal));
+    g_assert_cmpuint(sane(out->target), >=, MIN(sane(guest->requested), out->goal));
+    if (out->target != guest->requested)
+        g_assert_cmpuint(out->target, <=, maximumOf(guest));
+}
+
+
+/* What it says is done is what is done. */
+static void
+checkMove(const Scene *scene,
+          size_t i)
+{
+    guint64 requested = sane(scene->guests[i].requested);
+    const hvmemBalanceDecision *out = scene->out + i;
+
+    switch (out->move) {
+    case HVMEM_BALANCE_STAY:
+    case HVMEM_BALANCE_WAIT:
+        g_assert_cmpuint(sane(out->target), ==, requested);
+        break;
+    case HVMEM_BALANCE_GROW:
+        g_assert_cmpuint(out->target, >, requested);
+        g_assert_cmpuint(out->target + HVMEM_BALANCE_GRANULE, >, out->goal);
+        break;
+    case HVMEM_BALANCE_GROW_PART:
+        g_assert_cmpuint(out->target, >, requested);
+        break;
+    case HVMEM_BALANCE_SHRINK:
+        g_assert_cmpint(scene->host.pressure, ==, HVMEM_BALANCE_PRESSURE_NONE);
+        G_GNUC_FALLTHROUGH;
+    case HVMEM_BALANCE_TAKE:
+        g_assert_cmpuint(out->target, <, requested);
+        break;
+    case HVMEM_BALANCE_STUCK:
+        g_assert_cmpuint(scene->guests[i].rate, ==, 0);
+        g_assert_cmpuint(scene->guests[i].actual, >, out->goal);
+        break;
+    }
+}
+
+
+/* While somebody's demand is cut, nobody has a buffer beyond its minimum. */
+static void
+checkBuffersFirst(const Scene *scene)
+{
+    bool cut = false;
+    size_t i;
+
+    for (i = 0; i < scene->n; i++)
+        cut = cut || scene->out[i].bound == HVMEM_BALANCE_DEMAND_CUT;
+    for (i = 0; cut && i < scene->n; i++) {
+        const hvmemBalanceDecision *out = scene->out + i;
+
+        if (out->bound != HVMEM_BALANCE_LEFT_ALONE && out->move != HVMEM_BALANCE_STUCK)
+            g_assert_cmpuint(out->goal, <=, MAX(out->need, sane(scene->guests[i].minimum)));
+    }
+}
+
+
+static void
+checkScene(const Scene *scene)
+{
+    size_t i;
+
+    checkSums(scene);
+    checkBuffersFirst(scene);
+    for (i = 0; i < scene->n; i++) {
+        checkGuest(scene, i);
+        checkMove(scene, i);
+    }
+}
+
+
+static void
+testAnything(void)
+{
+    size_t runs = hosts(SUM_HOSTS * 2);
+    Scene scene;
+
+    while (runs-- > 0) {
+        anyScene(&scene);
+        decide(&scene);
+        checkScene(&scene);
+    }
+}
+
+
+static void
+testUsual(void)
+{
+    size_t runs = hosts(SUM_HOSTS);
+    Scene scene;
+
+    while (runs-- > 0) {
+        usualScene(&scene);
+        decide(&scene);
+        checkScene(&scene);
+    }
+}
+
+
+/*
+ * Enough, and not enough
+ */
+
+static guint64
+sumOfGoals(const Scene *scene)
+{
+    guint64 sum = 0;
+    size_t i;
+
+    for (i = 0; i < scene->n; i++)
+        sum += scene->out[i].goal;
+    return sum;
+}
+
+
+/* Enough: demand and buffer for all. Not enough: all that there is is given, but for rounding. */
+static void
+testBudgetIsUsed(void)
+{
+    size_t runs = hosts(SUM_HOSTS);
+    Scene scene;
+    size_t i;
+
+    while (runs-- > 0) {
+        usualScene(&scene);
+        decide(&scene);
+        g_assert_cmpuint(scene.summary.pool, ==, poolOf(&scene));
+        if (scene.summary.wish <= poolOf(&scene)) {
+            g_assert_cmpuint(sumOfGoals(&scene), ==, scene.summary.wish);
+            for (i = 0; i < scene.n; i++)
+                g_assert_cmpint(scene.out[i].bound, <=, HVMEM_BALANCE_AT_MAXIMUM);
+        } else if (!scene.summary.over) {
+            g_assert_cmpuint(sumOfGoals(&scene), <=, poolOf(&scene));
+            g_assert_cmpuint(sumOfGoals(&scene) + scene.n, >=, poolOf(&scene));
+        } else {
+            for (i = 0; i < scene.n; i++)
+                g_assert_cmpuint(scene.out[i].goal, ==, scene.guests[i].minimum);
+        }
+    }
+}
+
+
+/*
+ * Fairness
+ */
+
+/* The price at which a share has @size, for a unit of weight. */
+static double
+priceOf(const hvmemShare *share,
+        double size)
+{
+    return (size <= share->need ? size : share->need + (size - share->need) * HVMEM_SHARE_IDLE_PRICE) / share->weight;
+}
+
+
+/* Slow and obvious: the cheapest that may still have more gets the next crumb, until nothing is left. */
+static void
+divideSlowly(hvmemShare *shares,
+             size_t n,
+             guint64 budget,
+             guint64 crumb)
+{
+    bool bounded = false;
+    guint64 sum = 0;
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        sum += CLAMP(shares[i].need, shares[i].least, shares[i].most);
+    bounded = sum > budget;
+    for (i = sum = 0; i < n; i++) {
+        shares[i].got = bounded ? shares[i].least : CLAMP(shares[i].need, shares[i].least, shares[i].most);
+        sum += shares[i].got;
+    }
+
+    while (sum + crumb <= budget) {
+        hvmemShare *cheapest = NULL;
+
+        for (i = 0; i < n; i++) {
+            guint64 most = bounded ? CLAMP(shares[i].need, shares[i].least, shares[i].most) : shares[i].most;
+
+            if (shares[i].got + crumb <= most && (!cheapest || priceOf(shares + i, shares[i].got) < priceOf(cheapest, cheapest->got)))
+                cheapest = shares + i;
+        }
+        if (!cheapest)
+            return;
+        cheapest->got += crumb;
+        sum += crumb;
+    }
+}
+
+
+static void
+testFairness(void)
+{
+    size_t runs = hosts(SUM_HOSTS / 10);
+
+    while (runs-- > 0) {
+        hvmemShare shares[4];
+        hvmemShare slow[4];
+        size_t n = 1 + rnd(4);
+        guint64 budget = rnd(6000);
+        size_t i;
+
+        for (i = 0; i < n; i++) {
+            guint64 least = rnd(600);
+
+            shares[i] = (hvmemShare) { .least = least, .need = rnd(1500), .most = least + rnd(1500), .weight = 1 + rnd(20) };
+        }
+        memcpy(slow, shares, sizeof(slow));
+        hvmemShareDivide(shares, n, budget);
+        divideSlowly(slow, n, budget, 1);
+        for (i = 0; i < n; i++)
+            g_assert_cmpuint(MAX(shares[i].got, slow[i].got) - MIN(shares[i].got, slow[i].got), <=, n + 1);
+    }
+}
+
+
+/* More demand, or weight, of one: it has no less; and the others have no more than by weight they had. */
+static void
+testMonotonicity(void)
+{
+    size_t runs = hosts(SUM_HOSTS);
+
+    while (runs-- > 0) {
+        Scene a, b;
+        size_t i, who;
+
+        usualScene(&a);
+        who = rnd(a.n);
+        decide(&a);
+        b = a;
+        if (rnd(2))
+            b.guests[who].demand += rnd(8 * GIB);
+        else
+            b.guests[who].weight += rnd(400);
+        decide(&b);
+
+        g_assert_cmpuint(b.out[who].goal + 1, >=, a.out[who].goal);
+        for (i = 0; i < a.n; i++) {
+            if (i != who)
+                g_assert_cmpuint(b.out[i].goal, <=, a.out[i].goal + 1);
+        }
+    }
+}
+
+
+/* Whatever the others claim, a guest has what it would have if all of them claimed everything. */
+static void
+testLiars(void)
+{
+    size_t runs = hosts(SUM_HOSTS);
+
+    while (runs-- > 0) {
+        Scene honest, liars;
+        size_t i, who;
+
+        usualScene(&honest);
+        honest.host.pressure = HVMEM_BALANCE_PRESSURE_NONE;
+        liars = honest;
+        who = rnd(honest.n);
+        for (i = 0; i < honest.n; i++) {
+            if (i != who)
+                liars.guests[i].demand = G_MAXUINT64 - 1;
+        }
+        decide(&honest);
+        decide(&liars);
+        g_assert_cmpuint(liars.out[who].goal, <=, honest.out[who].goal + 1);
+        g_assert_cmpuint(liars.out[who].goal, >=, honest.guests[who].minimum);
+    }
+}
+
+
+/*
+ * Rounds
+ */
+
+/* Guests that follow, each in its own pace; some only to a point, some not at all. */
+static void
+follow(Scene *scene,
+       const guint64 *pace)
+{
+    size_t i;
+
+    for (i = 0; i < scene->n; i++) {
+        hvmemBalanceGuest *guest = scene->guests + i;
+        guint64 before = guest->actual;
+
+        guest->requested = scene->out[i].target;
+        if (guest->actual > guest->requested)
+            guest->actual -= MIN(pace[i], guest->actual - guest->requested);
+        else
+            guest->actual += MIN(pace[i], guest->requested - guest->actual);
+        guest->rate = guest->actual == guest->requested ? HVMEM_BALANCE_UNKNOWN : guest->actual == before ? 0 : pace[i];
+    }
+}
+
+
+static void
+checkOneWay(const Scene *scene,
+            const Scene *last)
+{
+    size_t i;
+
+    for (i = 0; i < scene->n; i++) {
+        guint64 goal = last->out[i].goal;
+
+        g_assert_cmpuint(scene->out[i].goal, ==, goal);
+        if (last->out[i].target >= goal) {
+            g_assert_cmpuint(scene->out[i].target, >=, goal);
+            g_assert_cmpuint(scene->out[i].target, <=, last->out[i].target);
+        } else {
+            g_assert_cmpuint(scene->out[i].target, <=, goal);
+            g_assert_cmpuint(scene->out[i].target, >=, last->out[i].target);
+        }
+    }
+}
+
+
+static bool
+isAtRest(const Scene *scene)
+{
+    size_t i;
+
+    for (i = 0; i < scene->n; i++) {
+        if (scene->out[i].target != scene->guests[i].requested || scene->guests[i].actual != scene->guests[i].requested)
+            return false;
+    }
+    return true;
+}
+
+
+/* As long as the demand is what it was: the goals of the first round are those of all, targets only approach them, and then nothing moves. */
+static void
+testConvergence(void)
+{
+    size_t runs = hosts(SUM_HOSTS / 30);
+
+    while (runs-- > 0) {
+        guint64 pace[GUESTS];
+        Scene scene, last;
+        size_t round, i;
+
+        usualScene(&scene);
+        for (i = 0; i < GUESTS; i++)
+            pace[i] = 64 * MIB + rnd(2 * GIB);
+        decide(&scene);
+        for (round = 0; !isAtRest(&scene); round++) {
+            g_assert_cmpuint(round, <, 2000);
+            checkScene(&scene);
+            last = scene;
+            follow(&scene, pace);
+            decide(&scene);
+            checkOneWay(&scene, &last);
+        }
+        for (i = 0; i < scene.n; i++) {
+            /* what others keep because it is less than a granule may be missing */
+            if (!scene.summary.over)
+                g_assert_cmpuint(scene.guests[i].actual + (scene.n + 1) * HVMEM_BALANCE_GRANULE, >=, MIN(scene.out[i].need, scene.out[i].goal));
+        }
+    }
+}
+
+
+/* What such a guest uses, as it is seen: never more than it has. */
+static void
+see(Scene *scene,
+    const guint64 *uses)
+{
+    size_t i;
+
+    for (i = 0; i < scene->n; i++) {
+        hvmemBalanceGuest *guest = scene->guests + i;
+
+        guest->demand = hvmemBalanceDemand(guest->actual, hvmemShareSub(guest->actual, uses[i]), HVMEM_BALANCE_UNKNOWN);
+    }
+}
+
+
+/* The same if a guest that has too little cannot show how much it needs: it grows step by step, and comes to rest too. */
+static void
+testUnseenDemand(void)
+{
+    size_t runs = hosts(SUM_HOSTS / 30);
+
+    while (runs-- > 0) {
+        guint64 pace[GUESTS];
+        guint64 uses[GUESTS];
+        size_t round, i;
+        unsigned quiet = 0;
+        Scene scene;
+
+        usualScene(&scene);
+        for (i = 0; i < scene.n; i++) {
+            pace[i] = 256 * MIB + rnd(2 * GIB);
+            uses[i] = rnd(scene.guests[i].maximum);
+        }
+        for (round = 0; quiet < 5; round++) {
+            g_assert_cmpuint(round, <, 3000);
+            see(&scene, uses);
+            decide(&scene);
+            checkScene(&scene);
+            quiet = isAtRest(&scene) ? quiet + 1 : 0;
+            follow(&scene, pace);
+        }
+        /* if there is enough, all have what they use */
+        for (i = 0; i < scene.n; i++) {
+            if (scene.summary.wish <= poolOf(&scene))
+                g_assert_cmpuint(scene.guests[i].actual, >=, uses[i]);
+        }
+    }
+}
+
+
+/* One never gives back, one claims everything, one changes its mind all the time. The others have their minimum, and the budget holds. */
+static void
+testAdversaries(void)
+{
+    size_t runs = hosts(SUM_HOSTS / 100);
+
+    while (runs-- > 0) {
+        guint64 pace[GUESTS];
+        Scene scene;
+        size_t round, i;
+
+        usualScene(&scene);
+        scene.n = GUESTS;
+        for (i = 0; i < GUESTS; i++) {
+            scene.guests[i] = usualGuest();
+            scene.guests[i].actual = scene.guests[i].requested = scene.guests[i].minimum;
+            pace[i] = i == 0 ? 0 : 128 * MIB + rnd(GIB);
+        }
+        scene.host = (hvmemBalanceHost) { .budget = 0, .seconds = 30 };
+        for (i = 0; i < GUESTS; i++)
+            scene.host.budget += scene.guests[i].minimum;
+        scene.host.budget += rnd(16 * GIB);
+        scene.guests[0].actual = scene.guests[0].requested = MIN(scene.guests[0].maximum, scene.guests[0].minimum + scene.host.budget / GUESTS);
+
+        for (round = 0; round < 100; round++) {
+            scene.guests[1].demand = G_MAXUINT64 - 1;
+            scene.guests[2].demand = round / 2 % 2 ? 0 : scene.guests[2].maximum;
+            decide(&scene);
+            checkScene(&scene);
+            follow(&scene, pace);
+            for (i = 0; i < GUESTS; i++)
+                g_assert_cmpuint(scene.guests[i].requested, >=, scene.guests[i].minimum);
+        }
+    }
+}
+
+
+int
+main(int argc,
+     char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    seed = ((guint64)g_test_rand_int() << 32) | (guint32)g_test_rand_int() | 1;
+
+    g_test_add_func("/hvmem/balance/anything", testAnything);
+    g_test_add_func("/hvmem/balance/usual", testUsual);
+    g_test_add_func("/hvmem/balance/budget", testBudgetIsUsed);
+    g_test_add_func("/hvmem/balance/fairness", testFairness);
+    g_test_add_func("/hvmem/balance/monotonicity", testMonotonicity);
+    g_test_add_func("/hvmem/balance/liars", testLiars);
+    g_test_add_func("/hvmem/balance/convergence", testConvergence);
+    g_test_add_func("/hvmem/balance/unseen-demand", testUnseenDemand);
+    g_test_add_func("/hvmem/balance/adversaries", testAdversaries);
+    return g_test_run();
+}

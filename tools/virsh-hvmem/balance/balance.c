@@ -1,0 +1,577 @@
+/*
+ * balance.c: how much memory each guest of a host shall have
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "balance.h"
+
+#include <math.h>
+
+/* A guest with less than this part of its memory left is out of memory: what it would use if it had more cannot be seen. */
+#define TIGHT 32
+
+/* So this part of the demand is added to it before it counts as satisfied, which is enough not to be TIGHT. */
+#define MARGIN 16
+
+/* What a guest that is out of memory is assumed to use: this many halves of what it has. */
+#define TIGHT_HALVES 3
+
+/* Demand that rises is expected to do so for so long: until it is looked at again, and memory has arrived. Half the buffer is there for that. */
+#define RISE_SECONDS 3
+
+/* A guest grows once this part of its buffer is gone, and gives more than its goal only beyond as much: else it would be asked for each page that it
+ * uses, or no longer does. */
+#define SLACK 3
+
+/* A guest keeps this part of its goal, and at least DEAD_LEAST, beyond it, as long as nobody else needs it. */
+#define DEAD 4
+#define DEAD_LEAST (64 * 1024)
+
+/* What is beyond that is taken within about this time, in steps that are worth a request. */
+#define IDLE_SECONDS 1800.0
+#define STEP_LEAST (64 * 1024)
+
+/* This part of the budget is kept free for guests that grow at once, as long as there is idle memory that it can be taken from. */
+#define HEADROOM 32
+
+/* What was requested is reached within this. */
+#define NEAR 2048
+
+
+static guint64
+sane(guint64 size)
+{
+    return MIN(size, HVMEM_SHARE_MOST);
+}
+
+
+guint64
+hvmemBalanceDemand(guint64 actual,
+                   guint64 usable,
+                   guint64 committed)
+{
+    if (usable == HVMEM_BALANCE_UNKNOWN)
+        return HVMEM_BALANCE_UNKNOWN;
+
+    actual = sane(actual);
+    if (usable >= actual / TIGHT)
+        return hvmemShareSub(actual, usable);
+    if (committed == HVMEM_BALANCE_UNKNOWN)
+        committed = 0;
+    return sane(MAX(committed, actual / 2 * TIGHT_HALVES));
+}
+
+
+guint64
+hvmemBalanceReserve(guint64 budget,
+                    guint64 sum,
+                    guint64 largest)
+{
+    return MIN(sum, MAX(largest, budget / HVMEM_BALANCE_RESERVE));
+}
+
+
+/*
+ * Working data
+ */
+
+typedef struct _Guest Guest;
+struct _Guest {
+    const hvmemBalanceGuest *in;
+    hvmemBalanceDecision *out;
+    guint64 minimum;
+    guint64 maximum;
+    guint64 demand;
+    guint64 actual;
+    guint64 requested;
+    guint64 fixed;              /* others cannot have this; 0: it is not fixed */
+    bool active;                /* not left alone */
+    bool stuck;                 /* shall shrink, and does not */
+};
+
+typedef struct _Work Work;
+struct _Work {
+    const hvmemBalanceHost *host;
+    Guest *guests;
+    hvmemShare *shares;
+    size_t n;
+    guint64 budget;             /* for all guests of the list */
+};
+
+
+static guint64
+percent(guint64 size,
+        guint part)
+{
+    return size / 100 * part + size % 100 * part / 100;
+}
+
+
+/* What the guest has or may take. */
+static guint64
+held(const Guest *guest)
+{
+    return MAX(guest->actual, guest->requested);
+}
+
+
+/* The same when @target is requested. */
+static guint64
+heldWith(const Guest *guest,
+         guint64 target)
+{
+    return MAX(guest->actual, target);
+}
+
+
+static guint
+weight(const Guest *guest)
+{
+    return CLAMP(guest->in->weight, 1, HVMEM_SHARE_WEIGHT_MOST);
+}
+
+
+/* Beyond the demand: the buffer, and what that does not suffice for if demand goes on to rise. */
+static guint64
+extra(const Work *work,
+      const Guest *guest)
+{
+    guint64 buffer = percent(guest->demand, MIN(guest->in->buffer, 1000));
+    guint64 rise = sane(guest->in->rise) * RISE_SECONDS;
+
+    if (work->host->pressure == HVMEM_BALANCE_PRESSURE_FULL)
+        return 0;
+    return buffer + hvmemShareSub(rise, buffer / 2);
+}
+
+
+static void
+readGuest(const Work *work,
+          Guest *guest)
+{
+    const hvmemBalanceGuest *in = guest->in;
+    hvmemBalanceDecision *out = guest->out;
+
+    guest->minimum = sane(in->minimum);
+    guest->maximum = MAX(sane(in->maximum), guest->minimum);
+    guest->actual = sane(in->actual);
+    guest->requested = sane(in->requested);
+    guest->active = in->state == HVMEM_BALANCE_READY && in->demand != HVMEM_BALANCE_UNKNOWN;
+    guest->demand = guest->active ? MIN(in->demand, guest->maximum) : 0;
+
+    out->need = guest->demand + guest->demand / MARGIN;
+    out->wish = MAX(guest->demand + extra(work, guest), out->need);
+    out->target = out->goal = in->requested;
+    out->bound = HVMEM_BALANCE_LEFT_ALONE;
+    out->move = HVMEM_BALANCE_STAY;
+}
+
+
+/*
+ * Goals
+ */
+
+static void
+shareGoals(Work *work)
+{
+    guint64 budget = work->budget;
+    size_t i, k = 0;
+
+    for (i = 0; i < work->n; i++) {
+        Guest *guest = work->guests + i;
+
+        if (!guest->active || guest->fixed)
+            budget = hvmemShareSub(budget, guest->active ? guest->fixed : held(guest));
+        else
+            work->shares[k++] = (hvmemShare) { .least = guest->minimum, .need = guest->out->need, .weight = weight(guest),
+                                               .most = CLAMP(guest->out->wish, guest->minimum, guest->maximum) };
+    }
+    hvmemShareDivide(work->shares, k, budget);
+
+    for (i = k = 0; i < work->n; i++) {
+        Guest *guest = work->guests + i;
+
+        if (guest->active && !guest->fixed)
+            guest->out->goal = work->shares[k++].got;
+    }
+}
+
+
+/* Has it been asked for less, or will it be now, and gives nothing back? */
+static bool
+isStuck(const Guest *guest)
+{
+    return guest->in->rate == 0 && guest->actual > guest->requested + NEAR && guest->actual > guest->out->goal + NEAR;
+}
+
+
+/* Others cannot have what a guest does not give back, so their goals are lower; its own stays, for when it does. */
+static void
+findGoals(Work *work)
+{
+    bool again = true;
+
+    while (again) {
+        size_t i;
+
+        again = false;
+        shareGoals(work);
+        for (i = 0; i < work->n; i++) {
+            Guest *guest = work->guests + i;
+
+            if (guest->active && !guest->fixed && isStuck(guest)) {
+                guest->fixed = guest->actual;
+                guest->stuck = again = true;
+            }
+        }
+    }
+}
+
+
+static hvmemBalanceBound
+boundOf(const Guest *guest)
+{
+    const hvmemBalanceDecision *out = guest->out;
+
+    if (!guest->active)
+        return HVMEM_BALANCE_LEFT_ALONE;
+    if (out->goal < MIN(out->need, guest->maximum))
+        return HVMEM_BALANCE_DEMAND_CUT;
+    if (out->goal < MIN(out->wish, guest->maximum))
+        return HVMEM_BALANCE_BUFFER_CUT;
+    if (out->wish > guest->maximum)
+        return HVMEM_BALANCE_AT_MAXIMUM;
+    return out->wish < guest->minimum ? HVMEM_BALANCE_AT_MINIMUM : HVMEM_BALANCE_DEMAND;
+}
+
+
+/*
+ * Who moves?
+ */
+
+static guint64
+slack(const Guest *guest)
+{
+    return MAX(hvmemShareSub(guest->out->wish, guest->out->need) / SLACK, HVMEM_BALANCE_GRANULE);
+}
+
+
+/* A buffer that is nearly whole is whole. */
+static bool
+wantsMore(const Guest *guest)
+{
+    const hvmemBalanceDecision *out = guest->out;
+
+    if (!guest->active || out->goal <= guest->requested)
+        return false;
+    return guest->requested < MAX(MIN(out->need, out->goal), guest->minimum) || out->goal - guest->requested > slack(guest);
+}
+
+
+static bool
+hasMore(const Guest *guest)
+{
+    return guest->active && guest->requested > guest->out->goal;
+}
+
+
+static guint64
+heldByAll(const Work *work,
+          bool now)
+{
+    guint64 sum = 0;
+    size_t i;
+
+    for (i = 0; i < work->n; i++) {
+        const Guest *guest = work->guests + i;
+
+        sum = hvmemShareAdd(sum, now ? held(guest) : heldWith(guest, sane(guest->out->target)));
+    }
+    return sum;
+}
+
+
+/*
+ * Taking
+ */
+
+/* What is already on its way back. */
+static guint64
+arriving(const Work *work)
+{
+    guint64 sum = 0;
+    size_t i;
+
+    for (i = 0; i < work->n; i++) {
+        const Guest *guest = work->guests + i;
+
+        if (guest->active && !guest->stuck)
+            sum = hvmemShareAdd(sum, hvmemShareSub(guest->actual, guest->requested));
+    }
+    return sum;
+}
+
+
+/* What those who grow lack. */
+static guint64
+lacking(const Work *work)
+{
+    guint64 sum = 0;
+    size_t i;
+
+    for (i = 0; i < work->n; i++) {
+        const Guest *guest = work->guests + i;
+
+        if (wantsMore(guest))
+            sum = hvmemShareAdd(sum, hvmemShareSub(guest->out->goal, held(guest)));
+    }
+    return sum;
+}
+
+
+/* Takes @want in all from those that have more than their goal and @kept allow: whoever has the most idle memory for its weight gives first. */
+static void
+takeFrom(Work *work,
+         guint64 want,
+         guint64 (*kept)(const Guest *guest))
+{
+    guint64 sum = 0;
+    size_t i, k = 0;
+
+    for (i = 0; i < work->n; i++) {
+        const Guest *guest = work->guests + i;
+        guint64 least = hvmemShareAdd(guest->out->goal, kept(guest));
+
+        if (!hasMore(guest))
+            continue;
+        work->shares[k++] = (hvmemShare) { .least = MIN(least, guest->requested), .need = guest->out->need, .most = guest->requested,
+                                           .weight = weight(guest) };
+        sum = hvmemShareAdd(sum, guest->requested);
+    }
+    hvmemShareDivide(work->shares, k, hvmemShareSub(sum, want));
+
+    for (i = k = 0; i < work->n; i++) {
+        Guest *guest = work->guests + i;
+
+        if (!hasMore(guest))
+            continue;
+        guest->out->target = MIN(guest->out->target, work->shares[k].got);
+        k++;
+        if (guest->out->target < guest->requested)
+            guest->out->move = HVMEM_BALANCE_TAKE;
+    }
+}
+
+
+static guint64
+nothing(const Guest *guest G_GNUC_UNUSED)
+{
+    return 0;
+}
+
+
+/* For those who grow, whatever is idle; to have some free for the next that grows, what is idle for certain. */
+static void
+takeWanted(Work *work)
+{
+    guint64 sum = heldByAll(work, true);
+    guint64 have = hvmemShareAdd(hvmemShareSub(work->budget, sum), arriving(work));
+    guint64 want = hvmemShareAdd(lacking(work), hvmemShareSub(sum, work->budget));
+    guint64 headroom = hvmemShareAdd(want, work->budget / HEADROOM);
+
+    if (want > have)
+        takeFrom(work, want - have, nothing);
+    if (headroom > have)
+        takeFrom(work, headroom - have, slack);
+}
+
+
+static guint64
+slowStep(const Work *work,
+         guint64 excess)
+{
+    double part = MIN(work->host->seconds / IDLE_SECONDS, 1);
+
+    return MAX((guint64)floor(excess * part), STEP_LEAST);
+}
+
+
+/* Where a guest is to be whose memory nobody needs. */
+static guint64
+idleTarget(const Work *work,
+           const Guest *guest)
+{
+    guint64 keep = guest->out->goal + MAX(guest->out->goal / DEAD, DEAD_LEAST);
+    guint64 target = guest->requested;
+
+    if (work->host->pressure != HVMEM_BALANCE_PRESSURE_NONE)
+        return guest->out->goal;
+    if (guest->requested > keep && work->host->seconds > 0)
+        target = MAX(hvmemShareSub(guest->requested, slowStep(work, guest->requested - keep)), keep);
+    return MIN(target, guest->maximum);
+}
+
+
+static void
+takeIdle(const Work *work,
+         Guest *guest)
+{
+    hvmemBalanceDecision *out = guest->out;
+    guint64 target = idleTarget(work, guest);
+
+    if (target >= out->target)
+        return;
+
+    out->target = target;
+    out->move = work->host->pressure == HVMEM_BALANCE_PRESSURE_NONE ? HVMEM_BALANCE_SHRINK : HVMEM_BALANCE_TAKE;
+}
+
+
+/* Less by so little is not worth a request. */
+static void
+roundTaken(Guest *guest)
+{
+    hvmemBalanceDecision *out = guest->out;
+    guint64 rest = out->target % HVMEM_BALANCE_GRANULE;
+
+    if (rest > 0 && out->target > guest->minimum && out->target < guest->maximum)
+        out->target = MIN(out->target + HVMEM_BALANCE_GRANULE - rest, guest->maximum);
+    if (out->target >= guest->requested) {
+        out->target = guest->requested;
+        out->move = HVMEM_BALANCE_STAY;
+    }
+}
+
+
+static void
+take(Work *work)
+{
+    size_t i;
+
+    takeWanted(work);
+    for (i = 0; i < work->n; i++) {
+        Guest *guest = work->guests + i;
+
+        if (!hasMore(guest))
+            continue;
+        takeIdle(work, guest);
+        roundTaken(guest);
+    }
+}
+
+
+/*
+ * Giving
+ */
+
+/* What a guest may have without holding more than it does now. */
+static guint64
+freeOfCharge(const Guest *guest)
+{
+    return MIN(held(guest), guest->out->goal);
+}
+
+
+static void
+roundGiven(Guest *guest)
+{
+    hvmemBalanceDecision *out = guest->out;
+
+    if (out->target < guest->maximum && out->target != guest->minimum)
+        out->target -= out->target % HVMEM_BALANCE_GRANULE;
+    if (out->target <= guest->requested) {
+        out->target = guest->requested;
+        out->move = HVMEM_BALANCE_WAIT;
+    } else {
+        out->move = out->target + HVMEM_BALANCE_GRANULE > out->goal ? HVMEM_BALANCE_GROW : HVMEM_BALANCE_GROW_PART;
+    }
+}
+
+
+/* Those that lack what they use come before those that lack a buffer. */
+static void
+give(Work *work)
+{
+    guint64 room = hvmemShareSub(work->budget, heldByAll(work, false));
+    size_t i, k = 0;
+
+    for (i = 0; i < work->n; i++) {
+        const Guest *guest = work->guests + i;
+
+        if (!wantsMore(guest))
+            continue;
+        work->shares[k++] = (hvmemShare) { .least = freeOfCharge(guest), .need = MAX(guest->out->need, guest->minimum),
+                                           .most = guest->out->goal, .weight = weight(guest) };
+        room = hvmemShareAdd(room, freeOfCharge(guest));
+    }
+    hvmemShareDivide(work->shares, k, room);
+
+    for (i = k = 0; i < work->n; i++) {
+        Guest *guest = work->guests + i;
+
+        if (!wantsMore(guest))
+            continue;
+        guest->out->target = work->shares[k++].got;
+        roundGiven(guest);
+    }
+}
+
+
+/*
+ * All of it
+ */
+
+static void
+sumUp(const Work *work,
+      hvmemBalanceSummary *summary)
+{
+    guint64 minimums = 0;
+    size_t i;
+
+    *summary = (hvmemBalanceSummary) { .pool = work->budget, .held = heldByAll(work, true) };
+    for (i = 0; i < work->n; i++) {
+        const Guest *guest = work->guests + i;
+
+        if (!guest->active) {
+            summary->pool = hvmemShareSub(summary->pool, held(guest));
+            continue;
+        }
+        summary->need = hvmemShareAdd(summary->need, CLAMP(guest->out->need, guest->minimum, guest->maximum));
+        summary->wish = hvmemShareAdd(summary->wish, CLAMP(guest->out->wish, guest->minimum, guest->maximum));
+        minimums = hvmemShareAdd(minimums, guest->minimum);
+    }
+    summary->over = minimums > summary->pool;
+    summary->room = hvmemShareSub(work->budget, heldByAll(work, false));
+}
+
+
+void
+hvmemBalanceDecide(const hvmemBalanceHost *host,
+                   const hvmemBalanceGuest *guests,
+                   hvmemBalanceDecision *decisions,
+                   size_t n,
+                   hvmemBalanceSummary *summary)
+{
+    g_autofree Guest *work = g_new0(Guest, n);
+    g_autofree hvmemShare *shares = g_new0(hvmemShare, n);
+    Work all = { .host = host, .guests = work, .shares = shares, .n = n };
+    size_t i;
+
+    all.budget = hvmemShareSub(hvmemShareSub(host->budget, host->reserve), host->used);
+    for (i = 0; i < n; i++) {
+        work[i].in = guests + i;
+        work[i].out = decisions + i;
+        readGuest(&all, work + i);
+    }
+
+    findGoals(&all);
+    take(&all);
+    give(&all);
+    for (i = 0; i < n; i++) {
+        work[i].out->bound = boundOf(work + i);
+        if (work[i].stuck)
+            work[i].out->move = HVMEM_BALANCE_STUCK;
+    }
+    sumUp(&all, summary);
+}
