@@ -4,13 +4,15 @@
 import json
 import os
 import pathlib
+import signal
+import socket
 import subprocess
 
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOL = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem"
-COMMANDS = ["list", "status", "plan", "set", "wait", "watch", "plot", "doctor", "metrics", "enable", "disable", "help"]
+COMMANDS = ["list", "status", "plan", "set", "wait", "watch", "plot", "doctor", "metrics", "enable", "disable", "auto", "balance", "help"]
 
 
 def hvmem(*args, **env):
@@ -116,6 +118,15 @@ def test_version(args):
     (["watch", "test", "--interval", "0"], "--interval 0"),
     (["plot", "x.csv", "-o", "x.jpg"], "the picture is SVG or PNG"),
     (["list", "--format", "xml"], "xml"),
+    (["auto"], "usage: virsh-hvmem auto DOMAIN"),
+    (["auto", "test"], "virsh-hvmem enable test"),
+    (["balance", "--dry-run", "--once"], "--once"),
+    (["balance", "--interval", "0"], "interval '0'"),
+    (["balance", "--interval", "soon"], "interval 'soon'"),
+    (["balance", "--budget", "4x"], "budget '4x'"),
+    (["balance", "--budget", "1GiB", "--reserve", "1GiB"], "the reserve leaves nothing"),
+    (["balance", "--conf", "/nonexistent/x.conf"], "/nonexistent/x.conf"),
+    (["-r", "balance"], "--readonly"),
     (["-c", "nonsense:///", "list"], "connect"),
 ])
 def test_errors_name_what_is_wrong(args, word):
@@ -201,3 +212,49 @@ def test_manual_names_every_command_and_option():
 def test_manual_is_formatted():
     page = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem.1"
     assert page.read_text(encoding="utf-8").count('.SH ') >= 8
+
+
+def test_balance_decides_without_automatic_domains():
+    got = json.loads(hvmem("balance", "--dry-run", "--budget", "4GiB", "--format=json").stdout)
+    assert got["budget"] == 4 << 30
+    assert got["others"] == 2 << 30
+    assert got["guests"] == []
+    assert "Budget 4 GiB" in hvmem("-r", "balance", "--dry-run", "--budget", "4GiB").stdout
+    assert hvmem("balance", "--once").returncode == 0
+
+
+def test_one_balancer_at_a_time_and_it_ends_on_request(tmp_path):
+    """The second one names the first, which systemd is told about, and which a mistake in the file does not end."""
+    conf = tmp_path / "balance.conf"
+    conf.write_text("[balance]\ninterval = 0.2\n")
+    ready = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    ready.bind(str(tmp_path / "notify"))
+    ready.settimeout(60)
+    command = [TOOL, "-c", "test:///default", "balance", "--conf", conf]
+    with ready, subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                 env={**os.environ, "NOTIFY_SOCKET": str(tmp_path / "notify")}) as first:
+        try:
+            assert ready.recv(100) == b"READY=1"
+            assert f"process {first.pid}" in refused("balance", "--once")
+            conf.write_text("[balance]\ninterval = never\n")
+            first.send_signal(signal.SIGHUP)
+            assert "interval 'never'" in first.stderr.readline()
+            assert ready.recv(100) == b"WATCHDOG=1"
+        finally:
+            first.terminate()
+        assert first.wait(timeout=60) == 0
+        assert not first.stderr.read()
+
+
+def test_schema_of_the_metadata(tmp_path):
+    def accepts(xml):
+        file = tmp_path / "auto.xml"
+        file.write_text(xml)
+        return subprocess.run(["xmllint", "--noout", "--relaxng", ROOT / "schemas/hvmem-auto.rng", file], capture_output=True,
+                              check=False).returncode == 0
+
+    assert accepts("<auto/>")
+    assert accepts("<x:auto xmlns:x='urn:virsh-hvmem:auto:1' minimum='1' maximum='2' buffer='5' weight='10000' hold='3'/>")
+    for wrong in "minimum='x'", "minimum='0'", "buffer='4'", "buffer='201'", "weight='0'", "weight='10001'", "hold='no'", "other='1'":
+        assert not accepts(f"<auto {wrong}/>"), wrong
+    assert not accepts("<automatic/>")

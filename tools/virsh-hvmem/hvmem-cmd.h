@@ -32,6 +32,8 @@ struct _hvmemCommand {
     bool (*run)(const hvmemApp *app, char **args, GError **error);
 };
 
+extern const hvmemCommand hvmemCmdAuto;
+extern const hvmemCommand hvmemCmdBalance;
 extern const hvmemCommand hvmemCmdDisable;
 extern const hvmemCommand hvmemCmdDoctor;
 extern const hvmemCommand hvmemCmdEnable;

@@ -31,6 +31,8 @@ static const hvmemCommand *const commands[] = {
     &hvmemCmdMetrics,
     &hvmemCmdEnable,
     &hvmemCmdDisable,
+    &hvmemCmdAuto,
+    &hvmemCmdBalance,
     &hvmemCmdHelp,
 };
 

@@ -97,7 +97,7 @@ _virsh_hvmem_look() {
     for ((i = 0; i < ${#line[@]}; i++)); do
         word=${line[i]}
         case $word in
-            -c|--connect|--also|--format|--timeout|-t|--record|--interval|-i|--duration|-d|--max|--minimum|-o|--output|--title|--sort|--columns) i=$((i + 1)) ;;
+            -c|--connect|--also|--format|--timeout|-t|--record|--interval|-i|--duration|-d|--max|--minimum|-o|--output|--title|--maximum|--buffer|--weight|--hold|--budget|--reserve|--conf|--sort|--columns) i=$((i + 1)) ;;
             -*) ;;
             *) if [ -z "$command" ]; then command=$word; else position=$((position + 1)); fi ;;
         esac
@@ -122,10 +122,10 @@ _virsh_hvmem() {
     fi
     case $prev in
         --format) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$cur"); return ;;
-        --record|-o|--output) _virsh_hvmem_offer_files; return ;;
-        --max|--minimum) _virsh_hvmem_offer_sizes; return ;;
+        --record|-o|--output|--conf) _virsh_hvmem_offer_files; return ;;
+        --max|--minimum|--maximum|--budget|--reserve) _virsh_hvmem_offer_sizes; return ;;
         --sort|--columns) mapfile -t COMPREPLY < <(compgen -W "$columns" -- "$cur"); return ;;
-        --timeout|-t|--interval|-i|--duration|-d|--title) return ;;
+        --timeout|-t|--interval|-i|--duration|-d|--title|--buffer|--weight|--hold) return ;;
     esac
     _virsh_hvmem_look
     options='--connect --readonly --format --quiet --help --version'
@@ -140,6 +140,8 @@ _virsh_hvmem() {
         plot) options="$options --output --title" ;;
         enable) options="$options --max --minimum --free-page-reporting --no-free-page-reporting --dry-run --yes" ;;
         disable) options="$options --dry-run" ;;
+        auto) options="$options --on --off --minimum --maximum --buffer --weight --hold" ;;
+        balance) options="$options --budget --reserve --interval --conf --dry-run --once" ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
@@ -147,8 +149,8 @@ _virsh_hvmem() {
     fi
 
     case $command:$position in
-        :*|help:0) words='list status plan set wait watch plot doctor metrics enable disable help' ;;
-        status:0|plan:0|set:0|wait:*|watch:*|disable:*) _virsh_hvmem_offer_domains; return ;;
+        :*|help:0) words='list status plan set wait watch plot doctor metrics enable disable auto balance help' ;;
+        status:0|plan:0|set:0|auto:0|wait:*|watch:*|disable:*) _virsh_hvmem_offer_domains; return ;;
         enable:*|doctor:0) _virsh_hvmem_offer_domains --all; return ;;
         plan:1) _virsh_hvmem_offer_sizes; return ;;
         set:*) _virsh_hvmem_offer_sizes; [[ $cur == [0-9]* ]] || _virsh_hvmem_offer_domains; return ;;

@@ -1,0 +1,575 @@
+/*
+ * hvmem-balancer-test.c: automatic memory around the balancer: settings, host, configuration, and what is made of libvirt's answers
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-balance-conf.h"
+#include "hvmem-balance-text.h"
+#include "hvmem-output.h"
+#include "hvmem-test-domain.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MIB HVMEM_MIB
+#define GIB HVMEM_GIB
+
+#define XML(auto) \
+    "<domain type='kvm'><name>g</name><metadata>" \
+    "<h:before xmlns:h='urn:virsh-hvmem:1'/>" auto "</metadata>" \
+    "<maxMemory unit='GiB'>8</maxMemory><memory unit='GiB'>4</memory><currentMemory unit='GiB'>2</currentMemory>" \
+    "<devices><memballoon model='hyperv'><minimum unit='MiB'>512</minimum></memballoon></devices></domain>"
+
+#define AUTO(attributes) "<x:auto xmlns:x='urn:virsh-hvmem:auto:1' " attributes "/>"
+
+
+/*
+ * Settings
+ */
+
+static void
+testRead(void)
+{
+    static const struct {
+        const char *xml;
+        hvmemAuto settings;
+    } cases[] = {
+        { XML(""), { .buffer = 20, .weight = 100 } },
+        { XML(AUTO("")), { .on = true, .buffer = 20, .weight = 100 } },
+        { XML("<auto/>"), { .buffer = 20, .weight = 100 } },
+        { XML(AUTO("minimum='1048576' maximum='4194304' buffer='30' weight='7' hold='99'")),
+          { .on = true, .minimum = GIB, .maximum = 4 * GIB, .buffer = 30, .weight = 7, .hold = 99 } },
+        { XML(AUTO("minimum='x' maximum='-' buffer='4' weight='0' hold='soon'")), { .on = true, .buffer = 20, .weight = 100 } },
+        { XML(AUTO("buffer='201' weight='10001'")), { .on = true, .buffer = 20, .weight = 100 } },
+        { "no XML", { .buffer = 20, .weight = 100 } },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        hvmemAuto got;
+
+        g_test_message("%s", cases[i].xml);
+        hvmemAutoRead(&got, cases[i].xml);
+        g_assert_true(got.on == cases[i].settings.on);
+        g_assert_cmpuint(got.minimum, ==, cases[i].settings.minimum);
+        g_assert_cmpuint(got.maximum, ==, cases[i].settings.maximum);
+        g_assert_cmpuint(got.buffer, ==, cases[i].settings.buffer);
+        g_assert_cmpuint(got.weight, ==, cases[i].settings.weight);
+        g_assert_cmpint(got.hold, ==, cases[i].settings.hold);
+    }
+}
+
+
+/* What is written is read back, with the namespace that libvirt adds. */
+static void
+testFormat(void)
+{
+    hvmemAuto settings = { .on = true, .minimum = GIB, .buffer = 30, .weight = 7, .hold = 1795840000 };
+    g_autofree char *text = hvmemAutoFormat(&settings);
+    g_autofree char *xml = g_strdup_printf("<domain><metadata><x:auto xmlns:x='" HVMEM_AUTO_URI "'%s</metadata></domain>", text + strlen("<auto"));
+    hvmemAuto got;
+
+    g_assert_cmpstr(text, ==, "<auto minimum='1048576' buffer='30' weight='7' hold='1795840000'/>");
+    hvmemAutoRead(&got, xml);
+    g_assert_cmpmem(&got, sizeof(got), &settings, sizeof(settings));
+}
+
+
+static void
+testBounds(void)
+{
+    g_autoptr(hvmemDomain) dom = domain(XML(""), true);
+    hvmemAuto settings = { .on = true };
+
+    g_assert_cmpuint(hvmemAutoMinimum(&settings, dom), ==, 512 * MIB);
+    g_assert_cmpuint(hvmemAutoMaximum(&settings, dom), ==, 8 * GIB);
+    dom->minimum = 0;
+    g_assert_cmpuint(hvmemAutoMinimum(&settings, dom), ==, 2 * GIB);
+
+    /* the domain has changed since */
+    settings.minimum = GIB;
+    settings.maximum = 16 * GIB;
+    dom->minimum = 2 * GIB;
+    g_assert_cmpuint(hvmemAutoMinimum(&settings, dom), ==, 2 * GIB);
+    g_assert_cmpuint(hvmemAutoMaximum(&settings, dom), ==, 8 * GIB);
+    settings.maximum = GIB;
+    g_assert_cmpuint(hvmemAutoMinimum(&settings, dom), ==, GIB);
+}
+
+
+static void
+testCheck(void)
+{
+    static const struct {
+        hvmemAuto settings;
+        const char *error;      /* NULL: none */
+    } cases[] = {
+        { { .buffer = 20, .weight = 100 }, NULL },
+        { { .buffer = 5, .weight = 1, .minimum = 512 * MIB, .maximum = 8 * GIB }, NULL },
+        { { .buffer = 20, .weight = 100, .maximum = 9 * GIB }, "--maximum 9 GiB is above <maxMemory>, 8 GiB" },
+        { { .buffer = 20, .weight = 100, .maximum = 256 * MIB }, "--maximum 256 MiB is below the balloon's <minimum>, 512 MiB" },
+        { { .buffer = 20, .weight = 100, .minimum = 256 * MIB }, "--minimum 256 MiB is below the balloon's <minimum>, 512 MiB" },
+        { { .buffer = 20, .weight = 100, .minimum = 3 * GIB, .maximum = 2 * GIB }, "--minimum 3 GiB is above the maximum, 2 GiB" },
+        { { .buffer = 20, .weight = 100, .minimum = 9 * GIB }, "--minimum 9 GiB is above the maximum, 8 GiB" },
+        { { .buffer = 4, .weight = 100 }, "--buffer 4: from 5 to 200" },
+        { { .buffer = 201, .weight = 100 }, "--buffer 201: from 5 to 200" },
+        { { .buffer = 20, .weight = 0 }, "--weight 0: from 1 to 10000" },
+        { { .buffer = 20, .weight = 10001 }, "--weight 10001: from 1 to 10000" },
+    };
+    g_autoptr(hvmemDomain) dom = domain(XML(""), true);
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        bool ok = hvmemAutoCheck(&cases[i].settings, dom, &error);
+
+        g_assert_true(ok == !cases[i].error);
+        g_assert_cmpstr(error ? error->message : NULL, ==, cases[i].error);
+    }
+}
+
+
+static void
+testDuration(void)
+{
+    static const struct {
+        const char *text;
+        gint64 seconds;         /* 0: refused */
+    } cases[] = {
+        { "30min", 1800 }, { "90s", 90 }, { "90", 90 }, { "2h", 7200 }, { "1d", 86400 },
+        { "", 0 }, { "min", 0 }, { "0s", 0 }, { "-1", 0 }, { "1.5h", 0 }, { "2hours", 0 }, { "99999999999999999999s", 0 },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        gint64 seconds = 0;
+
+        g_test_message("'%s'", cases[i].text);
+        g_assert_true(hvmemAutoParseDuration(cases[i].text, &seconds, &error) == (cases[i].seconds != 0));
+        g_assert_cmpint(seconds, ==, cases[i].seconds);
+        g_assert_true(!error == (cases[i].seconds != 0));
+    }
+}
+
+
+/*
+ * The host
+ */
+
+static void
+testPressure(void)
+{
+    hvmemPressure host = { 0 };
+    hvmemPressure before = { .swappedOut = 5000 };
+
+    hvmemPressureReadMeminfo(&host, "MemTotal:       33554432 kB\nMemFree:         1000 kB\nMemAvailable:    8388608 kB\n");
+    hvmemPressureReadStalls(&host, "some avg10=1.50 avg60=0.00 avg300=0.00 total=1\nfull avg10=0.25 avg60=0.00 avg300=0.00 total=1\n");
+    hvmemPressureReadVmstat(&host, "pgpgin 7\npswpin 1\npswpout 6000\n");
+    g_assert_cmpuint(host.total, ==, 32 * GIB);
+    g_assert_cmpuint(host.available, ==, 8 * GIB);
+    g_assert_cmpfloat(host.some, ==, 1.5);
+    g_assert_cmpfloat(host.full, ==, 0.25);
+    g_assert_cmpuint(host.swappedOut, ==, 6000);
+
+    g_assert_cmpint(hvmemPressureLevel(&host, &before, 1), ==, HVMEM_BALANCE_PRESSURE_NONE);
+    host.some = 10;
+    g_assert_cmpint(hvmemPressureLevel(&host, &before, 1), ==, HVMEM_BALANCE_PRESSURE_SOME);
+    host.full = 5;
+    g_assert_cmpint(hvmemPressureLevel(&host, &before, 1), ==, HVMEM_BALANCE_PRESSURE_FULL);
+    host.some = host.full = 0;
+    host.swappedOut = 5000 + 2048;
+    g_assert_cmpint(hvmemPressureLevel(&host, &before, 2), ==, HVMEM_BALANCE_PRESSURE_SOME);
+    g_assert_cmpint(hvmemPressureLevel(&host, &before, 0), ==, HVMEM_BALANCE_PRESSURE_NONE);
+    before.swappedOut = HVMEM_UNKNOWN;
+    g_assert_cmpint(hvmemPressureLevel(&host, &before, 2), ==, HVMEM_BALANCE_PRESSURE_NONE);
+}
+
+
+static void
+testBudget(void)
+{
+    hvmemPressure host = { .total = 32 * GIB, .available = 8 * GIB };
+    hvmemPressure nothing = { 0 };
+
+    /* 1 GiB is the host's own */
+    g_assert_cmpuint(hvmemPressureBudget(&host, 20 * GIB, 0), ==, 27 * GIB);
+    g_assert_cmpuint(hvmemPressureBudget(&host, 20 * GIB + MIB, 0), ==, 27 * GIB);
+    g_assert_cmpuint(hvmemPressureBudget(&host, 20 * GIB, 16 * GIB), ==, 16 * GIB);
+    g_assert_cmpuint(hvmemPressureBudget(&host, 20 * GIB, 64 * GIB), ==, 27 * GIB);
+
+    hvmemPressureReadMeminfo(&nothing, NULL);
+    g_assert_cmpuint(hvmemPressureBudget(&nothing, GIB, 0), ==, HVMEM_UNKNOWN);
+    g_assert_cmpuint(hvmemPressureBudget(&nothing, GIB, 2 * GIB), ==, 2 * GIB);
+}
+
+
+/*
+ * Configuration
+ */
+
+static bool
+readConf(hvmemBalanceConf *conf,
+         const char *text,
+         GError **error)
+{
+    g_autofree char *path = NULL;
+    int fd = g_file_open_tmp("balance-XXXXXX.conf", &path, NULL);
+    bool ok;
+
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(write(fd, text, strlen(text)), ==, strlen(text));
+    close(fd);
+    ok = hvmemBalanceConfRead(conf, path, error);
+    g_unlink(path);
+    return ok;
+}
+
+
+static void
+testConf(void)
+{
+    static const struct {
+        const char *text;
+        const char *word;       /* of the error */
+    } bad[] = {
+        { "budget = 4GiB\n", "group" }, { "[balance]\nbudget = 4x\n", "budget '4x'" }, { "[balance]\nbudget = 0\n", "budget" },
+        { "[balance]\nbuget = 4GiB\n", "'buget' is not known" }, { "[balance]\ninterval = 0\n", "interval '0'" },
+        { "[balance]\ninterval = 61\n", "interval '61'" }, { "[balance]\ninterval = nan\n", "interval 'nan'" }, { "[other]\n", "balance" },
+    };
+    hvmemBalanceConf conf;
+    size_t i;
+
+    hvmemBalanceConfInit(&conf);
+    g_assert_cmpuint(conf.budget, ==, 0);
+    g_assert_cmpuint(conf.reserve, ==, HVMEM_UNKNOWN);
+    g_assert_true(readConf(&conf, "# mine\n[balance]\nbudget = 16GiB\nreserve=0\ninterval = 2.5\n", NULL));
+    g_assert_cmpuint(conf.budget, ==, 16 * GIB);
+    g_assert_cmpuint(conf.reserve, ==, 0);
+    g_assert_cmpfloat(conf.interval, ==, 2.5);
+
+    for (i = 0; i < G_N_ELEMENTS(bad); i++) {
+        g_autoptr(GError) error = NULL;
+
+        g_assert_false(readConf(&conf, bad[i].text, &error));
+        g_test_message("%s", error->message);
+        g_assert_nonnull(strstr(error->message, bad[i].word));
+        g_assert_cmpuint(conf.budget, ==, 16 * GIB);
+        g_assert_cmpfloat(conf.interval, ==, 2.5);
+    }
+    g_assert_true(readConf(&conf, "[balance]\nbudget = auto\nreserve = auto\n", NULL));
+    g_assert_cmpuint(conf.budget, ==, 0);
+    g_assert_cmpuint(conf.reserve, ==, HVMEM_UNKNOWN);
+}
+
+
+/* Another process does not get it, and is told who has it; another connection has another lock. */
+static void
+testLock(void)
+{
+    g_autofree char *uri = g_strdup_printf("test:///hvmem-balancer-test-%d", getpid());
+    g_autofree char *owner = g_strdup_printf("process %d", getpid());
+    g_autofree char *other = g_strconcat(uri, "2", NULL);
+    g_autofree char *path = hvmemBalanceLockPath(uri);
+    g_autofree char *otherPath = hvmemBalanceLockPath(other);
+    int status = 0;
+    pid_t pid;
+
+    g_assert_true(hvmemBalanceLock(uri, NULL));
+    if ((pid = fork()) == 0) {
+        g_autoptr(GError) error = NULL;
+        bool refused = !hvmemBalanceLock(uri, &error) && strstr(error->message, owner) && hvmemBalanceLock(other, NULL);
+
+        _exit(refused ? 0 : 1);
+    }
+    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+    g_assert_cmpint(status, ==, 0);
+    g_unlink(path);
+    g_unlink(otherPath);
+}
+
+
+static void
+testNotify(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("notify-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(dir, "socket", NULL);
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    char got[32] = "";
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+    g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
+    g_assert_cmpint(bind(fd, (struct sockaddr *)&address, sizeof(address)), ==, 0);
+
+    hvmemBalanceNotify("nobody listens");
+    g_setenv("NOTIFY_SOCKET", path, true);
+    hvmemBalanceNotify("READY=1");
+    g_unsetenv("NOTIFY_SOCKET");
+    g_assert_cmpint(recv(fd, got, sizeof(got) - 1, MSG_DONTWAIT), ==, 7);
+    g_assert_cmpstr(got, ==, "READY=1");
+
+    close(fd);
+    g_unlink(path);
+    g_rmdir(dir);
+}
+
+
+/*
+ * Guests
+ */
+
+static const hvmemPressure calm = { .total = 64 * GIB, .available = 64 * GIB, .swappedOut = HVMEM_UNKNOWN };
+
+
+/* A running guest with 2 GiB, of which @usable is left. */
+static hvmemBalanced *
+addGuest(hvmemBalancer *balancer,
+         const char *name,
+         guint64 usable)
+{
+    hvmemDomain *dom = domain(XML(""), true);
+    hvmemAuto settings = { .on = true, .buffer = 20, .weight = 100 };
+
+    g_free(dom->name);
+    dom->name = g_strdup(name);
+    g_strlcpy(dom->uuid, name, sizeof(dom->uuid));
+    dom->state = g_strdup("idle");
+    dom->told = dom->connected = true;
+    dom->requested = dom->current;
+    dom->usable = usable;
+    dom->rss = GIB;
+    return hvmemBalancerPut(balancer, dom, &settings);
+}
+
+
+static void
+decide(hvmemBalancer *balancer,
+       double now)
+{
+    g_assert_true(hvmemBalancerDecide(balancer, &calm, now, NULL));
+}
+
+
+static void
+testDecide(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *a = addGuest(balancer, "a", GIB / 8);
+    hvmemBalanced *b = addGuest(balancer, "b", GIB);
+    g_autofree char *reason = NULL;
+    g_autofree char *table = NULL;
+
+    balancer->budget = 16 * GIB;
+    decide(balancer, 100);
+    g_assert_cmpuint(balancer->active->len, ==, 2);
+    g_assert_cmpuint(balancer->host.budget, ==, 16 * GIB / 1024);
+    g_assert_cmpuint(a->in.demand, ==, (2 * GIB - GIB / 8) / 1024);
+    g_assert_true(hvmemBalancedMoves(a));
+    g_assert_cmpint(a->out.move, ==, HVMEM_BALANCE_GROW);
+    g_assert_false(hvmemBalancedMoves(b));
+
+    reason = hvmemBalanceReason(a);
+    g_assert_cmpstr(reason, ==, "grows to 2.25 GiB, demand and buffer");
+    table = hvmemBalanceTable(balancer, false, 200);
+    g_assert_nonnull(strstr(table, "a       1.88 GiB   2 GiB       2 GiB   2.25 GiB   grows to 2.25 GiB, demand and buffer"));
+}
+
+
+/* Each state in which a guest is left alone. */
+static void
+testAlone(void)
+{
+    static const struct {
+        const char *state;
+        bool connected;
+        bool told;
+        bool paused;
+        guint64 usable;
+        hvmemBalanceState alone;
+    } cases[] = {
+        { "idle", true, true, false, GIB, HVMEM_BALANCE_READY }, { "floor", true, true, false, GIB, HVMEM_BALANCE_READY },
+        { "idle", true, true, true, GIB, HVMEM_BALANCE_PAUSED }, { "idle", true, true, false, HVMEM_UNKNOWN, HVMEM_BALANCE_SILENT },
+        { "idle", true, false, false, GIB, HVMEM_BALANCE_SILENT }, { "idle", false, true, false, GIB, HVMEM_BALANCE_DISCONNECTED },
+        { "disconnected", false, true, false, GIB, HVMEM_BALANCE_DISCONNECTED }, { "refused", true, true, false, GIB, HVMEM_BALANCE_REFUSED },
+        { "frozen", true, true, false, GIB, HVMEM_BALANCE_FROZEN }, { "not-onlined", true, true, false, GIB, HVMEM_BALANCE_NOT_ONLINED },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+        hvmemBalanced *guest = addGuest(balancer, "a", cases[i].usable);
+
+        g_free(guest->dom->state);
+        guest->dom->state = g_strdup(cases[i].state);
+        guest->dom->connected = cases[i].connected;
+        guest->dom->told = cases[i].told;
+        guest->dom->paused = cases[i].paused;
+        decide(balancer, 100);
+        g_assert_cmpint(guest->in.state, ==, cases[i].alone);
+        g_assert_true((guest->out.bound == HVMEM_BALANCE_LEFT_ALONE) == (cases[i].alone != HVMEM_BALANCE_READY));
+    }
+}
+
+
+/* A hold and a refusal end. */
+static void
+testForAWhile(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addGuest(balancer, "a", GIB);
+
+    guest->settings.hold = g_get_real_time() / G_USEC_PER_SEC + 1000;
+    decide(balancer, 100);
+    g_assert_cmpint(guest->in.state, ==, HVMEM_BALANCE_HELD);
+    guest->settings.hold = 1;
+    guest->refused = 101;
+    decide(balancer, 102);
+    g_assert_cmpint(guest->in.state, ==, HVMEM_BALANCE_REFUSED);
+    decide(balancer, 162);
+    g_assert_cmpint(guest->in.state, ==, HVMEM_BALANCE_READY);
+}
+
+
+/* How fast a guest follows, and that it does not, is seen over time. */
+static void
+testFollows(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addGuest(balancer, "a", GIB);
+
+    guest->dom->requested = GIB;
+    decide(balancer, 100);
+    g_assert_cmpuint(guest->in.rate, ==, HVMEM_BALANCE_UNKNOWN);
+    guest->dom->current -= 256 * MIB;
+    decide(balancer, 102);
+    g_assert_cmpuint(guest->in.rate, ==, 128 * 1024);
+    decide(balancer, 107);
+    g_assert_cmpuint(guest->in.rate, ==, HVMEM_BALANCE_UNKNOWN);
+    decide(balancer, 112);
+    g_assert_cmpuint(guest->in.rate, ==, 0);
+    guest->dom->current = GIB + MIB;
+    decide(balancer, 113);
+    g_assert_cmpuint(guest->in.rate, ==, HVMEM_BALANCE_UNKNOWN);
+}
+
+
+static void
+testRises(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addGuest(balancer, "a", GIB);
+
+    decide(balancer, 100);
+    g_assert_cmpuint(guest->in.rise, ==, 0);
+    guest->dom->usable -= 512 * MIB;
+    decide(balancer, 102);
+    g_assert_cmpuint(guest->in.rise, ==, 256 * 1024);
+    guest->dom->usable += 512 * MIB;
+    decide(balancer, 104);
+    g_assert_cmpuint(guest->in.rise, ==, 0);
+}
+
+
+/* Guests that are not automatic count as what they hold; those that are shut off are provided for. */
+static void
+testOthers(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    g_autoptr(GHashTable) kept = g_hash_table_new(g_str_hash, g_str_equal);
+
+    balancer->budget = 64 * GIB;
+    addGuest(balancer, "a", GIB);
+    addGuest(balancer, "b", GIB)->settings.on = false;
+    addGuest(balancer, "c", GIB)->dom->hyperv = false;
+    addGuest(balancer, "d", GIB)->dom->active = false;
+    decide(balancer, 100);
+    g_assert_cmpuint(balancer->active->len, ==, 1);
+    g_assert_cmpuint(balancer->host.used, ==, 4 * GIB / 1024);
+    g_assert_cmpuint(balancer->host.reserve, ==, 4 * GIB / 1024);
+
+    balancer->reserve = GIB;
+    decide(balancer, 101);
+    g_assert_cmpuint(balancer->host.reserve, ==, GIB / 1024);
+
+    g_hash_table_add(kept, (char *)"b");
+    hvmemBalancerKeep(balancer, kept);
+    g_assert_null(hvmemBalancerGet(balancer, "a"));
+    g_assert_nonnull(hvmemBalancerGet(balancer, "b"));
+    decide(balancer, 102);
+    g_assert_cmpuint(balancer->active->len, ==, 0);
+}
+
+
+static void
+testJSON(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    JsonNode *all;
+    JsonNode *moving;
+    JsonObject *object;
+
+    balancer->budget = 16 * GIB;
+    addGuest(balancer, "a", GIB / 8);
+    addGuest(balancer, "b", GIB);
+    decide(balancer, 100);
+    all = hvmemBalanceJSON(balancer, true);
+    moving = hvmemBalanceJSON(balancer, false);
+    object = json_node_get_object(moving);
+
+    g_assert_cmpuint(json_array_get_length(json_object_get_array_member(json_node_get_object(all), "guests")), ==, 2);
+    g_assert_cmpuint(json_array_get_length(json_object_get_array_member(object, "guests")), ==, 1);
+    g_assert_cmpint(json_object_get_int_member(object, "budget"), ==, 16 * GIB);
+    g_assert_cmpstr(json_object_get_string_member(object, "pressure"), ==, "none");
+    object = json_array_get_object_element(json_object_get_array_member(object, "guests"), 0);
+    g_assert_cmpstr(json_object_get_string_member(object, "move"), ==, "grow");
+    g_assert_cmpstr(json_object_get_string_member(object, "bound"), ==, "demand");
+    json_node_unref(all);
+    json_node_unref(moving);
+}
+
+
+static void
+testNoHost(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemPressure nothing = { .total = HVMEM_UNKNOWN, .available = HVMEM_UNKNOWN, .swappedOut = HVMEM_UNKNOWN };
+    g_autoptr(GError) error = NULL;
+
+    g_assert_false(hvmemBalancerDecide(balancer, &nothing, 1, &error));
+    g_assert_nonnull(strstr(error->message, "--budget"));
+    balancer->budget = GIB;
+    g_assert_true(hvmemBalancerDecide(balancer, &nothing, 2, NULL));
+}
+
+
+int
+main(int argc,
+     char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+
+    g_test_add_func("/hvmem/auto/read", testRead);
+    g_test_add_func("/hvmem/auto/format", testFormat);
+    g_test_add_func("/hvmem/auto/bounds", testBounds);
+    g_test_add_func("/hvmem/auto/check", testCheck);
+    g_test_add_func("/hvmem/auto/duration", testDuration);
+    g_test_add_func("/hvmem/balancer/pressure", testPressure);
+    g_test_add_func("/hvmem/balancer/budget", testBudget);
+    g_test_add_func("/hvmem/balancer/conf", testConf);
+    g_test_add_func("/hvmem/balancer/lock", testLock);
+    g_test_add_func("/hvmem/balancer/notify", testNotify);
+    g_test_add_func("/hvmem/balancer/decide", testDecide);
+    g_test_add_func("/hvmem/balancer/alone", testAlone);
+    g_test_add_func("/hvmem/balancer/for-a-while", testForAWhile);
+    g_test_add_func("/hvmem/balancer/follows", testFollows);
+    g_test_add_func("/hvmem/balancer/rises", testRises);
+    g_test_add_func("/hvmem/balancer/others", testOthers);
+    g_test_add_func("/hvmem/balancer/json", testJSON);
+    g_test_add_func("/hvmem/balancer/no-host", testNoHost);
+    return g_test_run();
+}

@@ -1,0 +1,251 @@
+/*
+ * cmd-auto.c: makes the memory of a domain automatic
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-auto.h"
+#include "hvmem-cmd.h"
+#include "hvmem-json.h"
+#include "hvmem-output.h"
+#include "hvmem-table.h"
+
+#include <stdlib.h>
+
+static char *minimumText;
+static char *maximumText;
+static char *holdText;
+static int buffer = -1;
+static int weight = -1;
+static gboolean off;
+static gboolean on;
+
+static const GOptionEntry options[] = {
+    { "on", 0, 0, G_OPTION_ARG_NONE, &on, "Automatic, with the values that are set or the defaults", NULL },
+    { "minimum", 0, 0, G_OPTION_ARG_STRING, &minimumText, "Never less (default: <minimum> of the balloon, or half of boot memory)", "SIZE" },
+    { "maximum", 0, 0, G_OPTION_ARG_STRING, &maximumText, "Never more (default: <maxMemory>)", "SIZE" },
+    { "buffer", 0, 0, G_OPTION_ARG_INT, &buffer, "So much more than the guest uses (default: 20)", "PERCENT" },
+    { "weight", 0, 0, G_OPTION_ARG_INT, &weight, "Its share when there is not enough for all (default: 100)", "N" },
+    { "hold", 0, 0, G_OPTION_ARG_STRING, &holdText, "Leave the guest alone for so long, as 30min; 'no': no longer", "DURATION" },
+    { "off", 0, 0, G_OPTION_ARG_NONE, &off, "No longer automatic", NULL },
+    G_OPTION_ENTRY_NULL,
+};
+
+
+static bool
+isChange(void)
+{
+    return on || off || minimumText || maximumText || holdText || buffer >= 0 || weight >= 0;
+}
+
+
+/*
+ * Reading and writing
+ */
+
+static bool
+readSettings(virDomainPtr dom,
+             hvmemAuto *settings,
+             GError **error)
+{
+    char *xml = virDomainGetXMLDesc(dom, 0);
+
+    if (!xml)
+        return hvmemFailVir(error, "failed to query domain '%s'", virDomainGetName(dom));
+
+    hvmemAutoRead(settings, xml);
+    free(xml);
+    return true;
+}
+
+
+/* The running domain and its definition, whichever there are. */
+static unsigned int
+affected(const hvmemDomain *info)
+{
+    return (info->active ? VIR_DOMAIN_AFFECT_LIVE : 0) | (info->transient ? 0 : VIR_DOMAIN_AFFECT_CONFIG);
+}
+
+
+static bool
+writeSettings(virDomainPtr dom,
+              const hvmemDomain *info,
+              const hvmemAuto *settings,
+              GError **error)
+{
+    g_autofree char *element = settings->on ? hvmemAutoFormat(settings) : NULL;
+
+    if (virDomainSetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, element, element ? HVMEM_AUTO_PREFIX : NULL, HVMEM_AUTO_URI, affected(info)) < 0)
+        return hvmemFailVir(error, "failed to change the metadata of domain '%s'", info->name);
+    return true;
+}
+
+
+/*
+ * Options
+ */
+
+static bool
+parseSize(const hvmemApp *app,
+          const char *text,
+          const char *option,
+          guint64 *size,
+          GError **error)
+{
+    if (!text)
+        return true;
+    if (!hvmemParseSize(text, option, size, error))
+        return false;
+
+    hvmemAppDoubtSize(app, text, *size);
+    return true;
+}
+
+
+static bool
+parseHold(hvmemAuto *settings,
+          GError **error)
+{
+    gint64 seconds;
+
+    if (!holdText)
+        return true;
+    if (g_str_equal(holdText, "no")) {
+        settings->hold = 0;
+        return true;
+    }
+    if (!hvmemAutoParseDuration(holdText, &seconds, error))
+        return false;
+
+    settings->hold = g_get_real_time() / G_USEC_PER_SEC + seconds;
+    return true;
+}
+
+
+static bool
+applyOptions(const hvmemApp *app,
+             hvmemAuto *settings,
+             GError **error)
+{
+    if (off && (on || minimumText || maximumText || holdText || buffer >= 0 || weight >= 0))
+        return hvmemFail(error, "--off goes with no other option");
+    if (buffer >= 0)
+        settings->buffer = buffer;
+    if (weight >= 0)
+        settings->weight = weight;
+
+    settings->on = !off;
+    return parseSize(app, minimumText, "--minimum", &settings->minimum, error) &&
+        parseSize(app, maximumText, "--maximum", &settings->maximum, error) && parseHold(settings, error);
+}
+
+
+/*
+ * Showing
+ */
+
+static void
+printJSON(const hvmemDomain *info,
+          const hvmemAuto *settings)
+{
+    JsonBuilder *builder = hvmemJSONBegin("auto");
+
+    hvmemJSONString(builder, "name", info->name);
+    json_builder_set_member_name(builder, "automatic");
+    json_builder_add_boolean_value(builder, settings->on);
+    if (settings->on) {
+        hvmemJSONSize(builder, "minimum", hvmemAutoMinimum(settings, info));
+        hvmemJSONSize(builder, "maximum", hvmemAutoMaximum(settings, info));
+        json_builder_set_member_name(builder, "buffer");
+        json_builder_add_int_value(builder, settings->buffer);
+        json_builder_set_member_name(builder, "weight");
+        json_builder_add_int_value(builder, settings->weight);
+    }
+    if (settings->on && settings->hold) {
+        json_builder_set_member_name(builder, "hold");
+        json_builder_add_int_value(builder, settings->hold);
+    }
+    hvmemJSONPrint(builder);
+}
+
+
+static void
+printHold(const hvmemAuto *settings)
+{
+    g_autoptr(GDateTime) until = NULL;
+    g_autofree char *text = NULL;
+
+    if (settings->hold <= g_get_real_time() / G_USEC_PER_SEC || !(until = g_date_time_new_from_unix_local(settings->hold)))
+        return;
+
+    text = g_date_time_format(until, "%F %T");
+    printf("It is left alone until %s.\n", text);
+}
+
+
+static void
+printSettings(const hvmemDomain *info,
+              const hvmemAuto *settings)
+{
+    g_autofree char *minimum = hvmemFormatSize(hvmemAutoMinimum(settings, info));
+    g_autofree char *maximum = hvmemFormatSize(hvmemAutoMaximum(settings, info));
+    g_autofree char *word = hvmemShellWord(info->name);
+
+    if (!settings->on) {
+        printf("The memory of %s is not automatic: 'virsh-hvmem auto %s --on' changes that.\n", info->name, word);
+        return;
+    }
+    printf("The memory of %s is automatic: from %s to %s, %u %% more than it uses, weight %u.\n", info->name, minimum, maximum,
+           settings->buffer, settings->weight);
+    printHold(settings);
+}
+
+
+static bool
+change(const hvmemApp *app,
+       virDomainPtr dom,
+       const hvmemDomain *info,
+       hvmemAuto *settings,
+       GError **error)
+{
+    if (app->readonly)
+        return hvmemFail(error, "--readonly cannot change the settings of a domain");
+
+    return applyOptions(app, settings, error) && (!settings->on || hvmemAutoCheck(settings, info, error)) &&
+        writeSettings(dom, info, settings, error);
+}
+
+
+static bool
+run(const hvmemApp *app,
+    char **args,
+    GError **error)
+{
+    g_autoptr(virConnect) conn = NULL;
+    g_autoptr(virDomain) dom = hvmemAppDomain(app, args[0], &conn, error);
+    g_autoptr(hvmemDomain) info = dom ? hvmemInspectHyperv(dom, true, error) : NULL;
+    hvmemAuto settings;
+
+    if (!info || !readSettings(dom, &settings, error) || (isChange() && !change(app, dom, info, &settings, error)))
+        return false;
+
+    if (app->json)
+        printJSON(info, &settings);
+    else if (!app->quiet || !isChange())
+        printSettings(info, &settings);
+    return true;
+}
+
+
+const hvmemCommand hvmemCmdAuto = {
+    .name = "auto",
+    .arguments = "DOMAIN",
+    .summary = "Let 'balance' choose the memory of a domain, within bounds",
+    .description = "Without options, shows what is set. It is stored in the domain's <metadata>, of the running guest and of the definition,\n"
+        "and takes effect while 'virsh-hvmem balance' runs.",
+    .example = "virsh-hvmem auto g1 --minimum 1GiB --weight 200",
+    .options = options,
+    .minArgs = 1,
+    .maxArgs = 1,
+    .run = run,
+};

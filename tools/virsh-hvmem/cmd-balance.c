@@ -1,0 +1,462 @@
+/*
+ * cmd-balance.c: chooses the memory of all domains whose memory is automatic, again and again
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-balance-conf.h"
+#include "hvmem-balance-text.h"
+#include "hvmem-cmd.h"
+#include "hvmem-json.h"
+#include "hvmem-output.h"
+#include "hvmem-table.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Definitions and settings are read again so often, in seconds; sizes and states with each decision. */
+#define REREAD 10.0
+
+#define STATS (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_BALLOON)
+#define STATS_FLAGS (VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
+
+static char *budgetText;
+static char *reserveText;
+static char *intervalText;
+static char *confPath;
+static gboolean dryRun;
+static gboolean once;
+
+static const GOptionEntry options[] = {
+    { "budget", 0, 0, G_OPTION_ARG_STRING, &budgetText, "What all guests may have together (default: what the host has available)", "SIZE" },
+    { "reserve", 0, 0, G_OPTION_ARG_STRING, &reserveText, "Of that, kept free for guests that start (default: for those that may)", "SIZE" },
+    { "interval", 'i', 0, G_OPTION_ARG_STRING, &intervalText, "Seconds between decisions (default: 1)", "S" },
+    { "conf", 0, 0, G_OPTION_ARG_FILENAME, &confPath, "Read these three from a file first, and again on SIGHUP", "FILE" },
+    { "dry-run", 'n', 0, G_OPTION_ARG_NONE, &dryRun, "Decide once, show what and why, and change nothing", NULL },
+    { "once", 0, 0, G_OPTION_ARG_NONE, &once, "Decide once, and change", NULL },
+    G_OPTION_ENTRY_NULL,
+};
+
+static volatile sig_atomic_t stopped;
+static volatile sig_atomic_t reread;
+
+typedef struct _Loop Loop;
+struct _Loop {
+    const hvmemApp *app;
+    virConnectPtr conn;
+    hvmemBalancer *balancer;
+    hvmemBalanceConf conf;
+    double readAt;              /* when definitions were last read; negative: never */
+};
+
+
+static void
+stop(int sig G_GNUC_UNUSED)
+{
+    stopped = 1;
+}
+
+
+static void
+hangUp(int sig G_GNUC_UNUSED)
+{
+    reread = 1;
+}
+
+
+static double
+now(void)
+{
+    return g_get_monotonic_time() / (double)G_USEC_PER_SEC;
+}
+
+
+static void
+warn(const Loop *loop,
+     const char *name,
+     const char *text)
+{
+    if (!loop->app->quiet)
+        fprintf(stderr, "%s: %s\n", name, text);
+}
+
+
+/*
+ * What libvirt knows
+ */
+
+/* NULL without an error for one that is gone. */
+static void
+readDomain(Loop *loop,
+           virDomainPtr dom,
+           GHashTable *uuids)
+{
+    char *xml = virDomainGetXMLDesc(dom, 0);
+    int active = virDomainIsActive(dom);
+    hvmemDomain *info = xml && active >= 0 ? hvmemDomainNew(virDomainGetName(dom), active, xml, NULL) : NULL;
+    hvmemAuto settings;
+
+    if (info) {
+        hvmemAutoRead(&settings, xml);
+        virDomainGetUUIDString(dom, info->uuid);
+        g_hash_table_add(uuids, g_strdup(info->uuid));
+        hvmemBalancerPut(loop->balancer, info, &settings);
+    }
+    free(xml);
+}
+
+
+static bool
+readDomains(Loop *loop,
+            GError **error)
+{
+    g_autoptr(GHashTable) uuids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    virDomainPtr *doms = NULL;
+    int n = virConnectListAllDomains(loop->conn, &doms, 0);
+    int i;
+
+    if (n < 0)
+        return hvmemFailVir(error, "failed to list domains");
+
+    for (i = 0; i < n; i++) {
+        readDomain(loop, doms[i], uuids);
+        virDomainFree(doms[i]);
+    }
+    free(doms);
+    virResetLastError();
+    hvmemBalancerKeep(loop->balancer, uuids);
+    loop->readAt = now();
+    return true;
+}
+
+
+/* What is not told this time is not known. */
+static void
+takeStats(hvmemBalanced *guest,
+          virDomainStatsRecordPtr record)
+{
+    guest->dom->usable = guest->dom->rss = HVMEM_UNKNOWN;
+    hvmemDomainAddStats(guest->dom, record->params, record->nparams);
+}
+
+
+/* False, without an error, if there is a domain that is not known yet, or one is not active any more. */
+static bool
+readStats(Loop *loop,
+          bool *known,
+          GError **error)
+{
+    virDomainStatsRecordPtr *records = NULL;
+    int n = virConnectGetAllDomainStats(loop->conn, STATS, &records, STATS_FLAGS);
+    unsigned int active = 0;
+    GHashTableIter iter;
+    gpointer value;
+    int i;
+
+    if (n < 0)
+        return hvmemFailVir(error, "failed to get statistics");
+
+    *known = true;
+    for (i = 0; i < n; i++) {
+        char uuid[VIR_UUID_STRING_BUFLEN] = "";
+        hvmemBalanced *guest;
+
+        virDomainGetUUIDString(records[i]->dom, uuid);
+        guest = hvmemBalancerGet(loop->balancer, uuid);
+        if (guest && guest->dom->active)
+            takeStats(guest, records[i]);
+        else
+            *known = false;
+    }
+    virDomainStatsRecordListFree(records);
+
+    g_hash_table_iter_init(&iter, loop->balancer->domains);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        active += ((hvmemBalanced *)value)->dom->active;
+    *known = *known && active == (unsigned int)n;
+    return true;
+}
+
+
+static bool
+readAll(Loop *loop,
+        GError **error)
+{
+    bool known = false;
+
+    if (loop->readAt >= 0 && now() - loop->readAt < REREAD && !readStats(loop, &known, error))
+        return false;
+    return known || (readDomains(loop, error) && readStats(loop, &known, error));
+}
+
+
+/*
+ * What is done
+ */
+
+static void
+request(Loop *loop,
+        hvmemBalanced *guest)
+{
+    g_autoptr(virDomain) dom = virDomainLookupByUUIDString(loop->conn, guest->dom->uuid);
+
+    if (dom && virDomainSetMemoryFlags(dom, guest->out.target, VIR_DOMAIN_AFFECT_LIVE) == 0) {
+        guest->refused = -1;
+        return;
+    }
+    guest->refused = now();
+    warn(loop, guest->dom->name, virGetLastErrorMessage());
+    virResetLastError();
+}
+
+
+/* First those that give, so that nothing is given that is not there. */
+static void
+requestAll(Loop *loop)
+{
+    GPtrArray *active = loop->balancer->active;
+    int grow;
+    size_t i;
+
+    for (grow = 0; grow < 2; grow++) {
+        for (i = 0; i < active->len; i++) {
+            hvmemBalanced *guest = active->pdata[i];
+
+            if (hvmemBalancedMoves(guest) && (guest->out.target > guest->in.requested) == grow)
+                request(loop, guest);
+        }
+    }
+}
+
+
+/* A guest that is left alone, or does not follow, is named once. */
+static void
+nameFailing(Loop *loop)
+{
+    size_t i;
+
+    for (i = 0; i < loop->balancer->active->len; i++) {
+        hvmemBalanced *guest = loop->balancer->active->pdata[i];
+        bool fails = guest->out.bound == HVMEM_BALANCE_LEFT_ALONE || guest->out.move == HVMEM_BALANCE_STUCK;
+        g_autofree char *reason = NULL;
+
+        if (!fails) {
+            g_clear_pointer(&guest->named, g_free);
+            continue;
+        }
+        reason = guest->out.move == HVMEM_BALANCE_STUCK ? g_strdup("does not give back what was requested, and counts as what it has") :
+            hvmemBalanceReason(guest);
+        if (g_strcmp0(reason, guest->named) == 0)
+            continue;
+        warn(loop, guest->dom->name, reason);
+        g_free(guest->named);
+        guest->named = g_steal_pointer(&reason);
+    }
+}
+
+
+static void
+showMoves(const Loop *loop)
+{
+    size_t i;
+
+    for (i = 0; i < loop->balancer->active->len; i++) {
+        const hvmemBalanced *guest = loop->balancer->active->pdata[i];
+        g_autofree char *from = hvmemFormatSize(hvmemFromKiB(guest->in.requested));
+        g_autofree char *to = hvmemFormatSize(hvmemFromKiB(guest->out.target));
+        g_autofree char *reason = hvmemBalanceReason(guest);
+
+        if (hvmemBalancedMoves(guest))
+            printf("%s: %s -> %s: %s\n", guest->dom->name, from, to, reason);
+    }
+}
+
+
+/* All guests, for people; or those that change, on one line. */
+static void
+printDecision(const hvmemBalancer *balancer,
+              bool all)
+{
+    JsonNode *node = hvmemBalanceJSON(balancer, all);
+    g_autofree char *text = json_to_string(node, all);
+
+    printf("%s\n", text);
+    json_node_unref(node);
+}
+
+
+static bool
+anyMoves(const Loop *loop)
+{
+    size_t i;
+
+    for (i = 0; i < loop->balancer->active->len; i++) {
+        if (hvmemBalancedMoves(loop->balancer->active->pdata[i]))
+            return true;
+    }
+    return false;
+}
+
+
+static void
+show(const Loop *loop)
+{
+    bool single = dryRun || once;
+    g_autofree char *table = NULL;
+
+    if (loop->app->json && single)
+        printDecision(loop->balancer, true);
+    else if (loop->app->json && anyMoves(loop))
+        printDecision(loop->balancer, false);
+    else if (single)
+        printf("%s", table = hvmemBalanceTable(loop->balancer, !loop->app->quiet, hvmemTerm.width));
+    else if (!loop->app->json && !loop->app->quiet)
+        showMoves(loop);
+    fflush(stdout);
+}
+
+
+static bool
+decide(Loop *loop,
+       GError **error)
+{
+    hvmemPressure pressure = { .total = HVMEM_UNKNOWN, .available = HVMEM_UNKNOWN, .swappedOut = HVMEM_UNKNOWN };
+
+    if (hvmemConnIsLocal(loop->conn))
+        hvmemPressureRead(&pressure);
+    loop->balancer->budget = loop->conf.budget;
+    loop->balancer->reserve = loop->conf.reserve;
+    if (!readAll(loop, error) || !hvmemBalancerDecide(loop->balancer, &pressure, now(), error))
+        return false;
+
+    show(loop);
+    if (!dryRun) {
+        nameFailing(loop);
+        requestAll(loop);
+    }
+    return true;
+}
+
+
+/*
+ * Again and again
+ */
+
+/* The file, and what the command line says on top. */
+static bool
+configure(hvmemBalanceConf *conf,
+          GError **error)
+{
+    hvmemBalanceConf read;
+
+    hvmemBalanceConfInit(&read);
+    if ((confPath && !hvmemBalanceConfRead(&read, confPath, error)) ||
+        (budgetText && !hvmemBalanceConfSet(&read, "budget", budgetText, error)) ||
+        (reserveText && !hvmemBalanceConfSet(&read, "reserve", reserveText, error)) ||
+        (intervalText && !hvmemBalanceConfSet(&read, "interval", intervalText, error)))
+        return false;
+    if (read.budget && read.reserve != HVMEM_UNKNOWN && read.reserve >= read.budget)
+        return hvmemFail(error, "the reserve leaves nothing of the budget");
+
+    *conf = read;
+    return true;
+}
+
+
+/* A mistake in the file leaves everything as it was. */
+static void
+configureAgain(Loop *loop)
+{
+    g_autoptr(GError) error = NULL;
+
+    reread = 0;
+    if (!configure(&loop->conf, &error))
+        fprintf(stderr, "error: %s; the configuration stays as it was\n", error->message);
+}
+
+
+static void
+sleepUntil(double end)
+{
+    double left;
+
+    while (!stopped && (left = end - now()) > 0)
+        g_usleep(MIN(left, 0.1) * G_USEC_PER_SEC);
+}
+
+
+static bool
+repeat(Loop *loop,
+       GError **error)
+{
+    double next = now();
+
+    hvmemBalanceNotify("READY=1");
+    while (!stopped) {
+        if (!decide(loop, error))
+            return false;
+        hvmemBalanceNotify("WATCHDOG=1");
+        next = MAX(next + loop->conf.interval, now());
+        sleepUntil(next);
+        if (reread)
+            configureAgain(loop);
+    }
+    hvmemBalanceNotify("STOPPING=1");
+    return true;
+}
+
+
+static bool
+lock(const Loop *loop,
+     GError **error)
+{
+    char *uri = virConnectGetURI(loop->conn);
+    bool locked = uri ? hvmemBalanceLock(uri, error) : hvmemFailVir(error, "the connection has no URI");
+
+    free(uri);
+    return locked;
+}
+
+
+static bool
+run(const hvmemApp *app,
+    char **args G_GNUC_UNUSED,
+    GError **error)
+{
+    g_autoptr(virConnect) conn = NULL;
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    Loop loop = { .app = app, .balancer = balancer, .readAt = -1 };
+
+    if (dryRun && once)
+        return hvmemFail(error, "--dry-run already decides once: leave out --once");
+    if (app->readonly && !dryRun)
+        return hvmemFail(error, "--readonly cannot change guests: leave it out, or add --dry-run to see the decision");
+    if (!configure(&loop.conf, error) || !(conn = hvmemConnect(app->uri, app->readonly, error)))
+        return false;
+
+    loop.conn = conn;
+    if (dryRun)
+        return decide(&loop, error);
+    if (!lock(&loop, error))
+        return false;
+    if (once)
+        return decide(&loop, error);
+
+    signal(SIGINT, stop);
+    signal(SIGTERM, stop);
+    signal(SIGHUP, hangUp);
+    return repeat(&loop, error);
+}
+
+
+const hvmemCommand hvmemCmdBalance = {
+    .name = "balance",
+    .arguments = "[--dry-run | --once]",
+    .summary = "Choose the memory of all domains that are automatic, until it is ended",
+    .description = "Domains become automatic by 'virsh-hvmem auto'. When this program is gone, guests stay as they are.",
+    .example = "virsh-hvmem balance --dry-run",
+    .options = options,
+    .run = run,
+};

@@ -1,0 +1,177 @@
+/*
+ * hvmem-auto.c: what an administrator has set for a domain whose memory is automatic
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-auto.h"
+#include "hvmem-xml.h"
+
+#include <string.h>
+
+#define ELEMENT "metadata/*[local-name() = 'auto' and namespace-uri() = '" HVMEM_AUTO_URI "']"
+
+
+static guint
+readNumber(xmlNodePtr root,
+           const char *name,
+           guint least,
+           guint most,
+           guint fallback)
+{
+    g_autofree char *xpath = g_strdup_printf("string(" ELEMENT "/@%s)", name);
+    g_autofree char *text = hvmemXMLString(root, xpath);
+    guint64 number;
+
+    if (!text || !g_ascii_string_to_unsigned(text, 10, least, most, &number, NULL))
+        return fallback;
+    return number;
+}
+
+
+static guint64
+readSize(xmlNodePtr root,
+         const char *name)
+{
+    g_autofree char *xpath = g_strdup_printf(ELEMENT "/@%s", name);
+
+    return hvmemFromKiB(hvmemXMLNumber(root, xpath));
+}
+
+
+void
+hvmemAutoRead(hvmemAuto *settings,
+              const char *xml)
+{
+    g_autoptr(xmlDoc) doc = hvmemXMLParse(xml, NULL);
+    xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL;
+
+    *settings = (hvmemAuto) { .buffer = HVMEM_AUTO_BUFFER, .weight = HVMEM_AUTO_WEIGHT };
+    if (!root || !hvmemXMLTest(root, ELEMENT))
+        return;
+
+    settings->on = true;
+    settings->minimum = readSize(root, "minimum");
+    settings->maximum = readSize(root, "maximum");
+    settings->buffer = readNumber(root, "buffer", HVMEM_AUTO_BUFFER_LEAST, HVMEM_AUTO_BUFFER_MOST, HVMEM_AUTO_BUFFER);
+    settings->weight = readNumber(root, "weight", 1, HVMEM_AUTO_WEIGHT_MOST, HVMEM_AUTO_WEIGHT);
+    settings->hold = MIN(hvmemXMLNumber(root, ELEMENT "/@hold"), (guint64)G_MAXINT64);
+}
+
+
+static void
+appendNumber(GString *out,
+             const char *name,
+             guint64 number)
+{
+    if (number > 0)
+        g_string_append_printf(out, " %s='%" G_GUINT64_FORMAT "'", name, number);
+}
+
+
+char *
+hvmemAutoFormat(const hvmemAuto *settings)
+{
+    GString *out = g_string_new("<auto");
+
+    appendNumber(out, "minimum", settings->minimum / HVMEM_KIB);
+    appendNumber(out, "maximum", settings->maximum / HVMEM_KIB);
+    appendNumber(out, "buffer", settings->buffer);
+    appendNumber(out, "weight", settings->weight);
+    appendNumber(out, "hold", settings->hold);
+    g_string_append(out, "/>");
+    return g_string_free(out, FALSE);
+}
+
+
+guint64
+hvmemAutoMaximum(const hvmemAuto *settings,
+                 const hvmemDomain *dom)
+{
+    guint64 most = dom->maxMemory == HVMEM_UNKNOWN ? dom->total : dom->maxMemory;
+
+    return settings->maximum ? MIN(settings->maximum, most) : most;
+}
+
+
+guint64
+hvmemAutoMinimum(const hvmemAuto *settings,
+                 const hvmemDomain *dom)
+{
+    guint64 usual = dom->minimum ? dom->minimum : dom->boot == HVMEM_UNKNOWN ? 0 : dom->boot / 2;
+    guint64 minimum = settings->minimum ? MAX(settings->minimum, dom->minimum) : usual;
+
+    return MIN(minimum, hvmemAutoMaximum(settings, dom));
+}
+
+
+static bool
+failSize(const char *option,
+         guint64 value,
+         const char *problem,
+         guint64 bound,
+         GError **error)
+{
+    g_autofree char *text = hvmemFormatSize(value);
+    g_autofree char *limit = hvmemFormatSize(bound);
+
+    return hvmemFail(error, "%s %s is %s, %s", option, text, problem, limit);
+}
+
+
+static bool
+checkNumber(const char *option,
+            guint value,
+            guint least,
+            guint most,
+            GError **error)
+{
+    if (value >= least && value <= most)
+        return true;
+    return hvmemFail(error, "%s %u: from %u to %u", option, value, least, most);
+}
+
+
+bool
+hvmemAutoCheck(const hvmemAuto *settings,
+               const hvmemDomain *dom,
+               GError **error)
+{
+    hvmemAuto usual = { .maximum = settings->maximum };
+    guint64 most = hvmemAutoMaximum(&usual, dom);
+
+    if (dom->maxMemory != HVMEM_UNKNOWN && settings->maximum > dom->maxMemory)
+        return failSize("--maximum", settings->maximum, "above <maxMemory>", dom->maxMemory, error);
+    if (settings->maximum && dom->minimum > settings->maximum)
+        return failSize("--maximum", settings->maximum, "below the balloon's <minimum>", dom->minimum, error);
+    if (settings->minimum && settings->minimum < dom->minimum)
+        return failSize("--minimum", settings->minimum, "below the balloon's <minimum>", dom->minimum, error);
+    if (settings->minimum > most)
+        return failSize("--minimum", settings->minimum, "above the maximum", most, error);
+    return checkNumber("--buffer", settings->buffer, HVMEM_AUTO_BUFFER_LEAST, HVMEM_AUTO_BUFFER_MOST, error) &&
+        checkNumber("--weight", settings->weight, 1, HVMEM_AUTO_WEIGHT_MOST, error);
+}
+
+
+bool
+hvmemAutoParseDuration(const char *text,
+                       gint64 *seconds,
+                       GError **error)
+{
+    static const struct {
+        const char *name;
+        gint64 seconds;
+    } units[] = { { "", 1 }, { "s", 1 }, { "min", 60 }, { "h", 3600 }, { "d", 86400 } };
+    size_t digits = strspn(text, "0123456789");
+    g_autofree char *number = g_strndup(text, digits);
+    guint64 value;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(units); i++) {
+        if (strcmp(text + digits, units[i].name) == 0 && g_ascii_string_to_unsigned(number, 10, 1, 1000000, &value, NULL)) {
+            *seconds = value * units[i].seconds;
+            return true;
+        }
+    }
+    return hvmemFail(error, "'%s' is not a duration: use a whole number with s, min, h or d, as 30min", text);
+}

@@ -1,0 +1,59 @@
+/*
+ * hvmem-auto.h: what an administrator has set for a domain whose memory is automatic
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "hvmem-domain.h"
+
+/* It is stored in <metadata>, as an element of this namespace: schemas/hvmem-auto.rng. libvirt keeps one element of a namespace. */
+#define HVMEM_AUTO_URI "urn:virsh-hvmem:auto:1"
+#define HVMEM_AUTO_PREFIX "hvmem-auto"
+
+#define HVMEM_AUTO_BUFFER 20
+#define HVMEM_AUTO_BUFFER_LEAST 5
+#define HVMEM_AUTO_BUFFER_MOST 200
+#define HVMEM_AUTO_WEIGHT 100
+#define HVMEM_AUTO_WEIGHT_MOST 10000
+
+typedef struct _hvmemAuto hvmemAuto;
+struct _hvmemAuto {
+    bool on;                    /* is there such an element? */
+    guint64 minimum;            /* bytes; 0: the default */
+    guint64 maximum;            /* bytes; 0: the default */
+    guint buffer;               /* percent */
+    guint weight;
+    gint64 hold;                /* left alone until then, seconds since 1970; 0: it is not */
+};
+
+/* From the domain's XML. What is missing, or cannot be read, has its default. */
+void
+hvmemAutoRead(hvmemAuto *settings,
+              const char *xml);
+
+/* The element, as virDomainSetMetadata() takes it. */
+char *
+hvmemAutoFormat(const hvmemAuto *settings);
+
+/* The minimum and maximum that count for @dom: the defaults filled in, and within what the domain has now. */
+guint64
+hvmemAutoMinimum(const hvmemAuto *settings,
+                 const hvmemDomain *dom);
+
+guint64
+hvmemAutoMaximum(const hvmemAuto *settings,
+                 const hvmemDomain *dom);
+
+/* Can @dom have them? The error names the value and the bound. */
+bool
+hvmemAutoCheck(const hvmemAuto *settings,
+               const hvmemDomain *dom,
+               GError **error);
+
+/* "90s", "30min", "2h", "1d"; without a unit: seconds. */
+bool
+hvmemAutoParseDuration(const char *text,
+                       gint64 *seconds,
+                       GError **error);

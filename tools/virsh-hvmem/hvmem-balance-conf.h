@@ -1,0 +1,44 @@
+/*
+ * hvmem-balance-conf.h: the configuration of 'balance', its lock, and what systemd wants to know
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "hvmem-util.h"
+
+typedef struct _hvmemBalanceConf hvmemBalanceConf;
+struct _hvmemBalanceConf {
+    guint64 budget;             /* bytes; 0: what the host has */
+    guint64 reserve;            /* bytes; HVMEM_UNKNOWN: for the domains that may start */
+    double interval;            /* seconds */
+};
+
+void
+hvmemBalanceConfInit(hvmemBalanceConf *conf);
+
+/* Each sets one value, from text; the error names it. A budget or reserve "auto" is the default. */
+bool
+hvmemBalanceConfSet(hvmemBalanceConf *conf,
+                    const char *name,
+                    const char *value,
+                    GError **error);
+
+/* Reads a file with a group [balance]. What it does not name stays; a name that is not known is an error. @conf changes only if all is well. */
+bool
+hvmemBalanceConfRead(hvmemBalanceConf *conf,
+                     const char *path,
+                     GError **error);
+
+char *
+hvmemBalanceLockPath(const char *uri);
+
+/* Takes the lock of the balancer for the connection @uri, until the program ends. False if another process has it: the error names it. */
+bool
+hvmemBalanceLock(const char *uri,
+                 GError **error);
+
+/* Tells systemd, if that has started this program: "READY=1", "WATCHDOG=1". */
+void
+hvmemBalanceNotify(const char *state);

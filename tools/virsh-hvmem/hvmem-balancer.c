@@ -1,0 +1,334 @@
+/*
+ * hvmem-balancer.c: from what libvirt reports of all domains to the balancer's decision
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-balancer.h"
+
+#include <string.h>
+
+/* Seconds without progress after which a guest does not follow. */
+#define PATIENCE 10.0
+
+/* A guest of which libvirt refused something is left alone for so long. */
+#define REFUSED 60.0
+
+/* How often idle memory is taken that nobody needs. */
+#define IDLE 30.0
+
+/* Closer than this, in KiB, a guest has what was requested. */
+#define NEAR (HVMEM_NEAR / HVMEM_KIB)
+
+
+static void
+balancedFree(hvmemBalanced *guest)
+{
+    hvmemDomainFree(guest->dom);
+    g_free(guest->named);
+    g_free(guest);
+}
+
+
+hvmemBalancer *
+hvmemBalancerNew(void)
+{
+    hvmemBalancer *balancer = g_new0(hvmemBalancer, 1);
+
+    balancer->reserve = HVMEM_UNKNOWN;
+    balancer->last = balancer->idle = -1;
+    balancer->before.swappedOut = HVMEM_UNKNOWN;
+    balancer->domains = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)balancedFree);
+    balancer->active = g_ptr_array_new();
+    return balancer;
+}
+
+
+void
+hvmemBalancerFree(hvmemBalancer *balancer)
+{
+    if (!balancer)
+        return;
+
+    g_hash_table_unref(balancer->domains);
+    g_ptr_array_unref(balancer->active);
+    g_free(balancer);
+}
+
+
+hvmemBalanced *
+hvmemBalancerGet(const hvmemBalancer *balancer,
+                 const char *uuid)
+{
+    return g_hash_table_lookup(balancer->domains, uuid);
+}
+
+
+/* The key of the table is the domain's own UUID. */
+hvmemBalanced *
+hvmemBalancerPut(hvmemBalancer *balancer,
+                 hvmemDomain *dom,
+                 const hvmemAuto *settings)
+{
+    hvmemBalanced *guest = hvmemBalancerGet(balancer, dom->uuid);
+
+    if (guest) {
+        g_hash_table_steal(balancer->domains, dom->uuid);
+        if (!dom->active || !guest->dom->active)
+            guest->seen = false;
+        hvmemDomainFree(guest->dom);
+    } else {
+        guest = g_new0(hvmemBalanced, 1);
+        guest->refused = -1;
+    }
+    guest->dom = dom;
+    guest->settings = *settings;
+    g_hash_table_insert(balancer->domains, dom->uuid, guest);
+    return guest;
+}
+
+
+static gboolean
+isGone(gpointer uuid,
+       gpointer guest G_GNUC_UNUSED,
+       gpointer uuids)
+{
+    return !g_hash_table_contains(uuids, uuid);
+}
+
+
+void
+hvmemBalancerKeep(hvmemBalancer *balancer,
+                  GHashTable *uuids)
+{
+    g_ptr_array_set_size(balancer->active, 0);
+    g_hash_table_foreach_remove(balancer->domains, isGone, uuids);
+}
+
+
+/*
+ * What is known of a guest
+ */
+
+static guint64
+kib(guint64 bytes)
+{
+    return bytes == HVMEM_UNKNOWN ? 0 : bytes / HVMEM_KIB;
+}
+
+
+static hvmemBalanceState
+stateOf(const hvmemBalanced *guest,
+        double now)
+{
+    static const struct {
+        const char *name;
+        hvmemBalanceState state;
+    } states[] = {
+        { "disconnected", HVMEM_BALANCE_DISCONNECTED }, { "handshake", HVMEM_BALANCE_DISCONNECTED }, { "waiting", HVMEM_BALANCE_DISCONNECTED },
+        { "refused", HVMEM_BALANCE_REFUSED }, { "frozen", HVMEM_BALANCE_FROZEN }, { "new-kernel", HVMEM_BALANCE_FROZEN },
+        { "not-onlined", HVMEM_BALANCE_NOT_ONLINED },
+    };
+    const hvmemDomain *dom = guest->dom;
+    size_t i;
+
+    if (guest->settings.hold > g_get_real_time() / G_USEC_PER_SEC)
+        return HVMEM_BALANCE_HELD;
+    if (dom->paused)
+        return HVMEM_BALANCE_PAUSED;
+    if (guest->refused >= 0 && now - guest->refused < REFUSED)
+        return HVMEM_BALANCE_REFUSED;
+    if (!dom->told || dom->usable == HVMEM_UNKNOWN)
+        return HVMEM_BALANCE_SILENT;
+    for (i = 0; i < G_N_ELEMENTS(states); i++) {
+        if (strcmp(dom->state, states[i].name) == 0)
+            return states[i].state;
+    }
+    return dom->connected ? HVMEM_BALANCE_READY : HVMEM_BALANCE_DISCONNECTED;
+}
+
+
+/* How fast it has followed. */
+static guint64
+rateOf(hvmemBalanced *guest,
+       guint64 actual,
+       guint64 requested,
+       double now,
+       double seconds)
+{
+    bool there = MAX(actual, requested) - MIN(actual, requested) <= NEAR;
+    guint64 step = actual > requested ? hvmemShareSub(guest->actual, actual) : hvmemShareSub(actual, guest->actual);
+
+    if (!guest->seen || there || step > 0)
+        guest->moved = now;
+    if (!guest->seen || there || seconds <= 0)
+        return HVMEM_BALANCE_UNKNOWN;
+    if (step > 0)
+        return step / seconds;
+    return now - guest->moved >= PATIENCE ? 0 : HVMEM_BALANCE_UNKNOWN;
+}
+
+
+static guint64
+riseOf(const hvmemBalanced *guest,
+       guint64 demand,
+       double seconds)
+{
+    if (!guest->seen || seconds <= 0 || demand == HVMEM_BALANCE_UNKNOWN || guest->demand == HVMEM_BALANCE_UNKNOWN)
+        return 0;
+    return hvmemShareSub(demand, guest->demand) / seconds;
+}
+
+
+static void
+readGuest(hvmemBalanced *guest,
+          double now,
+          double seconds)
+{
+    const hvmemDomain *dom = guest->dom;
+    guint64 actual = kib(dom->current);
+    guint64 requested = dom->requested == HVMEM_UNKNOWN ? actual : kib(dom->requested);
+    guint64 used = dom->usable == HVMEM_UNKNOWN ? HVMEM_BALANCE_UNKNOWN : hvmemShareSub(actual, kib(dom->usable));
+
+    guest->in = (hvmemBalanceGuest) {
+        .minimum = kib(hvmemAutoMinimum(&guest->settings, dom)), .maximum = kib(hvmemAutoMaximum(&guest->settings, dom)),
+        .buffer = guest->settings.buffer, .weight = guest->settings.weight, .state = stateOf(guest, now),
+        .demand = hvmemBalanceDemand(actual, dom->usable == HVMEM_UNKNOWN ? HVMEM_BALANCE_UNKNOWN : kib(dom->usable),
+                                     HVMEM_BALANCE_UNKNOWN),
+        .rise = riseOf(guest, used, seconds), .actual = actual, .requested = requested,
+        .rate = rateOf(guest, actual, requested, now, seconds),
+    };
+    guest->actual = actual;
+    guest->demand = used;
+    guest->seen = true;
+}
+
+
+/*
+ * All of them
+ */
+
+static int
+compareNames(gconstpointer a,
+             gconstpointer b)
+{
+    const hvmemBalanced *const *one = a;
+    const hvmemBalanced *const *two = b;
+
+    return strcmp((*one)->dom->name, (*two)->dom->name);
+}
+
+
+typedef struct _Sums Sums;
+struct _Sums {
+    guint64 resident;           /* bytes of the host that QEMU processes hold */
+    guint64 others;             /* KiB that guests hold whose memory is not automatic */
+    guint64 starting;           /* KiB of boot memory of automatic domains that are shut off */
+    guint64 largest;            /* of one of them */
+};
+
+
+/* What is not resident yet is not missing in what the host has available. */
+static guint64
+residentOf(const hvmemDomain *dom)
+{
+    return dom->rss == HVMEM_UNKNOWN ? (dom->current == HVMEM_UNKNOWN ? 0 : dom->current) : dom->rss;
+}
+
+
+static Sums
+sortDomains(hvmemBalancer *balancer)
+{
+    Sums sums = { 0 };
+    GHashTableIter iter;
+    gpointer value;
+
+    g_ptr_array_set_size(balancer->active, 0);
+    g_hash_table_iter_init(&iter, balancer->domains);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        hvmemBalanced *guest = value;
+        const hvmemDomain *dom = guest->dom;
+        bool automatic = dom->hyperv && guest->settings.on;
+
+        if (!dom->active) {
+            guint64 boot = automatic ? kib(dom->boot) : 0;
+
+            sums.starting = hvmemShareAdd(sums.starting, boot);
+            sums.largest = MAX(sums.largest, boot);
+            continue;
+        }
+        sums.resident = hvmemShareAdd(sums.resident, residentOf(dom));
+        if (automatic)
+            g_ptr_array_add(balancer->active, guest);
+        else
+            sums.others = hvmemShareAdd(sums.others, kib(dom->current));
+    }
+    g_ptr_array_sort(balancer->active, compareNames);
+    return sums;
+}
+
+
+static bool
+readHost(hvmemBalancer *balancer,
+         const Sums *sums,
+         const hvmemPressure *pressure,
+         double now,
+         GError **error)
+{
+    guint64 budget = hvmemPressureBudget(pressure, sums->resident, balancer->budget);
+    double seconds = balancer->last < 0 ? 0 : now - balancer->last;
+    bool idle = balancer->idle >= 0 && now - balancer->idle >= IDLE;
+
+    if (budget == HVMEM_UNKNOWN)
+        return hvmemFail(error, "the host's memory is not known on this connection: say with --budget how much guests may have");
+
+    balancer->host = (hvmemBalanceHost) {
+        .budget = kib(budget), .used = sums->others, .pressure = hvmemPressureLevel(pressure, &balancer->before, seconds),
+        .reserve = balancer->reserve == HVMEM_UNKNOWN ? hvmemBalanceReserve(kib(budget), sums->starting, sums->largest) : kib(balancer->reserve),
+        .seconds = idle ? now - balancer->idle : 0,
+    };
+    if (idle || balancer->idle < 0)
+        balancer->idle = now;
+    balancer->before = *pressure;
+    return true;
+}
+
+
+bool
+hvmemBalancerDecide(hvmemBalancer *balancer,
+                    const hvmemPressure *pressure,
+                    double now,
+                    GError **error)
+{
+    Sums sums = sortDomains(balancer);
+    double seconds = balancer->last < 0 ? 0 : now - balancer->last;
+    size_t n = balancer->active->len;
+    g_autofree hvmemBalanceGuest *in = g_new0(hvmemBalanceGuest, n);
+    g_autofree hvmemBalanceDecision *out = g_new0(hvmemBalanceDecision, n);
+    size_t i;
+
+    if (!readHost(balancer, &sums, pressure, now, error))
+        return false;
+
+    for (i = 0; i < n; i++) {
+        hvmemBalanced *guest = balancer->active->pdata[i];
+
+        readGuest(guest, now, seconds);
+        in[i] = guest->in;
+    }
+    hvmemBalanceDecide(&balancer->host, in, out, n, &balancer->summary);
+    for (i = 0; i < n; i++) {
+        hvmemBalanced *guest = balancer->active->pdata[i];
+
+        guest->out = out[i];
+    }
+    balancer->last = now;
+    return true;
+}
+
+
+bool
+hvmemBalancedMoves(const hvmemBalanced *guest)
+{
+    return guest->out.bound != HVMEM_BALANCE_LEFT_ALONE && guest->out.target != guest->in.requested;
+}

@@ -1,0 +1,83 @@
+/*
+ * hvmem-balancer.h: from what libvirt reports of all domains to the balancer's decision
+ *
+ * What it remembers from one decision to the next only makes decisions better, and is gone when the program ends: how fast guests have followed,
+ * whose demand rises, and whom libvirt has just refused something.
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "balance.h"
+#include "hvmem-auto.h"
+#include "hvmem-pressure.h"
+
+typedef struct _hvmemBalanced hvmemBalanced;
+struct _hvmemBalanced {
+    hvmemDomain *dom;
+    hvmemAuto settings;
+
+    /* the last decision's */
+    hvmemBalanceGuest in;
+    hvmemBalanceDecision out;
+
+    /* from the one before */
+    bool seen;
+    guint64 actual;             /* KiB */
+    guint64 demand;
+    guint64 requested;          /* what was requested of it by us; 0: nothing */
+    double moved;               /* when it last approached what was requested */
+    double refused;             /* when libvirt refused a request; negative: it has not */
+    char *named;                /* what was last said about it, so that it is said once */
+};
+
+typedef struct _hvmemBalancer hvmemBalancer;
+struct _hvmemBalancer {
+    /* set by the caller; bytes */
+    guint64 budget;             /* 0: what the host has */
+    guint64 reserve;            /* HVMEM_UNKNOWN: for the domains that may start */
+
+    GHashTable *domains;        /* by UUID: hvmemBalanced */
+    GPtrArray *active;          /* of these, those the last decision was about, sorted by name */
+    hvmemPressure before;
+    double last;                /* when the last decision was made; negative: there was none */
+    double idle;                /* when idle memory was last taken that nobody needs */
+    hvmemBalanceHost host;      /* of the last decision */
+    hvmemBalanceSummary summary;
+};
+
+hvmemBalancer *
+hvmemBalancerNew(void);
+
+void
+hvmemBalancerFree(hvmemBalancer *balancer);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(hvmemBalancer, hvmemBalancerFree);
+
+/* Adds a domain, or replaces what is known from its XML. Takes @dom, which has a UUID. */
+hvmemBalanced *
+hvmemBalancerPut(hvmemBalancer *balancer,
+                 hvmemDomain *dom,
+                 const hvmemAuto *settings);
+
+/* NULL: there is none. */
+hvmemBalanced *
+hvmemBalancerGet(const hvmemBalancer *balancer,
+                 const char *uuid);
+
+/* Forgets all domains that are not in @uuids, a set. */
+void
+hvmemBalancerKeep(hvmemBalancer *balancer,
+                  GHashTable *uuids);
+
+/* Decides, @now in seconds on a clock that does not jump. False if no budget is known. */
+bool
+hvmemBalancerDecide(hvmemBalancer *balancer,
+                    const hvmemPressure *pressure,
+                    double now,
+                    GError **error);
+
+/* Is a request to be sent? */
+bool
+hvmemBalancedMoves(const hvmemBalanced *guest);

@@ -1,0 +1,139 @@
+/*
+ * hvmem-pressure.c: how short of memory this host is
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-pressure.h"
+
+#include <string.h>
+
+/* Percent of the time in which somebody, or everybody, waits for memory. */
+#define SOME 10.0
+#define FULL 5.0
+
+/* Pages a second that are written to swap. */
+#define SWAPPING 1024
+
+/* The host keeps this part of its memory for itself. */
+#define HOST_PART 32
+
+/* A budget that follows from what is available is a multiple of this, so that it does not change all the time. */
+#define BUDGET_STEP (256 * HVMEM_MIB)
+
+
+/* The number after @name at the beginning of a line. */
+static guint64
+numberAfter(const char *text,
+            const char *name)
+{
+    const char *line = text;
+
+    while (line && !g_str_has_prefix(line, name)) {
+        line = strchr(line, '\n');
+        line = line ? line + 1 : NULL;
+    }
+    return line ? g_ascii_strtoull(line + strlen(name), NULL, 10) : HVMEM_UNKNOWN;
+}
+
+
+static guint64
+sizeAfter(const char *text,
+          const char *name)
+{
+    guint64 kib = numberAfter(text, name);
+
+    return kib == HVMEM_UNKNOWN ? HVMEM_UNKNOWN : hvmemFromKiB(kib);
+}
+
+
+void
+hvmemPressureReadMeminfo(hvmemPressure *pressure,
+                         const char *text)
+{
+    pressure->total = sizeAfter(text, "MemTotal:");
+    pressure->available = sizeAfter(text, "MemAvailable:");
+}
+
+
+static double
+stall(const char *text,
+      const char *name)
+{
+    const char *line = text ? strstr(text, name) : NULL;
+
+    return line ? g_ascii_strtod(line + strlen(name), NULL) : 0;
+}
+
+
+void
+hvmemPressureReadStalls(hvmemPressure *pressure,
+                        const char *text)
+{
+    pressure->some = stall(text, "some avg10=");
+    pressure->full = stall(text, "full avg10=");
+}
+
+
+void
+hvmemPressureReadVmstat(hvmemPressure *pressure,
+                        const char *text)
+{
+    pressure->swappedOut = numberAfter(text, "pswpout ");
+}
+
+
+void
+hvmemPressureRead(hvmemPressure *pressure)
+{
+    g_autofree char *meminfo = NULL;
+    g_autofree char *stalls = NULL;
+    g_autofree char *vmstat = NULL;
+
+    g_file_get_contents("/proc/meminfo", &meminfo, NULL, NULL);
+    g_file_get_contents("/proc/pressure/memory", &stalls, NULL, NULL);
+    g_file_get_contents("/proc/vmstat", &vmstat, NULL, NULL);
+    hvmemPressureReadMeminfo(pressure, meminfo);
+    hvmemPressureReadStalls(pressure, stalls);
+    hvmemPressureReadVmstat(pressure, vmstat);
+}
+
+
+static bool
+isSwapping(const hvmemPressure *pressure,
+           const hvmemPressure *before,
+           double seconds)
+{
+    if (pressure->swappedOut == HVMEM_UNKNOWN || before->swappedOut == HVMEM_UNKNOWN || seconds <= 0)
+        return false;
+    return pressure->swappedOut > before->swappedOut && (pressure->swappedOut - before->swappedOut) / seconds >= SWAPPING;
+}
+
+
+hvmemBalancePressure
+hvmemPressureLevel(const hvmemPressure *pressure,
+                   const hvmemPressure *before,
+                   double seconds)
+{
+    if (pressure->full >= FULL)
+        return HVMEM_BALANCE_PRESSURE_FULL;
+    if (pressure->some >= SOME || isSwapping(pressure, before, seconds))
+        return HVMEM_BALANCE_PRESSURE_SOME;
+    return HVMEM_BALANCE_PRESSURE_NONE;
+}
+
+
+guint64
+hvmemPressureBudget(const hvmemPressure *pressure,
+                    guint64 guests,
+                    guint64 budget)
+{
+    guint64 most;
+
+    if (pressure->available == HVMEM_UNKNOWN || pressure->total == HVMEM_UNKNOWN)
+        return budget ? budget : HVMEM_UNKNOWN;
+
+    most = hvmemShareSub(hvmemShareAdd(guests, pressure->available), pressure->total / HOST_PART);
+    most -= most % BUDGET_STEP;
+    return budget ? MIN(budget, most) : most;
+}

@@ -1,0 +1,53 @@
+/*
+ * hvmem-pressure.h: how short of memory this host is
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "balance.h"
+#include "hvmem-util.h"
+
+typedef struct _hvmemPressure hvmemPressure;
+struct _hvmemPressure {
+    /* bytes; HVMEM_UNKNOWN: not told */
+    guint64 total;
+    guint64 available;          /* MemAvailable */
+    double some;                /* percent of the last ten seconds in which somebody waited for memory */
+    double full;                /* in which everybody did */
+    guint64 swappedOut;         /* pages since the host was started */
+};
+
+/* Each of these adds what one file tells; NULL: there is none. */
+void
+hvmemPressureReadMeminfo(hvmemPressure *pressure,
+                         const char *text);
+
+/* /proc/pressure/memory */
+void
+hvmemPressureReadStalls(hvmemPressure *pressure,
+                        const char *text);
+
+void
+hvmemPressureReadVmstat(hvmemPressure *pressure,
+                        const char *text);
+
+/* All three of this host. */
+void
+hvmemPressureRead(hvmemPressure *pressure);
+
+/* What that means for the balancer. @before: the same so many @seconds ago. */
+hvmemBalancePressure
+hvmemPressureLevel(const hvmemPressure *pressure,
+                   const hvmemPressure *before,
+                   double seconds);
+
+/*
+ * What guests may hold in all, in bytes, if they hold @guests of this host's memory now: that and what is available, without a part of the host's
+ * memory for the host itself. @budget, if it is not 0, is the most. HVMEM_UNKNOWN if neither is known.
+ */
+guint64
+hvmemPressureBudget(const hvmemPressure *pressure,
+                    guint64 guests,
+                    guint64 budget);
