@@ -246,6 +246,10 @@ def test_one_balancer_at_a_time_and_it_ends_on_request(tmp_path):
         assert not first.stderr.read()
 
 
+def test_the_packaged_configuration_is_accepted():
+    assert hvmem("balance", "--dry-run", "--conf", str(ROOT / "packaging/balance.conf")).returncode == 0
+
+
 def test_schema_of_the_metadata(tmp_path):
     def accepts(xml):
         file = tmp_path / "auto.xml"

@@ -87,7 +87,7 @@ warn(const Loop *loop,
  * What libvirt knows
  */
 
-/* NULL without an error for one that is gone. */
+/* One that is gone is left out. */
 static void
 readDomain(Loop *loop,
            virDomainPtr dom,
@@ -204,6 +204,7 @@ request(Loop *loop,
 
     if (dom && virDomainSetMemoryFlags(dom, guest->out.target, VIR_DOMAIN_AFFECT_LIVE) == 0) {
         guest->refused = -1;
+        hvmemBalancedAsked(guest);
         return;
     }
     guest->refused = now();
@@ -227,6 +228,27 @@ requestAll(Loop *loop)
             if (hvmemBalancedMoves(guest) && (guest->out.target > guest->in.requested) == grow)
                 request(loop, guest);
         }
+    }
+}
+
+
+/* An operator, or another program that moves the same guests. */
+static void
+nameForeign(Loop *loop)
+{
+    size_t i;
+
+    for (i = 0; i < loop->balancer->active->len; i++) {
+        const hvmemBalanced *guest = loop->balancer->active->pdata[i];
+        g_autofree char *size = hvmemFormatSize(hvmemFromKiB(guest->in.requested));
+        g_autofree char *word = hvmemShellWord(guest->dom->name);
+        g_autofree char *text = NULL;
+
+        if (!guest->foreign || guest->in.state == HVMEM_BALANCE_HELD)
+            continue;
+        text = g_strdup_printf("somebody else has requested %s; its memory is automatic, so that does not last: 'virsh-hvmem auto %s --hold 30min' "
+                               "leaves it alone for a while", size, word);
+        warn(loop, guest->dom->name, text);
     }
 }
 
@@ -333,6 +355,7 @@ decide(Loop *loop,
 
     show(loop);
     if (!dryRun) {
+        nameForeign(loop);
         nameFailing(loop);
         requestAll(loop);
     }

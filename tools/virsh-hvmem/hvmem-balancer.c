@@ -74,8 +74,10 @@ hvmemBalancerPut(hvmemBalancer *balancer,
 
     if (guest) {
         g_hash_table_steal(balancer->domains, dom->uuid);
-        if (!dom->active || !guest->dom->active)
+        if (!dom->active || !guest->dom->active) {
             guest->seen = false;
+            guest->asked = 0;
+        }
         hvmemDomainFree(guest->dom);
     } else {
         guest = g_new0(hvmemBalanced, 1);
@@ -201,6 +203,9 @@ readGuest(hvmemBalanced *guest,
     guest->actual = actual;
     guest->demand = used;
     guest->seen = true;
+    guest->foreign = guest->asked != 0 && MAX(requested, guest->asked) - MIN(requested, guest->asked) > NEAR;
+    if (guest->foreign)
+        guest->asked = requested;
 }
 
 
@@ -324,6 +329,13 @@ hvmemBalancerDecide(hvmemBalancer *balancer,
     }
     balancer->last = now;
     return true;
+}
+
+
+void
+hvmemBalancedAsked(hvmemBalanced *guest)
+{
+    guest->asked = guest->out.target;
 }
 
 

@@ -26,7 +26,8 @@ struct _hvmemBalanced {
     bool seen;
     guint64 actual;             /* KiB */
     guint64 demand;
-    guint64 requested;          /* what was requested of it by us; 0: nothing */
+    guint64 asked;              /* what was last requested of it by us; 0: nothing yet */
+    bool foreign;               /* somebody else has requested something since */
     double moved;               /* when it last approached what was requested */
     double refused;             /* when libvirt refused a request; negative: it has not */
     char *named;                /* what was last said about it, so that it is said once */
@@ -77,6 +78,10 @@ hvmemBalancerDecide(hvmemBalancer *balancer,
                     const hvmemPressure *pressure,
                     double now,
                     GError **error);
+
+/* The target was requested. */
+void
+hvmemBalancedAsked(hvmemBalanced *guest);
 
 /* Is a request to be sent? */
 bool

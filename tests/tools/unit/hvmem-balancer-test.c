@@ -475,6 +475,32 @@ testRises(void)
 }
 
 
+/* Somebody else's request is noticed, once; one's own is not, nor is that of a guest that was started again. */
+static void
+testForeign(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addGuest(balancer, "a", GIB / 8);
+
+    decide(balancer, 100);
+    g_assert_false(guest->foreign);
+    hvmemBalancedAsked(guest);
+    guest->dom->requested = hvmemFromKiB(guest->out.target);
+    decide(balancer, 101);
+    g_assert_false(guest->foreign);
+    guest->dom->requested = 4 * GIB;
+    decide(balancer, 102);
+    g_assert_true(guest->foreign);
+    decide(balancer, 103);
+    g_assert_false(guest->foreign);
+
+    addGuest(balancer, "a", GIB)->dom->active = false;
+    addGuest(balancer, "a", GIB);
+    decide(balancer, 104);
+    g_assert_false(guest->foreign);
+}
+
+
 /* Guests that are not automatic count as what they hold; those that are shut off are provided for. */
 static void
 testOthers(void)
@@ -568,6 +594,7 @@ main(int argc,
     g_test_add_func("/hvmem/balancer/for-a-while", testForAWhile);
     g_test_add_func("/hvmem/balancer/follows", testFollows);
     g_test_add_func("/hvmem/balancer/rises", testRises);
+    g_test_add_func("/hvmem/balancer/foreign", testForeign);
     g_test_add_func("/hvmem/balancer/others", testOthers);
     g_test_add_func("/hvmem/balancer/json", testJSON);
     g_test_add_func("/hvmem/balancer/no-host", testNoHost);
