@@ -132,17 +132,7 @@ readDomains(Loop *loop,
 }
 
 
-/* What is not told this time is not known. */
-static void
-takeStats(hvmemBalanced *guest,
-          virDomainStatsRecordPtr record)
-{
-    guest->dom->usable = guest->dom->rss = HVMEM_UNKNOWN;
-    hvmemDomainAddStats(guest->dom, record->params, record->nparams);
-}
-
-
-/* False, without an error, if there is a domain that is not known yet, or one is not active any more. */
+/* @known becomes false if there is a domain that is not known yet, or one is not active any more. */
 static bool
 readStats(Loop *loop,
           bool *known,
@@ -166,7 +156,7 @@ readStats(Loop *loop,
         virDomainGetUUIDString(records[i]->dom, uuid);
         guest = hvmemBalancerGet(loop->balancer, uuid);
         if (guest && guest->dom->active)
-            takeStats(guest, records[i]);
+            hvmemBalancedTake(guest, records[i]->params, records[i]->nparams);
         else
             *known = false;
     }

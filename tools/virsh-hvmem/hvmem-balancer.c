@@ -112,6 +112,43 @@ hvmemBalancerKeep(hvmemBalancer *balancer,
  * What is known of a guest
  */
 
+/* All that is needed. A guest with many sticks has hundreds of others, which would take their time for each guest and each decision. */
+static bool
+isNeeded(const char *field)
+{
+    static const char *const fields[] = {
+        "state.state", "state.reason", "balloon.current", "balloon.usable", "balloon.rss", "balloon.hyperv.requested", "balloon.hyperv.boot",
+        "balloon.hyperv.connected", "balloon.hyperv.state",
+    };
+    size_t i;
+
+    if (g_str_has_prefix(field, "balloon.hyperv.stick."))
+        return false;
+    for (i = 0; i < G_N_ELEMENTS(fields); i++) {
+        if (strcmp(field, fields[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+
+void
+hvmemBalancedTake(hvmemBalanced *guest,
+                  const virTypedParameter *params,
+                  int nparams)
+{
+    g_autofree virTypedParameter *needed = g_new(virTypedParameter, MAX(nparams, 1));
+    int i, n = 0;
+
+    for (i = 0; i < nparams; i++) {
+        if (isNeeded(params[i].field))
+            needed[n++] = params[i];
+    }
+    guest->dom->usable = guest->dom->rss = HVMEM_UNKNOWN;
+    hvmemDomainAddStats(guest->dom, needed, n);
+}
+
+
 static guint64
 kib(guint64 bytes)
 {
@@ -233,11 +270,13 @@ struct _Sums {
 };
 
 
-/* What is not resident yet is not missing in what the host has available. */
+/* What the host has available is without this. Huge pages are neither available nor resident: they count as what the guest has. */
 static guint64
 residentOf(const hvmemDomain *dom)
 {
-    return dom->rss == HVMEM_UNKNOWN ? (dom->current == HVMEM_UNKNOWN ? 0 : dom->current) : dom->rss;
+    guint64 current = dom->current == HVMEM_UNKNOWN ? 0 : dom->current;
+
+    return dom->rss == HVMEM_UNKNOWN || dom->needs.stickPage != 0 ? current : dom->rss;
 }
 
 

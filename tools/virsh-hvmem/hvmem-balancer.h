@@ -67,6 +67,12 @@ hvmemBalanced *
 hvmemBalancerGet(const hvmemBalancer *balancer,
                  const char *uuid);
 
+/* Takes a domain's statistics (STATE and BALLOON). What they do not tell is not known. */
+void
+hvmemBalancedTake(hvmemBalanced *guest,
+                  const virTypedParameter *params,
+                  int nparams);
+
 /* Forgets all domains that are not in @uuids, a set. */
 void
 hvmemBalancerKeep(hvmemBalancer *balancer,

@@ -380,6 +380,53 @@ testDecide(void)
 }
 
 
+static void
+addParam(virTypedParameter *params,
+         int *n,
+         const char *field,
+         guint64 number)
+{
+    g_strlcpy(params[*n].field, field, sizeof(params[*n].field));
+    params[*n].type = VIR_TYPED_PARAM_ULLONG;
+    params[(*n)++].value.ul = number;
+}
+
+
+/* libvirt's statistics; a busy domain has fewer of them, and is left alone. */
+static void
+testTake(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addGuest(balancer, "a", GIB);
+    virTypedParameter params[10] = { 0 };
+    char state[] = "idle";
+    int n = 0;
+
+    addParam(params, &n, "balloon.current", 3 * GIB / 1024);
+    addParam(params, &n, "balloon.hyperv.requested", 4 * GIB / 1024);
+    addParam(params, &n, "balloon.hyperv.stick.0.size", 1);
+    addParam(params, &n, "balloon.rss", GIB / 1024);
+    addParam(params, &n, "balloon.usable", 2 * GIB / 1024);
+    addParam(params, &n, "balloon.hyperv.connected", 1);
+    g_strlcpy(params[n].field, "balloon.hyperv.state", sizeof(params[n].field));
+    params[n].type = VIR_TYPED_PARAM_STRING;
+    params[n++].value.s = state;
+
+    hvmemBalancedTake(guest, params, n);
+    decide(balancer, 100);
+    g_assert_cmpuint(guest->in.actual, ==, 3 * GIB / 1024);
+    g_assert_cmpuint(guest->in.requested, ==, 4 * GIB / 1024);
+    g_assert_cmpuint(guest->in.demand, ==, GIB / 1024);
+    g_assert_cmpuint(guest->dom->rss, ==, GIB);
+    g_assert_cmpint(guest->in.state, ==, HVMEM_BALANCE_READY);
+
+    hvmemBalancedTake(guest, params, 2);
+    decide(balancer, 101);
+    g_assert_cmpint(guest->in.state, ==, HVMEM_BALANCE_SILENT);
+    g_assert_cmpuint(guest->out.target, ==, 4 * GIB / 1024);
+}
+
+
 /* Each state in which a guest is left alone. */
 static void
 testAlone(void)
@@ -531,6 +578,25 @@ testOthers(void)
 }
 
 
+/* What the host has is what it has available, and what guests hold: resident, or in huge pages. */
+static void
+testResident(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addGuest(balancer, "a", GIB);
+
+    decide(balancer, 100);
+    g_assert_cmpuint(balancer->host.budget, ==, 63 * GIB / 1024);
+    guest->dom->needs.stickPage = 2 * MIB;
+    decide(balancer, 101);
+    g_assert_cmpuint(balancer->host.budget, ==, 64 * GIB / 1024);
+    guest->dom->needs.stickPage = 0;
+    guest->dom->rss = HVMEM_UNKNOWN;
+    decide(balancer, 102);
+    g_assert_cmpuint(balancer->host.budget, ==, 64 * GIB / 1024);
+}
+
+
 static void
 testJSON(void)
 {
@@ -590,12 +656,14 @@ main(int argc,
     g_test_add_func("/hvmem/balancer/lock", testLock);
     g_test_add_func("/hvmem/balancer/notify", testNotify);
     g_test_add_func("/hvmem/balancer/decide", testDecide);
+    g_test_add_func("/hvmem/balancer/take", testTake);
     g_test_add_func("/hvmem/balancer/alone", testAlone);
     g_test_add_func("/hvmem/balancer/for-a-while", testForAWhile);
     g_test_add_func("/hvmem/balancer/follows", testFollows);
     g_test_add_func("/hvmem/balancer/rises", testRises);
     g_test_add_func("/hvmem/balancer/foreign", testForeign);
     g_test_add_func("/hvmem/balancer/others", testOthers);
+    g_test_add_func("/hvmem/balancer/resident", testResident);
     g_test_add_func("/hvmem/balancer/json", testJSON);
     g_test_add_func("/hvmem/balancer/no-host", testNoHost);
     return g_test_run();
