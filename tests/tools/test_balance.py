@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""virsh-hvmem auto and balance from end to end, with the domains of libvirt's test driver and guests that are made up (hvmem-fake-guests.c)."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build/obj/tools"
+TOOL = BUILD / "tools/virsh-hvmem/virsh-hvmem"
+FAKE = BUILD / "tests/tools/unit/hvmem-fake-guests.so"
+AUTO = "<a:auto xmlns:a='urn:virsh-hvmem:auto:1' minimum='1048576'/>"
+BUDGET = 8192
+
+
+class Host:
+    """Domains with an automatic memory of 1 to 8 GiB; what their guests use and were requested to have, in MiB."""
+
+    def __init__(self, folder, **guests):
+        self.guests = folder / "guests"
+        self.node = folder / "node.xml"
+        self.names = list(guests)
+        self.write(guests)
+        domains = "".join(f"<domain type='test'><name>{name}</name><metadata>{AUTO}</metadata><memory unit='GiB'>2</memory>"
+                          "<os><type>hvm</type></os><devices><memballoon model='virtio'/></devices></domain>" for name in guests)
+        self.node.write_text(f"<node>{domains}</node>")
+
+    def write(self, guests):
+        self.guests.write_text("".join(f"{name} {' '.join(map(str, values))}\n" for name, values in guests.items()))
+
+    def use(self, name, used):
+        """Another demand."""
+        self.guests.write_text(re.sub(rf"^{name} \d+", f"{name} {used}", self.guests.read_text(), flags=re.M))
+
+    def requested(self):
+        return {line.split()[0]: int(line.split()[2]) for line in self.guests.read_text().splitlines()}
+
+    def log(self):
+        path = self.guests.with_suffix(".log")
+        return [(line.split()[0], int(line.split()[1])) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def environment(self):
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("LIBVIRT_") and k != "LD_LIBRARY_PATH"}
+        return {**clean, "LC_ALL": "C.UTF-8", "HVMEM_FAKE_GUESTS": str(self.guests), "LD_PRELOAD": str(FAKE),
+                "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=1"}
+
+    def run(self, *args):
+        got = subprocess.run([TOOL, "-c", f"test://{self.node}", *args], capture_output=True, text=True, check=False, timeout=60,
+                             env=self.environment())
+        assert "Sanitizer" not in got.stderr, got.stderr
+        return got
+
+    def start(self, *args):
+        return subprocess.Popen([TOOL, "-c", f"test://{self.node}", "balance", "--interval", "0.2", "--budget", f"{BUDGET}MiB", *args],
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment())
+
+    def settled(self):
+        """What was requested when nothing has changed for two seconds; the sum never exceeds the budget on the way."""
+        last, since = None, time.monotonic()
+        while time.monotonic() - since < 2:
+            now = self.requested()
+            if len(now) == len(self.names):
+                assert sum(now.values()) <= BUDGET
+                if now != last:
+                    last, since = now, time.monotonic()
+            time.sleep(0.05)
+        return last
+
+
+@pytest.fixture(name="host")
+def two_guests(tmp_path):
+    return Host(tmp_path, a=(1500, 2048, 0, "ok"), b=(1500, 2048, 0, "ok"))
+
+
+def test_dry_run_changes_nothing(host):
+    host.use("a", 4000)
+    got = host.run("balance", "--dry-run", "--budget", f"{BUDGET}MiB")
+    assert got.returncode == 0, got.stderr
+    assert re.search(r"\n a +3 GiB +2 GiB +2 GiB +3\.\d+ GiB +grows to 3\.60 GiB, demand and buffer\n", got.stdout)
+    assert not host.log()
+
+
+def test_once_is_json_of_all_guests(host):
+    host.use("a", 1900)
+    got = json.loads(host.run("--format=json", "balance", "--once", "--budget", f"{BUDGET}MiB").stdout)
+    assert [g["name"] for g in got["guests"]] == ["a", "b"]
+    assert got["guests"][0]["move"] == "grow"
+    assert host.log() == [("a", got["guests"][0]["target"] >> 20)]
+
+
+def test_a_load_that_wanders(host):
+    """Each guest gets what it needs, and the sum stays within the budget, also when the balancer is killed in between."""
+    for heavy, light in ("a", "b"), ("b", "a"), ("a", "b"):
+        host.use(light, 800)
+        host.use(heavy, 5500)
+        with host.start("-q") as balancer:
+            try:
+                got = host.settled()
+            finally:
+                balancer.kill()
+        assert got[heavy] >= 5500
+        assert got[light] >= 1024
+
+
+def test_memory_is_taken_before_it_is_given(host):
+    host.write({"a": (5500, 2048, 0, "ok"), "b": (800, 6100, 0, "ok")})
+    with host.start("-q") as balancer:
+        try:
+            assert host.settled()["a"] >= 5500
+        finally:
+            balancer.terminate()
+    assert host.log()[0][0] == "b"
+
+
+def test_not_enough_for_all_is_shared(host):
+    host.write({"a": (7000, 2048, 0, "ok"), "b": (7000, 2048, 0, "ok")})
+    with host.start("-q") as balancer:
+        try:
+            got = host.settled()
+        finally:
+            balancer.terminate()
+    assert abs(got["a"] - got["b"]) <= 4
+    assert got["a"] + got["b"] >= BUDGET - 8
+
+
+def test_failing_guests_are_named_once(tmp_path):
+    """One that refuses is left alone, and one that keeps what it has counts with that."""
+    host = Host(tmp_path, a=(3900, 2048, 0, "ok"), no=(1900, 2048, 0, "refuses"), stuck=(500, 1024, 3072, "ok"))
+    said = ""
+    with host.start() as balancer:
+        try:
+            while "stuck: " not in said:
+                said += balancer.stderr.readline()
+            got = host.settled()
+        finally:
+            balancer.terminate()
+        said += balancer.stderr.read()
+    assert got["no"] == 2048
+    assert len([name for name, _ in host.log() if name == "no"]) == 1
+    assert got["a"] <= BUDGET - 2048 - 3072
+    assert said.count("stuck: does not give back what was requested") == 1
+    assert said.count("no: left alone") == 1
+
+
+def test_settings_are_stored_shown_and_refused(host):
+    assert "from 1 GiB to 8 GiB, 20 % more than it uses, weight 100" in host.run("auto", "a").stdout
+    got = json.loads(host.run("--format=json", "auto", "a", "--maximum", "4GiB", "--buffer", "30", "--weight", "300", "--hold", "30min").stdout)
+    assert {key: got[key] for key in ("automatic", "minimum", "maximum", "buffer", "weight")} == {
+        "automatic": True, "minimum": 1 << 30, "maximum": 4 << 30, "buffer": 30, "weight": 300}
+    assert abs(got["hold"] - time.time() - 1800) < 120
+    assert json.loads(host.run("--format=json", "auto", "a", "--off").stdout) == {"name": "a", "automatic": False}
+    for args, word in ((["--maximum", "9GiB"], "--maximum 9 GiB is above <maxMemory>, 8 GiB"), (["--buffer", "1"], "--buffer 1: from 5 to 200"),
+                       (["--weight", "0"], "--weight 0: from 1"), (["--hold", "soon"], "'soon' is not a duration"),
+                       (["--off", "--on"], "--off goes with no other option"), (["--minimum", "9GiB"], "--minimum 9 GiB is above the maximum")):
+        got = host.run("auto", "a", *args)
+        assert got.returncode == 1
+        assert word in got.stderr
