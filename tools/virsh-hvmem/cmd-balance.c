@@ -93,17 +93,13 @@ readDomain(Loop *loop,
            virDomainPtr dom,
            GHashTable *uuids)
 {
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
     char *xml = virDomainGetXMLDesc(dom, 0);
     int active = virDomainIsActive(dom);
-    hvmemDomain *info = xml && active >= 0 ? hvmemDomainNew(virDomainGetName(dom), active, xml, NULL) : NULL;
-    hvmemAuto settings;
 
-    if (info) {
-        hvmemAutoRead(&settings, xml);
-        virDomainGetUUIDString(dom, info->uuid);
-        g_hash_table_add(uuids, g_strdup(info->uuid));
-        hvmemBalancerPut(loop->balancer, info, &settings);
-    }
+    virDomainGetUUIDString(dom, uuid);
+    if (xml && active >= 0 && hvmemBalancerRead(loop->balancer, virDomainGetName(dom), uuid, active, xml, NULL))
+        g_hash_table_add(uuids, g_strdup(uuid));
     free(xml);
 }
 

@@ -26,6 +26,7 @@ balancedFree(hvmemBalanced *guest)
 {
     hvmemDomainFree(guest->dom);
     g_free(guest->named);
+    g_free(guest->xml);
     g_free(guest);
 }
 
@@ -87,6 +88,32 @@ hvmemBalancerPut(hvmemBalancer *balancer,
     guest->settings = *settings;
     g_hash_table_insert(balancer->domains, dom->uuid, guest);
     return guest;
+}
+
+
+bool
+hvmemBalancerRead(hvmemBalancer *balancer,
+                  const char *name,
+                  const char *uuid,
+                  bool active,
+                  const char *xml,
+                  GError **error)
+{
+    hvmemBalanced *guest = hvmemBalancerGet(balancer, uuid);
+    hvmemDomain *dom;
+    hvmemAuto settings;
+
+    if (guest && guest->dom->active == active && g_strcmp0(guest->xml, xml) == 0)
+        return true;
+    if (!(dom = hvmemDomainNew(name, active, xml, error)))
+        return false;
+
+    g_strlcpy(dom->uuid, uuid, sizeof(dom->uuid));
+    hvmemAutoRead(&settings, xml);
+    guest = hvmemBalancerPut(balancer, dom, &settings);
+    g_free(guest->xml);
+    guest->xml = g_strdup(xml);
+    return true;
 }
 
 

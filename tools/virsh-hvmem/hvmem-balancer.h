@@ -17,6 +17,7 @@ typedef struct _hvmemBalanced hvmemBalanced;
 struct _hvmemBalanced {
     hvmemDomain *dom;
     hvmemAuto settings;
+    char *xml;                  /* that both were read from */
 
     /* the last decision's */
     hvmemBalanceGuest in;
@@ -56,7 +57,16 @@ hvmemBalancerFree(hvmemBalancer *balancer);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(hvmemBalancer, hvmemBalancerFree);
 
-/* Adds a domain, or replaces what is known from its XML. Takes @dom, which has a UUID. */
+/* Adds a domain, or replaces what is known of it, from its @xml. Nothing is done if that is what it was: reading it takes most of the time. */
+bool
+hvmemBalancerRead(hvmemBalancer *balancer,
+                  const char *name,
+                  const char *uuid,
+                  bool active,
+                  const char *xml,
+                  GError **error);
+
+/* The same with what was read. Takes @dom, which has a UUID. */
 hvmemBalanced *
 hvmemBalancerPut(hvmemBalancer *balancer,
                  hvmemDomain *dom,

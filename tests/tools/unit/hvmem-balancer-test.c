@@ -380,6 +380,28 @@ testDecide(void)
 }
 
 
+/* XML is read when it has changed. */
+static void
+testReadAgain(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    g_autoptr(GError) error = NULL;
+    const hvmemDomain *dom;
+
+    g_assert_true(hvmemBalancerRead(balancer, "g", "u", true, XML(AUTO("weight='7'")), NULL));
+    dom = hvmemBalancerGet(balancer, "u")->dom;
+    g_assert_cmpuint(hvmemBalancerGet(balancer, "u")->settings.weight, ==, 7);
+    g_assert_true(hvmemBalancerRead(balancer, "g", "u", true, XML(AUTO("weight='7'")), NULL));
+    g_assert_true(hvmemBalancerGet(balancer, "u")->dom == dom);
+    g_assert_true(hvmemBalancerRead(balancer, "g", "u", true, XML(AUTO("weight='8'")), NULL));
+    g_assert_cmpuint(hvmemBalancerGet(balancer, "u")->settings.weight, ==, 8);
+    g_assert_true(hvmemBalancerRead(balancer, "g", "u", false, XML(AUTO("weight='8'")), NULL));
+    g_assert_false(hvmemBalancerGet(balancer, "u")->dom->active);
+    g_assert_false(hvmemBalancerRead(balancer, "g", "u", false, "no XML", &error));
+    g_assert_nonnull(error);
+}
+
+
 static void
 addParam(virTypedParameter *params,
          int *n,
@@ -656,6 +678,7 @@ main(int argc,
     g_test_add_func("/hvmem/balancer/lock", testLock);
     g_test_add_func("/hvmem/balancer/notify", testNotify);
     g_test_add_func("/hvmem/balancer/decide", testDecide);
+    g_test_add_func("/hvmem/balancer/read-again", testReadAgain);
     g_test_add_func("/hvmem/balancer/take", testTake);
     g_test_add_func("/hvmem/balancer/alone", testAlone);
     g_test_add_func("/hvmem/balancer/for-a-while", testForAWhile);
