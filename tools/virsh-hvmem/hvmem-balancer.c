@@ -83,6 +83,7 @@ hvmemBalancerPut(hvmemBalancer *balancer,
     } else {
         guest = g_new0(hvmemBalanced, 1);
         guest->refused = -1;
+        guest->committed = HVMEM_UNKNOWN;
     }
     guest->dom = dom;
     guest->settings = *settings;
@@ -139,13 +140,17 @@ hvmemBalancerKeep(hvmemBalancer *balancer,
  * What is known of a guest
  */
 
+#define AVAILABLE "balloon.hyperv.available"
+#define COMMITTED "balloon.hyperv.committed"
+#define RELEASED "balloon.hyperv.released"
+
 /* All that is needed. A guest with many sticks has hundreds of others, which would take their time for each guest and each decision. */
 static bool
 isNeeded(const char *field)
 {
     static const char *const fields[] = {
         "state.state", "state.reason", "balloon.current", "balloon.usable", "balloon.rss", "balloon.hyperv.requested", "balloon.hyperv.boot",
-        "balloon.hyperv.connected", "balloon.hyperv.state",
+        "balloon.hyperv.connected", "balloon.hyperv.state", AVAILABLE, COMMITTED, RELEASED,
     };
     size_t i;
 
@@ -156,6 +161,36 @@ isNeeded(const char *field)
             return true;
     }
     return false;
+}
+
+
+static guint64
+sizeOf(virTypedParameter *params,
+       int nparams,
+       const char *field)
+{
+    unsigned long long kib;
+
+    if (virTypedParamsGetULLong(params, nparams, field, &kib) != 1)
+        return HVMEM_UNKNOWN;
+    return hvmemFromKiB(kib);
+}
+
+
+/* The guest's last report: newer than balloon.usable, which follows <stats period>. What is released counts as committed in it. */
+static void
+takeReport(hvmemBalanced *guest,
+           virTypedParameter *params,
+           int nparams)
+{
+    guint64 available = sizeOf(params, nparams, AVAILABLE);
+    guint64 released = sizeOf(params, nparams, RELEASED);
+
+    if (available != HVMEM_UNKNOWN)
+        guest->dom->usable = available;
+    guest->committed = sizeOf(params, nparams, COMMITTED);
+    if (guest->committed != HVMEM_UNKNOWN && released != HVMEM_UNKNOWN)
+        guest->committed = hvmemShareSub(guest->committed, released);
 }
 
 
@@ -173,6 +208,7 @@ hvmemBalancedTake(hvmemBalanced *guest,
     }
     guest->dom->usable = guest->dom->rss = HVMEM_UNKNOWN;
     hvmemDomainAddStats(guest->dom, needed, n);
+    takeReport(guest, needed, n);
 }
 
 
@@ -260,7 +296,7 @@ readGuest(hvmemBalanced *guest,
         .minimum = kib(hvmemAutoMinimum(&guest->settings, dom)), .maximum = kib(hvmemAutoMaximum(&guest->settings, dom)),
         .buffer = guest->settings.buffer, .weight = guest->settings.weight, .state = stateOf(guest, now),
         .demand = hvmemBalanceDemand(actual, dom->usable == HVMEM_UNKNOWN ? HVMEM_BALANCE_UNKNOWN : kib(dom->usable),
-                                     HVMEM_BALANCE_UNKNOWN),
+                                     guest->committed == HVMEM_UNKNOWN ? HVMEM_BALANCE_UNKNOWN : kib(guest->committed)),
         .rise = riseOf(guest, used, seconds), .actual = actual, .requested = requested,
         .rate = rateOf(guest, actual, requested, now, seconds),
     };

@@ -18,6 +18,7 @@ struct _hvmemBalanced {
     hvmemDomain *dom;
     hvmemAuto settings;
     char *xml;                  /* that both were read from */
+    guint64 committed;          /* bytes promised to the guest's programs; HVMEM_UNKNOWN: not told */
 
     /* the last decision's */
     hvmemBalanceGuest in;

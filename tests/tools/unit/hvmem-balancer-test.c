@@ -442,6 +442,14 @@ testTake(void)
     g_assert_cmpuint(guest->dom->rss, ==, GIB);
     g_assert_cmpint(guest->in.state, ==, HVMEM_BALANCE_READY);
 
+    /* a newer libvirt has the guest's own report */
+    addParam(params, &n, "balloon.hyperv.available", 0);
+    addParam(params, &n, "balloon.hyperv.committed", 7 * GIB / 1024);
+    addParam(params, &n, "balloon.hyperv.released", 2 * GIB / 1024);
+    hvmemBalancedTake(guest, params, n);
+    decide(balancer, 100.5);
+    g_assert_cmpuint(guest->in.demand, ==, 5 * GIB / 1024);
+
     hvmemBalancedTake(guest, params, 2);
     decide(balancer, 101);
     g_assert_cmpint(guest->in.state, ==, HVMEM_BALANCE_SILENT);

@@ -59,7 +59,7 @@ hvmemBalanceDemand(guint64 actual,
         return hvmemShareSub(actual, usable);
     if (committed == HVMEM_BALANCE_UNKNOWN)
         committed = 0;
-    return sane(MAX(committed, actual / 2 * TIGHT_HALVES));
+    return sane(CLAMP(committed, actual / 2 * TIGHT_HALVES, actual * 2));
 }
 
 

@@ -121,8 +121,8 @@ struct _hvmemBalanceSummary {
 
 /*
  * What a guest that has @actual uses: @actual without @usable, what it could give to its programs. A guest that has nothing left may need more
- * than it has: nobody knows how much, so half as much again is assumed; or what it has @committed to its programs, if that is told and more than it
- * has. HVMEM_BALANCE_UNKNOWN if @usable is.
+ * than it has: nobody knows how much, so half as much again is assumed; or what its programs were promised, @committed, but no more than twice what
+ * it has, for a promise is not yet a use. HVMEM_BALANCE_UNKNOWN if @usable is.
  */
 guint64
 hvmemBalanceDemand(guint64 actual,
