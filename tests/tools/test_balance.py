@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import subprocess
+import threading
 import time
 
 import pytest
@@ -55,8 +56,13 @@ class Host:
         return got
 
     def start(self, *args):
-        return subprocess.Popen([TOOL, "-c", f"test://{self.node}", "balance", "--interval", "0.2", "--budget", f"{BUDGET}MiB", *args],
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment())
+        """It is killed after two minutes, so that nobody waits for what it does not say."""
+        process = subprocess.Popen([TOOL, "-c", f"test://{self.node}", "balance", "--interval", "0.2", "--budget", f"{BUDGET}MiB", *args],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment())
+        timer = threading.Timer(120, process.kill)
+        timer.daemon = True
+        timer.start()
+        return process
 
     def settled(self):
         """What was requested when nothing has changed for two seconds; the sum never exceeds the budget on the way."""
@@ -134,7 +140,9 @@ def test_failing_guests_are_named_once(tmp_path):
     with host.start() as balancer:
         try:
             while "stuck: " not in said:
-                said += balancer.stderr.readline()
+                line = balancer.stderr.readline()
+                assert line, f"it has only said: {said}"
+                said += line
             got = host.settled()
         finally:
             balancer.terminate()
@@ -144,6 +152,31 @@ def test_failing_guests_are_named_once(tmp_path):
     assert got["a"] <= BUDGET - 2048 - 3072
     assert said.count("stuck: does not give back what was requested") == 1
     assert said.count("no: left alone") == 1
+
+
+def test_minimums_that_do_not_fit_are_said_once(tmp_path):
+    host = Host(tmp_path, **{f"g{i}": (900, 1024, 0, "ok") for i in range(9)})
+    with host.start() as balancer:
+        try:
+            said = balancer.stderr.readline()
+            time.sleep(1)
+        finally:
+            balancer.terminate()
+        assert not balancer.stderr.read()
+    assert said.startswith("warning: the minimums of the automatic guests are more than there is for them (8 GiB)")
+    assert not host.log()
+
+
+def test_somebody_elses_request_is_named_and_replaced(host):
+    with host.start() as balancer:
+        try:
+            host.settled()
+            host.guests.write_text(re.sub(r"^a (\d+) \d+", r"a \1 3000", host.guests.read_text(), flags=re.M))
+            assert "a: somebody else has requested 2.93 GiB" in balancer.stderr.readline()
+            host.use("a", 2900)
+            assert host.settled()["a"] > 3000
+        finally:
+            balancer.terminate()
 
 
 def test_settings_are_stored_shown_and_refused(host):

@@ -49,6 +49,7 @@ struct _Loop {
     hvmemBalancer *balancer;
     hvmemBalanceConf conf;
     double readAt;              /* when definitions were last read; negative: never */
+    bool over;                  /* were the minimums more than the budget at the last decision? */
 };
 
 
@@ -265,6 +266,20 @@ nameFailing(Loop *loop)
 }
 
 
+/* The same of minimums that do not fit. */
+static void
+nameOver(Loop *loop)
+{
+    g_autofree char *pool = hvmemFormatSize(hvmemFromKiB(loop->balancer->summary.pool));
+    g_autofree char *text = g_strdup_printf("the minimums of the automatic guests are more than there is for them (%s): nobody gets more than its minimum",
+                                            pool);
+
+    if (loop->balancer->summary.over && !loop->over)
+        warn(loop, "warning", text);
+    loop->over = loop->balancer->summary.over;
+}
+
+
 static void
 showMoves(const Loop *loop)
 {
@@ -341,6 +356,7 @@ decide(Loop *loop,
 
     show(loop);
     if (!dryRun) {
+        nameOver(loop);
         nameForeign(loop);
         nameFailing(loop);
         requestAll(loop);

@@ -304,7 +304,7 @@ readGuest(hvmemBalanced *guest,
     guest->demand = used;
     guest->seen = true;
     guest->foreign = guest->asked != 0 && MAX(requested, guest->asked) - MIN(requested, guest->asked) > NEAR;
-    if (guest->foreign)
+    if (guest->foreign || guest->asked == 0)
         guest->asked = requested;
 }
 

@@ -28,7 +28,7 @@ struct _hvmemBalanced {
     bool seen;
     guint64 actual;             /* KiB */
     guint64 demand;
-    guint64 asked;              /* what was last requested of it by us; 0: nothing yet */
+    guint64 asked;              /* what was last requested of it by us, or before us; 0: not seen yet */
     bool foreign;               /* somebody else has requested something since */
     double moved;               /* when it last approached what was requested */
     double refused;             /* when libvirt refused a request; negative: it has not */
