@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import re
+import socket
 import subprocess
 import threading
 import time
@@ -24,18 +25,24 @@ class Host:
     def __init__(self, folder, **guests):
         self.guests = folder / "guests"
         self.node = folder / "node.xml"
-        self.names = list(guests)
+        self.told = None
         self.write(guests)
         domains = "".join(f"<domain type='test'><name>{name}</name><metadata>{AUTO}</metadata><memory unit='GiB'>2</memory>"
                           "<os><type>hvm</type></os><devices><memballoon model='virtio'/></devices></domain>" for name in guests)
         self.node.write_text(f"<node>{domains}</node>")
 
+    def replace(self, text):
+        """At once: somebody may be reading it."""
+        new = self.guests.with_suffix(".new")
+        new.write_text(text)
+        new.rename(self.guests)
+
     def write(self, guests):
-        self.guests.write_text("".join(f"{name} {' '.join(map(str, values))}\n" for name, values in guests.items()))
+        self.replace("".join(f"{name} {' '.join(map(str, values))}\n" for name, values in guests.items()))
 
     def use(self, name, used):
         """Another demand."""
-        self.guests.write_text(re.sub(rf"^{name} \d+", f"{name} {used}", self.guests.read_text(), flags=re.M))
+        self.replace(re.sub(rf"^{name} \d+", f"{name} {used}", self.guests.read_text(), flags=re.M))
 
     def requested(self):
         return {line.split()[0]: int(line.split()[2]) for line in self.guests.read_text().splitlines()}
@@ -57,23 +64,43 @@ class Host:
 
     def start(self, *args):
         """It is killed after two minutes, so that nobody waits for what it does not say."""
+        path = self.guests.with_suffix(".notify")
+        path.unlink(missing_ok=True)
+        self.told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.told.bind(str(path))
+        self.told.settimeout(120)
         process = subprocess.Popen([TOOL, "-c", f"test://{self.node}", "balance", "--interval", "0.2", "--budget", f"{BUDGET}MiB", *args],
-                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.environment())
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                   env={**self.environment(), "NOTIFY_SOCKET": str(path)})
         timer = threading.Timer(120, process.kill)
         timer.daemon = True
         timer.start()
         return process
 
+    def forget(self):
+        """What was told before."""
+        self.told.setblocking(False)
+        try:
+            while self.told.recv(100):
+                pass
+        except BlockingIOError:
+            self.told.settimeout(120)
+
+    def decided(self):
+        """Waits for a decision: each is told to systemd."""
+        while self.told.recv(100) != b"WATCHDOG=1":
+            pass
+
     def settled(self):
-        """What was requested when nothing has changed for two seconds; the sum never exceeds the budget on the way."""
-        last, since = None, time.monotonic()
-        while time.monotonic() - since < 2:
+        """What was requested when ten decisions have changed nothing; the sum never exceeds the budget on the way."""
+        self.forget()
+        last, same = None, 0
+        while same < 10:
+            self.decided()
             now = self.requested()
-            if len(now) == len(self.names):
-                assert sum(now.values()) <= BUDGET
-                if now != last:
-                    last, since = now, time.monotonic()
-            time.sleep(0.05)
+            assert sum(now.values()) <= BUDGET
+            same = same + 1 if now == last else 0
+            last = now
         return last
 
 
@@ -159,7 +186,9 @@ def test_minimums_that_do_not_fit_are_said_once(tmp_path):
     with host.start() as balancer:
         try:
             said = balancer.stderr.readline()
-            time.sleep(1)
+            host.forget()
+            for _ in range(5):
+                host.decided()
         finally:
             balancer.terminate()
         assert not balancer.stderr.read()
@@ -171,7 +200,7 @@ def test_somebody_elses_request_is_named_and_replaced(host):
     with host.start() as balancer:
         try:
             host.settled()
-            host.guests.write_text(re.sub(r"^a (\d+) \d+", r"a \1 3000", host.guests.read_text(), flags=re.M))
+            host.replace(re.sub(r"^a (\d+) \d+", r"a \1 3000", host.guests.read_text(), flags=re.M))
             assert "a: somebody else has requested 2.93 GiB" in balancer.stderr.readline()
             host.use("a", 2900)
             assert host.settled()["a"] > 3000

@@ -189,8 +189,8 @@ hvmemBalanceNotify(const char *state)
     memcpy(address.sun_path, path, length);
     if (path[0] == '@')
         address.sun_path[0] = '\0';
-    /* nobody can be told if it does not arrive */
-    if (sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&address, offsetof(struct sockaddr_un, sun_path) + length) < 0)
+    /* nobody can be told if it does not arrive, and nothing waits for it */
+    if (sendto(fd, state, strlen(state), MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&address, offsetof(struct sockaddr_un, sun_path) + length) < 0)
         g_debug("cannot notify systemd: %s", g_strerror(errno));
     close(fd);
 }
