@@ -321,13 +321,13 @@ testLabels(void)
         const char *in;         /* the meaning */
         const char *host;       /* NULL: the usual one */
     } cases[] = {
-        { { true, true, 0, false, -1 }, { .sent = -1 }, "as asked", "has what was requested", NULL },
+        { { true, true, 0, false, -1 }, { .sent = -1 }, "as requested", "has what was requested", NULL },
         { { true, true, 0, false, 40 }, { false, true, VIR_DOMAIN_PAUSED_STARTING_UP, true, -1 }, "migrating", "(40 % of its memory has been sent)", NULL },
         { { true, true, VIR_DOMAIN_PAUSED_MIGRATION, false, -1 }, { .sent = -1 }, "migrating", "to another host", NULL },
         { { true, true, VIR_DOMAIN_PAUSED_POSTCOPY_FAILED, false, -1 }, { .sent = -1 }, "migration broken", "nothing of it is lost", NULL },
         { { true, false, VIR_DOMAIN_SHUTOFF_MIGRATED, false, -1 }, { .sent = -1 }, "migrated away", "runs there", NULL },
-        { { true, false, VIR_DOMAIN_SHUTOFF_MIGRATED, false, -1 }, { true, true, 0, false, -1 }, "as asked", "has what was requested", "beta" },
-        { { .sent = -1 }, { true, true, 0, false, -1 }, "as asked", "has what was requested", "beta" },
+        { { true, false, VIR_DOMAIN_SHUTOFF_MIGRATED, false, -1 }, { true, true, 0, false, -1 }, "as requested", "has what was requested", "beta" },
+        { { .sent = -1 }, { true, true, 0, false, -1 }, "as requested", "has what was requested", "beta" },
         { { true, false, VIR_DOMAIN_SHUTOFF_SHUTDOWN, false, -1 }, { .sent = -1 }, "shut off", "not running", NULL },
         { { .sent = -1 }, { false, true, VIR_DOMAIN_PAUSED_STARTING_UP, true, -1 }, "migrating", "to this host", "beta" },
     };
