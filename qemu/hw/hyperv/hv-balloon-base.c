@@ -64,6 +64,12 @@ void hv_balloon_kernel_remember(HvBalloon *balloon)
     };
 }
 
+/* Any kernel that connects is new. */
+void hv_balloon_kernel_doubt(HvBalloon *balloon)
+{
+    balloon->kernel = (HvBalloonKernel) { .known = true, .bus_was_reset = true };
+}
+
 void hv_balloon_kernel_forget(HvBalloon *balloon)
 {
     balloon->kernel = (HvBalloonKernel) { };

@@ -116,6 +116,7 @@ bool hv_balloon_kernel_is_new(const HvBalloon *balloon);
 void hv_balloon_kernel_remember(HvBalloon *balloon);
 /* On a system reset: whichever kernel comes next is not new. */
 void hv_balloon_kernel_forget(HvBalloon *balloon);
+void hv_balloon_kernel_doubt(HvBalloon *balloon);
 /* NULL for the stick that memdev= makes. */
 MemHaprot *hv_balloon_stick(HvBalloon *balloon, unsigned number);
 
@@ -154,6 +155,9 @@ void hv_balloon_migrate_stop(HvBalloon *balloon);
 void hv_balloon_before_run(HvBalloon *balloon);
 /* A snapshot is about to be loaded. Tells nobody. */
 void hv_balloon_forget(HvBalloon *balloon);
+
+/* Before the guest runs, or is reset: true if a snapshot had been refused. */
+bool hv_balloon_settle(HvBalloon *balloon);
 /* Bytes that the last migration from here left out. */
 uint64_t hv_balloon_not_sent(const HvBalloon *balloon);
 

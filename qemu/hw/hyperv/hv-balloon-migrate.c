@@ -71,6 +71,7 @@ struct HvBalloonMigration {
 
     bool layout_came;           /* the sections of a stream ... */
     bool memory_came;           /* ... that precede the device's */
+    bool unfinished;            /* a snapshot, since the reset that precedes it */
     bool loaded;                /* and the VM has not run since */
     bool arriving;              /* memory still arrives by postcopy */
     bool discard_due;           /* released memory may be populated */
@@ -394,6 +395,8 @@ static int memory_post_load(void *opaque, int version_id)
     }
     m->loaded = m->discard_due = m->memory_came = true;
     m->arriving = false;
+    /* Until the device brings the kernel: it does not, if the load fails. */
+    hv_balloon_kernel_doubt(m->balloon);
     trace_hv_balloon_loaded(get_clock() - began);
     return 0;
 }
@@ -481,6 +484,7 @@ static int device_post_load(void *opaque, int version_id)
     }
     dm_engine_query(balloon->engine, &e);
     qemu_balloon_loaded(balloon, e.connected);
+    balloon->migration->unfinished = false;
     return 0;
 }
 
@@ -650,6 +654,25 @@ void hv_balloon_before_run(HvBalloon *balloon)
     }
 }
 
+/*
+ * A snapshot that was refused has left an engine that knows no more than what
+ * came before: the memory of sticks has to agree with it. If the engine's state
+ * did not come, no processor's has, and the guest starts anew.
+ */
+bool hv_balloon_settle(HvBalloon *balloon)
+{
+    HvBalloonMigration *m = balloon->migration;
+
+    if (!m->unfinished) {
+        return false;
+    }
+    m->unfinished = m->discard_due = false;
+    m->layout_came = m->memory_came = false;
+    m->loaded = true;
+    hv_balloon_populate_as_loaded(balloon);
+    return true;
+}
+
 static void vm_state_changed(void *opaque, bool running, RunState state)
 {
     HvBalloonMigration *m = opaque;
@@ -657,6 +680,7 @@ static void vm_state_changed(void *opaque, bool running, RunState state)
     if (!running) {
         return;
     }
+    hv_balloon_settle(m->balloon);
     if (m->loaded) {
         m->loaded = false;
         dm_engine_announce(m->balloon->engine);
@@ -671,8 +695,13 @@ static void poll_arriving(void *opaque)
 
 void hv_balloon_forget(HvBalloon *balloon)
 {
+    HvBalloonMigration *m = balloon->migration;
+
+    m->unfinished = true;
+    m->loaded = m->discard_due = m->layout_came = m->memory_came = false;
     dm_state_forget(balloon->engine);
     hv_balloon_kernel_forget(balloon);
+    hv_balloon_report_reset(balloon);
     balloon->discard_again = 0;         /* the clock is going back */
 }
 

@@ -414,6 +414,7 @@ static void system_reset_exit(Object *obj, ResetType type)
     trace_hv_balloon_system_reset();
     hv_balloon_kernel_forget(balloon);
     hv_balloon_report_reset(balloon);
+    hv_balloon_settle(balloon);
     dm_engine_system_reset(balloon->engine);
     hv_balloon_kick(balloon);
 }

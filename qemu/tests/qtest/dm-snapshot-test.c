@@ -135,6 +135,74 @@ static void test_unplugged(void)
     scene_end(f);
 }
 
+static uint64_t discarded(QTestState *qts)
+{
+    QDict *info = query_dict(qts, "query-hv-balloon");
+    uint64_t bytes = qdict_get_int(qdict_get_qdict(info, "counters"),
+                                   "discarded");
+
+    qobject_unref(info);
+    return bytes;
+}
+
+/* The next change of size that is told. */
+static uint64_t next_change(QTestState *qts)
+{
+    QDict *event = qtest_qmp_eventwait_ref(qts, "BALLOON_CHANGE");
+    uint64_t actual = qdict_get_int(qdict_get_qdict(event, "data"), "actual");
+
+    qobject_unref(event);
+    return actual;
+}
+
+static void forget_changes(QTestState *qts)
+{
+    QDict *event;
+
+    while ((event = qtest_qmp_event_ref(qts, "BALLOON_CHANGE"))) {
+        qobject_unref(event);
+    }
+}
+
+/*
+ * One that is refused has reset the guest all the same: what it had of sticks is
+ * discarded, and its size is told.
+ */
+static void do_refused(const char *then)
+{
+    Fixture *f = with_disk();
+    uint64_t before;
+
+    monitor(f->qts, "savevm s");
+    release_all(f, 512);
+    set_target(f->qts, BOOT_SIZE);
+    serve_until(f, BOOT_SIZE);
+    unplug(f, "a");
+    plug(f, "a", 128 * MiB, false);
+    serve_until(f, ALL);
+    fill(f, 9);
+    forget_changes(f->qts);
+    before = discarded(f->qts);
+    assert_not_loaded(f->qts, "the sticks");
+    monitor(f->qts, then);
+    monitor(f->qts, "cont");
+    while (next_change(f->qts) != BOOT_SIZE) {
+        /* one from before, as they are told once a second */
+    }
+    g_assert_cmpuint(discarded(f->qts) - before, >=, ALL - BOOT_SIZE);
+    scene_end(f);
+}
+
+static void test_refused(void)
+{
+    do_refused("stop");
+}
+
+static void test_refused_and_reset(void)
+{
+    do_refused("system_reset");
+}
+
 /* The guest had its driver unloaded, and loads it again. */
 static void test_disconnected(void)
 {
@@ -186,19 +254,14 @@ static void test_snapshot_events(void)
     QDict *event;
 
     monitor(f->qts, "savevm s");
-    while ((event = qtest_qmp_event_ref(f->qts, "BALLOON_CHANGE"))) {
-        qobject_unref(event);
-    }
+    forget_changes(f->qts);
     while ((event = qtest_qmp_event_ref(f->qts, "HV_BALLOON_HAPROT_INUSE"))) {
         qobject_unref(event);
     }
     monitor(f->qts, "loadvm s");
     event = qtest_qmp_eventwait_ref(f->qts, "HV_BALLOON_HAPROT_INUSE");
     qobject_unref(event);
-    event = qtest_qmp_eventwait_ref(f->qts, "BALLOON_CHANGE");
-    g_assert_cmpint(qdict_get_int(qdict_get_qdict(event, "data"), "actual"),
-                    ==, HALF);
-    qobject_unref(event);
+    g_assert_cmpuint(next_change(f->qts), ==, HALF);
     g_assert_null(qtest_qmp_event_ref(f->qts, "HV_BALLOON_HAPROT_UNUSED"));
     scene_end(f);
 }
@@ -252,6 +315,8 @@ static void add_tests(void)
     qtest_add_func("/dm-snapshot/same-machine", test_snapshot);
     qtest_add_func("/dm-snapshot/plugged-again", test_plugged_again);
     qtest_add_func("/dm-snapshot/unplugged", test_unplugged);
+    qtest_add_func("/dm-snapshot/refused", test_refused);
+    qtest_add_func("/dm-snapshot/refused/reset", test_refused_and_reset);
     qtest_add_func("/dm-snapshot/disconnected", test_disconnected);
     qtest_add_func("/dm-snapshot/unread", test_unread);
     qtest_add_func("/dm-snapshot/events", test_snapshot_events);

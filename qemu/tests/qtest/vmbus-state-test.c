@@ -357,6 +357,10 @@ static void test_scene(gconstpointer data)
         }
     }
     g_assert_cmpuint(resident_kb(run->f.qts), <, before + MAX_GROWTH_KB);
+    if (!seconds) {
+        g_assert_cmpuint(run->refused, >, 0);
+        g_assert_cmpuint(run->refused, <, run->tries);
+    }
     g_test_message("%s: %u tries, %u refused, %" PRId64 " KiB more resident",
                    scene->name, run->tries, run->refused,
                    (int64_t)(resident_kb(run->f.qts) - before));

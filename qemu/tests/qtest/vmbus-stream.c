@@ -447,10 +447,10 @@ GByteArray *vmbus_stream_mutate(GBytes *stream, GRand *rnd)
     g_autoptr(GPtrArray) sections = parse(stream);
     size_t end = SIZE_MAX;
     GByteArray *out;
-    int i;
+    int i = pick_ours(sections, rnd);
 
+    g_assert_cmpint(i, >=, 0);          /* or nothing is tested */
     do {
-        i = pick_ours(sections, rnd);
         switch (i < 0 ? -1 : g_rand_int_range(rnd, 0, 24)) {
         case -1:
             break;
@@ -464,6 +464,7 @@ GByteArray *vmbus_stream_mutate(GBytes *stream, GRand *rnd)
             change_section(g_ptr_array_index(sections, i), rnd);
             break;
         }
+        i = pick_ours(sections, rnd);
     } while (g_rand_int_range(rnd, 0, 3) == 0);
     out = unparse(stream, sections);
     g_byte_array_set_size(out, MIN(out->len, end));
