@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A real terminal with one command in it, whose screen tests read and keep."""
 
+import itertools
 import os
 import pathlib
 import re
@@ -8,6 +9,7 @@ import subprocess
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+NUMBERS = itertools.count()
 KEEP = ROOT / "build/test/screens"      # copies of screens, to be looked at by people
 
 
@@ -17,10 +19,11 @@ def environment():
 
 
 class Screen:
-    """A terminal of tmux's, with one command in it. Variables of ENV are set for it."""
+    """A terminal of tmux's, with one command in it. Variables of ENV are set for it. Each has a server of its own: one whose last terminal has just
+    ended may be about to exit."""
 
     def __init__(self, name, *command, width=100, height=30, env=None):
-        self.name, self.socket = name, f"hvbt-{os.getpid()}"
+        self.name, self.socket = name, f"hvbt-{os.getpid()}-{next(NUMBERS)}"
         words = " ".join(f"'{word}'" for word in command)
         sets = " ".join(f"{key}='{value}'" for key, value in (env or {}).items())
         self.tmux("-f", "/dev/null", "new-session", "-d", "-s", name, "-x", str(width), "-y", str(height),
@@ -60,4 +63,4 @@ class Screen:
 
     def end(self):
         """Ends the command with the terminal."""
-        self.tmux("kill-session", "-t", self.name)
+        self.tmux("kill-server")
