@@ -40,6 +40,22 @@ def test_all_passed_is_success(folder):
     assert done.stdout == "1 passed, 0 failed, 0 skipped\n"
 
 
+@pytest.mark.parametrize("result, failed", [("OK", 0), ("SKIP", 0), ("ERROR", 1), ("INTERRUPT", 1), ("TIMEOUT", 1)])
+def test_a_program_that_ended_badly_has_failed(folder, result, failed):
+    """Its last words are no case."""
+    (folder / "s.xml").write_text('<testsuite><testcase name="good" classname="p:q / one"/></testsuite>')
+    (folder / "s.programs.json").write_text('{"name": "p:q / one", "result": "%s"}\n' % result)
+    done = total(folder, "s")
+    assert done.stdout.splitlines()[-1] == f"1 passed, {failed} failed, 0 skipped"
+    assert ("p:q / one" in done.stdout) == bool(failed)
+
+
+def test_a_failure_is_counted_once(folder):
+    (folder / "s.xml").write_text(XML)
+    (folder / "s.programs.json").write_text('{"name": "x:y / broken", "result": "FAIL"}\n')
+    assert total(folder, "s").stdout.splitlines()[-1] == "1 passed, 2 failed, 1 skipped"
+
+
 @pytest.mark.parametrize("content", [None, "<testsuite/>"])
 def test_a_suite_that_left_nothing_has_failed(folder, content):
     if content:
