@@ -701,7 +701,6 @@ void hv_balloon_forget(HvBalloon *balloon)
     m->loaded = m->discard_due = m->layout_came = m->memory_came = false;
     dm_state_forget(balloon->engine);
     hv_balloon_kernel_forget(balloon);
-    hv_balloon_report_reset(balloon);
     balloon->discard_again = 0;         /* the clock is going back */
 }
 

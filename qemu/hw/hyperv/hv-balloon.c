@@ -397,6 +397,7 @@ static void system_reset_enter(Object *obj, ResetType type)
 {
     if (type == RESET_TYPE_SNAPSHOT_LOAD) {
         hv_balloon_forget(HV_BALLOON_SYSTEM_RESET(obj)->balloon);
+        hv_balloon_report_reset(HV_BALLOON_SYSTEM_RESET(obj)->balloon);
     }
 }
 

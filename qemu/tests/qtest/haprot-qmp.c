@@ -7,7 +7,7 @@
 #include "qemu/osdep.h"
 #include "haprot-qmp.h"
 
-#define WAIT_US (20 * G_USEC_PER_SEC)
+#define WAIT_US (60 * G_USEC_PER_SEC)
 
 QDict *query_dict(QTestState *qts, const char *command)
 {

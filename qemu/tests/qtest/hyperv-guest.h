@@ -14,7 +14,7 @@
 #include "hw/hyperv/vmbus-proto.h"
 #include "libqtest.h"
 
-#define WAIT_US         (20 * G_USEC_PER_SEC)
+#define WAIT_US         (60 * G_USEC_PER_SEC)
 
 /* The guest's memory, see hyperv-tcg-guest.S. */
 #define MAILBOX(cpu)    (0x6000 + (cpu) * 0x100)
