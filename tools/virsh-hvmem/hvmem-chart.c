@@ -83,11 +83,14 @@ cellAt(const Grid *grid,
 }
 
 
+/* What is above the top, as a guest's own figure may be, is in the top row. */
 static int
 rowOf(const Grid *grid,
       guint64 value)
 {
-    return grid->height - 1 - MIN((int)((double)value / grid->scale.top * grid->height), grid->height - 1);
+    double rows = (double)value / grid->scale.top * grid->height;
+
+    return grid->height - 1 - (int)MIN(rows, grid->height - 1);
 }
 
 
@@ -113,7 +116,7 @@ fill(const Grid *grid,
      int column,
      guint64 value)
 {
-    int eighths = lround((double)value / grid->scale.top * grid->height * 8);
+    int eighths = lround(MIN((double)value / grid->scale.top, 1) * grid->height * 8);
     int row;
 
     for (row = grid->height - 1; row >= 0 && eighths > 0; row--, eighths -= 8)

@@ -381,6 +381,17 @@ takeState(hvmemDomain *dom,
 }
 
 
+/* The guest's own figure: it can be any, and no guest has more to give than it has. */
+static void
+limitUsable(hvmemDomain *dom)
+{
+    guint64 most = dom->total != HVMEM_UNKNOWN ? dom->total : dom->current;
+
+    if (dom->usable != HVMEM_UNKNOWN)
+        dom->usable = MIN(dom->usable, most);
+}
+
+
 void
 hvmemDomainAddStats(hvmemDomain *dom,
                     const virTypedParameter *params,
@@ -392,6 +403,7 @@ hvmemDomainAddStats(hvmemDomain *dom,
     takeSize(&stats, "balloon.current", &dom->current);
     takeSize(&stats, "balloon.maximum", &dom->total);
     takeSize(&stats, "balloon.usable", &dom->usable);
+    limitUsable(dom);
     takeSize(&stats, "balloon.rss", &dom->rss);
 
     takeSize(&stats, "balloon.hyperv.requested", &dom->requested);

@@ -246,7 +246,7 @@ sumOf(const Column *column,
 
         running += dom->active;
         known += size != HVMEM_UNKNOWN;
-        sum += size == HVMEM_UNKNOWN ? 0 : size;
+        sum = size == HVMEM_UNKNOWN ? sum : hvmemSum(sum, size);
     }
     return running && !known ? HVMEM_UNKNOWN : sum;
 }

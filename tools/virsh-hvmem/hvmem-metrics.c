@@ -249,8 +249,8 @@ addHost(GString *out,
     for (i = 0; i < domains->len; i++) {
         const hvmemDomain *dom = domains->pdata[i];
 
-        have += dom->active && dom->current != HVMEM_UNKNOWN ? dom->current : 0;
-        may += dom->active && ceiling(dom) != HVMEM_UNKNOWN ? ceiling(dom) : 0;
+        have = hvmemSum(have, dom->active && dom->current != HVMEM_UNKNOWN ? dom->current : 0);
+        may = hvmemSum(may, dom->active && ceiling(dom) != HVMEM_UNKNOWN ? ceiling(dom) : 0);
     }
 
     if (memory != HVMEM_UNKNOWN) {

@@ -84,7 +84,7 @@ hvmemBarColumn(guint64 value,
     if (top == 0 || width < 1)
         return 0;
 
-    return MIN((int)((double)value / top * width + 0.5), width);
+    return MIN((double)value / top * width + 0.5, width);
 }
 
 

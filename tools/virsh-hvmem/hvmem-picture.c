@@ -64,11 +64,12 @@ xOf(const Plot *plot,
 }
 
 
+/* What is above the top, as a guest's own figure may be, is at the top. */
 static double
 yOf(const Plot *plot,
     double bytes)
 {
-    return plot->y + HEIGHT * (1 - bytes / plot->scale.top);
+    return plot->y + HEIGHT * (1 - MIN(bytes / plot->scale.top, 1));
 }
 
 

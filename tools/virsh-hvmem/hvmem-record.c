@@ -100,7 +100,7 @@ hvmemRecordTop(const hvmemRecord *record)
 
         top = larger(larger(larger(top, sample->requested), sample->current), sample->rss);
     }
-    return top;
+    return MIN(top, (guint64)G_MAXINT64);
 }
 
 

@@ -19,6 +19,14 @@ hvmemFromKiB(guint64 kib)
 
 
 guint64
+hvmemSum(guint64 a,
+         guint64 b)
+{
+    return a > HVMEM_UNKNOWN - 1 - MIN(b, HVMEM_UNKNOWN - 1) ? HVMEM_UNKNOWN - 1 : a + b;
+}
+
+
+guint64
 hvmemDistance(guint64 a,
               guint64 b)
 {

@@ -65,6 +65,11 @@ hvmemHideSecrets(const char *text);
 guint64
 hvmemFromKiB(guint64 kib);
 
+/* Of two known sizes, limited to the largest number. */
+guint64
+hvmemSum(guint64 a,
+         guint64 b);
+
 guint64
 hvmemDistance(guint64 a,
               guint64 b);

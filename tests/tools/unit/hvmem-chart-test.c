@@ -250,6 +250,42 @@ testChartSizes(void)
 }
 
 
+/* What a guest says of itself is not limited by what it has. */
+static void
+testFarFigure(void)
+{
+    static const guint64 figures[] = { G_GUINT64_CONSTANT(1) << 62, HVMEM_UNKNOWN - 1, 3 * GIB };
+    g_autofree char *path = g_build_filename(g_get_tmp_dir(), "hvmem-XXXXXX", NULL);
+    int fd = g_mkstemp(path);
+    size_t i;
+    int width;
+
+    g_assert_cmpint(fd, >=, 0);
+    g_close(fd, NULL);
+    for (i = 0; i < G_N_ELEMENTS(figures); i++) {
+        g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)hvmemRecordFree);
+        hvmemRecord *record = hvmemRecordNew("g");
+        g_autofree char *svg = NULL;
+
+        g_ptr_array_add(records, record);
+        addSample(record, 100, GIB, GIB, figures[i], GIB);
+        addSample(record, 110, GIB, GIB, figures[i], GIB);
+        for (width = HVMEM_CHART_MARGIN + 13; width < HVMEM_CHART_MARGIN + 16; width++) {
+            hvmemChart chart = { .width = width, .height = 9, .span = 5, .now = 110, .ceiling = HVMEM_UNKNOWN };
+            g_autofree char *text = hvmemChartFormat(record, &chart);
+            g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+            g_assert_cmpint(strspn(lines[0] + HVMEM_CHART_MARGIN, "o"), ==, width - HVMEM_CHART_MARGIN);
+        }
+        /* in the picture, it is below the title */
+        g_assert_true(hvmemPictureWrite(records, path, "title", NULL));
+        g_assert_true(g_file_get_contents(path, &svg, NULL, NULL));
+        g_assert_null(strstr(svg, ",-"));
+    }
+    g_unlink(path);
+}
+
+
 static void
 testEmptyChart(void)
 {
@@ -327,6 +363,7 @@ main(int argc,
     g_test_add_func("/hvmem/chart/colours", testChartColours);
     g_test_add_func("/hvmem/chart/far-ceiling", testFarCeiling);
     g_test_add_func("/hvmem/chart/sizes", testChartSizes);
+    g_test_add_func("/hvmem/chart/far-figure", testFarFigure);
     g_test_add_func("/hvmem/chart/empty", testEmptyChart);
     g_test_add_func("/hvmem/picture", testPicture);
     g_test_add_func("/hvmem/picture/long", testLongPicture);

@@ -138,6 +138,30 @@ boolean(const char *name,
 }
 
 
+/* The guest's own figure can be any. */
+static void
+testUsable(void)
+{
+    static const struct {
+        guint64 told;           /* KiB, as all here */
+        guint64 maximum;
+        guint64 usable;
+    } cases[] = {
+        { 900 << 10, 4 << 20, 900 << 10 }, { 5 << 20, 4 << 20, 4 << 20 }, { G_GUINT64_CONSTANT(1) << 52, 4 << 20, 4 << 20 },
+        { G_MAXUINT64 - 1, 4 << 20, 4 << 20 }, { 0, 4 << 20, 0 },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(hvmemDomain) dom = newDomain(DOMAIN_XML, true);
+        const virTypedParameter params[] = { number("balloon.usable", cases[i].told), number("balloon.maximum", cases[i].maximum) };
+
+        hvmemDomainAddStats(dom, params, G_N_ELEMENTS(params));
+        g_assert_cmpuint(dom->usable, ==, cases[i].usable * HVMEM_KIB);
+    }
+}
+
+
 /* As virsh domstats --balloon printed them for a guest. */
 static void
 testFromStats(void)
@@ -583,6 +607,7 @@ main(int argc,
     g_test_add_func("/hvmem/domain/xml", testFromXML);
     g_test_add_func("/hvmem/domain/other-xml", testFromXMLOther);
     g_test_add_func("/hvmem/domain/stats", testFromStats);
+    g_test_add_func("/hvmem/domain/usable", testUsable);
     g_test_add_func("/hvmem/domain/odd-stats", testFromOddStats);
     g_test_add_func("/hvmem/domain/pending", testPending);
     g_test_add_func("/hvmem/explain/every-state", testEveryStateExplained);
