@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Every screen of virsh-hvmem by the rules of docs/style-cli.md, with guests that a fake libvirt invents. Copies are in build/test/screens."""
 
+import json
 import os
 import pathlib
 import re
@@ -94,6 +95,17 @@ def shown(view, columns):
     lines = text[:text.index("ended: 0")].splitlines()
     assert all(width_of(line) <= columns for line in lines)
     return lines
+
+
+def test_format_characters_of_a_name_stay_off_the_terminal(scene):
+    """They would turn the rest of the line around. Programs get the name as it is."""
+    name = "a\u202eb"
+    env = scene(HOST + REST.replace("[g1]", f"[{name}]"))
+    for args in (["list"], ["status", name], ["plan", name, "4GiB"], ["set", name, "4GiB"], ["auto", name]):
+        text = plain(env, *args)
+        assert "a?b" in text and "\u202e" not in text, args
+    assert json.loads(plain(env, "list", "--format", "json"))["domains"][0]["name"] == name
+    assert f'"{name}"' in plain(env, "metrics")
 
 
 #

@@ -80,7 +80,7 @@ warn(const Loop *loop,
      const char *text)
 {
     if (!loop->app->quiet)
-        fprintf(stderr, "%s: %s\n", name, text);
+        hvmemSay(stderr, "%s: %s\n", name, text);
 }
 
 
@@ -292,7 +292,7 @@ showMoves(const Loop *loop)
         g_autofree char *reason = hvmemBalanceReason(guest);
 
         if (hvmemBalancedMoves(guest))
-            printf("%s: %s -> %s: %s\n", guest->dom->name, from, to, reason);
+            hvmemSay(stdout, "%s: %s -> %s: %s\n", guest->dom->name, from, to, reason);
     }
 }
 

@@ -145,7 +145,7 @@ confirm(const hvmemApp *app,
     if (!edit->guessed || dryRun || yes || app->json || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
         return true;
 
-    printf("Change the definition of %s like that? [y/N] ", name);
+    hvmemSay(stdout, "Change the definition of %s like that? [y/N] ", name);
     fflush(stdout);
     if (fgets(answer, sizeof(answer), stdin) && (g_ascii_strcasecmp(g_strchomp(answer), "y") == 0 || g_ascii_strcasecmp(answer, "yes") == 0))
         return true;
@@ -182,7 +182,7 @@ printDiff(const hvmemApp *app,
         g_autofree char *line = hvmemColour(lines[i][0] == '+' ? "32" : lines[i][0] == '-' ? "31" :
                                             lines[i][0] == '@' ? "36" : "", lines[i]);
 
-        printf("%s\n", line);
+        hvmemSay(stdout, "%s\n", line);
     }
     fflush(stdout);
 }
@@ -350,7 +350,7 @@ printResult(const hvmemApp *app,
         return;
     }
     text = next ? hvmemWrap(next, CLAMP(hvmemTerm.width, 40, 100), 0) : NULL;
-    printf(same ? "%s's definition is already like that\n%s" : "\n%s's definition has been changed\n%s", name, text ? text : "");
+    hvmemSay(stdout, same ? "%s's definition is already like that\n%s" : "\n%s's definition has been changed\n%s", name, text ? text : "");
 }
 
 

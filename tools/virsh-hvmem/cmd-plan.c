@@ -103,18 +103,18 @@ printPlan(const hvmemDomain *dom,
     size_t i;
 
     if (plan->refused) {
-        printf("%s cannot have %s: %s\n%s", dom->name, want, plan->refused, note ? note : "");
+        hvmemSay(stdout, "%s cannot have %s: %s\n%s", dom->name, want, plan->refused, note ? note : "");
         return;
     }
 
-    printf("To have %s %s %s, libvirt would:\n\n", dom->name, dom->active ? "at" : "(shut off) start with", want);
+    hvmemSay(stdout, "To have %s %s %s, libvirt would:\n\n", dom->name, dom->active ? "at" : "(shut off) start with", want);
     for (i = 0; i < plan->steps->nsteps; i++) {
         const qemuHvBalloonStep *step = &plan->steps->steps[i];
         g_autofree char *what = describe(dom, step);
         g_autofree char *reason = hvmemPlanReason(plan, step);
         g_autofree char *wrapped = hvmemWrap(reason, CLAMP(hvmemTerm.width, 30, 100), 6);
 
-        printf("  %zu. %s\n%s", i + 1, what, wrapped);
+        hvmemSay(stdout, "  %zu. %s\n%s", i + 1, what, wrapped);
     }
     if (note)
         printf("\n%s", note);
@@ -143,7 +143,7 @@ run(const hvmemApp *app,
 
     danger = hvmemSizeDanger(&typed, info, size, NULL);
     if (danger && !app->quiet)
-        fprintf(stderr, "warning: %s. 'set' refuses it without --force\n", danger);
+        hvmemSay(stderr, "warning: %s. 'set' refuses it without --force\n", danger);
     if (!(plan = hvmemPlanNew(info, size, error)))
         return false;
 

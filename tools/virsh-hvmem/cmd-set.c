@@ -7,6 +7,7 @@
 #include "hvmem-cmd.h"
 #include "hvmem-json.h"
 #include "hvmem-limits.h"
+#include "hvmem-output.h"
 #include "hvmem-size.h"
 #include "hvmem-targets.h"
 #include "hvmem-wait.h"
@@ -146,10 +147,10 @@ say(const hvmemApp *app,
         return;
 
     if (!wait_)
-        printf(isLive(before) ? "%s: %s requested; 'virsh-hvmem status %s' shows the progress\n" :
-               "%s: %s from its next start on\n", before->name, want, name);
+        hvmemSay(stdout, isLive(before) ? "%s: %s requested; 'virsh-hvmem status %s' shows the progress\n" :
+                 "%s: %s from its next start on\n", before->name, want, name);
     if (pending)
-        printf("%s\n", pending);
+        hvmemSay(stdout, "%s\n", pending);
     fflush(stdout);
 }
 

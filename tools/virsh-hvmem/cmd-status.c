@@ -271,7 +271,7 @@ printPage(const hvmemDomain *dom)
     g_autofree char *label = why->problem ? hvmemColour("1;31", why->label) : g_strdup(why->label);
     g_autofree char *texts = formatTexts(dom, why);
 
-    printf("%s: %s\n", name, label);
+    hvmemSay(stdout, "%s: %s\n", name, label);
     if (dom->active)
         printBar(dom);
     printSizes(dom);

@@ -55,6 +55,23 @@ hvmemColour(const char *sgr,
 
 
 void
+hvmemSay(FILE *file,
+         const char *format,
+         ...)
+{
+    g_autofree char *text = NULL;
+    g_autofree char *printable = NULL;
+    va_list args;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    printable = hvmemPrintable(text);
+    fputs(printable, file);
+}
+
+
+void
 hvmemPrintError(const GError *error)
 {
     g_autofree char *text = hvmemErrorFormat(error);

@@ -25,6 +25,12 @@ extern hvmemTerminal hvmemTerm;
 void
 hvmemTerminalInit(void);
 
+/* As fprintf() for people: what is printed is as hvmemPrintable() has it. */
+void
+hvmemSay(FILE *file,
+         const char *format,
+         ...) G_GNUC_PRINTF(2, 3);
+
 /* Columns and rows of the terminal at @fd; 80 and 24 if there is none. */
 void
 hvmemTerminalSize(int fd,

@@ -48,7 +48,7 @@ hvmemTableAddv(hvmemTable *table,
     GPtrArray *row = g_ptr_array_new_with_free_func(g_free);
 
     for (; *cells; cells++)
-        g_ptr_array_add(row, g_strdup(*cells));
+        g_ptr_array_add(row, hvmemPrintable(*cells));
     g_ptr_array_add(table->rows, row);
 }
 

@@ -251,21 +251,55 @@ colourLength(const char *text)
 }
 
 
+/* Reads the character that @text begins with, as it is shown, and returns its length in @text. What is not UTF-8, and what a terminal would obey
+ * instead of show, is shown as '?'. */
+static size_t
+takeCharacter(const char *text,
+              gunichar *c)
+{
+    GUnicodeType type;
+
+    *c = g_utf8_get_char_validated(text, -1);
+    if (*c >= (gunichar)-2) {
+        *c = '?';
+        return 1;
+    }
+
+    type = g_unichar_type(*c);
+    if ((type == G_UNICODE_CONTROL || type == G_UNICODE_FORMAT) && *c != '\n')
+        *c = '?';
+    return g_utf8_next_char(text) - text;
+}
+
+
+static int
+columnsOf(gunichar c)
+{
+    return g_unichar_iszerowidth(c) ? 0 : g_unichar_iswide(c) ? 2 : 1;
+}
+
+
+char *
+hvmemPrintable(const char *text)
+{
+    return hvmemClip(text, G_MAXINT);
+}
+
+
 int
 hvmemColumns(const char *text)
 {
     int columns = 0;
 
-    if (!g_utf8_validate(text, -1, NULL))
-        return strlen(text);
-
     while (*text) {
-        gunichar c = g_utf8_get_char(text);
         size_t n = colourLength(text);
+        gunichar c;
 
-        if (n == 0 && !g_unichar_iszerowidth(c))
-            columns += g_unichar_iswide(c) ? 2 : 1;
-        text = n ? text + n : g_utf8_next_char(text);
+        if (n == 0) {
+            n = takeCharacter(text, &c);
+            columns += columnsOf(c);
+        }
+        text += n;
     }
     return columns;
 }
@@ -276,7 +310,8 @@ hvmemWrap(const char *text,
           int width,
           int indent)
 {
-    g_auto(GStrv) words = g_strsplit(text, " ", -1);
+    g_autofree char *printable = hvmemPrintable(text);
+    g_auto(GStrv) words = g_strsplit(printable, " ", -1);
     GString *out = g_string_new(NULL);
     int column = 0;
     size_t i;
@@ -314,16 +349,16 @@ hvmemClip(const char *text,
 
     while (*text) {
         size_t n = colourLength(text);
+        gunichar c;
 
-        if (n == 0) {
-            g_autofree char *one = NULL;
-
-            n = g_utf8_next_char(text) - text;
-            one = g_strndup(text, n);
-            column += hvmemColumns(one);
-        }
-        if (column <= width || colourLength(text))
+        if (n > 0) {
             g_string_append_len(out, text, n);
+        } else {
+            n = takeCharacter(text, &c);
+            column += columnsOf(c);
+            if (column <= width)
+                g_string_append_unichar(out, c);
+        }
         text += n;
     }
     return g_string_free(out, FALSE);
@@ -340,7 +375,7 @@ hvmemEllipsis(const char *text,
     g_autofree char *begin = NULL;
 
     if (hvmemColumns(text) <= width)
-        return g_strdup(text);
+        return hvmemPrintable(text);
     if (room < 1)
         return hvmemClip(text, width);
 

@@ -74,18 +74,23 @@ guint64
 hvmemDistance(guint64 a,
               guint64 b);
 
-/* @text in lines of at most @width columns, indented by @indent. Breaks at blanks
+/* @text for a terminal: names and messages may hold what would move the cursor or turn the order of characters around. Control and format characters
+ * and what is not UTF-8 are replaced by '?'; colours (ESC [ … m) and line ends are kept. Not for programs: they get the text as it is. */
+char *
+hvmemPrintable(const char *text);
+
+/* @text for a terminal as hvmemPrintable() has it, in lines of at most @width columns, indented by @indent. Breaks at blanks
  * only. */
 char *
 hvmemWrap(const char *text,
           int width,
           int indent);
 
-/* The width of @text on a terminal, in columns; colours take none. */
+/* The width of @text as hvmemPrintable() has it, in columns; colours take none. */
 int
 hvmemColumns(const char *text);
 
-/* The beginning of @text that fits into @width columns; colours (ESC [ … m) take none and are kept. */
+/* The beginning of @text as hvmemPrintable() has it that fits into @width columns; colours take none and are kept. */
 char *
 hvmemClip(const char *text,
           int width);

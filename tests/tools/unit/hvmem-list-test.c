@@ -196,6 +196,24 @@ testColumns(void)
 }
 
 
+/* Sizes that no guest has, and a name that would turn the line around. */
+static void
+testStrange(void)
+{
+    g_autoptr(GPtrArray) doms = g_ptr_array_new_with_free_func((GDestroyNotify)hvmemDomainFree);
+    hvmemListOptions options = { .columns = (char *)"name,current", .bytes = true };
+    g_autoptr(hvmemTable) table = NULL;
+    g_autofree char *text = NULL;
+
+    g_ptr_array_add(doms, newDomain("a\xe2\x80\xae" "b\rc", "hyperv", true, GIB, G_GUINT64_CONSTANT(1) << 63, "idle"));
+    g_ptr_array_add(doms, newDomain("b", "hyperv", true, GIB, G_GUINT64_CONSTANT(1) << 63, "idle"));
+    table = hvmemListTable(doms, &options);
+    text = hvmemTableFormat(table, true, 80);
+    g_assert_nonnull(strstr(text, "\n a?b?c  "));
+    g_assert_nonnull(strstr(text, " 2 of 2 running   18446744073709551614\n"));
+}
+
+
 /* One unit and one decimal a column; live figures only of what runs, and only that is in the sums. */
 static void
 testTable(void)
@@ -256,6 +274,7 @@ main(int argc,
     g_test_add_func("/hvmem/list/select", testSelect);
     g_test_add_func("/hvmem/list/columns", testColumns);
     g_test_add_func("/hvmem/list/table", testTable);
+    g_test_add_func("/hvmem/list/strange", testStrange);
     g_test_add_func("/hvmem/list/bytes", testBytes);
     g_test_add_func("/hvmem/list/host", testHost);
 

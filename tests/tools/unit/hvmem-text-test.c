@@ -162,6 +162,8 @@ testClip(void)
     } cases[] = {
         { "abc", 3, "abc" }, { "abcd", 3, "abc" }, { "", 3, "" }, { "äöü", 2, "äö" }, { "漢字", 3, "漢" }, { "abc", 0, "" },
         { "\033[1;31mabcd\033[0m", 2, "\033[1;31mab\033[0m" }, { "ab\033[1mcd\033[0m", 2, "ab\033[1m\033[0m" },
+        /* cut off in a character, and no character at all */
+        { "a\xe9", 4, "a?" }, { "\xe9", 1, "?" }, { "\xe6\xbc", 4, "??" }, { "a\xff" "b", 4, "a?b" }, { "a\xe9", 1, "a" },
     };
     size_t i;
 
@@ -170,6 +172,45 @@ testClip(void)
 
         g_assert_cmpstr(clipped, ==, cases[i].clipped);
     }
+}
+
+
+/* What a terminal would obey is not sent to it, and what is shown instead has its width. */
+static void
+testPrintable(void)
+{
+    static const struct {
+        const char *text;
+        const char *printable;
+    } cases[] = {
+        { "g1 äö 漢", "g1 äö 漢" }, { "a\rb", "a?b" }, { "a\tb\x7f", "a?b?" }, { "a\xc2\x9b" "31mb", "a?31mb" }, { "a\033]0;t\007", "a?]0;t?" },
+        { "a\xe2\x80\xae" "b", "a?b" }, { "\xe2\x81\xa6x", "?x" }, { "a\xe9", "a?" }, { "one\ntwo", "one\ntwo" }, { "\033[1mx\033[0m", "\033[1mx\033[0m" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *printable = hvmemPrintable(cases[i].text);
+        g_autofree char *whole = hvmemEllipsis(cases[i].text, 80, true);
+        g_autofree char *line = g_strconcat(cases[i].printable, "\n", NULL);
+        g_autofree char *wrapped = hvmemWrap(cases[i].text, 80, 0);
+
+        g_assert_cmpstr(printable, ==, cases[i].printable);
+        g_assert_cmpstr(whole, ==, cases[i].printable);
+        g_assert_cmpstr(wrapped, ==, line);
+        g_assert_cmpint(hvmemColumns(cases[i].text), ==, hvmemColumns(printable));
+    }
+}
+
+
+static void
+testSum(void)
+{
+    g_assert_cmpuint(hvmemSum(GIB, MIB), ==, 1025 * MIB);
+    g_assert_cmpuint(hvmemSum(HVMEM_UNKNOWN - 1, 0), ==, HVMEM_UNKNOWN - 1);
+    g_assert_cmpuint(hvmemSum(HVMEM_UNKNOWN - 2, 1), ==, HVMEM_UNKNOWN - 1);
+    g_assert_cmpuint(hvmemSum(HVMEM_UNKNOWN - 1, 1), ==, HVMEM_UNKNOWN - 1);
+    g_assert_cmpuint(hvmemSum(1, HVMEM_UNKNOWN - 1), ==, HVMEM_UNKNOWN - 1);
+    g_assert_cmpuint(hvmemSum(HVMEM_UNKNOWN - 1, HVMEM_UNKNOWN - 1), ==, HVMEM_UNKNOWN - 1);
 }
 
 
@@ -242,7 +283,9 @@ main(int argc,
     g_test_add_func("/hvmem/text/secrets", testHideSecrets);
     g_test_add_func("/hvmem/text/wrap", testWrap);
     g_test_add_func("/hvmem/text/clip", testClip);
+    g_test_add_func("/hvmem/text/printable", testPrintable);
     g_test_add_func("/hvmem/text/ellipsis", testEllipsis);
+    g_test_add_func("/hvmem/size/sum", testSum);
     g_test_add_func("/hvmem/text/duration", testDuration);
     g_test_add_func("/hvmem/size/column", testColumnUnit);
 
