@@ -113,3 +113,15 @@ def test_plot_draws_a_recording(tmp_path):
     assert (tmp_path / "r.svg").read_text().rstrip().endswith("</svg>")
     for args, word, status in (([file], "-o", 2), ([tmp_path / "none", "-o", "x"], "none", 1), ([__file__, "-o", "x"], "recording", 1)):
         assert word in plot(*args, status=status)
+
+
+def test_a_nul_byte_is_reported(tmp_path):
+    file = recording(tmp_path)
+    whole = file.read_bytes()
+    file.write_bytes(whole + bytes(4096))
+    lines = whole.count(b"\n")
+    assert f"line {lines + 1} has a NUL byte" in plot(file, "-o", tmp_path / "r.svg")
+    file.write_bytes(whole[:-3] + bytes(3) + whole)
+    assert f"line {lines} has a NUL byte" in plot(file, "-o", tmp_path / "r.svg")
+    file.write_bytes(whole)
+    assert "NUL" not in plot(file, "-o", tmp_path / "r.svg")

@@ -40,6 +40,18 @@ checkOutput(GError **error)
 }
 
 
+/* The number of the line in which @text ends. */
+static size_t
+lineOfEnd(const char *text)
+{
+    size_t line = 1;
+
+    for (; *text; text++)
+        line += *text == '\n';
+    return line;
+}
+
+
 static bool
 run(const hvmemApp *app,
     char **args,
@@ -48,17 +60,20 @@ run(const hvmemApp *app,
     g_autoptr(GPtrArray) records = NULL;
     g_autoptr(GError) reason = NULL;
     g_autofree char *text = NULL;
+    size_t length;
 
     if (!checkOutput(error))
         return false;
 
-    if (!g_file_get_contents(args[0], &text, NULL, error))
+    if (!g_file_get_contents(args[0], &text, &length, error))
         return false;
 
     if (!(records = hvmemRecordParse(text, &reason)))
         return hvmemFail(error, "'%s': %s", args[0], reason->message);
 
-    if (hvmemRecordIsCut(text) && !app->quiet)
+    if (strlen(text) < length && !app->quiet)
+        fprintf(stderr, "warning: '%s': line %zu has a NUL byte: what is behind it is not drawn\n", args[0], lineOfEnd(text));
+    else if (hvmemRecordIsCut(text) && !app->quiet)
         fprintf(stderr, "warning: '%s': the last line is cut off: what is left of it is not drawn\n", args[0]);
 
     if (!hvmemPictureWrite(records, outPath, title ? title : "Memory over time", error))

@@ -12,7 +12,8 @@
 #include <cairo.h>
 #include <math.h>
 
-#define PIXELS 2                /* of PNG, for one unit */
+#define PIXELS 2.0              /* of PNG, for one unit; fewer if it would be too high */
+#define MOST 32767              /* cairo has no picture with more of them in a row or a column */
 
 struct _hvmemCanvas {
     cairo_surface_t *surface;
@@ -24,16 +25,24 @@ struct _hvmemCanvas {
 hvmemCanvas *
 hvmemCanvasNew(bool svg,
                double width,
-               double height)
+               double height,
+               GError **error)
 {
-    hvmemCanvas *canvas = g_new0(hvmemCanvas, 1);
-    double pixels = svg ? 0 : PIXELS;
+    double pixels = svg ? 0 : MIN(PIXELS, (MOST - 1) / MAX(width, height));
+    hvmemCanvas *canvas;
 
+    if (!svg && pixels < 1) {
+        hvmemFail(error, "this is too much for a PNG picture: it would be %.0f pixels high, and %d are possible", height, MOST);
+        hvmemErrorHint(error, "Use -o FILE.svg.");
+        return NULL;
+    }
+
+    canvas = g_new0(hvmemCanvas, 1);
     canvas->surface = cairo_image_surface_create(CAIRO_FORMAT_RGB24, ceil(width * pixels) + 1, ceil(height * pixels) + 1);
     canvas->cr = cairo_create(canvas->surface);
     cairo_select_font_face(canvas->cr, "sans-serif", CAIRO_FONT_SLANT_NORMAL, CAIRO_FONT_WEIGHT_NORMAL);
     if (!svg) {
-        cairo_scale(canvas->cr, PIXELS, PIXELS);
+        cairo_scale(canvas->cr, pixels, pixels);
         cairo_set_source_rgb(canvas->cr, 1, 1, 1);
         cairo_paint(canvas->cr);
         return canvas;
@@ -172,9 +181,11 @@ hvmemCanvasText(hvmemCanvas *canvas,
                 const hvmemFont *font,
                 double x,
                 double y,
-                const char *words)
+                const char *text)
 {
     static const char *const anchors[] = { "start", "middle", "end" };
+    /* XML and cairo refuse what is not UTF-8, and XML has no control characters */
+    g_autofree char *words = hvmemPrintable(text);
 
     if (canvas->svg) {
         g_autofree char *escaped = g_markup_escape_text(words, -1);

@@ -40,7 +40,8 @@ struct _hvmemFont {
 hvmemCanvas *
 hvmemCanvasNew(bool svg,
                double width,
-               double height);
+               double height,
+               GError **error);
 
 void
 hvmemCanvasFree(hvmemCanvas *canvas);

@@ -229,7 +229,7 @@ drawTimeTitle(const Plot *plot,
 {
     const hvmemFont font = { faint, 12, HVMEM_TEXT_MIDDLE };
     g_autoptr(GDateTime) begin = g_date_time_new_from_unix_local(plot->from);
-    g_autofree char *date = g_date_time_format(begin, "%Y-%m-%d %H:%M:%S %z");
+    g_autofree char *date = begin ? g_date_time_format(begin, "%Y-%m-%d %H:%M:%S %z") : g_strdup("the year 10000");
     g_autofree char *words = g_strdup_printf("%s since %s", plot->to - plot->from >= 3600 ? "hours:minutes:seconds" : "minutes:seconds", date);
 
     hvmemCanvasText(plot->canvas, &font, LEFT + plotWidth() / 2, y, words);
@@ -402,23 +402,26 @@ drawLegend(hvmemCanvas *canvas,
 }
 
 
-/* The time from the first sample of all records to the last. */
+/* The time from the first sample of all records to the last, whatever their order. */
 static void
 findSpan(const GPtrArray *records,
          double *from,
          double *to)
 {
     size_t i;
+    size_t k;
 
     *from = INFINITY;
     *to = -INFINITY;
     for (i = 0; i < records->len; i++) {
         const GArray *samples = ((hvmemRecord *)records->pdata[i])->samples;
 
-        if (samples->len == 0)
-            continue;
-        *from = MIN(*from, g_array_index(samples, hvmemSample, 0).time);
-        *to = MAX(*to, g_array_index(samples, hvmemSample, samples->len - 1).time);
+        for (k = 0; k < samples->len; k++) {
+            double time = g_array_index(samples, hvmemSample, k).time;
+
+            *from = MIN(*from, time);
+            *to = MAX(*to, time);
+        }
     }
     if (*from > *to)
         *from = 0;
@@ -482,7 +485,9 @@ hvmemPictureWrite(const GPtrArray *records,
     for (i = 0; i < records->len; i++)
         height += recordHeight(records->pdata[i], plot.from, plot.to);
 
-    plot.canvas = canvas = hvmemCanvasNew(!end || g_ascii_strcasecmp(end, ".png") != 0, WIDTH, height);
+    if (!(plot.canvas = canvas = hvmemCanvasNew(!end || g_ascii_strcasecmp(end, ".png") != 0, WIDTH, height, error)))
+        return false;
+
     drawAll(&plot, records, title);
     return hvmemCanvasWrite(canvas, path, error);
 }

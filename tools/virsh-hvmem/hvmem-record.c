@@ -7,13 +7,13 @@
 #include "hvmem-record.h"
 
 #include <errno.h>
-#include <math.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define HEADER "time,domain,requested,current,usable,rss,capacity,state,event"
 #define FIELDS 9
+#define LATEST 253402300799.0   /* the last second of the year 9999 */
 
 
 static void
@@ -316,7 +316,8 @@ parseFields(GPtrArray *records,
         return false;
 
     sample.time = g_ascii_strtod(fields->pdata[0], &end);
-    if (*end || end == fields->pdata[0] || !isfinite(sample.time))
+    /* not what is no number, either */
+    if (*end || end == fields->pdata[0] || !(sample.time >= 0 && sample.time <= LATEST))
         return false;
 
     if (*(char *)fields->pdata[8]) {

@@ -108,6 +108,10 @@ testNoRecording(void)
         "time,domain,requested,current,usable,rss,capacity,state,event\nx,g,1,1,1,1,1,idle,\n",
         "time,domain,requested,current,usable,rss,capacity,state,event\nnan,g,1,1,1,1,1,idle,\n",
         "time,domain,requested,current,usable,rss,capacity,state,event\n1,g,-1,1,1,1,1,idle,\n",
+        "time,domain,requested,current,usable,rss,capacity,state,event\n-1,g,1,1,1,1,1,idle,\n",
+        "time,domain,requested,current,usable,rss,capacity,state,event\n1e300,g,1,1,1,1,1,idle,\n",
+        "time,domain,requested,current,usable,rss,capacity,state,event\n253402300800,g,1,1,1,1,1,idle,\n",
+        "time,domain,requested,current,usable,rss,capacity,state,event\n-1e308,g,,,,,,,what\n",
         "time,domain,requested,current,usable,rss,capacity,state,event\n1,\"g,1,1,1,1,1,idle,\n",
     };
     size_t i;
@@ -349,6 +353,77 @@ testLongPicture(void)
 }
 
 
+/* Of records whose times are not in order, and at the last second that there is, all is within the picture. */
+static void
+testTimesOfPictures(void)
+{
+    static const double times[][3] = { { 100, 50, 75 }, { 0, 200, 100 }, { 253402300799.0, 253402300799.0, 253402300799.0 } };
+    g_autofree char *path = g_build_filename(g_get_tmp_dir(), "hvmem-XXXXXX", NULL);
+    int fd = g_mkstemp(path);
+    size_t i;
+    size_t k;
+
+    g_assert_cmpint(fd, >=, 0);
+    g_close(fd, NULL);
+    for (i = 0; i < G_N_ELEMENTS(times); i++) {
+        g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)hvmemRecordFree);
+        hvmemRecord *record = hvmemRecordNew("g\xe9\x01");
+        g_autofree char *svg = NULL;
+        const char *points;
+
+        g_ptr_array_add(records, record);
+        for (k = 0; k < 3; k++)
+            addSample(record, times[i][k], GIB, GIB + k * 100 * MIB, HVMEM_UNKNOWN, HVMEM_UNKNOWN);
+        g_assert_true(hvmemPictureWrite(records, path, "title", NULL));
+        g_assert_true(g_file_get_contents(path, &svg, NULL, NULL));
+        g_assert_true(g_utf8_validate(svg, -1, NULL));
+        g_assert_nonnull(strstr(svg, ">g?" "?<"));
+        for (points = strstr(svg, "points=\""); points; points = strstr(points + 1, "points=\"")) {
+            g_autofree char *list = g_strndup(points + 8, strcspn(points + 8, "\""));
+            g_auto(GStrv) pairs = g_strsplit(list, " ", -1);
+
+            for (k = 0; pairs[k]; k++) {
+                g_assert_cmpfloat(g_ascii_strtod(pairs[k], NULL), >=, 0);
+                g_assert_cmpfloat(g_ascii_strtod(pairs[k], NULL), <=, 900);
+            }
+        }
+    }
+    g_unlink(path);
+}
+
+
+/* PNG has a largest height. */
+static void
+testHighPicture(void)
+{
+    static const struct {
+        guint guests;
+        const char *suffix;
+        bool possible;
+    } cases[] = { { 60, ".png", true }, { 150, ".png", false }, { 150, ".svg", true } };
+    g_autofree char *folder = g_dir_make_tmp("hvmem-XXXXXX", NULL);
+    size_t i;
+    guint k;
+
+    g_assert_nonnull(folder);
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)hvmemRecordFree);
+        g_autofree char *name = g_strconcat("p", cases[i].suffix, NULL);
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        g_autoptr(GError) error = NULL;
+
+        for (k = 0; k < cases[i].guests; k++) {
+            g_ptr_array_add(records, hvmemRecordNew("g"));
+            addSample(records->pdata[k], 1, GIB, GIB, GIB, GIB);
+        }
+        g_assert_true(hvmemPictureWrite(records, path, "title", &error) == cases[i].possible);
+        g_assert_true(cases[i].possible || strstr(hvmemErrorGetHint(error), "-o FILE.svg"));
+        g_unlink(path);
+    }
+    g_rmdir(folder);
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -367,6 +442,8 @@ main(int argc,
     g_test_add_func("/hvmem/chart/empty", testEmptyChart);
     g_test_add_func("/hvmem/picture", testPicture);
     g_test_add_func("/hvmem/picture/long", testLongPicture);
+    g_test_add_func("/hvmem/picture/times", testTimesOfPictures);
+    g_test_add_func("/hvmem/picture/high", testHighPicture);
 
     return g_test_run();
 }
