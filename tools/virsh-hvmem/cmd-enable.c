@@ -212,6 +212,13 @@ resultFree(Result *result)
 }
 
 
+static bool
+isChanged(const Result *result)
+{
+    return result->after && strcmp(result->before, result->after) != 0 && !dryRun && !result->error;
+}
+
+
 static void
 addJSON(JsonBuilder *builder,
         const Result *result)
@@ -220,7 +227,7 @@ addJSON(JsonBuilder *builder,
 
     json_builder_begin_object(builder);
     hvmemJSONString(builder, "name", result->name);
-    hvmemJSONBool(builder, "changed", diff && *diff && !dryRun && !result->error);
+    hvmemJSONBool(builder, "changed", isChanged(result));
     hvmemJSONString(builder, "diff", diff);
     if (result->edit) {
         hvmemJSONStrings(builder, "words", result->edit->words);
@@ -242,6 +249,7 @@ reportAll(const hvmemApp *app,
 {
     JsonBuilder *builder = hvmemJSONBegin(command);
     const GError *first = NULL;
+    bool changed = false;
     size_t i;
 
     json_builder_set_member_name(builder, "domains");
@@ -250,6 +258,7 @@ reportAll(const hvmemApp *app,
         const Result *result = results->pdata[i];
 
         addJSON(builder, result);
+        changed |= isChanged(result);
         first = first ? first : result->error;
         if (result->error)
             hvmemPrintError(result->error);
@@ -259,7 +268,7 @@ reportAll(const hvmemApp *app,
         hvmemJSONPrint(builder);
     else
         g_object_unref(builder);
-    return !first || hvmemFailSilently(error, hvmemErrorStatus(first));
+    return !first || hvmemFailSilently(error, hvmemTargetsStatus(first, changed));
 }
 
 

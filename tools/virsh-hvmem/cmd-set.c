@@ -155,8 +155,28 @@ say(const hvmemApp *app,
 }
 
 
+/* Of several of which one is refused: each says that it was not changed. */
+static void
+failOthers(const GPtrArray *targets,
+           const hvmemTarget *refused)
+{
+    size_t i;
+
+    for (i = 0; i < targets->len; i++) {
+        hvmemTarget *target = targets->pdata[i];
+        const char *name = virDomainGetName(target->dom);
+
+        if (target == refused)
+            continue;
+        hvmemFailAs(&target->error, hvmemErrorStatus(refused->error), "nothing was changed for '%s', because '%s' cannot be set", name,
+                    virDomainGetName(refused->dom));
+        hvmemErrorDomain(&target->error, name);
+    }
+}
+
+
 /* First all are checked, then all are set, then all are waited for: they move at the same time. */
-static bool
+static void
 setAll(const hvmemApp *app,
        const GPtrArray *hosts,
        GPtrArray *targets,
@@ -168,8 +188,10 @@ setAll(const hvmemApp *app,
     for (i = 0; i < targets->len; i++) {
         hvmemTarget *target = targets->pdata[i];
 
-        if (!check(target, typed, &target->error))
-            return false;
+        if (!check(target, typed, &target->error)) {
+            failOthers(targets, target);
+            return;
+        }
     }
     for (i = 0; i < targets->len; i++) {
         hvmemTarget *target = targets->pdata[i];
@@ -182,7 +204,6 @@ setAll(const hvmemApp *app,
         if (target->done && finish(app, target, hosts, start, &target->error))
             say(app, target);
     }
-    return true;
 }
 
 

@@ -15,7 +15,7 @@ typedef enum {
     HVMEM_EXIT_FAILED = 1,
     HVMEM_EXIT_USAGE = 2,
     HVMEM_EXIT_CONNECTION = 3,
-    HVMEM_EXIT_REFUSED = 4,     /* nothing was changed */
+    HVMEM_EXIT_REFUSED = 4,     /* nothing was changed, of several domains none */
     HVMEM_EXIT_NOT_REACHED = 5, /* the guest does not have the requested size, though one has waited for it */
     HVMEM_EXIT_SIGNAL = 128,    /* and the number of the signal: 130 for Ctrl-C */
 } hvmemExit;

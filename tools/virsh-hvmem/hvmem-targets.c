@@ -93,6 +93,16 @@ printJSON(const char *command,
 }
 
 
+int
+hvmemTargetsStatus(const GError *first,
+                   bool changed)
+{
+    int status = hvmemErrorStatus(first);
+
+    return status == HVMEM_EXIT_REFUSED && changed ? HVMEM_EXIT_FAILED : status;
+}
+
+
 bool
 hvmemTargetsReport(const hvmemApp *app,
                    const char *command,
@@ -100,6 +110,7 @@ hvmemTargetsReport(const hvmemApp *app,
                    GError **error)
 {
     const GError *first = NULL;
+    bool changed = false;
     size_t i;
 
     if (app->json)
@@ -108,10 +119,11 @@ hvmemTargetsReport(const hvmemApp *app,
     for (i = 0; i < targets->len; i++) {
         const hvmemTarget *target = targets->pdata[i];
 
+        changed |= target->done;
         if (!target->error)
             continue;
         hvmemPrintError(target->error);
         first = first ? first : target->error;
     }
-    return !first || hvmemFailSilently(error, hvmemErrorStatus(first));
+    return !first || hvmemFailSilently(error, hvmemTargetsStatus(first, changed));
 }

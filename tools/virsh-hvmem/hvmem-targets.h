@@ -25,6 +25,11 @@ hvmemTargetsFind(virConnectPtr conn,
                  guint n,
                  GError **error);
 
+/* The exit status of a command with @first as its first error: HVMEM_EXIT_REFUSED says that nothing was @changed, and is HVMEM_EXIT_FAILED otherwise. */
+int
+hvmemTargetsStatus(const GError *first,
+                   bool changed);
+
 /* Reports what came of @command: the error of each on standard error, and with --format json the document. Returns true, or false with the first
  * error's status. */
 bool
