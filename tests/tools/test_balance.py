@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """virsh-hvmem auto and balance from end to end, with the domains of libvirt's test driver and guests that are made up (hvmem-fake-guests.c)."""
-import json
 import os
 import pathlib
 import re
@@ -10,6 +9,8 @@ import threading
 import time
 
 import pytest
+
+from test_hvmem_scripts import checked
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build/obj/tools"
@@ -119,7 +120,7 @@ def test_dry_run_changes_nothing(host):
 
 def test_once_is_json_of_all_guests(host):
     host.use("a", 1900)
-    got = json.loads(host.run("--format=json", "balance", "--once", "--budget", f"{BUDGET}MiB").stdout)
+    got = checked(host.run("--format=json", "balance", "--once", "--budget", f"{BUDGET}MiB").stdout)
     assert [g["name"] for g in got["guests"]] == ["a", "b"]
     assert got["guests"][0]["move"] == "grow"
     assert host.log() == [("a", got["guests"][0]["target"] >> 20)]
@@ -210,11 +211,11 @@ def test_somebody_elses_request_is_named_and_replaced(host):
 
 def test_settings_are_stored_shown_and_refused(host):
     assert "from 1 GiB to 8 GiB, 20 % more than it uses, weight 100" in host.run("auto", "a").stdout
-    got = json.loads(host.run("--format=json", "auto", "a", "--maximum", "4GiB", "--buffer", "30", "--weight", "300", "--hold", "30min").stdout)
+    got = checked(host.run("--format=json", "auto", "a", "--maximum", "4GiB", "--buffer", "30", "--weight", "300", "--hold", "30min").stdout)
     assert {key: got[key] for key in ("automatic", "minimum", "maximum", "buffer", "weight")} == {
         "automatic": True, "minimum": 1 << 30, "maximum": 4 << 30, "buffer": 30, "weight": 300}
     assert abs(got["hold"] - time.time() - 1800) < 120
-    assert json.loads(host.run("--format=json", "auto", "a", "--off").stdout) == {"name": "a", "automatic": False}
+    assert checked(host.run("--format=json", "auto", "a", "--off").stdout) == {"schema": 2, "command": "auto", "name": "a", "automatic": False}
     for args, word in ((["--maximum", "9GiB"], "--maximum 9 GiB is above <maxMemory>, 8 GiB"), (["--buffer", "1"], "--buffer 1: from 5 to 200"),
                        (["--weight", "0"], "--weight 0: from 1"), (["--hold", "soon"], "'soon' is not a duration"),
                        (["--off", "--on"], "--off goes with no other option"), (["--minimum", "9GiB"], "--minimum 9 GiB is above the maximum")):

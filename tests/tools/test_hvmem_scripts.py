@@ -13,6 +13,7 @@ import pytest
 from test_virsh_hvmem import TOOL, acpi_driver, hvmem
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+FAKE = ROOT / "build/obj/tools/tests/tools/fake/virsh-hvmem-fake"
 NO_DAEMON = "qemu+unix:///system?socket=/nonexistent/socket"
 USAGE, CONNECTION, REFUSED = 2, 3, 4
 
@@ -72,16 +73,131 @@ def strict(schema):
 
 SCHEMA = json.loads((ROOT / "schemas/virsh-hvmem.schema.json").read_text(encoding="utf-8"))
 jsonschema.Draft202012Validator.check_schema(SCHEMA)
+PLAIN = jsonschema.Draft202012Validator(SCHEMA)
 STRICT = jsonschema.Draft202012Validator(strict(SCHEMA))
 
 
-def document(*args, status=0):
-    """The document that it prints, as the schema has it."""
-    got = hvmem(*args, "--format", "json")
-    assert got.returncode == status, got.stderr
-    one = json.loads(got.stdout)
+def checked(text):
+    """The document, which is as the schema has it, and has nothing that the schema does not name."""
+    one = json.loads(text)
+    PLAIN.validate(one)
     STRICT.validate(one)
     return one
+
+
+def document(*args, status=0):
+    """What it prints."""
+    got = hvmem(*args, "--format", "json")
+    assert got.returncode == status, got.stderr
+    return checked(got.stdout)
+
+
+GUESTS = """[g1]
+running=true
+max=8192
+boot=1024
+sticks=ua-haprot0:2048:inuse;ua-haprot1:1024:unused;
+current=3072
+requested=3072
+state=idle
+usable=1900
+rss=3300
+speed=512
+[g2]
+running=true
+max=2048
+boot=1024
+current=1024
+requested=512
+state=floor
+minimum=256
+usable=300
+rss=900
+last-error=the guest kept 524288 KiB
+[off]
+running=false
+max=4096
+boot=512
+current=512
+requested=512
+[broken]
+running=true
+max=8192
+boot=1024
+current=1024
+requested=1024
+state=idle
+refuse=true
+[legacy]
+running=true
+model=virtio
+boot=2048
+current=2048
+"""
+
+
+@pytest.fixture(name="made_up")
+def made_up_guests(tmp_path):
+    """Runs it with guests that have the balloon, which a fake libvirt invents; the status and the documents, one a line for watch."""
+    scene = tmp_path / "scene"
+    scene.write_text(GUESTS, encoding="utf-8")
+
+    def run(*args):
+        got = subprocess.run([FAKE, *args, "--format", "json"], capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
+                             env={**os.environ, "LC_ALL": "C.UTF-8", "HVMEM_FAKE": str(scene)})
+        texts = got.stdout.splitlines() if args[0] == "watch" else [got.stdout]
+        return got.returncode, [checked(text) for text in texts]
+
+    return run
+
+
+@pytest.mark.parametrize("args, status", [
+    (["list", "--all"], 0),
+    (["status", "g1"], 0),
+    (["status", "g2"], 0),
+    (["status", "off"], 0),
+    (["status", "legacy"], REFUSED),
+    (["set", "g1", "4GiB"], 0),
+    (["set", "g1", "4GiB", "--wait"], 0),
+    (["wait", "g1"], 0),
+    (["wait", "off"], REFUSED),
+    (["plan", "g1", "6GiB"], 0),
+    (["plan", "g1", "1GiB"], 0),
+    (["plan", "g1", "64GiB"], REFUSED),
+    (["auto", "g1"], 0),
+    (["watch", "g1", "--interval", "0.1", "--duration", "1"], 0),
+    (["watch", "--all", "--interval", "0.1", "--duration", "1"], 0),
+    (["watch", "legacy"], REFUSED),
+])
+def test_documents_of_guests_with_the_balloon(made_up, args, status):
+    got, documents = made_up(*args)
+    assert got == status
+    assert documents and all(one["command"] == args[0] for one in documents)
+
+
+def test_a_plan_that_is_refused_is_a_plan(made_up):
+    _, (one,) = made_up("plan", "g1", "64GiB")
+    assert one["error"]["kind"] == "refused" and one["steps"] == []
+    assert not PLAIN.evolve(schema={"$ref": "#/$defs/failure", "$defs": SCHEMA["$defs"]}).is_valid(one)
+
+
+def test_of_several_domains_none_is_set_if_one_is_refused(made_up):
+    status, (one,) = made_up("set", "g1", "g2", "4GiB")
+    first, second = one["domains"]
+    assert status == REFUSED
+    assert first["error"]["message"] == "nothing was changed for 'g1', because 'g2' cannot be set"
+    assert first["error"]["kind"] == second["error"]["kind"] == "refused"
+    assert first["requested"] == 3 << 30 and second["error"]["limit"] == 2 << 30
+
+
+@pytest.mark.parametrize("domains, status", [(["broken"], REFUSED), (["g1", "broken"], 1), (["broken", "g1"], 1)])
+def test_refused_means_that_nothing_was_changed(made_up, domains, status):
+    """libvirt refuses one of them after the other was set."""
+    got, (one,) = made_up("set", *domains, "2GiB", "--force")
+    assert got == status
+    requested = {domain["name"]: (domain["requested"], domain.get("error", {}).get("status")) for domain in one["domains"]}
+    assert requested["broken"] == (1 << 30, REFUSED)
+    assert requested.get("g1", (2 << 30, None)) == (2 << 30, None)
 
 
 def test_documents_are_as_the_schema_says(tmp_path):
@@ -143,6 +259,8 @@ def test_the_strict_schema_finds_what_is_not_documented():
     """The check above could fail."""
     with pytest.raises(jsonschema.ValidationError):
         STRICT.validate({"schema": 2, "command": "list", "domains": [], "more": 1})
+    with pytest.raises(jsonschema.ValidationError):
+        PLAIN.validate({"schema": 2, "command": "list"})
     with pytest.raises(jsonschema.ValidationError):
         STRICT.validate({"schema": 2, "command": "list", "domains": [{"name": "g", "running": True, "model": "none", "label": "x"}]})
 

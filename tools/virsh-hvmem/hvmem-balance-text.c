@@ -194,10 +194,9 @@ hvmemBalanceJSON(const hvmemBalancer *balancer,
                  bool all)
 {
     static const char *const pressures[] = { "none", "some", "full" };
-    g_autoptr(JsonBuilder) builder = json_builder_new();
+    g_autoptr(JsonBuilder) builder = hvmemJSONBegin("balance");
     size_t i;
 
-    json_builder_begin_object(builder);
     json_builder_set_member_name(builder, "time");
     json_builder_add_double_value(builder, g_get_real_time() / (double)G_USEC_PER_SEC);
     hvmemJSONSize(builder, "budget", bytes(balancer->host.budget));

@@ -20,6 +20,7 @@
  *     usable=…, rss=…, minimum=…, last-error=…, paused=true
  *     speed=256                    a request moves 'current' so far with each query
  *     floor=512                    but not below
+ *     refuse=true                  libvirt refuses every request
  */
 
 #include <dlfcn.h>
@@ -245,7 +246,13 @@ virDomainSetMemoryFlags(virDomainPtr dom,
                         unsigned long memory,
                         unsigned int flags G_GNUC_UNUSED)
 {
-    g_key_file_set_uint64(scene, virDomainGetName(dom), "requested", memory / 1024);
+    const char *name = virDomainGetName(dom);
+
+    if (g_key_file_get_boolean(scene, name, "refuse", NULL)) {
+        /* the test driver has no such thing, and leaves an error that says so */
+        return virDomainPMWakeup(dom, 0);
+    }
+    g_key_file_set_uint64(scene, name, "requested", memory / 1024);
     return 0;
 }
 
@@ -300,6 +307,30 @@ addSticks(virDomainStatsRecordPtr record,
 }
 
 
+/* What setmem plans with. */
+static void
+addPlan(virDomainStatsRecordPtr record,
+        int *max,
+        const char *name)
+{
+    const struct {
+        const char *field;
+        guint64 mib;
+    } numbers[] = {
+        { "balloon.hyperv.plan.boot", mib(name, "boot", 1024) }, { "balloon.hyperv.plan.max-memory", mib(name, "max", 0) },
+        { "balloon.hyperv.plan.minimum", mib(name, "minimum", 0) }, { "balloon.hyperv.plan.keep-total", 0 },
+        { "balloon.hyperv.plan.device-target", mib(name, "requested", 0) }, { "balloon.hyperv.plan.granule", 2 },
+        { "balloon.hyperv.plan.alignment", 128 },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(numbers); i++)
+        virTypedParamsAddULLong(&record->params, &record->nparams, max, numbers[i].field, KIB(numbers[i].mib));
+    virTypedParamsAddULLong(&record->params, &record->nparams, max, "balloon.hyperv.plan.free-slots", 16);
+    virTypedParamsAddBoolean(&record->params, &record->nparams, max, "balloon.hyperv.plan.costly", 0);
+}
+
+
 static void
 addBalloon(virDomainStatsRecordPtr record,
            int *max,
@@ -315,6 +346,7 @@ addBalloon(virDomainStatsRecordPtr record,
     virTypedParamsAddULLong(&record->params, &record->nparams, max, "balloon.hyperv.alignment", KIB(128));
     virTypedParamsAddUInt(&record->params, &record->nparams, max, "balloon.hyperv.free-slots", 16);
     addSticks(record, max, name);
+    addPlan(record, max, name);
     if (!state)
         return;
     virTypedParamsAddBoolean(&record->params, &record->nparams, max, "balloon.hyperv.connected", strcmp(state, "disconnected") != 0);
