@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 from terminal import Screen  # noqa: E402
 
 SOURCE = ROOT / "tools/virsh-hvmem"
-COMMANDS = ["list", "status", "plan", "set", "wait", "watch", "plot", "doctor", "metrics", "enable", "disable", "help"]
+COMMANDS = ["list", "status", "plan", "set", "wait", "watch", "plot", "doctor", "metrics", "enable", "disable", "auto", "balance", "help"]
 SIZES = ["512MiB", "1GiB", "2GiB", "4GiB", "8GiB", "16GiB", "max", "boot"]
 
 
@@ -56,6 +56,9 @@ def complete(tmp_path, *words):
     (["--connect", "=", "t"], ["test:///default"]),
     (["--connect", "=", "test", ":", "///"], ["///default"]),
     (["help", "st"], ["status"]),
+    (["auto", ""], ["g1", "g2"]),
+    (["auto", "--minimum", "5"], ["5MiB", "5GiB", "5TiB"]),
+    (["balance", "--o"], ["--once"]),
     (["set", "g1", "--ti"], ["--timeout"]),
     (["--format", "j"], ["json"]),
     (["watch", "g1", "g"], ["g1", "g2"]),
@@ -110,6 +113,13 @@ LINES = [
     ("list --sort c", ["ceiling", "current"]),
     ("list --prob", ["--problems"]),
     ("help st", ["status"]),
+    ("au", ["auto"]),
+    ("ba", ["balance"]),
+    ("auto g", ["g1", "g2"]),
+    ("auto g1 --of", ["--off"]),
+    ("auto --minimum 5", ["5GiB", "5MiB", "5TiB"]),
+    ("balance --dry", ["--dry-run"]),
+    ("balance --budget 5", ["5GiB", "5MiB", "5TiB"]),
 ]
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Completion of virsh-hvmem for fish: commands, options, connections, sizes and the names of domains.
 
-set -l commands list status plan set wait watch plot doctor metrics enable disable help
+set -l commands list status plan set wait watch plot doctor metrics enable disable auto balance help
 set -l columns name requested current usable host boot sticks ceiling state
 
 # The names, from the first column of a table without heading; three blanks end it.
@@ -29,7 +29,7 @@ function __virsh_hvmem_arguments
             continue
         end
         switch $word
-            case -c --connect --also --format --timeout -t --record --interval -i --duration -d --max --minimum -o --output --title --sort --columns
+            case -c --connect --also --format --timeout -t --record --interval -i --duration -d --max --minimum -o --output --title --sort --columns --maximum --buffer --weight --hold --budget --reserve --conf
                 set skip 1
             case '-*'
             case '*'
@@ -60,7 +60,7 @@ end
 complete -c virsh-hvmem -f
 complete -c virsh-hvmem -n '__virsh_hvmem_at 0 ""; or test (count (__virsh_hvmem_arguments)) -eq 0' -a "$commands"
 complete -c virsh-hvmem -n '__virsh_hvmem_at 1 help' -a "$commands"
-complete -c virsh-hvmem -n '__virsh_hvmem_at 1 status plan' -a '(__virsh_hvmem_domains)'
+complete -c virsh-hvmem -n '__virsh_hvmem_at 1 status plan auto' -a '(__virsh_hvmem_domains)'
 complete -c virsh-hvmem -n '__virsh_hvmem_at 1 doctor; or __virsh_hvmem_uses enable' -a '(__virsh_hvmem_domains --all)'
 complete -c virsh-hvmem -n '__virsh_hvmem_uses set wait watch disable' -a '(__virsh_hvmem_domains)'
 complete -c virsh-hvmem -n '__virsh_hvmem_at 2 plan; or begin; __virsh_hvmem_uses set; and not __virsh_hvmem_at 1 set; end' -a '(__virsh_hvmem_sizes)'
@@ -98,4 +98,18 @@ complete -c virsh-hvmem -n '__virsh_hvmem_uses plot metrics' -s o -l output -r -
 complete -c virsh-hvmem -n '__virsh_hvmem_uses plot' -l title -x -d 'The title of the picture'
 complete -c virsh-hvmem -n '__virsh_hvmem_uses enable' -l max -x -a '(__virsh_hvmem_sizes)' -d 'The ceiling'
 complete -c virsh-hvmem -n '__virsh_hvmem_uses enable' -l minimum -x -a '(__virsh_hvmem_sizes)' -d 'setmem refuses less'
+complete -c virsh-hvmem -n '__virsh_hvmem_uses auto' -l on -d 'Automatic'
+complete -c virsh-hvmem -n '__virsh_hvmem_uses auto' -l off -d 'No longer automatic'
+complete -c virsh-hvmem -n '__virsh_hvmem_uses auto' -l minimum -x -a '(__virsh_hvmem_sizes)' -d 'Never less'
+complete -c virsh-hvmem -n '__virsh_hvmem_uses auto' -l maximum -x -a '(__virsh_hvmem_sizes)' -d 'Never more'
+complete -c virsh-hvmem -n '__virsh_hvmem_uses auto' -l buffer -x -d 'So much more than it uses, in percent'
+complete -c virsh-hvmem -n '__virsh_hvmem_uses auto' -l weight -x -d 'Its share'
+complete -c virsh-hvmem -n '__virsh_hvmem_uses auto' -l hold -x -d 'Leave it alone for so long'
+complete -c virsh-hvmem -n '__virsh_hvmem_uses balance' -l budget -x -a '(__virsh_hvmem_sizes)' -d 'What all guests may have'
+complete -c virsh-hvmem -n '__virsh_hvmem_uses balance' -l reserve -x -a '(__virsh_hvmem_sizes)' -d 'Kept for guests that start'
+complete -c virsh-hvmem -n '__virsh_hvmem_uses balance' -s i -l interval -x -d 'Seconds between decisions'
+complete -c virsh-hvmem -n '__virsh_hvmem_uses balance' -l conf -r -F -d 'Read these from a file'
+complete -c virsh-hvmem -n '__virsh_hvmem_uses balance' -l once -d 'Decide once'
+complete -c virsh-hvmem -n '__virsh_hvmem_uses balance' -s n -l dry-run -d 'Show the decision only'
+complete -c virsh-hvmem -n '__virsh_hvmem_uses set wait' -l also -x -a 'qemu:///system qemu:///session' -d 'Another host'
 complete -c virsh-hvmem -n '__virsh_hvmem_uses enable disable' -s n -l dry-run -d 'Show the difference only'

@@ -46,7 +46,7 @@ _virsh_hvmem_columns() {
 }
 
 _virsh_hvmem_commands() {
-    compadd -- list status plan set wait watch plot doctor metrics enable disable help
+    compadd -- list status plan set wait watch plot doctor metrics enable disable auto balance help
 }
 
 _virsh_hvmem() {
@@ -87,9 +87,10 @@ _virsh_hvmem() {
         set) options=(
             '--live[change the running guest]' '--config[change the definition]' '--current[whichever applies]'
             '(-w --wait)'{-w,--wait}'[show progress until it is done]' '(-t --timeout)'{-t,--timeout=}'[give up after so many seconds]:seconds:'
-            '(-f --force)'{-f,--force}'[even less than the guest uses]'
+            '(-f --force)'{-f,--force}'[even less than the guest uses]' '*--also=[another host]:URI:_virsh_hvmem_connections'
             '1:domain:_virsh_hvmem_domains' '*:domain or size:_virsh_hvmem_domains_sizes') ;;
-        wait) options=('(-t --timeout)'{-t,--timeout=}'[give up after so many seconds]:seconds:' '*:domain:_virsh_hvmem_domains') ;;
+        wait) options=('(-t --timeout)'{-t,--timeout=}'[give up after so many seconds]:seconds:'
+            '*--also=[another host]:URI:_virsh_hvmem_connections' '*:domain:_virsh_hvmem_domains') ;;
         watch) options=(
             '(-a --all)'{-a,--all}'[a table of all domains]' '--record=[also write to a file]:file:_files'
             '(--force)--append[continue that file]' '(--append -f --force)'{-f,--force}'[replace that file]'
@@ -104,6 +105,14 @@ _virsh_hvmem() {
             '(-n --dry-run)'{-n,--dry-run}'[show the difference only]' '(-y --yes)'{-y,--yes}'[do not ask]'
             '--free-page-reporting[turn it on]' '--no-free-page-reporting[leave it off]' '*:domain:_virsh_hvmem_every_domain') ;;
         disable) options=('(-n --dry-run)'{-n,--dry-run}'[show the difference only]' '*:domain:_virsh_hvmem_domains') ;;
+        auto) options=(
+            '--on[automatic]' '--off[no longer automatic]' '--minimum=[never less]:size:_virsh_hvmem_sizes' '--maximum=[never more]:size:_virsh_hvmem_sizes'
+            '--buffer=[so much more than it uses]:percent:' '--weight=[its share]:number:' '--hold=[leave it alone for so long]:duration:'
+            '1:domain:_virsh_hvmem_domains') ;;
+        balance) options=(
+            '--budget=[what all guests may have]:size:_virsh_hvmem_sizes' '--reserve=[kept for guests that start]:size:_virsh_hvmem_sizes'
+            '(-i --interval)'{-i,--interval=}'[seconds between decisions]:seconds:' '--conf=[read these from a file]:file:_files'
+            '(-n --dry-run --once)'{-n,--dry-run}'[show the decision only]' '(-n --dry-run)--once[decide once]') ;;
         help) options=('1:command:_virsh_hvmem_commands') ;;
     esac
     _arguments $global $options
