@@ -12,6 +12,9 @@
 /* Less is too little for any guest. */
 #define LEAST (64 * HVMEM_MIB)
 
+/* More is no size that hvmemParseSize() reads. */
+#define MOST ((guint64)G_MAXINT64 - HVMEM_MIB)
+
 
 /* "50%", "12.5 %" */
 static bool
@@ -59,10 +62,25 @@ hvmemSizeParse(const char *text,
 }
 
 
-static guint64
-roundToMiB(double bytes)
+static bool
+failLarge(const hvmemSize *size,
+          GError **error)
 {
-    return MAX(1, round(bytes / HVMEM_MIB)) * HVMEM_MIB;
+    return hvmemFailUsage(error, "SIZE '%s' is too large", size->text);
+}
+
+
+static bool
+roundToMiB(const hvmemSize *size,
+           double exact,
+           guint64 *bytes,
+           GError **error)
+{
+    if (!(exact < MOST))
+        return failLarge(size, error);
+
+    *bytes = MAX(1, round(exact / HVMEM_MIB)) * HVMEM_MIB;
+    return true;
 }
 
 
@@ -93,6 +111,8 @@ hvmemSizeResolve(const hvmemSize *size,
         *bytes = size->bytes;
         return true;
     case HVMEM_SIZE_MORE:
+        if (hvmemSum(base, size->bytes) > MOST)
+            return failLarge(size, error);
         *bytes = base + size->bytes;
         return true;
     case HVMEM_SIZE_LESS:
@@ -105,8 +125,7 @@ hvmemSizeResolve(const hvmemSize *size,
     case HVMEM_SIZE_PERCENT:
         if (dom->maxMemory == HVMEM_UNKNOWN)
             return failNoCeiling(size, dom, error);
-        *bytes = roundToMiB(dom->maxMemory * (size->percent / 100));
-        return true;
+        return roundToMiB(size, dom->maxMemory * (size->percent / 100), bytes, error);
     case HVMEM_SIZE_MAX:
         if (dom->maxMemory == HVMEM_UNKNOWN)
             return failNoCeiling(size, dom, error);

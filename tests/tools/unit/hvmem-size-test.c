@@ -35,6 +35,7 @@ testResolve(void)
         { "max", true, 8 * GIB, 0 }, { "max", false, 0, HVMEM_EXIT_REFUSED }, { "boot", true, GIB, 0 }, { "boot", false, GIB, 0 },
         { "0%", true, 0, HVMEM_EXIT_USAGE }, { "%", true, 0, HVMEM_EXIT_USAGE }, { "-50%", true, 0, HVMEM_EXIT_USAGE },
         { "+-1GiB", true, 0, HVMEM_EXIT_USAGE }, { "+", true, 0, HVMEM_EXIT_USAGE }, { "MAX", true, 0, HVMEM_EXIT_USAGE }, { "0x10%", true, 0, HVMEM_EXIT_USAGE },
+        { "1e15%", true, 0, HVMEM_EXIT_USAGE }, { "107374182400%", true, 0, HVMEM_EXIT_USAGE }, { "+8388607.9999TiB", true, 0, HVMEM_EXIT_USAGE },
     };
     size_t i;
 
