@@ -8,6 +8,7 @@
 #include "hvmem-move.h"
 #include "hvmem-trial.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,14 +61,29 @@ hvmemFailVir(GError **error,
 }
 
 
-/* What to do about libvirt's @message, which is all that tells one failure from another. */
-static const char *
-connectHint(const char *message)
+static bool
+isForbidden(const virError *why)
 {
-    if (strstr(message, "Permission denied") || strstr(message, "authentication") || strstr(message, "access denied"))
+    switch (why->code) {
+    case VIR_ERR_AUTH_FAILED:
+    case VIR_ERR_AUTH_CANCELLED:
+    case VIR_ERR_AUTH_UNAVAILABLE:
+    case VIR_ERR_ACCESS_DENIED:
+        return true;
+    default:
+        return why->code == VIR_ERR_SYSTEM_ERROR && (why->int1 == EACCES || why->int1 == EPERM);
+    }
+}
+
+
+/* What to do about libvirt's error, by its codes: the message is in the user's language. A system error has errno in int1. */
+static const char *
+connectHint(const virError *why)
+{
+    if (why && isForbidden(why))
         return "Only root may use the daemon's socket, and the group that unix_sock_group in its virtqemud.conf names (often libvirt): use sudo, or "
             "'adduser USER libvirt' and log in again.";
-    if (strstr(message, "No such file or directory") || strstr(message, "Connection refused"))
+    if (why && why->code == VIR_ERR_SYSTEM_ERROR && (why->int1 == ENOENT || why->int1 == ECONNREFUSED))
         return "Check whether the daemon runs ('systemctl status hv-balloon-virtqemud', or virtqemud, or libvirtd). -c URI, or LIBVIRT_DEFAULT_URI, "
             "names another connection.";
     return "Check the URI (-c, or LIBVIRT_DEFAULT_URI): qemu:///system is this host's own, qemu+ssh://root@HOST/system another's.";
@@ -83,7 +99,7 @@ hvmemConnect(const char *uri,
     virConnectPtr conn = virConnectOpenAuth(uri, virConnectAuthPtrDefault, readonly ? VIR_CONNECT_RO : 0);
 
     if (!conn) {
-        const char *hint = connectHint(virGetLastErrorMessage());
+        const char *hint = connectHint(virGetLastError());
         const char *usual = g_getenv("LIBVIRT_DEFAULT_URI");
 
         if (uri || (usual && *usual))

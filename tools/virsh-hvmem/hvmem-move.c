@@ -115,11 +115,12 @@ hvmemMoveAddJob(hvmemDomain *info,
 }
 
 
-/* Where the guest arrives, libvirt does not tell how far it is: that is the source's. */
+/* Where the guest arrives, QEMU's driver does not tell how far it is: that is the source's. It refuses for no other reason with this code, and its
+ * message is in the daemon's language. */
 static bool
 arrives(const virError *error)
 {
-    return error && error->code == VIR_ERR_OPERATION_UNSUPPORTED && error->message && strstr(error->message, "migration");
+    return error && error->code == VIR_ERR_OPERATION_UNSUPPORTED && error->domain == VIR_FROM_QEMU;
 }
 
 

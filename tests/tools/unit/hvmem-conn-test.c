@@ -6,6 +6,7 @@
 #include "hvmem-conn.h"
 #include "hvmem-explain.h"
 
+#include <errno.h>
 #include <string.h>
 
 #define XML "<domain type='qemu'><name>g</name></domain>"
@@ -14,6 +15,7 @@
 static const char *commandLine;
 static int lastCode;
 static const char *lastMessage = "";
+static int lastNumber;          /* errno of a system error */
 static const char *asked;       /* which CPU was compared with what */
 
 
@@ -28,6 +30,25 @@ const char *
 virGetLastErrorMessage(void)
 {
     return lastMessage;
+}
+
+
+virErrorPtr
+virGetLastError(void)
+{
+    static virError error;
+
+    error = (virError) { .code = lastCode, .int1 = lastNumber, .message = (char *)lastMessage };
+    return lastCode ? &error : NULL;
+}
+
+
+virConnectPtr
+virConnectOpenAuth(const char *name G_GNUC_UNUSED,
+                   virConnectAuthPtr auth G_GNUC_UNUSED,
+                   unsigned int flags G_GNUC_UNUSED)
+{
+    return NULL;
 }
 
 
@@ -183,12 +204,48 @@ testPausedByWhom(void)
 }
 
 
+/* What to do follows from codes: messages are in the user's language. */
+static void
+testConnectHint(void)
+{
+    static const struct {
+        int code;
+        int number;             /* errno of a system error */
+        const char *hint;
+    } cases[] = {
+        { VIR_ERR_SYSTEM_ERROR, EACCES, "use sudo" },
+        { VIR_ERR_SYSTEM_ERROR, EPERM, "use sudo" },
+        { VIR_ERR_AUTH_FAILED, -1, "use sudo" },
+        { VIR_ERR_AUTH_UNAVAILABLE, -1, "use sudo" },
+        { VIR_ERR_ACCESS_DENIED, -1, "use sudo" },
+        { VIR_ERR_SYSTEM_ERROR, ENOENT, "systemctl status" },
+        { VIR_ERR_SYSTEM_ERROR, ECONNREFUSED, "systemctl status" },
+        { VIR_ERR_SYSTEM_ERROR, EIO, "Check the URI" },
+        { VIR_ERR_NO_CONNECT, ENOENT, "Check the URI" },
+    };
+    size_t i;
+
+    lastMessage = "Keine Berechtigung";
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+
+        lastCode = cases[i].code;
+        lastNumber = cases[i].number;
+        g_assert_null(hvmemConnect("qemu:///system", false, &error));
+        g_assert_error(error, HVMEM_ERROR, HVMEM_EXIT_CONNECTION);
+        g_assert_nonnull(strstr(hvmemErrorGetHint(error), cases[i].hint));
+        g_assert_cmpstr(hvmemErrorGetCause(error), ==, lastMessage);
+    }
+}
+
+
 int
 main(int argc,
      char **argv)
 {
     g_test_init(&argc, &argv, NULL);
 
+    g_test_add_func("/hvmem/conn/hint", testConnectHint);
     g_test_add_func("/hvmem/conn/try", testTry);
     g_test_add_func("/hvmem/conn/compare-cpu", testCompareCPU);
     g_test_add_func("/hvmem/conn/paused-by-whom", testPausedByWhom);

@@ -257,7 +257,7 @@ virGetLastErrorCode(void)
 const char *
 virGetLastErrorMessage(void)
 {
-    return lastCode == VIR_ERR_OPERATION_UNSUPPORTED ? "migration statistics are available only on the source host" : "said by libvirt";
+    return lastCode == VIR_ERR_OPERATION_UNSUPPORTED ? "Statistiken gibt es nur auf dem anderen Host" : "said by libvirt";
 }
 
 
@@ -266,7 +266,7 @@ virGetLastError(void)
 {
     static virError error;
 
-    error = (virError) { .code = lastCode, .message = (char *)virGetLastErrorMessage() };
+    error = (virError) { .code = lastCode, .domain = VIR_FROM_QEMU, .message = (char *)virGetLastErrorMessage() };
     return lastCode ? &error : NULL;
 }
 
