@@ -347,11 +347,14 @@ decide(Loop *loop,
 {
     hvmemPressure pressure = { .total = HVMEM_UNKNOWN, .available = HVMEM_UNKNOWN, .swappedOut = HVMEM_UNKNOWN };
 
-    if (hvmemConnIsLocal(loop->conn))
-        hvmemPressureRead(&pressure);
     loop->balancer->budget = loop->conf.budget;
     loop->balancer->reserve = loop->conf.reserve;
-    if (!readAll(loop, error) || !hvmemBalancerDecide(loop->balancer, &pressure, now(), error))
+    if (!readAll(loop, error))
+        return false;
+    /* after what guests hold: what one of them takes in between is missing then, not there twice */
+    if (hvmemConnIsLocal(loop->conn))
+        hvmemPressureRead(&pressure);
+    if (!hvmemBalancerDecide(loop->balancer, &pressure, now(), error))
         return false;
 
     show(loop);

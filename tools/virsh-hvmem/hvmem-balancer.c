@@ -78,6 +78,7 @@ hvmemBalancerPut(hvmemBalancer *balancer,
         if (!dom->active || !guest->dom->active) {
             guest->seen = false;
             guest->asked = 0;
+            guest->rss = 0;
         }
         hvmemDomainFree(guest->dom);
     } else {
@@ -326,20 +327,35 @@ compareNames(gconstpointer a,
 
 typedef struct _Sums Sums;
 struct _Sums {
-    guint64 resident;           /* bytes of the host that QEMU processes hold */
+    guint64 resident;           /* bytes of the host that guests hold */
     guint64 others;             /* KiB that guests hold whose memory is not automatic */
     guint64 starting;           /* KiB of boot memory of automatic domains that are shut off */
     guint64 largest;            /* of one of them */
 };
 
 
-/* What the host has available is without this. Huge pages are neither available nor resident: they count as what the guest has. */
+/*
+ * What the host has available is without this. A process also holds memory that is not the guest's: no guest can be given that. A domain that is busy
+ * does not tell it: it is taken for what it was, and for nothing before it was told. Huge pages are neither available nor resident: they count as what
+ * the guest has.
+ */
 static guint64
-residentOf(const hvmemDomain *dom)
+residentOf(hvmemBalanced *guest)
 {
+    const hvmemDomain *dom = guest->dom;
     guint64 current = dom->current == HVMEM_UNKNOWN ? 0 : dom->current;
 
-    return dom->rss == HVMEM_UNKNOWN || dom->needs.stickPage != 0 ? current : dom->rss;
+    if (dom->rss != HVMEM_UNKNOWN)
+        guest->rss = dom->rss;
+    return dom->needs.stickPage != 0 ? current : MIN(guest->rss, current);
+}
+
+
+/* What it has, or may take because somebody has requested it. */
+static guint64
+heldBy(const hvmemDomain *dom)
+{
+    return MAX(kib(dom->current), kib(dom->requested));
 }
 
 
@@ -364,11 +380,11 @@ sortDomains(hvmemBalancer *balancer)
             sums.largest = MAX(sums.largest, boot);
             continue;
         }
-        sums.resident = hvmemShareAdd(sums.resident, residentOf(dom));
+        sums.resident = hvmemShareAdd(sums.resident, residentOf(guest));
         if (automatic)
             g_ptr_array_add(balancer->active, guest);
         else
-            sums.others = hvmemShareAdd(sums.others, kib(dom->current));
+            sums.others = hvmemShareAdd(sums.others, heldBy(dom));
     }
     g_ptr_array_sort(balancer->active, compareNames);
     return sums;

@@ -19,6 +19,7 @@ struct _hvmemBalanced {
     hvmemAuto settings;
     char *xml;                  /* that both were read from */
     guint64 committed;          /* bytes promised to the guest's programs; HVMEM_UNKNOWN: not told */
+    guint64 rss;                /* bytes of the host that its process held when that was last told; 0: it has not been */
 
     /* the last decision's */
     hvmemBalanceGuest in;

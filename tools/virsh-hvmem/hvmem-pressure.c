@@ -133,7 +133,7 @@ hvmemPressureBudget(const hvmemPressure *pressure,
     if (pressure->available == HVMEM_UNKNOWN || pressure->total == HVMEM_UNKNOWN)
         return budget ? budget : HVMEM_UNKNOWN;
 
-    most = hvmemShareSub(hvmemShareAdd(guests, pressure->available), pressure->total / HOST_PART);
+    most = hvmemShareSub(MIN(hvmemShareAdd(guests, pressure->available), pressure->total), pressure->total / HOST_PART);
     most -= most % BUDGET_STEP;
     return budget ? MIN(budget, most) : most;
 }

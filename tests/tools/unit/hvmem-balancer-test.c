@@ -202,6 +202,7 @@ testBudget(void)
     g_assert_cmpuint(hvmemPressureBudget(&host, 20 * GIB + MIB, 0), ==, 27 * GIB);
     g_assert_cmpuint(hvmemPressureBudget(&host, 20 * GIB, 16 * GIB), ==, 16 * GIB);
     g_assert_cmpuint(hvmemPressureBudget(&host, 20 * GIB, 64 * GIB), ==, 27 * GIB);
+    g_assert_cmpuint(hvmemPressureBudget(&host, 64 * GIB, 0), ==, 31 * GIB);
 
     hvmemPressureReadMeminfo(&nothing, NULL);
     g_assert_cmpuint(hvmemPressureBudget(&nothing, GIB, 0), ==, HVMEM_UNKNOWN);
@@ -374,9 +375,9 @@ testDecide(void)
     g_assert_false(hvmemBalancedMoves(b));
 
     reason = hvmemBalanceReason(a);
-    g_assert_cmpstr(reason, ==, "grows to 2.25 GiB, demand and buffer");
+    g_assert_cmpstr(reason, ==, "grows to 2.2 GiB, demand and buffer");
     table = hvmemBalanceTable(balancer, false, 200);
-    g_assert_nonnull(strstr(table, "a       1.88 GiB   2 GiB       2 GiB   2.25 GiB   grows to 2.25 GiB, demand and buffer"));
+    g_assert_nonnull(strstr(table, "a       1.9 GiB   2 GiB       2 GiB   2.2 GiB   grows to 2.2 GiB, demand and buffer"));
 }
 
 
@@ -578,7 +579,7 @@ testForeign(void)
 }
 
 
-/* Guests that are not automatic count as what they hold; those that are shut off are provided for. */
+/* Guests that are not automatic count as what they hold or may take; those that are shut off are provided for. */
 static void
 testOthers(void)
 {
@@ -588,11 +589,12 @@ testOthers(void)
     balancer->budget = 64 * GIB;
     addGuest(balancer, "a", GIB);
     addGuest(balancer, "b", GIB)->settings.on = false;
+    hvmemBalancerGet(balancer, "b")->dom->requested = 3 * GIB;
     addGuest(balancer, "c", GIB)->dom->hyperv = false;
     addGuest(balancer, "d", GIB)->dom->active = false;
     decide(balancer, 100);
     g_assert_cmpuint(balancer->active->len, ==, 1);
-    g_assert_cmpuint(balancer->host.used, ==, 4 * GIB / 1024);
+    g_assert_cmpuint(balancer->host.used, ==, 5 * GIB / 1024);
     g_assert_cmpuint(balancer->host.reserve, ==, 4 * GIB / 1024);
 
     balancer->reserve = GIB;
@@ -608,22 +610,40 @@ testOthers(void)
 }
 
 
-/* What the host has is what it has available, and what guests hold: resident, or in huge pages. */
+static guint64
+budgetAt(hvmemBalancer *balancer,
+         double now)
+{
+    static const hvmemPressure host = { .total = 64 * GIB, .available = 32 * GIB, .swappedOut = HVMEM_UNKNOWN };
+
+    g_assert_true(hvmemBalancerDecide(balancer, &host, now, NULL));
+    return hvmemFromKiB(balancer->host.budget);
+}
+
+
+/* What the host has is what it has available, and what guests hold: resident, but not what QEMU holds for itself; or in huge pages. 2 GiB are the
+ * host's own. */
 static void
 testResident(void)
 {
     g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
     hvmemBalanced *guest = addGuest(balancer, "a", GIB);
 
-    decide(balancer, 100);
-    g_assert_cmpuint(balancer->host.budget, ==, 63 * GIB / 1024);
-    guest->dom->needs.stickPage = 2 * MIB;
-    decide(balancer, 101);
-    g_assert_cmpuint(balancer->host.budget, ==, 64 * GIB / 1024);
-    guest->dom->needs.stickPage = 0;
     guest->dom->rss = HVMEM_UNKNOWN;
-    decide(balancer, 102);
-    g_assert_cmpuint(balancer->host.budget, ==, 64 * GIB / 1024);
+    g_assert_cmpuint(budgetAt(balancer, 100), ==, 30 * GIB);
+    guest->dom->rss = 3 * GIB;
+    g_assert_cmpuint(budgetAt(balancer, 200), ==, 32 * GIB);
+    guest->dom->rss = GIB;
+    g_assert_cmpuint(budgetAt(balancer, 300), ==, 31 * GIB);
+    guest->dom->rss = HVMEM_UNKNOWN;
+    g_assert_cmpuint(budgetAt(balancer, 400), ==, 31 * GIB);
+    guest->dom->needs.stickPage = 2 * MIB;
+    g_assert_cmpuint(budgetAt(balancer, 500), ==, 32 * GIB);
+
+    /* started again */
+    addGuest(balancer, "a", GIB)->dom->active = false;
+    addGuest(balancer, "a", GIB)->dom->rss = HVMEM_UNKNOWN;
+    g_assert_cmpuint(budgetAt(balancer, 600), ==, 30 * GIB);
 }
 
 
