@@ -183,7 +183,7 @@ readAll(Loop *loop,
  * What is done
  */
 
-static void
+static bool
 request(Loop *loop,
         hvmemBalanced *guest)
 {
@@ -192,30 +192,39 @@ request(Loop *loop,
     if (dom && virDomainSetMemoryFlags(dom, guest->out.target, VIR_DOMAIN_AFFECT_LIVE) == 0) {
         guest->refused = -1;
         hvmemBalancedAsked(guest);
-        return;
+        return true;
     }
     guest->refused = now();
     warn(loop, guest->dom->name, virGetLastErrorMessage());
     virResetLastError();
+    return false;
 }
 
 
-/* First those that give, so that nothing is given that is not there. */
-static void
-requestAll(Loop *loop)
+/* Of those that grow, or of those that give. */
+static bool
+requestSome(Loop *loop,
+            bool grow)
 {
     GPtrArray *active = loop->balancer->active;
-    int grow;
+    bool ok = true;
     size_t i;
 
-    for (grow = 0; grow < 2; grow++) {
-        for (i = 0; i < active->len; i++) {
-            hvmemBalanced *guest = active->pdata[i];
+    for (i = 0; i < active->len; i++) {
+        hvmemBalanced *guest = active->pdata[i];
 
-            if (hvmemBalancedMoves(guest) && (guest->out.target > guest->in.requested) == grow)
-                request(loop, guest);
-        }
+        if (hvmemBalancedMoves(guest) && (guest->out.target > guest->in.requested) == grow)
+            ok = request(loop, guest) && ok;
     }
+    return ok;
+}
+
+
+/* First those that give. If one of them cannot be asked, the next decision knows better what there is to give. */
+static bool
+requestAll(Loop *loop)
+{
+    return requestSome(loop, false) && requestSome(loop, true);
 }
 
 

@@ -116,12 +116,11 @@ held(const Guest *guest)
 }
 
 
-/* The same when @target is requested. */
+/* The most that it can have once its target has been requested: that request may fail, and before it arrives the guest may take what it had. */
 static guint64
-heldWith(const Guest *guest,
-         guint64 target)
+heldThen(const Guest *guest)
 {
-    return MAX(guest->actual, target);
+    return MAX(held(guest), sane(guest->out->target));
 }
 
 
@@ -286,7 +285,7 @@ heldByAll(const Work *work,
     for (i = 0; i < work->n; i++) {
         const Guest *guest = work->guests + i;
 
-        sum = hvmemShareAdd(sum, now ? held(guest) : heldWith(guest, sane(guest->out->target)));
+        sum = hvmemShareAdd(sum, now ? held(guest) : heldThen(guest));
     }
     return sum;
 }
