@@ -8,9 +8,6 @@
 
 #include <string.h>
 
-/* Seconds without progress after which a guest does not follow. */
-#define PATIENCE 10.0
-
 /* A guest of which libvirt refused something is left alone for so long. */
 #define REFUSED 60.0
 
@@ -79,6 +76,7 @@ hvmemBalancerPut(hvmemBalancer *balancer,
             guest->seen = false;
             guest->asked = 0;
             guest->rss = 0;
+            guest->pace = (hvmemPace) { 0 };
         }
         hvmemDomainFree(guest->dom);
     } else {
@@ -251,27 +249,6 @@ stateOf(const hvmemBalanced *guest,
 }
 
 
-/* How fast it has followed. */
-static guint64
-rateOf(hvmemBalanced *guest,
-       guint64 actual,
-       guint64 requested,
-       double now,
-       double seconds)
-{
-    bool there = MAX(actual, requested) - MIN(actual, requested) <= NEAR;
-    guint64 step = actual > requested ? hvmemShareSub(guest->actual, actual) : hvmemShareSub(actual, guest->actual);
-
-    if (!guest->seen || there || step > 0)
-        guest->moved = now;
-    if (!guest->seen || there || seconds <= 0)
-        return HVMEM_BALANCE_UNKNOWN;
-    if (step > 0)
-        return step / seconds;
-    return now - guest->moved >= PATIENCE ? 0 : HVMEM_BALANCE_UNKNOWN;
-}
-
-
 static guint64
 riseOf(const hvmemBalanced *guest,
        guint64 demand,
@@ -299,9 +276,8 @@ readGuest(hvmemBalanced *guest,
         .demand = hvmemBalanceDemand(actual, dom->usable == HVMEM_UNKNOWN ? HVMEM_BALANCE_UNKNOWN : kib(dom->usable),
                                      guest->committed == HVMEM_UNKNOWN ? HVMEM_BALANCE_UNKNOWN : kib(guest->committed)),
         .rise = riseOf(guest, used, seconds), .actual = actual, .requested = requested,
-        .rate = rateOf(guest, actual, requested, now, seconds),
+        .rate = hvmemPaceTake(&guest->pace, actual, requested, now),
     };
-    guest->actual = actual;
     guest->demand = used;
     guest->seen = true;
     guest->foreign = guest->asked != 0 && MAX(requested, guest->asked) - MIN(requested, guest->asked) > NEAR;

@@ -9,9 +9,9 @@
 
 #pragma once
 
-#include "balance.h"
 #include "hvmem-auto.h"
 #include "hvmem-pressure.h"
+#include "pace.h"
 
 typedef struct _hvmemBalanced hvmemBalanced;
 struct _hvmemBalanced {
@@ -27,11 +27,10 @@ struct _hvmemBalanced {
 
     /* from the one before */
     bool seen;
-    guint64 actual;             /* KiB */
-    guint64 demand;
+    hvmemPace pace;
+    guint64 demand;             /* KiB */
     guint64 asked;              /* what was last requested of it by us, or before us; 0: not seen yet */
     bool foreign;               /* somebody else has requested something since */
-    double moved;               /* when it last approached what was requested */
     double refused;             /* when libvirt refused a request; negative: it has not */
     char *named;                /* what was last said about it, so that it is said once */
 };

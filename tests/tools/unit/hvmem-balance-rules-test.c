@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include "balance.h"
+#include "pace.h"
 
 #define MIB G_GUINT64_CONSTANT(1024)
 #define GIB (1024 * MIB)
@@ -103,6 +103,70 @@ testStuck(void)
     decide(&scene);
     g_assert_cmpint(scene.out[2].move, ==, HVMEM_BALANCE_TAKE);
     g_assert_cmpuint(scene.out[2].target, <, 2 * GIB);
+}
+
+
+/* What comes too late is not counted on: others give what is lacking. */
+static void
+testArriving(void)
+{
+    Scene scene = { .host = { .budget = 16 * GIB }, .n = 3, .guests = {
+        { .minimum = GIB, .maximum = 8 * GIB, .weight = 100, .demand = GIB, .actual = 6 * GIB, .requested = 2 * GIB, .rate = GIB },
+        { .minimum = GIB, .maximum = 8 * GIB, .weight = 100, .demand = 6 * GIB, .actual = 5 * GIB, .requested = 5 * GIB },
+        { .minimum = GIB, .maximum = 8 * GIB, .weight = 100, .demand = 2 * GIB, .actual = 5 * GIB, .requested = 5 * GIB,
+          .rate = HVMEM_BALANCE_UNKNOWN } } };
+
+    decide(&scene);
+    g_assert_cmpint(scene.out[2].move, ==, HVMEM_BALANCE_STAY);
+    scene.guests[0].rate = 16 * MIB;
+    decide(&scene);
+    g_assert_cmpint(scene.out[2].move, ==, HVMEM_BALANCE_TAKE);
+    scene.guests[0].rate = HVMEM_BALANCE_UNKNOWN;
+    decide(&scene);
+    g_assert_cmpint(scene.out[2].move, ==, HVMEM_BALANCE_STAY);
+}
+
+
+/* Whoever gives back @kib every @seconds. */
+static guint64
+rateAfter(hvmemPace *pace,
+          guint64 *actual,
+          guint64 kib,
+          unsigned seconds,
+          double from,
+          double to)
+{
+    guint64 rate = HVMEM_BALANCE_UNKNOWN;
+
+    while (from < to) {
+        from++;
+        if ((unsigned)from % seconds == 0)
+            *actual -= kib;
+        rate = hvmemPaceTake(pace, *actual, GIB, from);
+    }
+    return rate;
+}
+
+
+/* A guest that gives back hardly anything does not follow, and one that does so at times does not either. */
+static void
+testPace(void)
+{
+    hvmemPace pace = { 0 };
+    guint64 actual = 16 * GIB;
+
+    g_assert_cmpuint(hvmemPaceTake(&pace, actual, GIB, 0), ==, HVMEM_BALANCE_UNKNOWN);
+    g_assert_cmpuint(rateAfter(&pace, &actual, 4, 9, 0, 2), ==, HVMEM_BALANCE_UNKNOWN);
+    g_assert_cmpuint(rateAfter(&pace, &actual, 4, 9, 2, 9), <=, 16);
+    g_assert_cmpuint(rateAfter(&pace, &actual, 4, 9, 9, 100), ==, 0);
+    g_assert_cmpuint(rateAfter(&pace, &actual, 4 * MIB, 1, 100, 120), ==, 0);
+    g_assert_cmpuint(rateAfter(&pace, &actual, 8 * MIB, 1, 120, 124), ==, 0);
+    g_assert_cmpuint(rateAfter(&pace, &actual, 8 * MIB, 1, 124, 130), >, 4 * MIB);
+    g_assert_cmpuint(rateAfter(&pace, &actual, 64 * MIB, 4, 130, 170), >, 4 * MIB);
+    g_assert_cmpuint(rateAfter(&pace, &actual, 2 * MIB, 1, 170, 200), ==, 0);
+
+    g_assert_cmpuint(hvmemPaceTake(&pace, actual, actual, 201), ==, HVMEM_BALANCE_UNKNOWN);
+    g_assert_cmpuint(rateAfter(&pace, &actual, 0, 1, 201, 203), ==, HVMEM_BALANCE_UNKNOWN);
 }
 
 
@@ -233,6 +297,8 @@ main(int argc,
     g_test_add_func("/hvmem/balance-rules/reserve", testReserve);
     g_test_add_func("/hvmem/balance-rules/weights", testWeights);
     g_test_add_func("/hvmem/balance-rules/stuck", testStuck);
+    g_test_add_func("/hvmem/balance-rules/arriving", testArriving);
+    g_test_add_func("/hvmem/balance-rules/pace", testPace);
     g_test_add_func("/hvmem/balance-rules/shrinking", testShrinking);
     g_test_add_func("/hvmem/balance-rules/slack", testSlack);
     g_test_add_func("/hvmem/balance-rules/headroom", testHeadroom);

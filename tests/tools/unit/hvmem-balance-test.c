@@ -7,7 +7,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include "balance.h"
+#include "pace.h"
 
 #include <string.h>
 
@@ -699,6 +699,52 @@ testAdversaries(void)
 }
 
 
+/* One has most of the memory and gives back 4 KiB every nine seconds. What the others need is there without it, and they get it. */
+static void
+trickle(Scene *scene)
+{
+    hvmemPace paces[GUESTS] = { 0 };
+    guint64 pace[GUESTS];
+    size_t round, i;
+
+    for (round = 0; round < 60; round++) {
+        for (i = 0; i < scene->n; i++) {
+            hvmemBalanceGuest *guest = scene->guests + i;
+
+            guest->rate = hvmemPaceTake(paces + i, guest->actual, guest->requested, round);
+            pace[i] = i > 0 ? GIB : round % 9 == 0 ? 4 : 0;
+        }
+        decide(scene);
+        checkScene(scene);
+        follow(scene, pace);
+    }
+    for (i = 1; i < scene->n; i++)
+        g_assert_cmpuint(scene->guests[i].actual, >=, scene->guests[i].demand);
+}
+
+
+static void
+testTrickle(void)
+{
+    size_t runs = hosts(SUM_HOSTS / 50);
+
+    while (runs-- > 0) {
+        Scene scene = { .n = 2 + rnd(GUESTS - 1) };
+        size_t i;
+
+        for (i = 0; i < scene.n; i++) {
+            guint64 demand = GIB + rnd(4 * GIB);
+            guint64 actual = i == 0 ? 16 * GIB : GIB + rnd(8 * GIB);
+
+            scene.guests[i] = (hvmemBalanceGuest) { .minimum = GIB / 2, .maximum = 16 * GIB, .buffer = 20, .weight = 1 + rnd(400),
+                                                    .demand = i == 0 ? GIB : demand, .actual = actual, .requested = actual };
+            scene.host.budget += (i == 0 ? actual : demand / 8 * 9) + 2 * HVMEM_BALANCE_GRANULE;
+        }
+        trickle(&scene);
+    }
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -715,5 +761,6 @@ main(int argc,
     g_test_add_func("/hvmem/balance/convergence", testConvergence);
     g_test_add_func("/hvmem/balance/unseen-demand", testUnseenDemand);
     g_test_add_func("/hvmem/balance/adversaries", testAdversaries);
+    g_test_add_func("/hvmem/balance/trickle", testTrickle);
     return g_test_run();
 }

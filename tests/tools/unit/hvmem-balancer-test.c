@@ -526,8 +526,11 @@ testFollows(void)
     guest->dom->current -= 256 * MIB;
     decide(balancer, 102);
     g_assert_cmpuint(guest->in.rate, ==, 128 * 1024);
+    decide(balancer, 103);
+    g_assert_cmpuint(guest->in.rate, <, 128 * 1024);
+    g_assert_cmpuint(guest->in.rate, >, 64 * 1024);
     decide(balancer, 107);
-    g_assert_cmpuint(guest->in.rate, ==, HVMEM_BALANCE_UNKNOWN);
+    g_assert_cmpuint(guest->in.rate, ==, 1);
     decide(balancer, 112);
     g_assert_cmpuint(guest->in.rate, ==, 0);
     guest->dom->current = GIB + MIB;

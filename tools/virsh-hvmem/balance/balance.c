@@ -35,8 +35,8 @@
 /* This part of the budget is kept free for guests that grow at once, as long as there is idle memory that it can be taken from. */
 #define HEADROOM 32
 
-/* What was requested is reached within this. */
-#define NEAR 2048
+/* What guests give back within so many seconds is on its way: nobody else has to give it. */
+#define ARRIVING_SECONDS 3
 
 
 static guint64
@@ -201,7 +201,8 @@ shareGoals(Work *work)
 static bool
 isStuck(const Guest *guest)
 {
-    return guest->in->rate == 0 && guest->actual > guest->requested + NEAR && guest->actual > guest->out->goal + NEAR;
+    return guest->in->rate == 0 && guest->actual > guest->requested + HVMEM_BALANCE_NEAR &&
+        guest->actual > guest->out->goal + HVMEM_BALANCE_NEAR;
 }
 
 
@@ -295,7 +296,16 @@ heldByAll(const Work *work,
  * Taking
  */
 
-/* What is already on its way back. */
+/* What will be back soon. */
+static guint64
+arrivingOf(const Guest *guest)
+{
+    guint64 rest = hvmemShareSub(guest->actual, guest->requested);
+
+    return guest->in->rate == HVMEM_BALANCE_UNKNOWN ? rest : MIN(rest, sane(guest->in->rate) * ARRIVING_SECONDS);
+}
+
+
 static guint64
 arriving(const Work *work)
 {
@@ -306,7 +316,7 @@ arriving(const Work *work)
         const Guest *guest = work->guests + i;
 
         if (guest->active && !guest->stuck)
-            sum = hvmemShareAdd(sum, hvmemShareSub(guest->actual, guest->requested));
+            sum = hvmemShareAdd(sum, arrivingOf(guest));
     }
     return sum;
 }

@@ -31,6 +31,9 @@
 /* Targets are multiples of this, or the minimum, the maximum, or what was requested before. */
 #define HVMEM_BALANCE_GRANULE G_GUINT64_CONSTANT(2048)
 
+/* What was requested is reached within this. */
+#define HVMEM_BALANCE_NEAR G_GUINT64_CONSTANT(2048)
+
 /* Can the guest be asked for something? */
 typedef enum {
     HVMEM_BALANCE_READY,
@@ -58,8 +61,8 @@ struct _hvmemBalanceGuest {
     guint64 rise;               /* KiB a second by which that has grown just now; 0: it has not, or that is not known */
     guint64 actual;             /* what it has */
     guint64 requested;          /* what was requested last */
-    guint64 rate;               /* KiB a second in which it approached @requested; 0: it no longer does, although it is not there;
-                                   HVMEM_BALANCE_UNKNOWN: not known, or it is there */
+    guint64 rate;               /* KiB a second in which it approaches @requested; 0: it does not, or hardly, although it is not there;
+                                   HVMEM_BALANCE_UNKNOWN: not known, or it is there; see hvmemPaceTake() */
 };
 
 /* How short of memory is the host itself? */
