@@ -41,7 +41,7 @@ static const char *
 aloneText(hvmemBalanceState state)
 {
     static const char *const texts[] = {
-        "left alone", "left alone: it has not told yet what it uses", "left alone: its driver is not connected", "left alone: libvirt or the guest refused a request",
+        "left alone", "left alone: it has not told lately what it uses", "left alone: its driver is not connected", "left alone: libvirt or the guest refused a request",
         "left alone: it does not answer", "left alone: it does not use the memory that it was given", "left alone: it is paused",
         "left alone: it is being migrated", "left alone: 'auto --hold' says so",
     };

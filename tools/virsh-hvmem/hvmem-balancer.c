@@ -73,10 +73,10 @@ hvmemBalancerPut(hvmemBalancer *balancer,
     if (guest) {
         g_hash_table_steal(balancer->domains, dom->uuid);
         if (!dom->active || !guest->dom->active) {
-            guest->seen = false;
             guest->asked = 0;
             guest->rss = 0;
             guest->pace = (hvmemPace) { 0 };
+            guest->usage = (hvmemUsage) { 0 };
         }
         hvmemDomainFree(guest->dom);
     } else {
@@ -239,7 +239,7 @@ stateOf(const hvmemBalanced *guest,
         return HVMEM_BALANCE_PAUSED;
     if (guest->refused >= 0 && now - guest->refused < REFUSED)
         return HVMEM_BALANCE_REFUSED;
-    if (!dom->told || dom->usable == HVMEM_UNKNOWN)
+    if (!dom->told || dom->usable == HVMEM_UNKNOWN || guest->usage.silent)
         return HVMEM_BALANCE_SILENT;
     for (i = 0; i < G_N_ELEMENTS(states); i++) {
         if (strcmp(dom->state, states[i].name) == 0)
@@ -250,36 +250,27 @@ stateOf(const hvmemBalanced *guest,
 
 
 static guint64
-riseOf(const hvmemBalanced *guest,
-       guint64 demand,
-       double seconds)
+known(guint64 bytes)
 {
-    if (!guest->seen || seconds <= 0 || demand == HVMEM_BALANCE_UNKNOWN || guest->demand == HVMEM_BALANCE_UNKNOWN)
-        return 0;
-    return hvmemShareSub(demand, guest->demand) / seconds;
+    return bytes == HVMEM_UNKNOWN ? HVMEM_BALANCE_UNKNOWN : bytes / HVMEM_KIB;
 }
 
 
 static void
 readGuest(hvmemBalanced *guest,
-          double now,
-          double seconds)
+          double now)
 {
     const hvmemDomain *dom = guest->dom;
     guint64 actual = kib(dom->current);
     guint64 requested = dom->requested == HVMEM_UNKNOWN ? actual : kib(dom->requested);
-    guint64 used = dom->usable == HVMEM_UNKNOWN ? HVMEM_BALANCE_UNKNOWN : hvmemShareSub(actual, kib(dom->usable));
 
+    hvmemUsageTake(&guest->usage, actual, requested, known(dom->usable), known(guest->committed), now);
     guest->in = (hvmemBalanceGuest) {
         .minimum = kib(hvmemAutoMinimum(&guest->settings, dom)), .maximum = kib(hvmemAutoMaximum(&guest->settings, dom)),
         .buffer = guest->settings.buffer, .weight = guest->settings.weight, .state = stateOf(guest, now),
-        .demand = hvmemBalanceDemand(actual, dom->usable == HVMEM_UNKNOWN ? HVMEM_BALANCE_UNKNOWN : kib(dom->usable),
-                                     guest->committed == HVMEM_UNKNOWN ? HVMEM_BALANCE_UNKNOWN : kib(guest->committed)),
-        .rise = riseOf(guest, used, seconds), .actual = actual, .requested = requested,
+        .demand = guest->usage.demand, .rise = guest->usage.rise, .actual = actual, .requested = requested,
         .rate = hvmemPaceTake(&guest->pace, actual, requested, now),
     };
-    guest->demand = used;
-    guest->seen = true;
     guest->foreign = guest->asked != 0 && MAX(requested, guest->asked) - MIN(requested, guest->asked) > NEAR;
     if (guest->foreign || guest->asked == 0)
         guest->asked = requested;
@@ -400,7 +391,6 @@ hvmemBalancerDecide(hvmemBalancer *balancer,
                     GError **error)
 {
     Sums sums = sortDomains(balancer);
-    double seconds = balancer->last < 0 ? 0 : now - balancer->last;
     size_t n = balancer->active->len;
     g_autofree hvmemBalanceGuest *in = g_new0(hvmemBalanceGuest, n);
     g_autofree hvmemBalanceDecision *out = g_new0(hvmemBalanceDecision, n);
@@ -412,7 +402,7 @@ hvmemBalancerDecide(hvmemBalancer *balancer,
     for (i = 0; i < n; i++) {
         hvmemBalanced *guest = balancer->active->pdata[i];
 
-        readGuest(guest, now, seconds);
+        readGuest(guest, now);
         in[i] = guest->in;
     }
     hvmemBalanceDecide(&balancer->host, in, out, n, &balancer->summary);

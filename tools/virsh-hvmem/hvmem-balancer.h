@@ -12,6 +12,7 @@
 #include "hvmem-auto.h"
 #include "hvmem-pressure.h"
 #include "pace.h"
+#include "usage.h"
 
 typedef struct _hvmemBalanced hvmemBalanced;
 struct _hvmemBalanced {
@@ -26,10 +27,9 @@ struct _hvmemBalanced {
     hvmemBalanceDecision out;
 
     /* from the one before */
-    bool seen;
     hvmemPace pace;
-    guint64 demand;             /* KiB */
-    guint64 asked;              /* what was last requested of it by us, or before us; 0: not seen yet */
+    hvmemUsage usage;
+    guint64 asked;              /* KiB: what was last requested of it by us, or before us; 0: not seen yet */
     bool foreign;               /* somebody else has requested something since */
     double refused;             /* when libvirt refused a request; negative: it has not */
     char *named;                /* what was last said about it, so that it is said once */

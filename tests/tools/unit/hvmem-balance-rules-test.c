@@ -5,6 +5,7 @@
  */
 
 #include "pace.h"
+#include "usage.h"
 
 #define MIB G_GUINT64_CONSTANT(1024)
 #define GIB (1024 * MIB)
@@ -170,6 +171,66 @@ testPace(void)
 }
 
 
+/* A guest that uses 3 GiB and reports once in two seconds, while it goes from 4 GiB to @to, and rests there. */
+static void
+checkUsage(guint64 to)
+{
+    hvmemUsage usage = { 0 };
+    guint64 actual = 4 * GIB;
+    guint64 usable = GIB;
+    unsigned second;
+
+    for (second = 0; second < 40; second++) {
+        if (second > 4)
+            actual = to > actual ? MIN(actual + GIB, to) : MAX(actual - GIB / 2, to);
+        hvmemUsageTake(&usage, actual, second < 4 ? 4 * GIB : to, usable, HVMEM_BALANCE_UNKNOWN, second);
+        g_assert_cmpuint(usage.demand, ==, 3 * GIB);
+        g_assert_cmpuint(usage.rise, ==, 0);
+        g_assert_false(usage.silent);
+        if (second % 2)
+            usable = actual - 3 * GIB;
+    }
+}
+
+
+static void
+testUsage(void)
+{
+    checkUsage(12 * GIB);
+    checkUsage(4 * GIB - GIB / 2);
+}
+
+
+/* One that reports no more is not squeezed: what it used last counts, and then it is silent; until it reports again. */
+static void
+testFrozenReport(void)
+{
+    hvmemUsage usage = { 0 };
+    unsigned second;
+
+    hvmemUsageTake(&usage, 8 * GIB, 8 * GIB, 4 * GIB, HVMEM_BALANCE_UNKNOWN, 0);
+    for (second = 1; second < 20; second++) {
+        hvmemUsageTake(&usage, 6 * GIB, 6 * GIB, 4 * GIB, HVMEM_BALANCE_UNKNOWN, second);
+        g_assert_cmpuint(usage.demand, ==, 4 * GIB);
+        g_assert_true(usage.silent == (second >= 6));
+    }
+    hvmemUsageTake(&usage, 6 * GIB, 6 * GIB, 2 * GIB, HVMEM_BALANCE_UNKNOWN, 20);
+    g_assert_false(usage.silent);
+    g_assert_cmpuint(usage.demand, ==, 4 * GIB);
+
+    /* at rest, the same may be said for long */
+    for (second = 21; second < 40; second++)
+        hvmemUsageTake(&usage, 6 * GIB, 6 * GIB, 2 * GIB, HVMEM_BALANCE_UNKNOWN, second);
+    g_assert_false(usage.silent);
+
+    /* and one that nothing is left says so again and again */
+    for (second = 40; second < 60; second++)
+        hvmemUsageTake(&usage, second < 50 ? 6 * GIB : 7 * GIB, 7 * GIB, 0, HVMEM_BALANCE_UNKNOWN, second);
+    g_assert_false(usage.silent);
+    g_assert_cmpuint(usage.demand, ==, 7 * GIB / 2 * 3);
+}
+
+
 /* Fast under pressure, slowly without, and not at all within the dead band. */
 static void
 testShrinking(void)
@@ -299,6 +360,8 @@ main(int argc,
     g_test_add_func("/hvmem/balance-rules/stuck", testStuck);
     g_test_add_func("/hvmem/balance-rules/arriving", testArriving);
     g_test_add_func("/hvmem/balance-rules/pace", testPace);
+    g_test_add_func("/hvmem/balance-rules/usage", testUsage);
+    g_test_add_func("/hvmem/balance-rules/frozen-report", testFrozenReport);
     g_test_add_func("/hvmem/balance-rules/shrinking", testShrinking);
     g_test_add_func("/hvmem/balance-rules/slack", testSlack);
     g_test_add_func("/hvmem/balance-rules/headroom", testHeadroom);

@@ -37,7 +37,7 @@
 /* Can the guest be asked for something? */
 typedef enum {
     HVMEM_BALANCE_READY,
-    HVMEM_BALANCE_SILENT,       /* it has not told yet what it uses */
+    HVMEM_BALANCE_SILENT,       /* it has not told what it uses, or not lately */
     HVMEM_BALANCE_DISCONNECTED, /* its driver is not connected */
     HVMEM_BALANCE_REFUSED,      /* libvirt refused the last request, or the guest's driver takes none */
     HVMEM_BALANCE_FROZEN,       /* it does not answer */
