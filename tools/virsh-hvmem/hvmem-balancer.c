@@ -365,7 +365,7 @@ readHost(hvmemBalancer *balancer,
          double now,
          GError **error)
 {
-    guint64 budget = hvmemPressureBudget(pressure, sums->resident, balancer->budget);
+    guint64 budget = hvmemPressureBudget(pressure, sums->resident, balancer->budget, &balancer->steady, now);
     double seconds = balancer->last < 0 ? 0 : now - balancer->last;
     bool idle = balancer->idle >= 0 && now - balancer->idle >= IDLE;
 
@@ -373,7 +373,8 @@ readHost(hvmemBalancer *balancer,
         return hvmemFail(error, "the host's memory is not known on this connection: say with --budget how much guests may have");
 
     balancer->host = (hvmemBalanceHost) {
-        .budget = kib(budget), .used = sums->others, .pressure = hvmemPressureLevel(pressure, &balancer->before, seconds),
+        .budget = kib(budget), .used = sums->others,
+        .pressure = hvmemPressureLevel(pressure, &balancer->before, seconds, &balancer->steady, now),
         .reserve = balancer->reserve == HVMEM_UNKNOWN ? hvmemBalanceReserve(kib(budget), sums->starting, sums->largest) : kib(balancer->reserve),
         .seconds = idle ? now - balancer->idle : 0,
     };

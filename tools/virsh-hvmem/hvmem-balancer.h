@@ -44,6 +44,7 @@ struct _hvmemBalancer {
     GHashTable *domains;        /* by UUID: hvmemBalanced */
     GPtrArray *active;          /* of these, those the last decision was about, sorted by name */
     hvmemPressure before;
+    hvmemSteady steady;
     double last;                /* when the last decision was made; negative: there was none */
     double idle;                /* when idle memory was last taken that nobody needs */
     hvmemBalanceHost host;      /* of the last decision */

@@ -15,6 +15,12 @@
 /* Pages a second that are written to swap. */
 #define SWAPPING 1024
 
+/* A level of pressure is left below this part of what leads to it. */
+#define LEAVE 2
+
+/* What has been so for so many seconds will last. */
+#define LASTING 30.0
+
 /* The host keeps this part of its memory for itself. */
 #define HOST_PART 32
 
@@ -99,34 +105,79 @@ hvmemPressureRead(hvmemPressure *pressure)
 }
 
 
-static bool
-isSwapping(const hvmemPressure *pressure,
-           const hvmemPressure *before,
-           double seconds)
+/* Pages a second. */
+static double
+swapping(const hvmemPressure *pressure,
+         const hvmemPressure *before,
+         double seconds)
 {
     if (pressure->swappedOut == HVMEM_UNKNOWN || before->swappedOut == HVMEM_UNKNOWN || seconds <= 0)
-        return false;
-    return pressure->swappedOut > before->swappedOut && (pressure->swappedOut - before->swappedOut) / seconds >= SWAPPING;
+        return 0;
+    return hvmemShareSub(pressure->swappedOut, before->swappedOut) / seconds;
+}
+
+
+static hvmemBalancePressure
+levelOf(double full,
+        double some,
+        double pages)
+{
+    if (full >= FULL)
+        return HVMEM_BALANCE_PRESSURE_FULL;
+    return some >= SOME || pages >= SWAPPING ? HVMEM_BALANCE_PRESSURE_SOME : HVMEM_BALANCE_PRESSURE_NONE;
 }
 
 
 hvmemBalancePressure
 hvmemPressureLevel(const hvmemPressure *pressure,
                    const hvmemPressure *before,
-                   double seconds)
+                   double seconds,
+                   hvmemSteady *steady,
+                   double now)
 {
-    if (pressure->full >= FULL)
-        return HVMEM_BALANCE_PRESSURE_FULL;
-    if (pressure->some >= SOME || isSwapping(pressure, before, seconds))
-        return HVMEM_BALANCE_PRESSURE_SOME;
-    return HVMEM_BALANCE_PRESSURE_NONE;
+    double pages = swapping(pressure, before, seconds);
+    hvmemBalancePressure level = levelOf(pressure->full, pressure->some, pages);
+    hvmemBalancePressure lower = levelOf(pressure->full * LEAVE, pressure->some * LEAVE, pages * LEAVE);
+
+    if (level >= steady->level || lower >= steady->level) {
+        steady->level = MAX(steady->level, level);
+        steady->calmer = false;
+    } else if (!steady->calmer) {
+        steady->calmer = true;
+        steady->calm = now;
+    } else if (now - steady->calm >= LASTING) {
+        steady->level = lower;
+        steady->calmer = false;
+    }
+    return steady->level;
+}
+
+
+/* @most, in steps. */
+static guint64
+steadyBudget(hvmemSteady *steady,
+             guint64 most,
+             double now)
+{
+    bool more = most >= steady->budget + BUDGET_STEP;
+
+    if (more && !steady->more)
+        steady->rich = now;
+    if (steady->budget == 0 || most < steady->budget || most >= steady->budget + 2 * BUDGET_STEP || (more && now - steady->rich >= LASTING)) {
+        steady->budget = most - most % BUDGET_STEP;
+        more = false;
+    }
+    steady->more = more;
+    return steady->budget;
 }
 
 
 guint64
 hvmemPressureBudget(const hvmemPressure *pressure,
                     guint64 guests,
-                    guint64 budget)
+                    guint64 budget,
+                    hvmemSteady *steady,
+                    double now)
 {
     guint64 most;
 
@@ -134,6 +185,6 @@ hvmemPressureBudget(const hvmemPressure *pressure,
         return budget ? budget : HVMEM_UNKNOWN;
 
     most = hvmemShareSub(MIN(hvmemShareAdd(guests, pressure->available), pressure->total), pressure->total / HOST_PART);
-    most -= most % BUDGET_STEP;
+    most = steadyBudget(steady, most, now);
     return budget ? MIN(budget, most) : most;
 }

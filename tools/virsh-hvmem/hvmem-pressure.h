@@ -37,17 +37,36 @@ hvmemPressureReadVmstat(hvmemPressure *pressure,
 void
 hvmemPressureRead(hvmemPressure *pressure);
 
-/* What that means for the balancer. @before: the same so many @seconds ago. */
+/* What was made of it lately, so that figures about a limit do not lead to one thing now and to the other a second later. Zeros: nothing yet. */
+typedef struct _hvmemSteady hvmemSteady;
+struct _hvmemSteady {
+    hvmemBalancePressure level;
+    bool calmer;                /* would a lower level do? */
+    double calm;                /* since when */
+    guint64 budget;             /* bytes, of what the host has; 0: none yet */
+    bool more;                  /* is there more than that? */
+    double rich;                /* since when */
+};
+
+/*
+ * What that means for the balancer. @before: the same so many @seconds ago. A level is reached at once, and left when half of what leads to it has not
+ * been seen for half a minute.
+ */
 hvmemBalancePressure
 hvmemPressureLevel(const hvmemPressure *pressure,
                    const hvmemPressure *before,
-                   double seconds);
+                   double seconds,
+                   hvmemSteady *steady,
+                   double now);
 
 /*
  * What guests may hold in all, in bytes, if they hold @guests of this host's memory now: that and what is available, without a part of the host's
- * memory for the host itself. @budget, if it is not 0, is the most. HVMEM_UNKNOWN if neither is known.
+ * memory for the host itself. It becomes less at once; more if there is much more, or has been for half a minute. @budget, if it is not 0, is the most.
+ * HVMEM_UNKNOWN if neither is known.
  */
 guint64
 hvmemPressureBudget(const hvmemPressure *pressure,
                     guint64 guests,
-                    guint64 budget);
+                    guint64 budget,
+                    hvmemSteady *steady,
+                    double now);

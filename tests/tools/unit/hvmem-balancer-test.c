@@ -162,6 +162,17 @@ testDuration(void)
  * The host
  */
 
+static hvmemBalancePressure
+freshLevel(const hvmemPressure *host,
+           const hvmemPressure *before,
+           double seconds)
+{
+    hvmemSteady steady = { 0 };
+
+    return hvmemPressureLevel(host, before, seconds, &steady, 1);
+}
+
+
 static void
 testPressure(void)
 {
@@ -177,17 +188,56 @@ testPressure(void)
     g_assert_cmpfloat(host.full, ==, 0.25);
     g_assert_cmpuint(host.swappedOut, ==, 6000);
 
-    g_assert_cmpint(hvmemPressureLevel(&host, &before, 1), ==, HVMEM_BALANCE_PRESSURE_NONE);
+    g_assert_cmpint(freshLevel(&host, &before, 1), ==, HVMEM_BALANCE_PRESSURE_NONE);
     host.some = 10;
-    g_assert_cmpint(hvmemPressureLevel(&host, &before, 1), ==, HVMEM_BALANCE_PRESSURE_SOME);
+    g_assert_cmpint(freshLevel(&host, &before, 1), ==, HVMEM_BALANCE_PRESSURE_SOME);
     host.full = 5;
-    g_assert_cmpint(hvmemPressureLevel(&host, &before, 1), ==, HVMEM_BALANCE_PRESSURE_FULL);
+    g_assert_cmpint(freshLevel(&host, &before, 1), ==, HVMEM_BALANCE_PRESSURE_FULL);
     host.some = host.full = 0;
     host.swappedOut = 5000 + 2048;
-    g_assert_cmpint(hvmemPressureLevel(&host, &before, 2), ==, HVMEM_BALANCE_PRESSURE_SOME);
-    g_assert_cmpint(hvmemPressureLevel(&host, &before, 0), ==, HVMEM_BALANCE_PRESSURE_NONE);
+    g_assert_cmpint(freshLevel(&host, &before, 2), ==, HVMEM_BALANCE_PRESSURE_SOME);
+    g_assert_cmpint(freshLevel(&host, &before, 0), ==, HVMEM_BALANCE_PRESSURE_NONE);
     before.swappedOut = HVMEM_UNKNOWN;
-    g_assert_cmpint(hvmemPressureLevel(&host, &before, 2), ==, HVMEM_BALANCE_PRESSURE_NONE);
+    g_assert_cmpint(freshLevel(&host, &before, 2), ==, HVMEM_BALANCE_PRESSURE_NONE);
+}
+
+
+/* Pressure about a limit: the level stays until it has been half of that for half a minute. */
+static void
+testSteadyLevel(void)
+{
+    static const struct {
+        double now;
+        double some;
+        double full;
+        hvmemBalancePressure level;
+    } steps[] = {
+        { 0, 9, 4, HVMEM_BALANCE_PRESSURE_NONE }, { 1, 10, 5, HVMEM_BALANCE_PRESSURE_FULL }, { 2, 10, 4, HVMEM_BALANCE_PRESSURE_FULL },
+        { 60, 10, 2, HVMEM_BALANCE_PRESSURE_FULL }, { 89, 10, 2, HVMEM_BALANCE_PRESSURE_FULL }, { 90, 10, 2, HVMEM_BALANCE_PRESSURE_SOME },
+        { 91, 4, 0, HVMEM_BALANCE_PRESSURE_SOME }, { 100, 6, 0, HVMEM_BALANCE_PRESSURE_SOME }, { 101, 4, 0, HVMEM_BALANCE_PRESSURE_SOME },
+        { 130, 4, 0, HVMEM_BALANCE_PRESSURE_SOME }, { 131, 4, 0, HVMEM_BALANCE_PRESSURE_NONE },
+    };
+    hvmemPressure host = { .swappedOut = HVMEM_UNKNOWN };
+    hvmemSteady steady = { 0 };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(steps); i++) {
+        g_test_message("%g", steps[i].now);
+        host.some = steps[i].some;
+        host.full = steps[i].full;
+        g_assert_cmpint(hvmemPressureLevel(&host, &host, 1, &steady, steps[i].now), ==, steps[i].level);
+    }
+}
+
+
+static guint64
+freshBudget(const hvmemPressure *host,
+            guint64 guests,
+            guint64 budget)
+{
+    hvmemSteady steady = { 0 };
+
+    return hvmemPressureBudget(host, guests, budget, &steady, 1);
 }
 
 
@@ -198,15 +248,33 @@ testBudget(void)
     hvmemPressure nothing = { 0 };
 
     /* 1 GiB is the host's own */
-    g_assert_cmpuint(hvmemPressureBudget(&host, 20 * GIB, 0), ==, 27 * GIB);
-    g_assert_cmpuint(hvmemPressureBudget(&host, 20 * GIB + MIB, 0), ==, 27 * GIB);
-    g_assert_cmpuint(hvmemPressureBudget(&host, 20 * GIB, 16 * GIB), ==, 16 * GIB);
-    g_assert_cmpuint(hvmemPressureBudget(&host, 20 * GIB, 64 * GIB), ==, 27 * GIB);
-    g_assert_cmpuint(hvmemPressureBudget(&host, 64 * GIB, 0), ==, 31 * GIB);
+    g_assert_cmpuint(freshBudget(&host, 20 * GIB, 0), ==, 27 * GIB);
+    g_assert_cmpuint(freshBudget(&host, 20 * GIB + MIB, 0), ==, 27 * GIB);
+    g_assert_cmpuint(freshBudget(&host, 20 * GIB, 16 * GIB), ==, 16 * GIB);
+    g_assert_cmpuint(freshBudget(&host, 20 * GIB, 64 * GIB), ==, 27 * GIB);
+    g_assert_cmpuint(freshBudget(&host, 64 * GIB, 0), ==, 31 * GIB);
 
     hvmemPressureReadMeminfo(&nothing, NULL);
-    g_assert_cmpuint(hvmemPressureBudget(&nothing, GIB, 0), ==, HVMEM_UNKNOWN);
-    g_assert_cmpuint(hvmemPressureBudget(&nothing, GIB, 2 * GIB), ==, 2 * GIB);
+    g_assert_cmpuint(freshBudget(&nothing, GIB, 0), ==, HVMEM_UNKNOWN);
+    g_assert_cmpuint(freshBudget(&nothing, GIB, 2 * GIB), ==, 2 * GIB);
+}
+
+
+/* A host whose memory is about a step: less counts at once, more if it lasts or is much. */
+static void
+testSteadyBudget(void)
+{
+    hvmemPressure host = { .total = 32 * GIB, .available = 8 * GIB };
+    hvmemSteady steady = { 0 };
+    double now;
+
+    g_assert_cmpuint(hvmemPressureBudget(&host, 20 * GIB, 0, &steady, 0), ==, 27 * GIB);
+    for (now = 1; now < 100; now++)
+        g_assert_cmpuint(hvmemPressureBudget(&host, 20 * GIB + ((int)now % 20 ? 1 : -1) * MIB, 0, &steady, now), ==, 27 * GIB - (now < 20 ? 0 : 256 * MIB));
+    for (now = 100; now < 130; now++)
+        g_assert_cmpuint(hvmemPressureBudget(&host, 20 * GIB + (now < 101 ? -1 : 1) * MIB, 0, &steady, now), ==, 27 * GIB - 256 * MIB);
+    g_assert_cmpuint(hvmemPressureBudget(&host, 20 * GIB + MIB, 0, &steady, 131), ==, 27 * GIB);
+    g_assert_cmpuint(hvmemPressureBudget(&host, 20 * GIB + 520 * MIB, 0, &steady, 132), ==, 27 * GIB + 512 * MIB);
 }
 
 
@@ -704,7 +772,9 @@ main(int argc,
     g_test_add_func("/hvmem/auto/check", testCheck);
     g_test_add_func("/hvmem/auto/duration", testDuration);
     g_test_add_func("/hvmem/balancer/pressure", testPressure);
+    g_test_add_func("/hvmem/balancer/steady-level", testSteadyLevel);
     g_test_add_func("/hvmem/balancer/budget", testBudget);
+    g_test_add_func("/hvmem/balancer/steady-budget", testSteadyBudget);
     g_test_add_func("/hvmem/balancer/conf", testConf);
     g_test_add_func("/hvmem/balancer/lock", testLock);
     g_test_add_func("/hvmem/balancer/notify", testNotify);
