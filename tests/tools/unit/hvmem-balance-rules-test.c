@@ -171,7 +171,7 @@ testPace(void)
 }
 
 
-/* A guest that uses 3 GiB and reports once in two seconds, while it goes from 4 GiB to @to, and rests there. */
+/* A guest that uses 3 GiB and whose reports are a second old, while it goes from 4 GiB to @to, and rests there. */
 static void
 checkUsage(guint64 to)
 {
@@ -187,8 +187,7 @@ checkUsage(guint64 to)
         g_assert_cmpuint(usage.demand, ==, 3 * GIB);
         g_assert_cmpuint(usage.rise, ==, 0);
         g_assert_false(usage.silent);
-        if (second % 2)
-            usable = actual - 3 * GIB;
+        usable = actual - 3 * GIB;
     }
 }
 
@@ -223,9 +222,14 @@ testFrozenReport(void)
         hvmemUsageTake(&usage, 6 * GIB, 6 * GIB, 2 * GIB, HVMEM_BALANCE_UNKNOWN, second);
     g_assert_false(usage.silent);
 
+    /* also by one that has moved just before */
+    for (second = 40; second < 50; second++)
+        hvmemUsageTake(&usage, 8 * GIB, 8 * GIB, GIB, HVMEM_BALANCE_UNKNOWN, second);
+    g_assert_cmpuint(usage.demand, ==, 7 * GIB);
+
     /* and one that nothing is left says so again and again */
-    for (second = 40; second < 60; second++)
-        hvmemUsageTake(&usage, second < 50 ? 6 * GIB : 7 * GIB, 7 * GIB, 0, HVMEM_BALANCE_UNKNOWN, second);
+    for (second = 50; second < 70; second++)
+        hvmemUsageTake(&usage, second < 60 ? 6 * GIB : 7 * GIB, 7 * GIB, 0, HVMEM_BALANCE_UNKNOWN, second);
     g_assert_false(usage.silent);
     g_assert_cmpuint(usage.demand, ==, 7 * GIB / 2 * 3);
 }

@@ -9,6 +9,9 @@
 /* Sizes are kept for so many seconds, and the last one before in any case: a report may be about any of them. */
 #define LATELY 0.5
 
+/* A guest that has not moved for so many seconds has reported since, though that may be the same. */
+#define STILL_SECONDS 1.0
+
 /* A report does not change for so many seconds, though the guest has moved by so much: nobody reports any more. */
 #define SILENT_SECONDS 5.0
 #define SILENT_MOVE (8 * 1024)
@@ -19,25 +22,6 @@ distance(guint64 a,
          guint64 b)
 {
     return MAX(a, b) - MIN(a, b);
-}
-
-
-static void
-addSize(hvmemUsage *usage,
-        guint64 actual,
-        double now)
-{
-    if (!usage->seen) {
-        usage->sizes[0].since = usage->sizes[1].since = now;
-        usage->sizes[0].low = usage->sizes[0].high = usage->sizes[1].low = usage->sizes[1].high = actual;
-    } else if (now - usage->sizes[0].since >= LATELY) {
-        usage->sizes[1] = usage->sizes[0];
-        usage->sizes[0].since = now;
-        usage->sizes[0].low = usage->sizes[0].high = actual;
-    }
-    usage->seen = true;
-    usage->sizes[0].low = MIN(usage->sizes[0].low, actual);
-    usage->sizes[0].high = MAX(usage->sizes[0].high, actual);
 }
 
 
@@ -55,6 +39,27 @@ highest(const hvmemUsage *usage)
 }
 
 
+static void
+addSize(hvmemUsage *usage,
+        guint64 actual,
+        double now)
+{
+    if (!usage->seen) {
+        usage->sizes[0].since = usage->sizes[1].since = usage->moved = now;
+        usage->sizes[0].low = usage->sizes[0].high = usage->sizes[1].low = usage->sizes[1].high = actual;
+    } else if (now - usage->sizes[0].since >= LATELY) {
+        usage->sizes[1] = usage->sizes[0];
+        usage->sizes[0].since = now;
+        usage->sizes[0].low = usage->sizes[0].high = actual;
+    }
+    usage->seen = true;
+    usage->sizes[0].low = MIN(usage->sizes[0].low, actual);
+    usage->sizes[0].high = MAX(usage->sizes[0].high, actual);
+    if (highest(usage) - lowest(usage) > HVMEM_BALANCE_NEAR)
+        usage->moved = now;
+}
+
+
 /* A report of a guest that has nothing left does not change while that is so: each may be a new one. */
 static void
 addReport(hvmemUsage *usage,
@@ -63,7 +68,9 @@ addReport(hvmemUsage *usage,
           guint64 committed,
           double now)
 {
-    if (!usage->reported || usable == 0 || usable != usage->usable || committed != usage->committed) {
+    bool still = now - usage->moved >= STILL_SECONDS && usage->old < 0;
+
+    if (!usage->reported || usable == 0 || still || usable != usage->usable || committed != usage->committed) {
         usage->low = lowest(usage);
         usage->high = highest(usage);
     }

@@ -28,6 +28,7 @@ struct _hvmemUsage {
     guint64 committed;
     guint64 low;                /* sizes that it may be about */
     guint64 high;
+    double moved;               /* when the guest last did */
     double old;                 /* since when the size is none of these; negative: it is one */
     bool rested;                /* was the guest at rest? */
     guint64 used;               /* then */
