@@ -12,11 +12,14 @@
 
 #include <stdlib.h>
 
+/* Of options that are a number. */
+#define UNSET G_MININT
+
 static char *minimumText;
 static char *maximumText;
 static char *holdText;
-static int buffer = -1;
-static int weight = -1;
+static int buffer = UNSET;
+static int weight = UNSET;
 static gboolean off;
 static gboolean on;
 
@@ -35,7 +38,7 @@ static const GOptionEntry options[] = {
 static bool
 isChange(void)
 {
-    return on || off || minimumText || maximumText || holdText || buffer >= 0 || weight >= 0;
+    return on || off || minimumText || maximumText || holdText || buffer != UNSET || weight != UNSET;
 }
 
 
@@ -123,19 +126,35 @@ parseHold(hvmemAuto *settings,
 
 
 static bool
+takeNumber(const char *option,
+           int value,
+           guint least,
+           guint most,
+           guint *number,
+           GError **error)
+{
+    if (value == UNSET)
+        return true;
+    if (!hvmemAutoCheckNumber(option, value, least, most, error))
+        return false;
+
+    *number = value;
+    return true;
+}
+
+
+static bool
 applyOptions(const hvmemApp *app,
              hvmemAuto *settings,
              GError **error)
 {
-    if (off && (on || minimumText || maximumText || holdText || buffer >= 0 || weight >= 0))
+    if (off && (on || minimumText || maximumText || holdText || buffer != UNSET || weight != UNSET))
         return hvmemFail(error, "--off goes with no other option");
-    if (buffer >= 0)
-        settings->buffer = buffer;
-    if (weight >= 0)
-        settings->weight = weight;
 
     settings->on = !off;
-    return parseSize(app, minimumText, "--minimum", &settings->minimum, error) &&
+    return takeNumber("--buffer", buffer, HVMEM_AUTO_BUFFER_LEAST, HVMEM_AUTO_BUFFER_MOST, &settings->buffer, error) &&
+        takeNumber("--weight", weight, 1, HVMEM_AUTO_WEIGHT_MOST, &settings->weight, error) &&
+        parseSize(app, minimumText, "--minimum", &settings->minimum, error) &&
         parseSize(app, maximumText, "--maximum", &settings->maximum, error) && parseHold(settings, error);
 }
 

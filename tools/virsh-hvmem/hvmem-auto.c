@@ -119,16 +119,16 @@ failSize(const char *option,
 }
 
 
-static bool
-checkNumber(const char *option,
-            guint value,
-            guint least,
-            guint most,
-            GError **error)
+bool
+hvmemAutoCheckNumber(const char *option,
+                     gint64 value,
+                     guint least,
+                     guint most,
+                     GError **error)
 {
     if (value >= least && value <= most)
         return true;
-    return hvmemFail(error, "%s %u: from %u to %u", option, value, least, most);
+    return hvmemFail(error, "%s %" G_GINT64_FORMAT ": from %u to %u", option, value, least, most);
 }
 
 
@@ -148,8 +148,8 @@ hvmemAutoCheck(const hvmemAuto *settings,
         return failSize("--minimum", settings->minimum, "below the balloon's <minimum>", dom->minimum, error);
     if (settings->minimum > most)
         return failSize("--minimum", settings->minimum, "above the maximum", most, error);
-    return checkNumber("--buffer", settings->buffer, HVMEM_AUTO_BUFFER_LEAST, HVMEM_AUTO_BUFFER_MOST, error) &&
-        checkNumber("--weight", settings->weight, 1, HVMEM_AUTO_WEIGHT_MOST, error);
+    return hvmemAutoCheckNumber("--buffer", settings->buffer, HVMEM_AUTO_BUFFER_LEAST, HVMEM_AUTO_BUFFER_MOST, error) &&
+        hvmemAutoCheckNumber("--weight", settings->weight, 1, HVMEM_AUTO_WEIGHT_MOST, error);
 }
 
 

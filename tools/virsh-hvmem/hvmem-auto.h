@@ -46,6 +46,14 @@ guint64
 hvmemAutoMaximum(const hvmemAuto *settings,
                  const hvmemDomain *dom);
 
+/* Is @value of @option from @least to @most? The error names all of them. */
+bool
+hvmemAutoCheckNumber(const char *option,
+                     gint64 value,
+                     guint least,
+                     guint most,
+                     GError **error);
+
 /* Can @dom have them? The error names the value and the bound. */
 bool
 hvmemAutoCheck(const hvmemAuto *settings,
