@@ -114,7 +114,7 @@ def test_dry_run_changes_nothing(host):
     host.use("a", 4000)
     got = host.run("balance", "--dry-run", "--budget", f"{BUDGET}MiB")
     assert got.returncode == 0, got.stderr
-    assert re.search(r"\n a +3 GiB +2 GiB +2 GiB +3\.\d+ GiB +grows to 3\.60 GiB, demand and buffer\n", got.stdout)
+    assert "a Demand 3 GiB Has 2 GiB Requested 2 GiB Next 3.6 GiB Reason grows to 3.6 GiB, demand and buffer" in " ".join(got.stdout.split())
     assert not host.log()
 
 
@@ -202,11 +202,40 @@ def test_somebody_elses_request_is_named_and_replaced(host):
         try:
             host.settled()
             host.replace(re.sub(r"^a (\d+) \d+", r"a \1 3000", host.guests.read_text(), flags=re.M))
-            assert "a: somebody else has requested 2.93 GiB" in balancer.stderr.readline()
+            assert "a: somebody else has requested 2.9 GiB" in balancer.stderr.readline()
             host.use("a", 2900)
             assert host.settled()["a"] > 3000
         finally:
             balancer.terminate()
+
+
+def test_libvirt_that_is_gone_comes_back(host):
+    gone = host.guests.with_suffix(".gone")
+    with host.start("-q") as balancer:
+        try:
+            host.settled()
+            gone.touch()
+            assert balancer.stderr.readline().startswith("error: failed to get statistics")
+            gone.unlink()
+            while "libvirt answers again" not in (line := balancer.stderr.readline()):
+                assert line, "it has ended"
+            host.use("a", 2900)
+            assert host.settled()["a"] > 3000
+        finally:
+            balancer.terminate()
+
+
+def test_a_refusal_is_the_result_of_once(tmp_path):
+    host = Host(tmp_path, a=(1900, 2048, 0, "refuses"))
+    got = host.run("-q", "balance", "--once", "--budget", f"{BUDGET}MiB")
+    assert got.returncode == 4
+    assert re.match(r"a: .", got.stderr)
+
+
+def test_once_takes_idle_memory(tmp_path):
+    host = Host(tmp_path, a=(1000, 6000, 0, "ok"))
+    assert host.run("balance", "--once", "--budget", f"{BUDGET}MiB").returncode == 0
+    assert host.requested()["a"] < 6000
 
 
 def test_settings_are_stored_shown_and_refused(host):
@@ -217,7 +246,8 @@ def test_settings_are_stored_shown_and_refused(host):
     assert abs(got["hold"] - time.time() - 1800) < 120
     assert checked(host.run("--format=json", "auto", "a", "--off").stdout) == {"schema": 2, "command": "auto", "name": "a", "automatic": False}
     for args, word in ((["--maximum", "9GiB"], "--maximum 9 GiB is above <maxMemory>, 8 GiB"), (["--buffer", "1"], "--buffer 1: from 5 to 200"),
-                       (["--weight", "0"], "--weight 0: from 1"), (["--hold", "soon"], "'soon' is not a duration"),
+                       (["--weight", "0"], "--weight 0: from 1"), (["--buffer", "-5"], "--buffer -5: from 5 to 200"),
+                       (["--weight", "-1"], "--weight -1: from 1"), (["--buffer", "-1", "--off"], "--off goes with no other option"), (["--hold", "soon"], "'soon' is not a duration"),
                        (["--off", "--on"], "--off goes with no other option"), (["--minimum", "9GiB"], "--minimum 9 GiB is above the maximum")):
         got = host.run("auto", "a", *args)
         assert got.returncode == 1

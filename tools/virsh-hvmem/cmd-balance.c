@@ -19,6 +19,13 @@
 /* Definitions and settings are read again so often, in seconds; sizes and states with each decision. */
 #define REREAD 10.0
 
+/* Seconds: a guest has been well for so long before its next failure is named, and somebody's requests are named as often. */
+#define AGAIN 60.0
+
+/* The longest wait for a libvirt that does not answer, in seconds, and how often systemd is told meanwhile. */
+#define RETRY_MOST 60.0
+#define RETRY_STEP 5.0
+
 #define STATS (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_BALLOON)
 #define STATS_FLAGS (VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
 
@@ -45,7 +52,9 @@ static volatile sig_atomic_t reread;
 typedef struct _Loop Loop;
 struct _Loop {
     const hvmemApp *app;
-    virConnectPtr conn;
+    virConnectPtr conn;         /* NULL: libvirt did not answer lately */
+    unsigned failures;          /* so often */
+    bool refused;               /* was a request of the last decision? */
     hvmemBalancer *balancer;
     hvmemBalanceConf conf;
     double readAt;              /* when definitions were last read; negative: never */
@@ -195,7 +204,11 @@ request(Loop *loop,
         return true;
     }
     guest->refused = now();
-    warn(loop, guest->dom->name, virGetLastErrorMessage());
+    loop->refused = true;
+    if (once)
+        fprintf(stderr, "%s: %s\n", guest->dom->name, virGetLastErrorMessage());
+    else
+        warn(loop, guest->dom->name, virGetLastErrorMessage());
     virResetLastError();
     return false;
 }
@@ -235,17 +248,28 @@ nameForeign(Loop *loop)
     size_t i;
 
     for (i = 0; i < loop->balancer->active->len; i++) {
-        const hvmemBalanced *guest = loop->balancer->active->pdata[i];
+        hvmemBalanced *guest = loop->balancer->active->pdata[i];
         g_autofree char *size = hvmemFormatSize(hvmemFromKiB(guest->in.requested));
         g_autofree char *word = hvmemShellWord(guest->dom->name);
         g_autofree char *text = NULL;
 
-        if (!guest->foreign || guest->in.state == HVMEM_BALANCE_HELD)
+        if (!guest->foreign || guest->in.state == HVMEM_BALANCE_HELD || (guest->foreignNamed > 0 && now() - guest->foreignNamed < AGAIN))
             continue;
+        guest->foreignNamed = now();
         text = g_strdup_printf("somebody else has requested %s; its memory is automatic, so that does not last: 'virsh-hvmem auto %s --hold 30min' "
                                "leaves it alone for a while", size, word);
         warn(loop, guest->dom->name, text);
     }
+}
+
+
+/* NULL: it is well. One that libvirt is busy with will soon be so again. */
+static char *
+failureOf(const hvmemBalanced *guest)
+{
+    if (guest->out.move == HVMEM_BALANCE_STUCK)
+        return g_strdup("does not give back what was requested, and counts as what it has");
+    return guest->out.bound == HVMEM_BALANCE_LEFT_ALONE && guest->in.state != HVMEM_BALANCE_BUSY ? hvmemBalanceReason(guest) : NULL;
 }
 
 
@@ -257,15 +281,13 @@ nameFailing(Loop *loop)
 
     for (i = 0; i < loop->balancer->active->len; i++) {
         hvmemBalanced *guest = loop->balancer->active->pdata[i];
-        bool fails = guest->out.bound == HVMEM_BALANCE_LEFT_ALONE || guest->out.move == HVMEM_BALANCE_STUCK;
-        g_autofree char *reason = NULL;
+        g_autofree char *reason = failureOf(guest);
 
-        if (!fails) {
+        if (!reason && now() - guest->failed >= AGAIN)
             g_clear_pointer(&guest->named, g_free);
+        if (!reason)
             continue;
-        }
-        reason = guest->out.move == HVMEM_BALANCE_STUCK ? g_strdup("does not give back what was requested, and counts as what it has") :
-            hvmemBalanceReason(guest);
+        guest->failed = now();
         if (g_strcmp0(reason, guest->named) == 0)
             continue;
         warn(loop, guest->dom->name, reason);
@@ -350,22 +372,47 @@ show(const Loop *loop)
 }
 
 
+/* Settings may have changed since definitions were last read: what is done to a guest, or against what somebody else has requested, goes by those of
+ * now. */
+static void
+refresh(Loop *loop)
+{
+    size_t i;
+
+    for (i = 0; i < loop->balancer->active->len; i++) {
+        hvmemBalanced *guest = loop->balancer->active->pdata[i];
+        g_autoptr(virDomain) dom = NULL;
+        char *xml = NULL;
+
+        if (!guest->foreign && !hvmemBalancedMoves(guest))
+            continue;
+        if ((dom = virDomainLookupByUUIDString(loop->conn, guest->dom->uuid)))
+            xml = virDomainGetXMLDesc(dom, 0);
+        hvmemBalancedRefresh(guest, xml);
+        free(xml);
+    }
+    virResetLastError();
+}
+
+
+/* From what was read. */
 static bool
 decide(Loop *loop,
        GError **error)
 {
     hvmemPressure pressure = { .total = HVMEM_UNKNOWN, .available = HVMEM_UNKNOWN, .swappedOut = HVMEM_UNKNOWN };
 
-    loop->balancer->budget = loop->conf.budget;
-    loop->balancer->reserve = loop->conf.reserve;
-    if (!readAll(loop, error))
-        return false;
     /* after what guests hold: what one of them takes in between is missing then, not there twice */
     if (hvmemConnIsLocal(loop->conn))
         hvmemPressureRead(&pressure);
+    loop->balancer->budget = loop->conf.budget;
+    loop->balancer->reserve = loop->conf.reserve;
+    loop->refused = false;
     if (!hvmemBalancerDecide(loop->balancer, &pressure, now(), error))
         return false;
 
+    if (!dryRun)
+        refresh(loop);
     show(loop);
     if (!dryRun) {
         nameOver(loop);
@@ -424,6 +471,47 @@ sleepUntil(double end)
 }
 
 
+/* systemd is told that we are there. */
+static void
+waitAlive(double seconds)
+{
+    double end = now() + seconds;
+
+    while (!stopped && now() < end) {
+        hvmemBalanceNotify("WATCHDOG=1");
+        sleepUntil(MIN(now() + RETRY_STEP, end));
+    }
+}
+
+
+/* Waits, longer each time, and connects again. The first failure is named, also with --quiet: nothing is balanced meanwhile. */
+static void
+recover(Loop *loop,
+        const GError *problem)
+{
+    if (loop->failures == 0) {
+        g_autofree char *text = hvmemErrorFormat(problem);
+
+        fprintf(stderr, "%sNothing is balanced until libvirt answers again.\n", text);
+    }
+    g_clear_pointer(&loop->conn, virConnectClose);
+    waitAlive(MIN(1 << MIN(loop->failures, 10), RETRY_MOST));
+    loop->failures++;
+    if (!stopped)
+        loop->conn = hvmemConnect(loop->app->uri, false, NULL);
+    loop->readAt = -1;
+}
+
+
+static void
+nameRecovered(Loop *loop)
+{
+    if (loop->failures > 0)
+        fprintf(stderr, "libvirt answers again\n");
+    loop->failures = 0;
+}
+
+
 static bool
 repeat(Loop *loop,
        GError **error)
@@ -432,13 +520,20 @@ repeat(Loop *loop,
 
     hvmemBalanceNotify("READY=1");
     while (!stopped) {
+        g_autoptr(GError) problem = NULL;
+
+        if (reread)
+            configureAgain(loop);
+        if (!loop->conn || !readAll(loop, &problem)) {
+            recover(loop, problem);
+            continue;
+        }
+        nameRecovered(loop);
         if (!decide(loop, error))
             return false;
         hvmemBalanceNotify("WATCHDOG=1");
         next = MAX(next + loop->conf.interval, now());
         sleepUntil(next);
-        if (reread)
-            configureAgain(loop);
     }
     hvmemBalanceNotify("STOPPING=1");
     return true;
@@ -457,34 +552,56 @@ lock(const Loop *loop,
 }
 
 
+/* A refusal has been printed. Whoever decides but once takes idle memory with that. */
+static bool
+decideOnce(Loop *loop,
+           GError **error)
+{
+    if (once)
+        loop->balancer->idle = now() - HVMEM_BALANCER_IDLE;
+    if (!readAll(loop, error) || !decide(loop, error))
+        return false;
+    return !loop->refused || hvmemFailSilently(error, HVMEM_EXIT_REFUSED);
+}
+
+
+static bool
+balance(Loop *loop,
+        GError **error)
+{
+    if (dryRun)
+        return decideOnce(loop, error);
+    if (!lock(loop, error))
+        return false;
+    if (once)
+        return decideOnce(loop, error);
+
+    signal(SIGINT, stop);
+    signal(SIGTERM, stop);
+    signal(SIGHUP, hangUp);
+    return repeat(loop, error);
+}
+
+
 static bool
 run(const hvmemApp *app,
     char **args G_GNUC_UNUSED,
     GError **error)
 {
-    g_autoptr(virConnect) conn = NULL;
     g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
     Loop loop = { .app = app, .balancer = balancer, .readAt = -1 };
+    bool ok;
 
     if (dryRun && once)
         return hvmemFail(error, "--dry-run already decides once: leave out --once");
     if (app->readonly && !dryRun)
         return hvmemFail(error, "--readonly cannot change guests: leave it out, or add --dry-run to see the decision");
-    if (!configure(&loop.conf, error) || !(conn = hvmemConnect(app->uri, app->readonly, error)))
+    if (!configure(&loop.conf, error) || !(loop.conn = hvmemConnect(app->uri, app->readonly, error)))
         return false;
 
-    loop.conn = conn;
-    if (dryRun)
-        return decide(&loop, error);
-    if (!lock(&loop, error))
-        return false;
-    if (once)
-        return decide(&loop, error);
-
-    signal(SIGINT, stop);
-    signal(SIGTERM, stop);
-    signal(SIGHUP, hangUp);
-    return repeat(&loop, error);
+    ok = balance(&loop, error);
+    g_clear_pointer(&loop.conn, virConnectClose);
+    return ok;
 }
 
 

@@ -31,7 +31,8 @@ hvmemBalanceBoundName(hvmemBalanceBound bound)
 const char *
 hvmemBalanceStateName(hvmemBalanceState state)
 {
-    static const char *const names[] = { "ready", "silent", "disconnected", "refused", "frozen", "not-onlined", "paused", "migrating", "held" };
+    static const char *const names[] = { "ready", "silent", "disconnected", "refused", "frozen", "not-onlined", "paused", "migrating", "held",
+                                         "busy" };
 
     return names[state];
 }
@@ -43,7 +44,7 @@ aloneText(hvmemBalanceState state)
     static const char *const texts[] = {
         "left alone", "left alone: it has not told lately what it uses", "left alone: its driver is not connected", "left alone: libvirt or the guest refused a request",
         "left alone: it does not answer", "left alone: it does not use the memory that it was given", "left alone: it is paused",
-        "left alone: it is being migrated", "left alone: 'auto --hold' says so",
+        "left alone: it is being migrated", "left alone: 'auto --hold' says so", "left alone: libvirt is busy with it",
     };
 
     return texts[state];

@@ -11,9 +11,6 @@
 /* A guest of which libvirt refused something is left alone for so long. */
 #define REFUSED 60.0
 
-/* How often idle memory is taken that nobody needs. */
-#define IDLE 30.0
-
 /* Closer than this, in KiB, a guest has what was requested. */
 #define NEAR (HVMEM_NEAR / HVMEM_KIB)
 
@@ -218,6 +215,14 @@ kib(guint64 bytes)
 }
 
 
+static bool
+isHeld(const hvmemAuto *settings)
+{
+    return settings->hold > g_get_real_time() / G_USEC_PER_SEC;
+}
+
+
+/* Libvirt tells what a process holds of every domain that it is not busy with. */
 static hvmemBalanceState
 stateOf(const hvmemBalanced *guest,
         double now)
@@ -233,12 +238,14 @@ stateOf(const hvmemBalanced *guest,
     const hvmemDomain *dom = guest->dom;
     size_t i;
 
-    if (guest->settings.hold > g_get_real_time() / G_USEC_PER_SEC)
+    if (isHeld(&guest->settings))
         return HVMEM_BALANCE_HELD;
     if (dom->paused)
         return HVMEM_BALANCE_PAUSED;
     if (guest->refused >= 0 && now - guest->refused < REFUSED)
         return HVMEM_BALANCE_REFUSED;
+    if (dom->rss == HVMEM_UNKNOWN)
+        return HVMEM_BALANCE_BUSY;
     if (!dom->told || dom->usable == HVMEM_UNKNOWN || guest->usage.silent)
         return HVMEM_BALANCE_SILENT;
     for (i = 0; i < G_N_ELEMENTS(states); i++) {
@@ -367,7 +374,7 @@ readHost(hvmemBalancer *balancer,
 {
     guint64 budget = hvmemPressureBudget(pressure, sums->resident, balancer->budget, &balancer->steady, now);
     double seconds = balancer->last < 0 ? 0 : now - balancer->last;
-    bool idle = balancer->idle >= 0 && now - balancer->idle >= IDLE;
+    bool idle = balancer->idle >= 0 && now - balancer->idle >= HVMEM_BALANCER_IDLE;
 
     if (budget == HVMEM_UNKNOWN)
         return hvmemFail(error, "the host's memory is not known on this connection: say with --budget how much guests may have");
@@ -414,6 +421,33 @@ hvmemBalancerDecide(hvmemBalancer *balancer,
     }
     balancer->last = now;
     return true;
+}
+
+
+static bool
+areSame(const hvmemAuto *a,
+        const hvmemAuto *b)
+{
+    return a->on == b->on && a->minimum == b->minimum && a->maximum == b->maximum && a->buffer == b->buffer && a->weight == b->weight &&
+        a->hold == b->hold;
+}
+
+
+void
+hvmemBalancedRefresh(hvmemBalanced *guest,
+                     const char *xml)
+{
+    hvmemAuto settings = { 0 };
+
+    if (xml)
+        hvmemAutoRead(&settings, xml);
+    if (areSame(&settings, &guest->settings))
+        return;
+
+    guest->settings = settings;
+    guest->foreign = guest->foreign && settings.on && !isHeld(&settings);
+    guest->out.target = guest->in.requested;
+    guest->out.move = HVMEM_BALANCE_STAY;
 }
 
 

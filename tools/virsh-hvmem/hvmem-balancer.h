@@ -33,6 +33,8 @@ struct _hvmemBalanced {
     bool foreign;               /* somebody else has requested something since */
     double refused;             /* when libvirt refused a request; negative: it has not */
     char *named;                /* what was last said about it, so that it is said once */
+    double failed;              /* when that was last so */
+    double foreignNamed;        /* when a request of somebody else was last named; 0: never */
 };
 
 typedef struct _hvmemBalancer hvmemBalancer;
@@ -50,6 +52,9 @@ struct _hvmemBalancer {
     hvmemBalanceHost host;      /* of the last decision */
     hvmemBalanceSummary summary;
 };
+
+/* How often idle memory is taken that nobody needs, in seconds. */
+#define HVMEM_BALANCER_IDLE 30.0
 
 hvmemBalancer *
 hvmemBalancerNew(void);
@@ -96,6 +101,11 @@ hvmemBalancerDecide(hvmemBalancer *balancer,
                     const hvmemPressure *pressure,
                     double now,
                     GError **error);
+
+/* Takes the settings of @xml, the domain's definition now; NULL: there is none. If they are not those of the decision, nothing is requested of it. */
+void
+hvmemBalancedRefresh(hvmemBalanced *guest,
+                     const char *xml);
 
 /* The target was requested. */
 void

@@ -521,7 +521,7 @@ testTake(void)
 
     hvmemBalancedTake(guest, params, 2);
     decide(balancer, 101);
-    g_assert_cmpint(guest->in.state, ==, HVMEM_BALANCE_SILENT);
+    g_assert_cmpint(guest->in.state, ==, HVMEM_BALANCE_BUSY);
     g_assert_cmpuint(guest->out.target, ==, 4 * GIB / 1024);
 }
 
@@ -647,6 +647,30 @@ testForeign(void)
     addGuest(balancer, "a", GIB);
     decide(balancer, 104);
     g_assert_false(guest->foreign);
+}
+
+
+/* Settings that have changed since the decision: nothing is requested by the old ones. */
+static void
+testRefresh(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addGuest(balancer, "a", GIB / 8);
+
+    decide(balancer, 100);
+    g_assert_true(hvmemBalancedMoves(guest));
+    guest->foreign = true;
+    hvmemBalancedRefresh(guest, XML(AUTO("")));
+    g_assert_true(hvmemBalancedMoves(guest));
+    hvmemBalancedRefresh(guest, XML(AUTO("hold='99999999999'")));
+    g_assert_false(hvmemBalancedMoves(guest));
+    g_assert_false(guest->foreign);
+    decide(balancer, 101);
+    g_assert_cmpint(guest->in.state, ==, HVMEM_BALANCE_HELD);
+
+    hvmemBalancedRefresh(guest, XML(""));
+    decide(balancer, 102);
+    g_assert_cmpuint(balancer->active->len, ==, 0);
 }
 
 
@@ -786,6 +810,7 @@ main(int argc,
     g_test_add_func("/hvmem/balancer/follows", testFollows);
     g_test_add_func("/hvmem/balancer/rises", testRises);
     g_test_add_func("/hvmem/balancer/foreign", testForeign);
+    g_test_add_func("/hvmem/balancer/refresh", testRefresh);
     g_test_add_func("/hvmem/balancer/others", testOthers);
     g_test_add_func("/hvmem/balancer/resident", testResident);
     g_test_add_func("/hvmem/balancer/json", testJSON);

@@ -3,7 +3,7 @@
  *
  * What guests use and what was requested of them is in the file HVMEM_FAKE_GUESTS, so that it survives the program: for each domain a line
  * "NAME USED REQUESTED HELD KIND" in MiB; what is HELD is never given back; KIND is "ok" or "refuses" (every request). Each
- * request is appended to that file's name with .log.
+ * request is appended to that file's name with .log. While there is one with .gone, libvirt does not answer.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -12,6 +12,7 @@
 #include <glib.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,15 @@ save(void)
 }
 
 
+static bool
+isGone(void)
+{
+    g_autofree char *path = g_strconcat(getenv("HVMEM_FAKE_GUESTS"), ".gone", NULL);
+
+    return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+
 static Guest *
 find(virDomainPtr dom)
 {
@@ -112,6 +122,16 @@ virDomainGetXMLDesc(virDomainPtr dom,
 }
 
 
+/* In KiB: like that of a real guest, never quite what it was. */
+static unsigned long long
+usable(const Guest *guest)
+{
+    unsigned long long rest = (has(guest) - MIN(guest->used, has(guest))) * MIB;
+
+    return rest > 0 ? rest - (unsigned long long)g_get_monotonic_time() % 16 : 0;
+}
+
+
 static virDomainStatsRecordPtr
 record(virDomainPtr dom)
 {
@@ -126,7 +146,7 @@ record(virDomainPtr dom)
         return made;
 
     virTypedParamsAddULLong(&made->params, &made->nparams, &most, "balloon.current", has(guest) * MIB);
-    virTypedParamsAddULLong(&made->params, &made->nparams, &most, "balloon.usable", (has(guest) - MIN(guest->used, has(guest))) * MIB);
+    virTypedParamsAddULLong(&made->params, &made->nparams, &most, "balloon.usable", usable(guest));
     virTypedParamsAddULLong(&made->params, &made->nparams, &most, "balloon.rss", has(guest) * MIB);
     virTypedParamsAddULLong(&made->params, &made->nparams, &most, "balloon.hyperv.requested", guest->requested * MIB);
     virTypedParamsAddBoolean(&made->params, &made->nparams, &most, "balloon.hyperv.connected", 1);
@@ -145,7 +165,7 @@ virConnectGetAllDomainStats(virConnectPtr conn,
     int n = virConnectListAllDomains(conn, &doms, VIR_CONNECT_LIST_DOMAINS_ACTIVE);
     int i;
 
-    if (n < 0)
+    if (n < 0 || isGone())
         return -1;
 
     *records = calloc(n + 1, sizeof(**records));

@@ -45,6 +45,7 @@ typedef enum {
     HVMEM_BALANCE_PAUSED,
     HVMEM_BALANCE_MIGRATING,
     HVMEM_BALANCE_HELD,         /* an administrator said so */
+    HVMEM_BALANCE_BUSY,         /* libvirt does something else with it, and does not tell what it has */
 
     HVMEM_BALANCE_STATE_LAST
 } hvmemBalanceState;
