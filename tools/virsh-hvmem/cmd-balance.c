@@ -193,6 +193,22 @@ readAll(Loop *loop,
  */
 
 static bool
+isMigrating(virDomainPtr dom)
+{
+    virTypedParameterPtr params = NULL;
+    int operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
+    int type, n = 0;
+
+    if (virDomainGetJobStats(dom, &type, &params, &n, 0) < 0)
+        return false;
+
+    virTypedParamsGetInt(params, n, VIR_DOMAIN_JOB_OPERATION, &operation);
+    virTypedParamsFree(params, n);
+    return operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT || operation == VIR_DOMAIN_JOB_OPERATION_MIGRATION_IN;
+}
+
+
+static bool
 request(Loop *loop,
         hvmemBalanced *guest)
 {
@@ -209,6 +225,7 @@ request(Loop *loop,
         fprintf(stderr, "%s: %s\n", guest->dom->name, virGetLastErrorMessage());
     else
         warn(loop, guest->dom->name, virGetLastErrorMessage());
+    guest->migrating = dom && isMigrating(dom);
     virResetLastError();
     return false;
 }

@@ -12,12 +12,12 @@
 #define ELEMENT "metadata/*[local-name() = 'auto' and namespace-uri() = '" HVMEM_AUTO_URI "']"
 
 
-static guint
+static guint64
 readNumber(xmlNodePtr root,
            const char *name,
-           guint least,
-           guint most,
-           guint fallback)
+           guint64 least,
+           guint64 most,
+           guint64 fallback)
 {
     g_autofree char *xpath = g_strdup_printf("string(" ELEMENT "/@%s)", name);
     g_autofree char *text = hvmemXMLString(root, xpath);
@@ -33,9 +33,7 @@ static guint64
 readSize(xmlNodePtr root,
          const char *name)
 {
-    g_autofree char *xpath = g_strdup_printf(ELEMENT "/@%s", name);
-
-    return hvmemFromKiB(hvmemXMLNumber(root, xpath));
+    return hvmemFromKiB(readNumber(root, name, 0, G_MAXUINT64 / HVMEM_KIB, 0));
 }
 
 
@@ -55,7 +53,7 @@ hvmemAutoRead(hvmemAuto *settings,
     settings->maximum = readSize(root, "maximum");
     settings->buffer = readNumber(root, "buffer", HVMEM_AUTO_BUFFER_LEAST, HVMEM_AUTO_BUFFER_MOST, HVMEM_AUTO_BUFFER);
     settings->weight = readNumber(root, "weight", 1, HVMEM_AUTO_WEIGHT_MOST, HVMEM_AUTO_WEIGHT);
-    settings->hold = MIN(hvmemXMLNumber(root, ELEMENT "/@hold"), (guint64)G_MAXINT64);
+    settings->hold = readNumber(root, "hold", 0, G_MAXINT64, 0);
 }
 
 

@@ -89,7 +89,7 @@ moveText(hvmemBalanceMove move)
     case HVMEM_BALANCE_SHRINK:
         return "slowly gives back what it does not use, down to about";
     case HVMEM_BALANCE_TAKE:
-        return "gives back what others need, at most down to";
+        return "gives back at once what others or the host need, at most down to";
     case HVMEM_BALANCE_STUCK:
         return "does not give back what was requested, and counts as what it has; its goal is";
     case HVMEM_BALANCE_STAY:

@@ -243,7 +243,7 @@ stateOf(const hvmemBalanced *guest,
     if (dom->paused)
         return HVMEM_BALANCE_PAUSED;
     if (guest->refused >= 0 && now - guest->refused < REFUSED)
-        return HVMEM_BALANCE_REFUSED;
+        return guest->migrating ? HVMEM_BALANCE_MIGRATING : HVMEM_BALANCE_REFUSED;
     if (dom->rss == HVMEM_UNKNOWN)
         return HVMEM_BALANCE_BUSY;
     if (!dom->told || dom->usable == HVMEM_UNKNOWN || guest->usage.silent)
@@ -445,6 +445,7 @@ hvmemBalancedRefresh(hvmemBalanced *guest,
         return;
 
     guest->settings = settings;
+    g_clear_pointer(&guest->xml, g_free);
     guest->foreign = guest->foreign && settings.on && !isHeld(&settings);
     guest->out.target = guest->in.requested;
     guest->out.move = HVMEM_BALANCE_STAY;

@@ -32,6 +32,7 @@ struct _hvmemBalanced {
     guint64 asked;              /* KiB: what was last requested of it by us, or before us; 0: not seen yet */
     bool foreign;               /* somebody else has requested something since */
     double refused;             /* when libvirt refused a request; negative: it has not */
+    bool migrating;             /* then */
     char *named;                /* what was last said about it, so that it is said once */
     double failed;              /* when that was last so */
     double foreignNamed;        /* when a request of somebody else was last named; 0: never */

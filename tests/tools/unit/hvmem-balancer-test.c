@@ -45,6 +45,8 @@ testRead(void)
         { XML(AUTO("minimum='1048576' maximum='4194304' buffer='30' weight='7' hold='99'")),
           { .on = true, .minimum = GIB, .maximum = 4 * GIB, .buffer = 30, .weight = 7, .hold = 99 } },
         { XML(AUTO("minimum='x' maximum='-' buffer='4' weight='0' hold='soon'")), { .on = true, .buffer = 20, .weight = 100 } },
+        { XML(AUTO("minimum='1048576.5' maximum='4e6' hold='-1'")), { .on = true, .buffer = 20, .weight = 100 } },
+        { XML(AUTO("minimum='1048576 KiB' maximum='99999999999999999999'")), { .on = true, .buffer = 20, .weight = 100 } },
         { XML(AUTO("buffer='201' weight='10001'")), { .on = true, .buffer = 20, .weight = 100 } },
         { "no XML", { .buffer = 20, .weight = 100 } },
     };
@@ -576,6 +578,9 @@ testForAWhile(void)
     guest->refused = 101;
     decide(balancer, 102);
     g_assert_cmpint(guest->in.state, ==, HVMEM_BALANCE_REFUSED);
+    guest->migrating = true;
+    decide(balancer, 103);
+    g_assert_cmpint(guest->in.state, ==, HVMEM_BALANCE_MIGRATING);
     decide(balancer, 162);
     g_assert_cmpint(guest->in.state, ==, HVMEM_BALANCE_READY);
 }
@@ -671,6 +676,22 @@ testRefresh(void)
     hvmemBalancedRefresh(guest, XML(""));
     decide(balancer, 102);
     g_assert_cmpuint(balancer->active->len, ==, 0);
+}
+
+
+/* Also if they have become what they were when the definition was last read. */
+static void
+testRefreshBack(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest;
+
+    g_assert_true(hvmemBalancerRead(balancer, "g", "u", true, XML(AUTO("weight='7'")), NULL));
+    guest = hvmemBalancerGet(balancer, "u");
+    hvmemBalancedRefresh(guest, XML(AUTO("weight='8'")));
+    g_assert_cmpuint(guest->settings.weight, ==, 8);
+    g_assert_true(hvmemBalancerRead(balancer, "g", "u", true, XML(AUTO("weight='7'")), NULL));
+    g_assert_cmpuint(guest->settings.weight, ==, 7);
 }
 
 
@@ -811,6 +832,7 @@ main(int argc,
     g_test_add_func("/hvmem/balancer/rises", testRises);
     g_test_add_func("/hvmem/balancer/foreign", testForeign);
     g_test_add_func("/hvmem/balancer/refresh", testRefresh);
+    g_test_add_func("/hvmem/balancer/refresh-back", testRefreshBack);
     g_test_add_func("/hvmem/balancer/others", testOthers);
     g_test_add_func("/hvmem/balancer/resident", testResident);
     g_test_add_func("/hvmem/balancer/json", testJSON);
