@@ -1,5 +1,5 @@
 /*
- * hvmem-balancer-test.c: automatic memory around the balancer: settings, host, configuration, and what is made of libvirt's answers
+ * hvmem-balancer-test.c: automatic memory around the balancer: host, configuration, and what is made of libvirt's answers
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -7,7 +7,7 @@
 #include "hvmem-balance-conf.h"
 #include "hvmem-balance-text.h"
 #include "hvmem-output.h"
-#include "hvmem-test-domain.h"
+#include "hvmem-test-auto.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -15,149 +15,6 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define MIB HVMEM_MIB
-#define GIB HVMEM_GIB
-
-#define XML(auto) \
-    "<domain type='kvm'><name>g</name><metadata>" \
-    "<h:before xmlns:h='urn:virsh-hvmem:1'/>" auto "</metadata>" \
-    "<maxMemory unit='GiB'>8</maxMemory><memory unit='GiB'>4</memory><currentMemory unit='GiB'>2</currentMemory>" \
-    "<devices><memballoon model='hyperv'><minimum unit='MiB'>512</minimum></memballoon></devices></domain>"
-
-#define AUTO(attributes) "<x:auto xmlns:x='urn:virsh-hvmem:auto:1' " attributes "/>"
-
-
-/*
- * Settings
- */
-
-static void
-testRead(void)
-{
-    static const struct {
-        const char *xml;
-        hvmemAuto settings;
-    } cases[] = {
-        { XML(""), { .buffer = 20, .weight = 100 } },
-        { XML(AUTO("")), { .on = true, .buffer = 20, .weight = 100 } },
-        { XML("<auto/>"), { .buffer = 20, .weight = 100 } },
-        { XML(AUTO("minimum='1048576' maximum='4194304' buffer='30' weight='7' hold='99'")),
-          { .on = true, .minimum = GIB, .maximum = 4 * GIB, .buffer = 30, .weight = 7, .hold = 99 } },
-        { XML(AUTO("minimum='x' maximum='-' buffer='4' weight='0' hold='soon'")), { .on = true, .buffer = 20, .weight = 100 } },
-        { XML(AUTO("minimum='1048576.5' maximum='4e6' hold='-1'")), { .on = true, .buffer = 20, .weight = 100 } },
-        { XML(AUTO("minimum='1048576 KiB' maximum='99999999999999999999'")), { .on = true, .buffer = 20, .weight = 100 } },
-        { XML(AUTO("buffer='201' weight='10001'")), { .on = true, .buffer = 20, .weight = 100 } },
-        { "no XML", { .buffer = 20, .weight = 100 } },
-    };
-    size_t i;
-
-    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
-        hvmemAuto got;
-
-        g_test_message("%s", cases[i].xml);
-        hvmemAutoRead(&got, cases[i].xml);
-        g_assert_true(got.on == cases[i].settings.on);
-        g_assert_cmpuint(got.minimum, ==, cases[i].settings.minimum);
-        g_assert_cmpuint(got.maximum, ==, cases[i].settings.maximum);
-        g_assert_cmpuint(got.buffer, ==, cases[i].settings.buffer);
-        g_assert_cmpuint(got.weight, ==, cases[i].settings.weight);
-        g_assert_cmpint(got.hold, ==, cases[i].settings.hold);
-    }
-}
-
-
-/* What is written is read back, with the namespace that libvirt adds. */
-static void
-testFormat(void)
-{
-    hvmemAuto settings = { .on = true, .minimum = GIB, .buffer = 30, .weight = 7, .hold = 1795840000 };
-    g_autofree char *text = hvmemAutoFormat(&settings);
-    g_autofree char *xml = g_strdup_printf("<domain><metadata><x:auto xmlns:x='" HVMEM_AUTO_URI "'%s</metadata></domain>", text + strlen("<auto"));
-    hvmemAuto got;
-
-    g_assert_cmpstr(text, ==, "<auto minimum='1048576' buffer='30' weight='7' hold='1795840000'/>");
-    hvmemAutoRead(&got, xml);
-    g_assert_cmpmem(&got, sizeof(got), &settings, sizeof(settings));
-}
-
-
-static void
-testBounds(void)
-{
-    g_autoptr(hvmemDomain) dom = domain(XML(""), true);
-    hvmemAuto settings = { .on = true };
-
-    g_assert_cmpuint(hvmemAutoMinimum(&settings, dom), ==, 512 * MIB);
-    g_assert_cmpuint(hvmemAutoMaximum(&settings, dom), ==, 8 * GIB);
-    dom->minimum = 0;
-    g_assert_cmpuint(hvmemAutoMinimum(&settings, dom), ==, 2 * GIB);
-
-    /* the domain has changed since */
-    settings.minimum = GIB;
-    settings.maximum = 16 * GIB;
-    dom->minimum = 2 * GIB;
-    g_assert_cmpuint(hvmemAutoMinimum(&settings, dom), ==, 2 * GIB);
-    g_assert_cmpuint(hvmemAutoMaximum(&settings, dom), ==, 8 * GIB);
-    settings.maximum = GIB;
-    g_assert_cmpuint(hvmemAutoMinimum(&settings, dom), ==, GIB);
-}
-
-
-static void
-testCheck(void)
-{
-    static const struct {
-        hvmemAuto settings;
-        const char *error;      /* NULL: none */
-    } cases[] = {
-        { { .buffer = 20, .weight = 100 }, NULL },
-        { { .buffer = 5, .weight = 1, .minimum = 512 * MIB, .maximum = 8 * GIB }, NULL },
-        { { .buffer = 20, .weight = 100, .maximum = 9 * GIB }, "--maximum 9 GiB is above <maxMemory>, 8 GiB" },
-        { { .buffer = 20, .weight = 100, .maximum = 256 * MIB }, "--maximum 256 MiB is below the balloon's <minimum>, 512 MiB" },
-        { { .buffer = 20, .weight = 100, .minimum = 256 * MIB }, "--minimum 256 MiB is below the balloon's <minimum>, 512 MiB" },
-        { { .buffer = 20, .weight = 100, .minimum = 3 * GIB, .maximum = 2 * GIB }, "--minimum 3 GiB is above the maximum, 2 GiB" },
-        { { .buffer = 20, .weight = 100, .minimum = 9 * GIB }, "--minimum 9 GiB is above the maximum, 8 GiB" },
-        { { .buffer = 4, .weight = 100 }, "--buffer 4: from 5 to 200" },
-        { { .buffer = 201, .weight = 100 }, "--buffer 201: from 5 to 200" },
-        { { .buffer = 20, .weight = 0 }, "--weight 0: from 1 to 10000" },
-        { { .buffer = 20, .weight = 10001 }, "--weight 10001: from 1 to 10000" },
-    };
-    g_autoptr(hvmemDomain) dom = domain(XML(""), true);
-    size_t i;
-
-    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(GError) error = NULL;
-        bool ok = hvmemAutoCheck(&cases[i].settings, dom, &error);
-
-        g_assert_true(ok == !cases[i].error);
-        g_assert_cmpstr(error ? error->message : NULL, ==, cases[i].error);
-    }
-}
-
-
-static void
-testDuration(void)
-{
-    static const struct {
-        const char *text;
-        gint64 seconds;         /* 0: refused */
-    } cases[] = {
-        { "30min", 1800 }, { "90s", 90 }, { "90", 90 }, { "2h", 7200 }, { "1d", 86400 },
-        { "", 0 }, { "min", 0 }, { "0s", 0 }, { "-1", 0 }, { "1.5h", 0 }, { "2hours", 0 }, { "99999999999999999999s", 0 },
-    };
-    size_t i;
-
-    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(GError) error = NULL;
-        gint64 seconds = 0;
-
-        g_test_message("'%s'", cases[i].text);
-        g_assert_true(hvmemAutoParseDuration(cases[i].text, &seconds, &error) == (cases[i].seconds != 0));
-        g_assert_cmpint(seconds, ==, cases[i].seconds);
-        g_assert_true(!error == (cases[i].seconds != 0));
-    }
-}
 
 
 /*
@@ -811,11 +668,6 @@ main(int argc,
 {
     g_test_init(&argc, &argv, NULL);
 
-    g_test_add_func("/hvmem/auto/read", testRead);
-    g_test_add_func("/hvmem/auto/format", testFormat);
-    g_test_add_func("/hvmem/auto/bounds", testBounds);
-    g_test_add_func("/hvmem/auto/check", testCheck);
-    g_test_add_func("/hvmem/auto/duration", testDuration);
     g_test_add_func("/hvmem/balancer/pressure", testPressure);
     g_test_add_func("/hvmem/balancer/steady-level", testSteadyLevel);
     g_test_add_func("/hvmem/balancer/budget", testBudget);
