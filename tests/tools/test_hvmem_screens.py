@@ -5,8 +5,10 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
+import time
 import unicodedata
 
 import pytest
@@ -353,6 +355,24 @@ def test_ctrl_c_leaves_no_torn_line(scene, screen):
     text = view.wait("ended: 130")
     assert "%" not in text
     assert "The request stays in place" in " ".join(text.split())
+
+
+@pytest.mark.parametrize("command", [["set", "g1", "6GiB", "--wait"], ["wait", "g1"]])
+def test_the_second_ctrl_c_ends_it_though_libvirt_hangs(scene, command):
+    """The first one waits for libvirt's answer, which never comes."""
+    env = {**os.environ, "LC_ALL": "C.UTF-8", **scene(HOST + MOVES.replace("speed=64", "speed=1").replace("requested=3072", "requested=6144"))}
+    with subprocess.Popen([TOOL, *command], stderr=subprocess.PIPE, text=True, env=env) as tool:
+        assert "growing" in tool.stderr.readline()
+        scene(HOST + MOVES.replace("running=true", "running=true\nhangs=true"))
+        while "hangs" not in tool.stderr.readline():
+            pass
+        for _ in range(50):
+            if tool.poll() is None:
+                tool.send_signal(signal.SIGINT)
+                time.sleep(0.2)
+        ended = tool.poll()
+        tool.kill()
+    assert ended == -signal.SIGINT
 
 
 def test_another_request_leaves_no_torn_line(scene, screen):

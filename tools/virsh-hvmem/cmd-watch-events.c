@@ -158,7 +158,6 @@ listen(Watch *watch,
         virConnectDomainEventRegisterAny(conn, NULL, events[i].id, events[i].callback, watch, NULL);
 
     virConnectRegisterCloseCallback(conn, onClose, watch, NULL);
-    virConnectSetKeepAlive(conn, 5, 3);
     virResetLastError();
 }
 

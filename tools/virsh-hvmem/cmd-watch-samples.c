@@ -152,23 +152,6 @@ isNews(const hvmemDomain *old,
 }
 
 
-/* Another job has the domain: keep the last values. */
-static void
-keepLast(hvmemDomain *dom,
-         const hvmemDomain *last)
-{
-    if (!dom->active || dom->told || !last || !last->told)
-        return;
-
-    dom->told = true;
-    dom->connected = last->connected;
-    dom->state = g_strdup(last->state);
-    dom->lastError = g_strdup(last->lastError);
-    dom->usable = last->usable;
-    dom->rss = last->rss;
-}
-
-
 /* What no chart shows any more: days of many guests would fill the memory. */
 static void
 forget(hvmemRecord *record,
@@ -197,7 +180,7 @@ take(Watch *watch,
 {
     const GArray *samples = watched->record->samples;
 
-    keepLast(dom, watched->last);
+    hvmemDomainKeep(dom, watched->last);
     if (watched->last && isWanted(watch, dom))
         noteChanges(watch, watched, dom);
 

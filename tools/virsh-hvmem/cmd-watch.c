@@ -265,8 +265,6 @@ run(const hvmemApp *app,
         return hvmemFailUsage(error, "--also needs DOMAIN: the table is of one host");
 
     watch.screen = hvmemTerm.terminal && hvmemTerm.cursor && isatty(STDIN_FILENO) && !app->json && !app->quiet;
-    if (virEventRegisterDefaultImpl() < 0)
-        return hvmemFailVir(error, "failed to set up events");
     if (!(watch.hosts = hvmemHostsOpen(app->uri, hvmemAlso, app->readonly, error)))
         return false;
 

@@ -544,3 +544,19 @@ hvmemDomainIsThere(const hvmemDomain *dom)
 
     return !dom->told || g_strcmp0(dom->state, "idle") == 0;
 }
+
+
+void
+hvmemDomainKeep(hvmemDomain *dom,
+                const hvmemDomain *last)
+{
+    if (!dom->active || dom->told || !last || !last->told)
+        return;
+
+    dom->told = true;
+    dom->connected = last->connected;
+    dom->state = g_strdup(last->state);
+    dom->lastError = g_strdup(last->lastError);
+    dom->usable = last->usable;
+    dom->rss = last->rss;
+}

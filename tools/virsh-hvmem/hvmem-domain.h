@@ -158,6 +158,11 @@ hvmemDomainStored(const hvmemDomain *dom);
 bool
 hvmemDomainIsMeant(const hvmemDomain *dom);
 
+/* If another job has kept libvirt from telling all about the running @dom: takes the rest from @last, which may be NULL. */
+void
+hvmemDomainKeep(hvmemDomain *dom,
+                const hvmemDomain *last);
+
 /* Where is the guest on its way: has it what was requested? */
 bool
 hvmemDomainIsThere(const hvmemDomain *dom);

@@ -5,6 +5,7 @@
  */
 
 #include "hvmem-hosts.h"
+#include "hvmem-events.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,6 +43,7 @@ openOne(GPtrArray *places,
     if (!(place->conn = hvmemConnect(uri, readonly, error)))
         return false;
 
+    hvmemEventsKeepAlive(place->conn);
     place->name = take(virConnectGetHostname(place->conn));
     return true;
 }
@@ -76,7 +78,7 @@ hvmemHostsOpen(const char *uri,
 {
     g_autoptr(GPtrArray) places = g_ptr_array_new_with_free_func((GDestroyNotify)placeFree);
 
-    if (!openOne(places, uri, readonly, error))
+    if (!hvmemEventsRegister(error) || !openOne(places, uri, readonly, error))
         return NULL;
 
     for (; others && *others; others++) {

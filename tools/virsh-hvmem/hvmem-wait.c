@@ -5,6 +5,7 @@
  */
 
 #include "hvmem-wait.h"
+#include "hvmem-events.h"
 #include "hvmem-explain.h"
 #include "hvmem-move.h"
 #include "hvmem-output.h"
@@ -228,17 +229,18 @@ isOver(Wait *wait,
 }
 
 
+/* The second signal ends the program even if libvirt does not answer, which keeps the first from being noticed. */
 static void
 catchInterrupt(void)
 {
-    struct sigaction action = { .sa_handler = interrupt };
+    struct sigaction action = { .sa_handler = interrupt, .sa_flags = SA_RESETHAND };
 
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
 }
 
 
-/* Looks at the guest of *@dom, or where it has gone, which *@dom is from then on. */
+/* Looks at the guest of *@dom, or where it has gone, which *@dom is from then on. Waits for no other job: the limit of time is to hold. */
 static hvmemDomain *
 look(virDomainPtr *dom,
      const GPtrArray *hosts,
@@ -246,7 +248,7 @@ look(virDomainPtr *dom,
      GError **error)
 {
     g_autoptr(GError) reason = NULL;
-    hvmemDomain *now = hvmemInspect(*dom, false, &reason);
+    hvmemDomain *now = hvmemInspect(*dom, true, &reason);
     bool gone = now ? !now->active && now->movedAway : virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
     const hvmemPlace *place;
     virDomainPtr there = gone && hosts ? hvmemHostsFind(hosts, uuid, NULL, &place) : NULL;
@@ -256,7 +258,7 @@ look(virDomainPtr *dom,
         *dom = there;
         hvmemDomainFree(now);
         g_clear_error(&reason);
-        now = hvmemInspect(*dom, false, &reason);
+        now = hvmemInspect(*dom, true, &reason);
     }
 
     if (!now)
@@ -264,6 +266,16 @@ look(virDomainPtr *dom,
     else if (now->active && now->hyperv)
         hvmemMoveInspect(now, *dom);
     return now;
+}
+
+
+/* One that was at rest may have begun to move since: nothing is known of it then. */
+static void
+keepLast(hvmemDomain *now,
+         const hvmemDomain *last)
+{
+    if (last && g_strcmp0(last->state, "idle") != 0)
+        hvmemDomainKeep(now, last);
 }
 
 
@@ -275,6 +287,8 @@ hvmemWaitFor(virDomainPtr dom,
 {
     Wait wait = { .options = options, .moved = g_get_monotonic_time(), .terminal = isatty(STDERR_FILENO) && hvmemTerm.cursor };
     g_autoptr(virDomain) at = dom;
+    g_autoptr(hvmemEvents) events = hvmemEventsStart();
+    g_autoptr(hvmemDomain) last = NULL;
     char uuid[VIR_UUID_STRING_BUFLEN] = "";
     hvmemDomain *now;
 
@@ -284,6 +298,7 @@ hvmemWaitFor(virDomainPtr dom,
     catchInterrupt();
 
     while ((now = look(&at, options->hosts, uuid, error))) {
+        keepLast(now, last);
         if (hvmemProgressUpdate(&wait.progress, now))
             wait.moved = g_get_monotonic_time();
         if (isOver(&wait, now, error)) {
@@ -293,7 +308,8 @@ hvmemWaitFor(virDomainPtr dom,
 
         watchProblem(&wait, now);
         showProgress(&wait, now);
-        hvmemDomainFree(now);
+        hvmemDomainFree(last);
+        last = now;
         g_usleep(POLL_USEC);
     }
     if (!now)

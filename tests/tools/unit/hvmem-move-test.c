@@ -36,6 +36,8 @@ struct _Host {
 
 static Host hosts[2];
 static int lastCode;
+static unsigned int waits;      /* looks that another job would keep waiting */
+static unsigned int asked;      /* looks at all */
 
 
 static Host *
@@ -57,6 +59,17 @@ virConnectOpenAuth(const char *name,
 int
 virConnectClose(virConnectPtr conn G_GNUC_UNUSED)
 {
+    return 0;
+}
+
+
+int
+virConnectSetKeepAlive(virConnectPtr conn G_GNUC_UNUSED,
+                       int interval,
+                       unsigned int count)
+{
+    g_assert_cmpint(interval, >, 0);
+    g_assert_cmpuint(count, >, 0);
     return 0;
 }
 
@@ -160,11 +173,13 @@ int
 virDomainListGetStats(virDomainPtr *doms,
                       unsigned int stats G_GNUC_UNUSED,
                       virDomainStatsRecordPtr **records,
-                      unsigned int flags G_GNUC_UNUSED)
+                      unsigned int flags)
 {
     const Host *host = hostOf(doms[0]);
     virDomainStatsRecordPtr record = g_new0(virDomainStatsRecord, 1);
 
+    asked++;
+    waits += !(flags & VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT);
     record->nparams = 2;
     record->params = g_new0(virTypedParameter, 2);
     g_strlcpy(record->params[0].field, "state.state", VIR_TYPED_PARAM_FIELD_LENGTH);
@@ -454,7 +469,10 @@ testWait(void)
         setHosts(RUNS, NOWHERE);
         before = hvmemInspect((virDomainPtr)&hosts[0], false, NULL);
         setHosts(SHUT_OFF(VIR_DOMAIN_SHUTOFF_MIGRATED), RUNS);
+        waits = asked = 0;
         after = hvmemWaitFor((virDomainPtr)&hosts[0], before, &wait, &error);
+        g_assert_cmpuint(asked, >, 0);
+        g_assert_cmpuint(waits, ==, 0);
         g_assert_true(after->active == both);
         g_assert_true((error == NULL) == both);
         if (both)
