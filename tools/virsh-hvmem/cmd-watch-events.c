@@ -167,8 +167,13 @@ watchListen(Watch *watch)
 {
     size_t i;
 
-    for (i = 0; i < watch->hosts->len; i++)
-        listen(watch, ((hvmemPlace *)watch->hosts->pdata[i])->conn);
+    for (i = 0; i < watch->hosts->len; i++) {
+        hvmemPlace *place = watch->hosts->pdata[i];
+
+        if (place->conn && !place->listened)
+            listen(watch, place->conn);
+        place->listened = place->conn;
+    }
 }
 
 
@@ -177,6 +182,10 @@ watchUnlisten(Watch *watch)
 {
     size_t i;
 
-    for (i = 0; i < watch->hosts->len; i++)
-        virConnectUnregisterCloseCallback(((hvmemPlace *)watch->hosts->pdata[i])->conn, onClose);
+    for (i = 0; i < watch->hosts->len; i++) {
+        const hvmemPlace *place = watch->hosts->pdata[i];
+
+        if (place->listened)
+            virConnectUnregisterCloseCallback(place->conn, onClose);
+    }
 }

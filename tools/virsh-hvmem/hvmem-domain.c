@@ -560,3 +560,27 @@ hvmemDomainKeep(hvmemDomain *dom,
     dom->usable = last->usable;
     dom->rss = last->rss;
 }
+
+
+hvmemDomain *
+hvmemDomainRemember(const hvmemDomain *dom)
+{
+    hvmemDomain *copy = g_new0(hvmemDomain, 1);
+
+    g_strlcpy(copy->uuid, dom->uuid, sizeof(copy->uuid));
+    copy->name = g_strdup(dom->name);
+    copy->model = g_strdup(dom->model);
+    copy->host = g_strdup(dom->host);
+    copy->hyperv = dom->hyperv;
+    copy->maxMemory = dom->maxMemory;
+    copy->minimum = dom->minimum;
+    copy->total = dom->total;
+    copy->current = dom->current;
+    copy->requested = dom->requested;
+    copy->boot = dom->boot;
+    copy->capacity = dom->capacity;
+    copy->released = copy->ghosts = copy->freeSlots = copy->usable = copy->rss = HVMEM_UNKNOWN;
+    copy->moved = -1;
+    copy->sticks = g_ptr_array_new();
+    return copy;
+}

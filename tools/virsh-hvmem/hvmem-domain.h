@@ -158,6 +158,10 @@ hvmemDomainStored(const hvmemDomain *dom);
 bool
 hvmemDomainIsMeant(const hvmemDomain *dom);
 
+/* What a chart, a list or a document shows of @dom when there is no domain to look at any more. */
+hvmemDomain *
+hvmemDomainRemember(const hvmemDomain *dom);
+
 /* If another job has kept libvirt from telling all about the running @dom: takes the rest from @last, which may be NULL. */
 void
 hvmemDomainKeep(hvmemDomain *dom,

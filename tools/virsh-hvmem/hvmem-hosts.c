@@ -7,8 +7,12 @@
 #include "hvmem-hosts.h"
 #include "hvmem-events.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Seconds after which a host that could not be connected to is tried again. */
+#define RETRY_SEC 10
 
 
 static void
@@ -17,6 +21,8 @@ placeFree(hvmemPlace *place)
     if (place->conn)
         virConnectClose(place->conn);
     g_free(place->name);
+    g_free(place->uri);
+    g_free(place->failure);
     g_free(place);
 }
 
@@ -31,42 +37,93 @@ take(char *text)
 }
 
 
-static bool
-openOne(GPtrArray *places,
-        const char *uri,
-        bool readonly,
-        GError **error)
+static void
+add(GPtrArray *places,
+    const char *uri,
+    bool readonly)
 {
     hvmemPlace *place = g_new0(hvmemPlace, 1);
 
+    place->uri = g_strdup(uri);
+    place->readonly = readonly;
     g_ptr_array_add(places, place);
-    if (!(place->conn = hvmemConnect(uri, readonly, error)))
-        return false;
+}
 
-    hvmemEventsKeepAlive(place->conn);
-    place->name = take(virConnectGetHostname(place->conn));
-    return true;
+
+static void
+useURI(hvmemPlace *place)
+{
+    g_free(place->name);
+    place->name = take(virConnectGetURI(place->conn));
 }
 
 
 /* Two daemons of one host are told apart by their URIs. */
 static void
-nameApart(const GPtrArray *places)
+nameApart(const GPtrArray *places,
+          hvmemPlace *new)
 {
-    g_autofree char *first = NULL;
-    bool alike = places->len > 1;
+    g_autofree char *name = g_strdup(new->name);
     size_t i;
 
-    first = g_strdup(((hvmemPlace *)places->pdata[0])->name);
-    for (i = 1; i < places->len; i++)
-        alike = alike && strcmp(first, ((hvmemPlace *)places->pdata[i])->name) == 0;
-
-    for (i = 0; alike && i < places->len; i++) {
+    for (i = 0; i < places->len; i++) {
         hvmemPlace *place = places->pdata[i];
 
-        g_free(place->name);
-        place->name = take(virConnectGetURI(place->conn));
+        if (place == new || !place->conn || strcmp(place->name, name) != 0)
+            continue;
+        useURI(place);
+        if (strcmp(new->name, name) == 0)
+            useURI(new);
     }
+}
+
+
+static bool
+openOne(const GPtrArray *places,
+        hvmemPlace *place,
+        GError **error)
+{
+    if (!(place->conn = hvmemConnect(place->uri, place->readonly, error)))
+        return false;
+
+    hvmemEventsKeepAlive(place->conn);
+    place->name = take(virConnectGetHostname(place->conn));
+    nameApart(places, place);
+    return true;
+}
+
+
+/* Is @place, one of the others, connected to? If it is not, that is tried, but not all the time. */
+static bool
+isOpen(const GPtrArray *places,
+       hvmemPlace *place)
+{
+    g_autoptr(GError) reason = NULL;
+
+    if (place->conn || g_get_monotonic_time() < place->retry)
+        return place->conn;
+    if (openOne(places, place, &reason))
+        return true;
+
+    if (!place->retry)
+        place->failure = g_strdup_printf("%s: %s", reason->message, hvmemErrorGetCause(reason) ? hvmemErrorGetCause(reason) : "no reason is known");
+    place->retry = g_get_monotonic_time() + RETRY_SEC * G_USEC_PER_SEC;
+    return false;
+}
+
+
+char *
+hvmemHostsFailure(const GPtrArray *places)
+{
+    size_t i;
+
+    for (i = 0; i < places->len; i++) {
+        hvmemPlace *place = places->pdata[i];
+
+        if (place->failure)
+            return g_steal_pointer(&place->failure);
+    }
+    return NULL;
 }
 
 
@@ -78,14 +135,12 @@ hvmemHostsOpen(const char *uri,
 {
     g_autoptr(GPtrArray) places = g_ptr_array_new_with_free_func((GDestroyNotify)placeFree);
 
-    if (!hvmemEventsRegister(error) || !openOne(places, uri, readonly, error))
-        return NULL;
+    add(places, uri, readonly);
+    for (; others && *others; others++)
+        add(places, *others, readonly);
 
-    for (; others && *others; others++) {
-        if (!openOne(places, *others, readonly, error))
-            return NULL;
-    }
-    nameApart(places);
+    if (!hvmemEventsRegister(error) || !openOne(places, places->pdata[0], error))
+        return NULL;
     return g_steal_pointer(&places);
 }
 
@@ -100,9 +155,9 @@ hvmemHostsFind(const GPtrArray *places,
     size_t i;
 
     for (i = 0; i < places->len && !found; i++) {
-        const hvmemPlace *one = places->pdata[i];
+        hvmemPlace *one = places->pdata[i];
 
-        if (one == except || !(found = virDomainLookupByUUIDString(one->conn, uuid)))
+        if (one == except || !isOpen(places, one) || !(found = virDomainLookupByUUIDString(one->conn, uuid)))
             continue;
 
         *place = one;
@@ -114,32 +169,78 @@ hvmemHostsFind(const GPtrArray *places,
 }
 
 
+/* On another than the first place, where an id means another domain. */
+static virDomainPtr
+lookupThere(virConnectPtr conn,
+            const char *name)
+{
+    virDomainPtr dom = strlen(name) == VIR_UUID_STRING_BUFLEN - 1 ? virDomainLookupByUUIDString(conn, name) : NULL;
+
+    return dom ? dom : virDomainLookupByName(conn, name);
+}
+
+
+/* Where @first runs, or a domain @name if that is NULL, on any but the first place; else where there is one. NULL: nowhere. */
+static virDomainPtr
+searchOthers(const GPtrArray *places,
+             virDomainPtr first,
+             const char *name,
+             const hvmemPlace **place)
+{
+    g_autoptr(virDomain) defined = NULL;
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    size_t i;
+
+    if (first && virDomainGetUUIDString(first, uuid) == 0)
+        return hvmemHostsFind(places, uuid, places->pdata[0], place);
+
+    for (i = 1; i < places->len; i++) {
+        hvmemPlace *one = places->pdata[i];
+        g_autoptr(virDomain) dom = isOpen(places, one) ? lookupThere(one->conn, name) : NULL;
+        bool runs = dom && virDomainIsActive(dom) == 1;
+
+        if (runs || (dom && !defined))
+            *place = one;
+        if (runs)
+            return g_steal_pointer(&dom);
+        if (dom && !defined)
+            defined = g_steal_pointer(&dom);
+    }
+    return g_steal_pointer(&defined);
+}
+
+
+static void
+warn(const GPtrArray *places)
+{
+    char *failure;
+
+    while ((failure = hvmemHostsFailure(places))) {
+        fprintf(stderr, "warning: %s\n", failure);
+        g_free(failure);
+    }
+}
+
+
 virDomainPtr
 hvmemHostsLookup(const GPtrArray *places,
                  const char *name,
                  const hvmemPlace **place,
                  GError **error)
 {
-    g_autoptr(virDomain) first = NULL;
-    size_t i;
+    const hvmemPlace *here = places->pdata[0];
+    /* the first connection's error is the one to report */
+    g_autoptr(virDomain) first = hvmemLookup(here->conn, name, error);
+    virDomainPtr other;
 
-    for (i = 0; i < places->len; i++) {
-        const hvmemPlace *one = places->pdata[i];
-        /* the first connection's error is the one to report */
-        g_autoptr(virDomain) dom = hvmemLookup(one->conn, name, i == 0 ? error : NULL);
+    *place = here;
+    if (first && virDomainIsActive(first) == 1)
+        return g_steal_pointer(&first);
 
-        if (dom && virDomainIsActive(dom) == 1) {
-            *place = one;
-            g_clear_error(error);
-            return g_steal_pointer(&dom);
-        }
-        if (dom && !first) {
-            *place = one;
-            first = g_steal_pointer(&dom);
-        }
-    }
+    other = searchOthers(places, first, name, place);
+    warn(places);
     virResetLastError();
-    if (first)
+    if (other && !first)
         g_clear_error(error);
-    return g_steal_pointer(&first);
+    return other ? other : g_steal_pointer(&first);
 }

@@ -115,15 +115,6 @@ hvmemMoveAddJob(hvmemDomain *info,
 }
 
 
-/* Where the guest arrives, QEMU's driver does not tell how far it is: that is the source's. It refuses for no other reason with this code, and its
- * message is in the daemon's language. */
-static bool
-arrives(const virError *error)
-{
-    return error && error->code == VIR_ERR_OPERATION_UNSUPPORTED && error->domain == VIR_FROM_QEMU;
-}
-
-
 void
 hvmemMoveInspect(hvmemDomain *info,
                  virDomainPtr dom)
@@ -138,11 +129,28 @@ hvmemMoveInspect(hvmemDomain *info,
         return;
 
     if (virDomainGetJobStats(dom, &type, &params, &nparams, 0) < 0) {
-        if (arrives(virGetLastError()))
+        /* Where the guest arrives, libvirt does not tell how far it is: that is the source's. It refuses nothing else in this way. */
+        if (virGetLastErrorCode() == VIR_ERR_OPERATION_UNSUPPORTED)
             info->move = HVMEM_MOVE_IN;
     } else if (type != VIR_DOMAIN_JOB_NONE) {
         hvmemMoveAddJob(info, params, nparams);
     }
     virTypedParamsFree(params, nparams);
     virResetLastError();
+}
+
+
+bool
+hvmemMoveFail(const char *name,
+              const char *command,
+              bool known,
+              GError **error)
+{
+    g_autofree char *word = hvmemShellWord(name);
+
+    hvmemFail(error, known ? "'%s' has been migrated to another host, and this one has no definition of it any more" :
+              "'%s' is not on this host any more: it was migrated to another one, or shut off without a definition", name);
+    hvmemErrorDomain(error, name);
+    return hvmemErrorHint(error, "If it was migrated, go on there: 'virsh-hvmem -c URI %s %s'. With --also URI, '%s' follows it from host to host.",
+                          command, word, command);
 }

@@ -24,3 +24,11 @@ void
 hvmemMoveAddJob(hvmemDomain *info,
                 const virTypedParameter *params,
                 int nparams);
+
+/* The domain @name has gone, and its definition too: what to do to go on with @command. @known: it has been migrated; else it may have been shut off.
+ * Always false. */
+bool
+hvmemMoveFail(const char *name,
+              const char *command,
+              bool known,
+              GError **error);

@@ -40,6 +40,8 @@ struct _Wait {
     gint64 moved;               /* when any memory moved last */
     gint64 problemSince;        /* 0: there is none */
     gint64 lastLine;
+    unsigned int id;            /* of the running guest */
+    bool leaves;                /* it was being migrated when it was seen last */
     const char *explained;      /* label of what was explained last */
     bool terminal;
 };
@@ -170,6 +172,35 @@ failGone(const hvmemDomain *dom,
 }
 
 
+/* Has the guest been shut off and started since the wait began? Its id tells, which a client does not learn from a domain that it has already. */
+static bool
+isAnother(const Wait *wait,
+          virDomainPtr dom)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    g_autoptr(virDomain) now = NULL;
+
+    if (virDomainGetUUIDString(dom, uuid) == 0)
+        now = virDomainLookupByUUIDString(virDomainGetConnect(dom), uuid);
+    virResetLastError();
+    return now && virDomainGetID(now) != wait->id;
+}
+
+
+static bool
+failOthers(const Wait *wait,
+           virDomainPtr dom,
+           const char *name,
+           GError **error)
+{
+    if (!isAnother(wait, dom))
+        return hvmemFail(error, "somebody else has requested another size for '%s' meanwhile", name);
+
+    hvmemFail(error, "'%s' has been shut off and started again meanwhile: it starts with what its definition requests", name);
+    return hvmemErrorHint(error, "Request the size again; 'virsh-hvmem set' with --live --config also changes the definition.");
+}
+
+
 /* Has somebody else made another request? Whoever waits for whatever is requested goes on with that. */
 static bool
 isOthers(Wait *wait,
@@ -202,6 +233,7 @@ finish(const Wait *wait,
 /* Is the wait over, and how? */
 static bool
 isOver(Wait *wait,
+       virDomainPtr at,
        const hvmemDomain *dom,
        GError **error)
 {
@@ -211,7 +243,7 @@ isOver(Wait *wait,
     if (!dom->active)
         failGone(dom, error);
     else if (isOthers(wait, dom))
-        hvmemFail(error, "somebody else has requested another size for '%s' meanwhile", dom->name);
+        failOthers(wait, at, dom->name, error);
     else if (hvmemDomainIsThere(dom))
         finish(wait, dom);
     else if (interrupted)
@@ -240,31 +272,51 @@ catchInterrupt(void)
 }
 
 
+/* A host could not be asked for a guest that has gone. */
+static void
+warn(const Wait *wait)
+{
+    g_autofree char *failure = wait->options->hosts ? hvmemHostsFailure(wait->options->hosts) : NULL;
+
+    if (!failure)
+        return;
+    eraseLine(wait);
+    fprintf(stderr, "warning: %s\n", failure);
+}
+
+
 /* Looks at the guest of *@dom, or where it has gone, which *@dom is from then on. Waits for no other job: the limit of time is to hold. */
 static hvmemDomain *
-look(virDomainPtr *dom,
-     const GPtrArray *hosts,
+look(Wait *wait,
+     virDomainPtr *dom,
      const char *uuid,
      GError **error)
 {
+    const GPtrArray *hosts = wait->options->hosts;
     g_autoptr(GError) reason = NULL;
     hvmemDomain *now = hvmemInspect(*dom, true, &reason);
     bool gone = now ? !now->active && now->movedAway : virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
     const hvmemPlace *place;
     virDomainPtr there = gone && hosts ? hvmemHostsFind(hosts, uuid, NULL, &place) : NULL;
 
+    warn(wait);
     if (there) {
         virDomainFree(*dom);
         *dom = there;
+        wait->id = virDomainGetID(there);
+        gone = false;
         hvmemDomainFree(now);
         g_clear_error(&reason);
         now = hvmemInspect(*dom, true, &reason);
     }
 
-    if (!now)
+    if (!now && gone)
+        hvmemMoveFail(virDomainGetName(*dom), "wait", wait->leaves, error);
+    else if (!now)
         g_propagate_error(error, g_steal_pointer(&reason));
     else if (now->active && now->hyperv)
         hvmemMoveInspect(now, *dom);
+    wait->leaves = now && now->move == HVMEM_MOVE_OUT;
     return now;
 }
 
@@ -294,14 +346,15 @@ hvmemWaitFor(virDomainPtr dom,
 
     virDomainRef(dom);
     virDomainGetUUIDString(dom, uuid);
+    wait.id = virDomainGetID(dom);
     hvmemProgressInit(&wait.progress, before, options->size == HVMEM_UNKNOWN ? before->requested : options->size);
     catchInterrupt();
 
-    while ((now = look(&at, options->hosts, uuid, error))) {
+    while ((now = look(&wait, &at, uuid, error))) {
         keepLast(now, last);
         if (hvmemProgressUpdate(&wait.progress, now))
             wait.moved = g_get_monotonic_time();
-        if (isOver(&wait, now, error)) {
+        if (isOver(&wait, at, now, error)) {
             eraseLine(&wait);
             break;
         }

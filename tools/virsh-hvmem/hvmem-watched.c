@@ -5,6 +5,7 @@
  */
 
 #include "hvmem-watched.h"
+#include "hvmem-move.h"
 
 #include <string.h>
 
@@ -74,16 +75,22 @@ follow(hvmemWatched *watched,
 }
 
 
-/* NULL: it is just gone. */
+/* The last sample once more, or that it is gone, as far as is known; NULL: no, it is an error. */
 static hvmemDomain *
 whatIsLeft(hvmemWatched *watched)
 {
-    if (!watched->last || (!watched->migrated && ++watched->missing >= MISSING_SAMPLES))
+    hvmemDomain *left;
+
+    watched->missing++;
+    if (!watched->last || (!watched->migrated && watched->missing >= MISSING_SAMPLES))
         return NULL;
 
-    watched->last->active = !watched->migrated;
-    watched->last->movedAway = watched->migrated;
-    return g_steal_pointer(&watched->last);
+    left = hvmemDomainRemember(watched->last);
+    left->active = watched->last->active && !watched->migrated;
+    left->movedAway = watched->migrated;
+    if (left->active)
+        hvmemDomainKeep(left, watched->last);
+    return left;
 }
 
 
@@ -102,6 +109,7 @@ hvmemWatchedLook(hvmemWatched *watched,
         g_clear_error(&reason);
         dom = hvmemInspectBoth(watched->dom, true, &reason);
     } else if (gone && (dom = whatIsLeft(watched))) {
+        *news = hvmemHostsFailure(hosts);
         return dom;
     }
 
@@ -124,17 +132,14 @@ hvmemWatchedCheckLeft(const GPtrArray *domains,
                       GError **error)
 {
     const hvmemRecord *first = ((hvmemWatched *)domains->pdata[0])->record;
-    g_autofree char *name = hvmemShellWord(first->name);
     size_t i;
 
     for (i = 0; i < domains->len; i++) {
         const hvmemWatched *watched = domains->pdata[i];
 
-        if (!watched->migrated || hosts->len > 1)
+        if ((!watched->migrated && !watched->gone) || hosts->len > 1)
             return true;
     }
 
-    hvmemFail(error, "'%s' has been migrated to another host, and this one has no definition of it any more", first->name);
-    hvmemErrorDomain(error, first->name);
-    return hvmemErrorHint(error, "Watch it there: 'virsh-hvmem -c URI watch %s'. With --also URI, 'watch' follows it from host to host.", name);
+    return hvmemMoveFail(first->name, "watch", true, error);
 }

@@ -17,6 +17,7 @@ struct _hvmemWatched {
     hvmemRecord *record;
     hvmemDomain *last;          /* the last sample, which the caller keeps here */
     bool migrated;              /* libvirt's event says that it has gone to another host */
+    bool gone;                  /* the caller has said that it is nowhere any more */
     unsigned int missing;       /* samples since it was found last */
 };
 
@@ -41,7 +42,7 @@ hvmemWatchedCheckLeft(const GPtrArray *domains,
                       GError **error);
 
 /* Looks at the guest, on any of @hosts. @news: set to a text when it is on another of them than before. Of one that has gone elsewhere, and its
- * definition too, the last sample is returned, as shut off. NULL with @error. */
+ * definition too, what was known last is returned, as shut off. NULL with @error. */
 hvmemDomain *
 hvmemWatchedLook(hvmemWatched *watched,
                  const GPtrArray *hosts,

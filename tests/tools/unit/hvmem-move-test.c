@@ -35,9 +35,14 @@ struct _Host {
 };
 
 static Host hosts[2];
+static int ids[2];             /* of the guest there */
 static int lastCode;
 static unsigned int waits;      /* looks that another job would keep waiting */
 static unsigned int asked;      /* looks at all */
+static unsigned int opened;     /* connections to the second host */
+static bool unreachable;        /* the second host does not answer */
+static guint64 requested = HVMEM_GIB;
+static void (*onLook)(void);    /* called by each look */
 
 
 static Host *
@@ -52,7 +57,11 @@ virConnectOpenAuth(const char *name,
                    virConnectAuthPtr auth G_GNUC_UNUSED,
                    unsigned int flags G_GNUC_UNUSED)
 {
-    return (virConnectPtr)&hosts[strcmp(name, "b") == 0];
+    bool second = strcmp(name, "b") == 0;
+
+    opened += second;
+    lastCode = second && unreachable ? VIR_ERR_SYSTEM_ERROR : VIR_ERR_OK;
+    return lastCode ? NULL : (virConnectPtr)&hosts[second];
 }
 
 
@@ -104,8 +113,34 @@ virDomainPtr
 virDomainLookupByName(virConnectPtr conn,
                       const char *name)
 {
-    g_assert_cmpstr(name, ==, "g");
+    if (strcmp(name, "g") != 0) {
+        lastCode = VIR_ERR_NO_DOMAIN;
+        return NULL;
+    }
     return lookup(conn);
+}
+
+
+virDomainPtr
+virDomainLookupByID(virConnectPtr conn,
+                    int id)
+{
+    lastCode = ((Host *)conn)->active && ids[(Host *)conn - hosts] == id ? VIR_ERR_OK : VIR_ERR_NO_DOMAIN;
+    return lastCode ? NULL : (virDomainPtr)conn;
+}
+
+
+virConnectPtr
+virDomainGetConnect(virDomainPtr dom)
+{
+    return (virConnectPtr)dom;
+}
+
+
+unsigned int
+virDomainGetID(virDomainPtr dom)
+{
+    return ids[hostOf(dom) - hosts];
 }
 
 
@@ -143,7 +178,11 @@ char *
 virDomainGetXMLDesc(virDomainPtr dom,
                     unsigned int flags G_GNUC_UNUSED)
 {
-    return lookup((virConnectPtr)dom) ? strdup(XML("<devices>" BALLOON "</devices>")) : NULL;
+    if (onLook)
+        onLook();
+    return lookup((virConnectPtr)dom) ?
+        g_strdup_printf(XML("<devices><memballoon model='hyperv'><requested>%" G_GUINT64_FORMAT "</requested></memballoon></devices>"),
+                        requested / HVMEM_KIB) : NULL;
 }
 
 
@@ -272,7 +311,7 @@ virGetLastErrorCode(void)
 const char *
 virGetLastErrorMessage(void)
 {
-    return lastCode == VIR_ERR_OPERATION_UNSUPPORTED ? "Statistiken gibt es nur auf dem anderen Host" : "said by libvirt";
+    return lastCode == VIR_ERR_OPERATION_UNSUPPORTED ? "Statistik gibt es nur auf dem anderen Rechner" : "said by libvirt";
 }
 
 
@@ -299,7 +338,12 @@ setHosts(Host alpha,
 {
     hosts[0] = alpha;
     hosts[1] = beta;
+    ids[0] = ids[1] = 0;
     lastCode = VIR_ERR_OK;
+    opened = 0;
+    unreachable = false;
+    requested = GIB;
+    onLook = NULL;
 }
 
 
@@ -313,10 +357,12 @@ setHosts(Host alpha,
 static GPtrArray *
 openHosts(bool both)
 {
+    opened = 0;
     char *others[] = { (char *)"b", NULL };
     GPtrArray *places = hvmemHostsOpen("a", both ? others : NULL, false, NULL);
 
     g_assert_cmpuint(places->len, ==, both ? 2 : 1);
+    g_assert_cmpuint(opened, ==, 0);
     return places;
 }
 
@@ -418,6 +464,25 @@ testFollow(void)
 }
 
 
+/* The next sample, as 'watch' takes it: the one before is there to compare with. */
+static void
+next(hvmemWatched *watched,
+     const GPtrArray *places,
+     char **news,
+     GError **error)
+{
+    hvmemDomain *before = watched->last;
+    hvmemDomain *dom = hvmemWatchedLook(watched, places, news, error);
+
+    g_assert_true(watched->last == before);
+    if (!dom)
+        return;
+    g_assert_true(dom != before);
+    hvmemDomainFree(before);
+    watched->last = dom;
+}
+
+
 /* Nobody has named the other host. */
 static void
 testGone(void)
@@ -426,28 +491,28 @@ testGone(void)
     g_autofree char *news = NULL;
     g_autoptr(GError) error = NULL;
     hvmemWatched *watched;
-    hvmemDomain *last = NULL;
     size_t i;
 
     setHosts(RUNS, NOWHERE);
     watched = hvmemWatchedNew(places, "g", NULL);
-    watched->last = hvmemWatchedLook(watched, places, &news, NULL);
+    next(watched, places, &news, NULL);
 
     /* the event is late */
     setHosts(NOWHERE, RUNS);
-    g_assert_true((watched->last = hvmemWatchedLook(watched, places, &news, NULL))->active);
+    next(watched, places, &news, NULL);
+    g_assert_true(watched->last->active);
     watched->migrated = true;
-    watched->last = hvmemWatchedLook(watched, places, &news, NULL);
-    g_assert_false(watched->last->active);
-    g_assert_true(watched->last->movedAway);
+    for (i = 0; i < 5; i++) {
+        next(watched, places, &news, NULL);
+        g_assert_false(watched->last->active);
+        g_assert_true(watched->last->movedAway);
+    }
     g_assert_null(news);
 
     /* and without any it is an error, in the end */
     watched->migrated = false;
-    for (i = 0; i < 10 && !error; i++) {
-        last = hvmemWatchedLook(watched, places, &news, &error);
-        watched->last = last ? last : watched->last;
-    }
+    for (i = 0; i < 10 && !error; i++)
+        next(watched, places, &news, &error);
     g_assert_error(error, HVMEM_ERROR, HVMEM_EXIT_FAILED);
     hvmemWatchedFree(watched);
 }
@@ -481,6 +546,121 @@ testWait(void)
         g_assert_nonnull(strstr(error->message, "migrated to another host meanwhile"));
         g_assert_nonnull(strstr(hvmemErrorGetHint(error), "--also"));
     }
+}
+
+
+/* What a wait without another host says of a guest that @changes as it is looked at. */
+static void
+waitWhile(void (*changes)(void),
+          const char *message,
+          const char *hint)
+{
+    g_autoptr(GPtrArray) places = openHosts(false);
+    hvmemWait wait = { .start = g_get_monotonic_time(), .size = GIB, .quiet = true, .hosts = places };
+    g_autoptr(hvmemDomain) before = NULL;
+    g_autoptr(hvmemDomain) after = NULL;
+    g_autoptr(GError) error = NULL;
+
+    setHosts(LEAVES(10), NOWHERE);
+    ids[0] = 7;
+    requested = 2 * GIB;
+    wait.size = 2 * GIB;
+    before = hvmemInspect((virDomainPtr)&hosts[0], false, NULL);
+    onLook = changes;
+    after = hvmemWaitFor((virDomainPtr)&hosts[0], before, &wait, &error);
+    g_test_message("%s: %s", error->message, hvmemErrorGetHint(error));
+    g_assert_nonnull(strstr(error->message, message));
+    g_assert_true(!hint || strstr(hvmemErrorGetHint(error), hint));
+}
+
+
+/* With the second look. */
+static void
+vanish(void)
+{
+    static unsigned int looks;
+
+    hosts[0] = looks++ ? NOWHERE : LEAVES(50);
+}
+
+
+static void
+vanishAtOnce(void)
+{
+    hosts[0] = NOWHERE;
+}
+
+
+static void
+startAgain(void)
+{
+    hosts[0] = RUNS;
+    ids[0] = 8;
+    requested = 3 * GIB;
+}
+
+
+static void
+askForMore(void)
+{
+    requested = 3 * GIB;
+}
+
+
+static void
+testWaitEnds(void)
+{
+    waitWhile(vanish, "has been migrated to another host", "-c URI wait g");
+    waitWhile(vanishAtOnce, "is not on this host any more", "--also URI");
+    waitWhile(startAgain, "started again meanwhile", "--config");
+    waitWhile(askForMore, "somebody else has requested", NULL);
+}
+
+
+/* As long as a guest runs here, it does not matter whether the other host does. */
+static void
+testUnreachable(void)
+{
+    g_autoptr(GPtrArray) places = openHosts(true);
+    const hvmemPlace *place = NULL;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *told = NULL;
+    hvmemWatched *watched;
+
+    setHosts(RUNS, NOWHERE);
+    unreachable = true;
+    g_assert_true(hvmemHostsLookup(places, "g", &place, &error) == (virDomainPtr)&hosts[0]);
+    g_assert_cmpuint(opened, ==, 0);
+
+    watched = hvmemWatchedNew(places, "g", NULL);
+    look(watched, places, &told);
+    g_assert_null(told);
+    setHosts(NOWHERE, RUNS);
+    unreachable = true;
+    next(watched, places, &told, NULL);
+    g_assert_nonnull(strstr(told, "failed to connect to 'b'"));
+    g_assert_cmpuint(opened, ==, 1);
+    hvmemWatchedFree(watched);
+
+    g_assert_null(hvmemHostsLookup(places, "g", &place, &error));
+    g_assert_nonnull(strstr(error->message, "failed to get domain"));
+}
+
+
+/* An id on another host is another guest's. */
+static void
+testIds(void)
+{
+    g_autoptr(GPtrArray) places = openHosts(true);
+    const hvmemPlace *place = NULL;
+    g_autoptr(GError) error = NULL;
+
+    setHosts(RUNS, RUNS);
+    ids[0] = 3;
+    ids[1] = 7;
+    g_assert_nonnull(hvmemHostsLookup(places, "3", &place, NULL));
+    g_assert_null(hvmemHostsLookup(places, "7", &place, &error));
+    g_assert_error(error, HVMEM_ERROR, HVMEM_EXIT_FAILED);
 }
 
 
@@ -607,6 +787,9 @@ main(int argc,
     g_test_add_func("/hvmem/move/follow", testFollow);
     g_test_add_func("/hvmem/move/gone", testGone);
     g_test_add_func("/hvmem/move/wait", testWait);
+    g_test_add_func("/hvmem/move/wait-ends", testWaitEnds);
+    g_test_add_func("/hvmem/move/unreachable", testUnreachable);
+    g_test_add_func("/hvmem/move/ids", testIds);
     g_test_add_func("/hvmem/move/doctor", testDoctor);
     g_test_add_func("/hvmem/move/doctor-host", testDoctorHost);
     g_test_add_func("/hvmem/move/stray", testStray);
