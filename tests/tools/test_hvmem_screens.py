@@ -331,6 +331,13 @@ def test_a_reader_that_goes_away_ends_it(scene):
         assert tool.wait(timeout=30) == 0
 
 
+def test_watch_tells_migrated_from_shut_off(scene):
+    """And it ends in time, though the next sample is far away."""
+    args = ("watch", "--duration", "0.5", "--interval", "3600", "batch-7")
+    assert "batch-7: shut off" in plain(scene(ALL), *args)
+    assert "batch-7: migrated away" in plain(scene(ALL.replace("[batch-7]", "[batch-7]\nmigrated=true")), *args)
+
+
 #
 # set
 #
@@ -357,14 +364,14 @@ def test_ctrl_c_leaves_no_torn_line(scene, screen):
     assert "The request stays in place" in " ".join(text.split())
 
 
-@pytest.mark.parametrize("command", [["set", "g1", "6GiB", "--wait"], ["wait", "g1"]])
+@pytest.mark.parametrize("command", [["set", "g1", "6GiB", "--wait"], ["wait", "g1"], ["watch", "g1"]])
 def test_the_second_ctrl_c_ends_it_though_libvirt_hangs(scene, command):
     """The first one waits for libvirt's answer, which never comes."""
     env = {**os.environ, "LC_ALL": "C.UTF-8", **scene(HOST + MOVES.replace("speed=64", "speed=1").replace("requested=3072", "requested=6144"))}
-    with subprocess.Popen([TOOL, *command], stderr=subprocess.PIPE, text=True, env=env) as tool:
-        assert "growing" in tool.stderr.readline()
+    with subprocess.Popen([TOOL, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env) as tool:
+        assert "growing" in tool.stdout.readline()
         scene(HOST + MOVES.replace("running=true", "running=true\nhangs=true"))
-        while "hangs" not in tool.stderr.readline():
+        while "hangs" not in tool.stdout.readline():
             pass
         for _ in range(50):
             if tool.poll() is None:

@@ -40,11 +40,33 @@ headline(const hvmemDomain *dom)
 }
 
 
+/* An event of any of the domains. */
+typedef struct _Line Line;
+struct _Line {
+    const char *name;
+    const hvmemEvent *event;
+};
+
+
 static int
 compareLines(gconstpointer a,
              gconstpointer b)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    const Line *one = a;
+    const Line *two = b;
+
+    return (one->event->time > two->event->time) - (one->event->time < two->event->time);
+}
+
+
+static void
+appendLine(const Line *line,
+           GString *out)
+{
+    g_autoptr(GDateTime) at = g_date_time_new_from_unix_local(line->event->time);
+    g_autofree char *time = g_date_time_format(at, "%H:%M:%S");
+
+    g_string_append_printf(out, "%s  %s: %s\n", time, line->name, line->event->text);
 }
 
 
@@ -54,7 +76,7 @@ appendEvents(const Watch *watch,
              size_t n,
              GString *out)
 {
-    g_autoptr(GPtrArray) lines = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GArray) lines = g_array_new(FALSE, FALSE, sizeof(Line));
     size_t i;
     size_t k;
 
@@ -64,17 +86,15 @@ appendEvents(const Watch *watch,
         if (!isShown(watch, watch->domains->pdata[i]))
             continue;
         for (k = record->events->len > n ? record->events->len - n : 0; k < record->events->len; k++) {
-            const hvmemEvent *event = record->events->pdata[k];
-            g_autoptr(GDateTime) at = g_date_time_new_from_unix_local(event->time);
-            g_autofree char *time = g_date_time_format(at, "%H:%M:%S");
+            Line line = { record->name, record->events->pdata[k] };
 
-            g_ptr_array_add(lines, g_strdup_printf("%s  %s: %s", time, record->name, event->text));
+            g_array_append_val(lines, line);
         }
     }
 
-    g_ptr_array_sort(lines, compareLines);
+    g_array_sort(lines, compareLines);
     for (i = lines->len > n ? lines->len - n : 0; i < lines->len; i++)
-        g_string_append_printf(out, "%s\n", (char *)lines->pdata[i]);
+        appendLine(&g_array_index(lines, Line, i), out);
 }
 
 

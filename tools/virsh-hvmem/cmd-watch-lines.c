@@ -35,6 +35,15 @@ printLine(const hvmemDomain *dom)
 }
 
 
+static void
+printOff(const hvmemDomain *dom)
+{
+    g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
+
+    printText(dom->name, watchNow(), why->label);
+}
+
+
 /* A line of its own, without line breaks, for a sample or an event. */
 static JsonBuilder *
 beginJSONLine(const char *type,
@@ -81,7 +90,7 @@ watchPrintDomain(const Watch *watch,
     else if (dom->active)
         printLine(dom);
     else
-        printText(dom->name, watchNow(), "shut off");
+        printOff(dom);
     fflush(stdout);
 }
 

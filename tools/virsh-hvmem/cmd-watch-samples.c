@@ -10,16 +10,17 @@
 #include <string.h>
 
 
+/* A domain that replaces one of the same name is another. */
 static hvmemWatched *
 find(const Watch *watch,
-     const char *name)
+     const char *uuid)
 {
     size_t i;
 
     for (i = 0; i < watch->domains->len; i++) {
         hvmemWatched *watched = watch->domains->pdata[i];
 
-        if (strcmp(watched->record->name, name) == 0)
+        if (strcmp(watched->uuid, uuid) == 0)
             return watched;
     }
     return NULL;
@@ -44,17 +45,9 @@ static bool
 isEcho(const hvmemRecord *record,
        const char *text)
 {
-    size_t i;
+    const hvmemEvent *last = record->events->len ? record->events->pdata[record->events->len - 1] : NULL;
 
-    for (i = record->events->len; i > 0; i--) {
-        const hvmemEvent *event = record->events->pdata[i - 1];
-
-        if (watchNow() - event->time > 1)
-            return false;
-        if (strcmp(event->text, text) == 0)
-            return true;
-    }
-    return false;
+    return last && watchNow() - last->time <= 1 && strcmp(last->text, text) == 0;
 }
 
 
@@ -147,7 +140,7 @@ static bool
 isNews(const hvmemDomain *old,
        const hvmemDomain *new)
 {
-    return !old || old->active != new->active || old->current != new->current || old->requested != new->requested ||
+    return !old || old->active != new->active || old->movedAway != new->movedAway || old->move != new->move || old->current != new->current || old->requested != new->requested ||
         g_strcmp0(old->state, new->state) != 0;
 }
 
@@ -213,20 +206,44 @@ add(Watch *watch,
 }
 
 
+static bool
+isAmong(const GPtrArray *doms,
+        const hvmemWatched *watched)
+{
+    size_t i;
+
+    for (i = 0; i < doms->len; i++) {
+        if (strcmp(((hvmemDomain *)doms->pdata[i])->uuid, watched->uuid) == 0)
+            return true;
+    }
+    return false;
+}
+
+
+/* Is all that is known of it older than what a chart shows? */
+static bool
+isOld(const hvmemRecord *record)
+{
+    const GArray *samples = record->samples;
+
+    return samples->len == 0 || g_array_index(samples, hvmemSample, samples->len - 1).time < watchNow() - WATCH_SECONDS;
+}
+
+
 static void
 dropMissing(Watch *watch,
             const GPtrArray *doms)
 {
     size_t i;
 
-    for (i = 0; i < watch->domains->len; i++) {
-        hvmemWatched *watched = watch->domains->pdata[i];
-        size_t k = 0;
+    for (i = watch->domains->len; i > 0; i--) {
+        hvmemWatched *watched = watch->domains->pdata[i - 1];
 
-        while (k < doms->len && strcmp(((hvmemDomain *)doms->pdata[k])->name, watched->record->name) != 0)
-            k++;
-        if (k == doms->len)
-            g_clear_pointer(&watched->last, hvmemDomainFree);
+        if (isAmong(doms, watched))
+            continue;
+        g_clear_pointer(&watched->last, hvmemDomainFree);
+        if (isOld(watched->record))
+            g_ptr_array_remove_index(watch->domains, i - 1);
     }
 }
 
@@ -246,10 +263,44 @@ sampleEvery(Watch *watch,
     dropMissing(watch, doms);
     while (doms->len > 0) {
         hvmemDomain *dom = g_ptr_array_steal_index(doms, 0);
-        hvmemWatched *watched = find(watch, dom->name);
+        hvmemWatched *watched = find(watch, dom->uuid);
 
         take(watch, watched ? watched : add(watch, dom), dom);
     }
+    return true;
+}
+
+
+/* It is nowhere any more, but others may be. What has been drawn of it stays. */
+static void
+noteGone(Watch *watch,
+         hvmemWatched *watched)
+{
+    if (watched->gone)
+        return;
+
+    watched->gone = true;
+    noteEvent(watch, watched, "gone: this host does not know it any more");
+    if (watched->last)
+        take(watch, watched, hvmemDomainRemember(watched->last));
+}
+
+
+static bool
+sampleOne(Watch *watch,
+          hvmemWatched *watched,
+          GError **error)
+{
+    g_autofree char *news = NULL;
+    hvmemDomain *dom = hvmemWatchedLook(watched, watch->hosts, &news, error);
+
+    if (news)
+        noteEvent(watch, watched, news);
+    if (!dom)
+        return false;
+
+    watched->gone = false;
+    take(watch, watched, dom);
     return true;
 }
 
@@ -258,18 +309,29 @@ static bool
 sampleNamed(Watch *watch,
             GError **error)
 {
+    g_autoptr(GError) first = NULL;
+    size_t left = 0;
     size_t i;
 
     for (i = 0; i < watch->domains->len; i++) {
         hvmemWatched *watched = watch->domains->pdata[i];
-        g_autofree char *news = NULL;
-        hvmemDomain *dom = hvmemWatchedLook(watched, watch->hosts, &news, error);
+        g_autoptr(GError) reason = NULL;
 
-        if (news)
-            noteEvent(watch, watched, news);
-        if (!dom)
+        if (sampleOne(watch, watched, &reason)) {
+            left++;
+            continue;
+        }
+        /* any other failure than that there is none */
+        if (!watched->missing) {
+            g_propagate_error(error, g_steal_pointer(&reason));
             return false;
-        take(watch, watched, dom);
+        }
+        noteGone(watch, watched);
+        first = first ? first : g_steal_pointer(&reason);
+    }
+    if (left == 0 && first) {
+        g_propagate_error(error, g_steal_pointer(&first));
+        return false;
     }
     return hvmemWatchedCheckLeft(watch->domains, watch->hosts, error);
 }
@@ -280,6 +342,7 @@ watchSample(Watch *watch)
 {
     if (!(watch->all ? sampleEvery : sampleNamed)(watch, &watch->error))
         watch->done = true;
+    watchListen(watch);
     watch->changed = true;
 }
 

@@ -18,6 +18,7 @@
 
 static struct termios before;   /* of us */
 static bool rawTerminal;
+static volatile sig_atomic_t entered;
 
 
 static void
@@ -38,14 +39,28 @@ watchEnterScreen(void)
         makeRaw();
     printf("\033[?1049h\033[?25l");
     fflush(stdout);
+    entered = 1;
 }
 
+
+#define LEAVE "\033[?25h\033[?1049l"
 
 void
 watchLeaveScreen(void)
 {
-    printf("\033[?25h\033[?1049l");
+    entered = 0;
+    printf(LEAVE);
     fflush(stdout);
+    if (rawTerminal)
+        tcsetattr(STDIN_FILENO, TCSANOW, &before);
+}
+
+
+void
+watchAbandonScreen(void)
+{
+    if (!entered || write(STDOUT_FILENO, LEAVE, strlen(LEAVE)) < 0)
+        return;
     if (rawTerminal)
         tcsetattr(STDIN_FILENO, TCSANOW, &before);
 }

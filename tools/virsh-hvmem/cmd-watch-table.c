@@ -9,8 +9,6 @@
 
 #include <string.h>
 
-/* Below that there would be cards, which have no rows to choose. */
-#define NARROW 36
 #define HEADING 2               /* lines of a table above its rows */
 #define SUMS 2                  /* and below them */
 
@@ -140,7 +138,8 @@ watchFormatTable(Watch *watch,
     int room = MAX(rows - HEADING - SUMS - countLines(host), 1);
 
     table = hvmemListTable(doms, &watch->list);
-    text = hvmemTableFormat(table, true, MAX(columns, NARROW));
+    /* where there would be cards, which have no rows to choose, the rows are cut off */
+    text = hvmemTableFormat(table, true, MAX(columns, hvmemTableLeast(table)));
     lines = g_strsplit(text, "\n", -1);
 
     g_string_append_printf(out, "%s\n%s\n", lines[0], lines[1]);

@@ -15,6 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A timer cannot take more: beyond that, the end comes with a sample. */
+#define MAX_SECONDS (G_MAXINT / 1000)
+
 static gboolean all;
 static char *recordPath;
 static double interval = 1;
@@ -52,9 +55,35 @@ onTimer(int timer G_GNUC_UNUSED,
 }
 
 
+/* --duration ends between two samples too, with a last one. */
+static void
+onEnd(int timer,
+      void *opaque)
+{
+    Watch *watch = opaque;
+
+    virEventUpdateTimeout(timer, -1);
+    watchSample(watch);
+    watch->done = true;
+}
+
+
 /*
  * Signals and keys
  */
+
+/* The second signal ends the program at once: libvirt does not answer, or the first would have been noticed. */
+static void
+stop(int sig)
+{
+    if (stopped) {
+        watchAbandonScreen();
+        signal(sig, SIG_DFL);
+        raise(sig);
+    }
+    stopped = 1;
+}
+
 
 static void
 onSignal(int sig)
@@ -64,7 +93,7 @@ onSignal(int sig)
     else if (sig == SIGCONT)
         resumed = 1;
     else if (sig != SIGWINCH)
-        stopped = 1;
+        stop(sig);
     if (write(wakeup[1], "", 1) < 0)
         return;                 /* full, so there is something to wake up for */
 }
@@ -198,6 +227,7 @@ loop(Watch *watch,
      GError **error)
 {
     int timer;
+    int end;
 
     if (!catchSignals(watch, error))
         return false;
@@ -210,9 +240,11 @@ loop(Watch *watch,
         watchShow(watch);
 
     timer = virEventAddTimeout(interval * 1000, onTimer, watch, NULL);
+    end = virEventAddTimeout(duration < MAX_SECONDS ? duration * 1000 : -1, onEnd, watch, NULL);
     while (!watch->done && !watch->error)
         iterate(watch);
     virEventRemoveTimeout(timer);
+    virEventRemoveTimeout(end);
 
     if (watch->screen)
         watchLeaveScreen();

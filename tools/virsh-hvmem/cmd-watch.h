@@ -90,7 +90,7 @@ watchNoteMigrated(Watch *watch,
  * cmd-watch-events.c
  */
 
-/* Has libvirt's events added. */
+/* Has libvirt's events added, of every host that is connected to. */
 void
 watchListen(Watch *watch);
 
@@ -126,6 +126,10 @@ watchEnterScreen(void);
 
 void
 watchLeaveScreen(void);
+
+/* The same in a signal handler, if there is a screen. */
+void
+watchAbandonScreen(void);
 
 /* After Ctrl-Z: gives the terminal back until the program goes on. */
 void

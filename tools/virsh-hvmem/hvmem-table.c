@@ -325,6 +325,22 @@ hvmemTableFormat(const hvmemTable *table,
 
 
 int
+hvmemTableLeast(const hvmemTable *table)
+{
+    g_autofree int *widths = g_new0(int, table->columns);
+    Layout layout = { .widths = widths };
+    size_t i;
+
+    for (i = 0; i < table->columns; i++)
+        widths[i] = columnWidth(table, i);
+    for (i = 0; i < table->drop->len; i++)
+        widths[g_array_index(table->drop, size_t, i)] = 0;
+    widths[0] = MIN(widths[0], HVMEM_TABLE_NAME);
+    return layoutWidth(table, &layout);
+}
+
+
+int
 hvmemTableWidth(void)
 {
     return hvmemTerm.terminal ? hvmemTerm.width : G_MAXINT / 2;

@@ -55,6 +55,10 @@ hvmemTableFormat(const hvmemTable *table,
                  bool header,
                  int width);
 
+/* The width below which there are paragraphs. */
+int
+hvmemTableLeast(const hvmemTable *table);
+
 /* The width that a table has on standard output: no limit unless that is a terminal. */
 int
 hvmemTableWidth(void);

@@ -21,6 +21,7 @@
  *     speed=256                    a request moves 'current' so far with each query
  *     floor=512                    but not below
  *     refuse=true                  libvirt refuses every request
+ *     migrated=true                it does not run here any more, since it was migrated to another host
  *     hangs=true                   libvirt does not answer any more when it is asked for statistics
  */
 
@@ -365,13 +366,14 @@ statsOf(virDomainPtr dom)
     const char *name = virDomainGetName(dom);
     g_autofree char *model = word(name, "model");
     bool paused = g_key_file_get_boolean(scene, name, "paused", NULL);
+    bool migrated = g_key_file_get_boolean(scene, name, "migrated", NULL);
     int max = 0;
 
     move(name);
     virDomainRef(dom);
     record->dom = dom;
-    virTypedParamsAddInt(&record->params, &record->nparams, &max, "state.state", paused ? VIR_DOMAIN_PAUSED : VIR_DOMAIN_RUNNING);
-    virTypedParamsAddInt(&record->params, &record->nparams, &max, "state.reason", 1);
+    virTypedParamsAddInt(&record->params, &record->nparams, &max, "state.state", migrated ? VIR_DOMAIN_SHUTOFF : paused ? VIR_DOMAIN_PAUSED : VIR_DOMAIN_RUNNING);
+    virTypedParamsAddInt(&record->params, &record->nparams, &max, "state.reason", migrated ? VIR_DOMAIN_SHUTOFF_MIGRATED : 1);
     addSize(record, &max, "balloon.current", name, "current");
     if (!isRunning(name))
         return record;
