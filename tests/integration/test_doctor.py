@@ -141,5 +141,5 @@ def test_asking_changes_nothing(define):
     guest = define("same", both())
     before = hvb.virsh("dumpxml", "--inactive", guest.name)
     assert doctor(guest.name)[1]["definition"] == "pass"
-    assert doctor(guest.name, "--readonly")[1]["definition"] == "warn"
+    assert doctor(guest.name, "--readonly")[1]["definition"] == "skip"
     assert hvb.virsh("dumpxml", "--inactive", guest.name) == before

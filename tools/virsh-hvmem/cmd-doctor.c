@@ -45,7 +45,7 @@ printChecks(const char *title,
         g_autofree char *finding = hvmemWrap(human, width, 24);
         g_autofree char *remedy = check->remedy ? hvmemWrap(check->remedy, width, 26) : NULL;
 
-        if (quiet && check->verdict == HVMEM_PASS)
+        if (quiet && (check->verdict == HVMEM_PASS || check->verdict == HVMEM_SKIP))
             continue;
 
         printf("  %s  %-15s %s", verdict, check->subject, finding + 23 + (finding[23] == ' '));

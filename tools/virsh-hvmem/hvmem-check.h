@@ -20,7 +20,7 @@ struct _hvmemCheck {
     hvmemVerdict verdict;
     const char *subject;        /* a word or two */
     char *finding;
-    char *remedy;               /* NULL if it passes */
+    char *remedy;               /* NULL if it passes, and where it is skipped perhaps */
 };
 
 /* An empty array of hvmemCheck. */

@@ -47,7 +47,7 @@ checkKVM(GPtrArray *checks,
     g_autofree char *kernel = g_strconcat(toQEMU, HVMEM_KVM_REMEDY, NULL);
 
     if (!isKVM(dom))
-        hvmemChecksAdd(checks, HVMEM_PASS, "KVM", NULL, "not used (type='%s')", dom->virtType ? dom->virtType : "?");
+        hvmemChecksAdd(checks, HVMEM_PASS, "KVM", NULL, "not used (type='%s'): the guest runs without KVM, slowly", dom->virtType ? dom->virtType : "?");
     else if (!host->kvm)
         hvmemChecksAdd(checks, HVMEM_FAIL, "KVM", firmware, "this host has none: the guest cannot be started");
     else if (lacks)
@@ -385,7 +385,7 @@ checkDefinition(GPtrArray *checks,
     g_autofree char *remedy = g_strdup_printf("The message says what to change, in the definition ('virsh edit %s') or on the host.", name);
 
     if (!definition->asked)
-        hvmemChecksAdd(checks, HVMEM_WARN, "definition", "Ask again without --readonly.", "a read-only connection cannot ask libvirt whether it accepts it");
+        hvmemChecksAdd(checks, HVMEM_SKIP, "definition", "Ask again without --readonly.", "a read-only connection cannot ask libvirt whether it accepts it");
     else if (definition->refusal && definition->forCPU)
         hvmemChecksAdd(checks, HVMEM_FAIL, "CPU", cpuRemedy(dom), "%s: the guest cannot be started", definition->refusal);
     else if (definition->refusal)

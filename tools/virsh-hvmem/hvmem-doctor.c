@@ -42,7 +42,7 @@ checkSoftware(GPtrArray *checks,
               const hvmemHost *host)
 {
     if (!host->balloon.asked)
-        hvmemChecksAdd(checks, HVMEM_WARN, "hyperv balloon", "Ask again without --readonly.",
+        hvmemChecksAdd(checks, HVMEM_SKIP, "hyperv balloon", "Ask again without --readonly.",
             "a read-only connection cannot test whether libvirt and QEMU support it");
     else if (!host->balloon.refusal)
         hvmemChecksAdd(checks, HVMEM_PASS, "hyperv balloon", NULL, "supported by libvirt and QEMU");
@@ -224,14 +224,49 @@ checkReporting(GPtrArray *checks,
 }
 
 
+/* libvirt does not tell when a guest was started, but how much it has computed: a guest at its start is busy. */
+#define STARTING_SEC 60
+
+static void
+checkDriver(GPtrArray *checks,
+            const hvmemDomain *dom,
+            const hvmemHost *host,
+            const char *remedy)
+{
+    if (dom->connected)
+        hvmemChecksAdd(checks, HVMEM_PASS, "guest driver", NULL, "connected");
+    else if (host->ran > 0 && host->ran < STARTING_SEC)
+        hvmemChecksAdd(checks, HVMEM_WARN, "guest driver", remedy, "not connected yet: the guest is starting (it has used %.0f seconds of processor "
+                       "time since its start)", host->ran);
+    else
+        hvmemChecksAdd(checks, HVMEM_FAIL, "guest driver", remedy, "not connected");
+}
+
+
+/* At its floor a guest works, and only does not give up more. */
+static void
+checkState(GPtrArray *checks,
+           const hvmemDomain *dom,
+           const hvmemExplanation *why)
+{
+    hvmemVerdict verdict = !why->problem ? HVMEM_PASS : strcmp(dom->state, "floor") == 0 ? HVMEM_WARN : HVMEM_FAIL;
+
+    if (why->problem)
+        hvmemChecksAdd(checks, verdict, "state", why->remedy, "%s%s%s", why->label, dom->lastError ? ": " : "", dom->lastError ? dom->lastError : "");
+    else
+        hvmemChecksAdd(checks, verdict, "state", NULL, "%s", why->label);
+}
+
+
 static void
 checkGuest(GPtrArray *checks,
-           const hvmemDomain *dom)
+           const hvmemDomain *dom,
+           const hvmemHost *host)
 {
     g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
 
     if (!dom->active) {
-        hvmemChecksAdd(checks, HVMEM_PASS, "guest", NULL, "shut off; start it to check the rest");
+        hvmemChecksAdd(checks, HVMEM_SKIP, "guest", NULL, "shut off; start it to check the rest");
         return;
     }
     if (!dom->told) {
@@ -239,20 +274,14 @@ checkGuest(GPtrArray *checks,
         return;
     }
 
-    if (dom->connected)
-        hvmemChecksAdd(checks, HVMEM_PASS, "guest driver", NULL, "connected");
-    else
-        hvmemChecksAdd(checks, HVMEM_FAIL, "guest driver", why->remedy, "not connected");
-
+    checkDriver(checks, dom, host, why->remedy);
     if (strcmp(dom->state, "not-onlined") == 0)
         hvmemChecksAdd(checks, HVMEM_FAIL, "onlining", why->remedy, "the guest accepts memory but does not use it");
     else if (dom->connected)
         hvmemChecksAdd(checks, HVMEM_PASS, "onlining", NULL, "no memory waits for it");
 
-    if (dom->connected && why->problem && strcmp(dom->state, "not-onlined") != 0)
-        hvmemChecksAdd(checks, HVMEM_FAIL, "state", why->remedy, "%s%s%s", why->label, dom->lastError ? ": " : "", dom->lastError ? dom->lastError : "");
-    else if (dom->connected)
-        hvmemChecksAdd(checks, HVMEM_PASS, "state", NULL, "%s", why->label);
+    if (dom->connected && strcmp(dom->state, "not-onlined") != 0)
+        checkState(checks, dom, why);
 }
 
 
@@ -278,7 +307,7 @@ hvmemDoctorDomain(const hvmemDomain *dom,
         hvmemDoctorStart(checks, dom, host, definition);
     hvmemDoctorMove(checks, looked, host);
     if (dom->hyperv)
-        checkGuest(checks, dom);
+        checkGuest(checks, dom, host);
     return checks;
 }
 

@@ -47,6 +47,7 @@ struct _hvmemHost {
     bool savesGuests;           /* when it shuts down (libvirt-guests) */
     char *cpuLacks;             /* features of the definition's CPU that no guest here can have, separated by commas; NULL: none known */
     unsigned int snapshots;     /* of the domain */
+    double ran;                 /* processor time of the running domain since its start, in seconds; 0: not known */
     char *kernel;               /* its release; NULL: not known, as on another host */
     hvmemAnswer balloon;        /* libvirt's verdict on a domain with a hyperv balloon */
 };

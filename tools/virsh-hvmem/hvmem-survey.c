@@ -222,7 +222,10 @@ hvmemSurveyDomain(virDomainPtr dom,
                   hvmemHost *host)
 {
     int snapshots = virDomainSnapshotNum(dom, 0);
+    virDomainInfo info = { 0 };
 
     host->snapshots = MAX(snapshots, 0);
+    if (virDomainGetInfo(dom, &info) == 0)
+        host->ran = info.cpuTime / 1e9;
     virResetLastError();
 }
