@@ -240,6 +240,59 @@ def test_a_daemon_dies_in_the_middle(guest, which):
     there_and_on(guest)
 
 
+@contextlib.contextmanager
+def ending(host, guest, point):
+    """That daemon ends when the guest has reached a stop point, as qemuhvballoonstopmock.c calls them; afterwards it runs again, as ever.
+    Nobody else uses it meanwhile."""
+    preload = os.path.join(os.path.dirname(host.environ["HVB_VIRSH"]), "..", "tests", "libqemuhvballoonstopmock.so")
+    assert os.path.exists(preload), "./run build libvirt makes it"
+    stop = os.path.join(host.run, "stop")
+    with hvb.daemon_use(exclusive=True, host=host):
+        host.daemon("end")
+        # both daemons see their folder under the first one's name
+        host.daemon("start", HVB_DAEMON_PRELOAD=os.path.realpath(preload), HVB_STOP=os.path.join(guest.hosts[0].run, "stop"))
+        try:
+            with open(stop, "w", encoding="ascii") as file:
+                file.write(f"1 {guest.name} {point}")
+            yield
+            with using(guest, host):
+                hvb.wait_until(f"the daemon ends at {point}", 30, lambda: hvb.daemon_pid() is None)
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(stop)
+            host.daemon("end")
+            host.daemon("start")
+
+
+# Which daemon ends when it has begun what, and where the guest is then. That of the destination writes the phase "prepare" down before there is a
+# QEMU, and libvirt has never got rid of a guest whose daemon ends just then; it does so in the same phase when there is one.
+PHASES = [("source", "phase:begin3", "stays"), ("destination", "before:migrate-incoming", "stays"), ("source", "phase:perform3", "stays"),
+          ("source", "phase:perform3_done", "is resumed"), ("destination", "phase:finish3", "stays"), ("source", "phase:confirm3", "has arrived")]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("which, point, then", PHASES, ids=lambda value: value.replace(" ", "-").removeprefix("phase:").removeprefix("before:"))
+def test_a_daemon_dies_in_each_phase(guest, which, point, then):
+    """The guest is in one place and what it was, and the next attempt succeeds."""
+    go(guest, GROWN)
+    guest.setmem(SHRUNK)
+    guest.wait_at(SHRUNK)
+    before = keeps(guest)
+    with ending(guest.host if which == "source" else guest.other(), guest, point), pytest.raises(hvb.VirshError):
+        hvb.virsh_alone(*guest.command("--p2p"))
+    if then == "has arrived":
+        guest.is_at(guest.other())
+    with on_other(guest):
+        hvb.wait_until("the other half is gone", 30, lambda: guest.name not in hvb.virsh("list", "--name").split())
+    if then == "is resumed":
+        # who has asked for the migration sees that the guest is nowhere else
+        hvb.wait_until("it waits", 30, lambda: guest.state() == "paused")
+        hvb.virsh("resume", guest.name)
+    hvb.wait_until("it runs", 30, lambda: guest.state() == "running")
+    travelled(guest, before)
+    there_and_on(guest)
+
+
 @pytest.mark.long
 def test_there_and_back_again(guest):
     """Each time with another size, on its way to yet another one."""
