@@ -4,6 +4,7 @@
 import contextlib
 import os
 import re
+import signal
 import tempfile
 
 import pytest
@@ -290,6 +291,46 @@ def test_a_daemon_dies_in_each_phase(guest, which, point, then):
         hvb.virsh("resume", guest.name)
     hvb.wait_until("it runs", 30, lambda: guest.state() == "running")
     travelled(guest, before)
+    there_and_on(guest)
+
+
+@contextlib.contextmanager
+def held_up(host, guest):
+    """That daemon does not answer until then."""
+    with using(guest, host):
+        pid = hvb.daemon_pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+def test_an_abort_before_and_after_memory_is_sent(guest):
+    """While the destination prepares, and while it is about to take over: the first stays, the second may as well arrive."""
+    guest.go_home()         # others use that host's daemon, too
+    go(guest, GROWN)
+    before = keeps(guest)
+    with held_up(guest.other(), guest):
+        migration = guest.beginning("--p2p").start()
+        hvb.wait_until("libvirt has a job", 20, lambda: "Outgoing migration" in hvb.virsh("domjobinfo", guest.name))
+        hvb.virsh("domjobabort", guest.name)
+    assert "cancel" in migration.wait()
+    hvb.wait_until("it runs", 20, lambda: guest.state() == "running")
+    travelled(guest, before)
+    slowly(guest, 32)
+    with guest.beginning("--p2p") as migration:
+        with held_up(guest.other(), guest):
+            quickly(guest)
+            hvb.wait_until("all is sent", 60, lambda: guest.state() == "paused" and guest.qmp("query-migrate")["status"] == "completed")
+            with contextlib.suppress(hvb.VirshError):
+                hvb.virsh("domjobabort", guest.name)
+        error = migration.wait()
+    if not error:
+        guest.is_at(guest.other())
+    hvb.wait_until("it runs", 20, lambda: guest.state() == "running")
+    travelled(guest, before)
+    quickly(guest)
     there_and_on(guest)
 
 
