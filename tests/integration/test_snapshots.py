@@ -3,6 +3,7 @@
 
 import glob
 import os
+import tempfile
 
 import pytest
 from checks import Held, at_rest, consistent, go, no_sticks
@@ -10,6 +11,8 @@ from travel import GROWN, SHRUNK, agree, create_image, keeps, with_disk
 
 import hvb
 from hvb import GIB, MIB
+
+STICK = "<memory model='haprot'><target insert='now'><size unit='MiB'>128</size></target><alias name='ua-mine'/></memory>"
 
 
 def scratch(name):
@@ -62,19 +65,61 @@ def reverted(guest, kind, before):
     at_rest(guest)
 
 
+def more_sticks(guest):
+    """Than the snapshot has."""
+    go(guest, 3 * GIB)
+    hvb.virsh("setmaxmem", guest.name, 3 * GIB, "--live")
+
+
+def fewer_sticks(guest):
+    """None."""
+    hvb.virsh("setmaxmem", guest.name, GIB, "--live")
+    guest.setmem(GIB)
+    guest.reboot()
+    no_sticks(guest)
+
+
+def other_sticks(guest):
+    """A user's, which the guest has all of, and none of the driver's."""
+    fewer_sticks(guest)
+    with tempfile.NamedTemporaryFile("w", suffix=".xml") as file:
+        file.write(STICK)
+        file.flush()
+        hvb.virsh("attach-device", guest.name, file.name, "--live")
+    guest.wait_at(GIB + 128 * MIB)
+
+
 @pytest.mark.parametrize("kind", ["internal", "external"])
 def test_a_snapshot_is_reverted_while_other_sticks_run(guest, kind):
     before = taken(guest, kind)
-    go(guest, 3 * GIB)
-    hvb.virsh("setmaxmem", guest.name, 3 * GIB, "--live")
-    assert sorted(guest.domain().sticks) != before[2], "other sticks"
-    reverted(guest, kind, before)
-    if kind == "internal":
-        hvb.virsh("setmaxmem", guest.name, GIB, "--live")
-        guest.setmem(GIB)
-        guest.reboot()
-        no_sticks(guest)
+    for run in more_sticks, fewer_sticks, other_sticks:
+        run(guest)
+        assert sorted(guest.domain().sticks) != before[2], "other sticks"
         reverted(guest, kind, before)
     go(guest, GROWN)
     guest.held.check()
     hvb.virsh("snapshot-delete", guest.name, kind, *(["--metadata"] if kind == "external" else []))
+
+
+def test_a_snapshot_that_this_qemu_cannot_run_leaves_the_guest_running(guest, tmp_path):
+    """It says so before anything is stopped."""
+    taken(guest, "internal")
+    xml = tmp_path / "xml"
+    xml.write_text(without_mem_haprot(hvb.virsh("snapshot-dumpxml", guest.name, "internal", "--security-info")))
+    hvb.virsh("snapshot-create", guest.name, xml, "--redefine")
+    go(guest, GROWN)
+    before = keeps(guest)
+    with pytest.raises(hvb.VirshError, match="cannot take over: it lacks the 'mem-haprot' device"):
+        hvb.virsh("snapshot-revert", guest.name, "internal")
+    assert guest.state() == "running"
+    agree(guest)
+    assert keeps(guest) == before
+    guest.held.check()
+    hvb.virsh("snapshot-delete", guest.name, "internal")
+
+
+def without_mem_haprot(text):
+    """The definition of the running guest in a snapshot is for a QEMU of a distribution."""
+    start, end = text.index("<domain "), text.index("</domain>")
+    edited = text[start:end].replace("<domain ", "<domain xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0' ", 1)
+    return text[:start] + edited + "<qemu:capabilities><qemu:del capability='mem-haprot'/></qemu:capabilities>" + text[end:]
