@@ -3,8 +3,10 @@
 
 import contextlib
 import os
+import pathlib
 import re
 import signal
+import subprocess
 import tempfile
 
 import pytest
@@ -369,6 +371,58 @@ def test_in_postcopy_too_nobody_changes_memory(guest):
     travelled(guest, before)
     go(guest, GROWN + 100 * MIB)
     guest.held.check()
+
+
+POOL = pathlib.Path("/proc/sys/vm/nr_hugepages")
+
+
+@pytest.fixture(name="few_huge_pages")
+def a_small_pool(hosts, tmp_path):
+    """Enough for one guest of 512 MiB, not for two. A daemon looks for huge pages when it starts."""
+    before = POOL.read_text(encoding="ascii")
+    try:
+        POOL.write_text("300", encoding="ascii")
+    except OSError as why:
+        pytest.skip(f"{POOL}: {why.strerror}")
+    try:
+        if int(POOL.read_text(encoding="ascii")) != 300:
+            pytest.skip("this machine has no memory for 300 huge pages")
+        subprocess.run(["mount", "-t", "hugetlbfs", "hugetlbfs", tmp_path], check=True)
+        restart(hosts)
+        yield
+        subprocess.run(["umount", tmp_path], check=True)
+        restart(hosts)
+    finally:
+        POOL.write_text(before, encoding="ascii")
+
+
+def restart(hosts):
+    """Their daemons; guests go on."""
+    for host in hosts:
+        with hvb.daemon_use(exclusive=True, host=host):
+            host.daemon("restart")
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("few_huge_pages")
+def test_a_host_without_the_memory_is_refused_with_how_much_it_needs(hosts):
+    """Both daemons share one pool of huge pages."""
+    guest = Traveller("hvbt-travel-huge", hosts, memory=512 * MIB, maximum=2 * GIB, vcpus=1)
+    guest.xml = guest.xml.replace("<vcpu>", "<memoryBacking><hugepages/><source type='memfd'/></memoryBacking>\n  <vcpu>", 1)
+    guest.remove()
+    try:
+        guest.define()
+        guest.start()
+        guest.wait_up()
+        guest.held = Held(guest, 2)
+        before = keeps(guest)
+        for flags in (), ("--p2p",):
+            with pytest.raises(hvb.VirshError, match=f"has {88 * MIB} KiB of huge pages free, and domain '{guest.name}' needs {512 * MIB} KiB for its boot"):
+                guest.migrate(*flags)
+            assert guest.state() == "running"
+            travelled(guest, before)
+    finally:
+        guest.remove()
 
 
 @pytest.mark.long
