@@ -337,6 +337,30 @@ def test_an_abort_before_and_after_memory_is_sent(guest):
 
 
 @pytest.mark.long
+def test_a_postcopy_that_fails_is_taken_up_again(guest):
+    """Neither host changes the guest's memory in between."""
+    go(guest, GROWN)
+    slowly(guest, 1)
+    hvb.virsh("migrate-setspeed", guest.name, 1, "--postcopy")
+    before = keeps(guest)
+    with guest.beginning("--postcopy", "--p2p") as migration:
+        hvb.virsh("migrate-postcopy", guest.name)
+        with on_other(guest):
+            hvb.wait_until("it runs there", 30, lambda: guest.state() == "running")
+        hvb.virsh("domjobabort", guest.name, "--postcopy")
+        assert migration.wait()
+    for host in guest.hosts:
+        with using(guest, host), pytest.raises(hvb.VirshError, match="is being migrated"):
+            hvb.virsh("setmem", guest.name, GIB, "--live")
+    quickly(guest)
+    hvb.virsh("migrate-setspeed", guest.name, 8796093022207, "--postcopy")
+    guest.migrate("--postcopy", "--p2p", "--postcopy-resume")
+    travelled(guest, before)
+    go(guest, GROWN + 100 * MIB)
+    guest.held.check()
+
+
+@pytest.mark.long
 def test_there_and_back_again(guest):
     """Each time with another size, on its way to yet another one."""
     for n in range(6):
