@@ -382,7 +382,7 @@ show(const Loop *loop)
     else if (loop->app->json && anyMoves(loop))
         printDecision(loop->balancer, false);
     else if (single)
-        printf("%s", table = hvmemBalanceTable(loop->balancer, !loop->app->quiet, hvmemTerm.width));
+        printf("%s", table = hvmemBalanceTable(loop->balancer, !loop->app->quiet, hvmemTableWidth()));
     else if (!loop->app->json && !loop->app->quiet)
         showMoves(loop);
     fflush(stdout);
