@@ -222,7 +222,7 @@ request(Loop *loop,
     guest->refused = now();
     loop->refused = true;
     if (once)
-        fprintf(stderr, "%s: %s\n", guest->dom->name, virGetLastErrorMessage());
+        hvmemSay(stderr, "%s: %s\n", guest->dom->name, virGetLastErrorMessage());
     else
         warn(loop, guest->dom->name, virGetLastErrorMessage());
     guest->migrating = dom && isMigrating(dom);
