@@ -342,7 +342,6 @@ watchSample(Watch *watch)
 {
     if (!(watch->all ? sampleEvery : sampleNamed)(watch, &watch->error))
         watch->done = true;
-    watchListen(watch);
     watch->changed = true;
 }
 

@@ -43,13 +43,22 @@ static volatile sig_atomic_t suspended;
 static volatile sig_atomic_t resumed;
 
 
+/* Other hosts may have been connected to. */
+static void
+sample(Watch *watch)
+{
+    watchSample(watch);
+    watchListen(watch);
+}
+
+
 static void
 onTimer(int timer G_GNUC_UNUSED,
         void *opaque)
 {
     Watch *watch = opaque;
 
-    watchSample(watch);
+    sample(watch);
     if (stopped || ferror(stdout) || watch->unwritten || watchNow() - watch->start >= duration)
         watch->done = true;
 }
@@ -63,7 +72,7 @@ onEnd(int timer,
     Watch *watch = opaque;
 
     virEventUpdateTimeout(timer, -1);
-    watchSample(watch);
+    sample(watch);
     watch->done = true;
 }
 
@@ -235,7 +244,7 @@ loop(Watch *watch,
     watchListen(watch);
     if (watch->screen)
         watchEnterScreen();
-    watchSample(watch);
+    sample(watch);
     if (watch->screen && !watch->error)
         watchShow(watch);
 
