@@ -93,10 +93,11 @@ class Host:
             pass
 
     def settled(self):
-        """What was requested when ten decisions have changed nothing; the sum never exceeds the budget on the way."""
+        """What was requested when nothing has changed for 25 decisions, five seconds: a guest with nothing left grows in steps of two. The sum never
+        exceeds the budget on the way."""
         self.forget()
         last, same = None, 0
-        while same < 10:
+        while same < 25:
             self.decided()
             now = self.requested()
             assert sum(now.values()) <= BUDGET

@@ -385,7 +385,7 @@ takeState(hvmemDomain *dom,
 static void
 limitUsable(hvmemDomain *dom)
 {
-    guint64 most = dom->total != HVMEM_UNKNOWN ? dom->total : dom->current;
+    guint64 most = dom->current != HVMEM_UNKNOWN ? dom->current : dom->total;
 
     if (dom->usable != HVMEM_UNKNOWN)
         dom->usable = MIN(dom->usable, most);

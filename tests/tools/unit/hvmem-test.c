@@ -144,7 +144,7 @@ testUsable(void)
 {
     static const struct {
         guint64 told;           /* KiB, as all here */
-        guint64 maximum;
+        guint64 current;
         guint64 usable;
     } cases[] = {
         { 900 << 10, 4 << 20, 900 << 10 }, { 5 << 20, 4 << 20, 4 << 20 }, { G_GUINT64_CONSTANT(1) << 52, 4 << 20, 4 << 20 },
@@ -154,7 +154,8 @@ testUsable(void)
 
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(hvmemDomain) dom = newDomain(DOMAIN_XML, true);
-        const virTypedParameter params[] = { number("balloon.usable", cases[i].told), number("balloon.maximum", cases[i].maximum) };
+        const virTypedParameter params[] = { number("balloon.usable", cases[i].told), number("balloon.current", cases[i].current),
+                                             number("balloon.maximum", 1 << 20) };
 
         hvmemDomainAddStats(dom, params, G_N_ELEMENTS(params));
         g_assert_cmpuint(dom->usable, ==, cases[i].usable * HVMEM_KIB);
