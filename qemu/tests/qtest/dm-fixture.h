@@ -22,6 +22,10 @@
 
 #define BOOT_SIZE       (64 * MiB)
 #define BOOT_PAGES      (BOOT_SIZE >> 12)
+#define STICK_BACKEND   "-object memory-backend-ram,id=mem-a,size=128M "
+#define STICK_DEVICE    "-device mem-haprot,id=a,memdev=mem-a," \
+                        "addr=0x100000000,insert=on-demand "
+#define STICK           STICK_BACKEND STICK_DEVICE
 #define ADDED_BASE      (4 * GiB >> 12) /* where the machine puts sticks */
 #define ADDED_SIZE      (128 * MiB)
 #define ADDED_PAGES     (ADDED_SIZE >> 12)

@@ -111,6 +111,19 @@ static void change(Fixture *f)
     fill(f, 7);
 }
 
+/* To @uri; what is changed meanwhile if @busy is sent too. */
+static void send_to(Fixture *f, const char *uri, bool busy)
+{
+    set_bandwidth(f->qts, busy ? SLOW : 10 * GiB);
+    qmp_migrate(f->qts, uri);
+    if (busy) {
+        wait_syncs(f->qts, 1);
+        change(f);
+        set_bandwidth(f->qts, 10 * GiB);
+    }
+    wait_migration(f->qts, "completed");
+}
+
 /* ---- By a socket ---- */
 
 static void move_by(Fixture *f, const Way *way, bool busy)
@@ -120,14 +133,7 @@ static void move_by(Fixture *f, const Way *way, bool busy)
     prepare(f->qts, way);
     prepare(to, way);
     qmp_incoming(to, move_uri());
-    set_bandwidth(f->qts, busy ? SLOW : 10 * GiB);
-    qmp_migrate(f->qts, move_uri());
-    if (busy) {
-        wait_syncs(f->qts, 1);
-        change(f);
-        set_bandwidth(f->qts, 10 * GiB);
-    }
-    wait_migration(f->qts, "completed");
+    send_to(f, move_uri(), busy);
     if (!busy) {
         assert_few_pages(f->qts);
     } else {
@@ -158,14 +164,7 @@ static void move_by_file(Fixture *f, const Way *way, bool busy)
     g_autofree char *file = g_strdup_printf("file:%s/state", move_dir());
 
     prepare(f->qts, way);
-    set_bandwidth(f->qts, busy ? SLOW : 10 * GiB);
-    qmp_migrate(f->qts, file);
-    if (busy) {
-        wait_syncs(f->qts, 1);
-        change(f);
-        set_bandwidth(f->qts, 10 * GiB);
-    }
-    wait_migration(f->qts, "completed");
+    send_to(f, file, busy);
     if (!busy) {
         assert_few_pages(f->qts);
     }

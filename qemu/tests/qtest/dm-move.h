@@ -13,10 +13,6 @@
 
 #include "dm-fixture.h"
 
-#define STICK_BACKEND   "-object memory-backend-ram,id=mem-a,size=128M "
-#define STICK_DEVICE    "-device mem-haprot,id=a,memdev=mem-a," \
-                        "addr=0x100000000,insert=on-demand "
-#define STICK           STICK_BACKEND STICK_DEVICE
 #define HALF            (BOOT_SIZE + ADDED_SIZE / 2)
 #define ALL             (BOOT_SIZE + ADDED_SIZE)
 /* half of the stick and all boot memory that the guest may release is gone */

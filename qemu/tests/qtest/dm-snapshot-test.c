@@ -104,6 +104,15 @@ static void test_snapshot(void)
     finish(f);
 }
 
+/* The guest gives back the stick, which goes. */
+static void take_out(Fixture *f)
+{
+    release_all(f, 512);
+    set_target(f->qts, BOOT_SIZE);
+    serve_until(f, BOOT_SIZE);
+    unplug(f, "a");
+}
+
 /* The stick went and came. */
 static void test_plugged_again(void)
 {
@@ -112,10 +121,7 @@ static void test_plugged_again(void)
     Numbers before = read_numbers(f->qts);
 
     monitor(f->qts, "savevm s");
-    release_all(f, 512);
-    set_target(f->qts, BOOT_SIZE);
-    serve_until(f, BOOT_SIZE);
-    unplug(f, "a");
+    take_out(f);
     plug(f, "a", 128 * MiB, true);
     back(f, then, &before);
     finish(f);
@@ -127,22 +133,9 @@ static void test_unplugged(void)
     Fixture *f = with_disk();
 
     monitor(f->qts, "savevm s");
-    release_all(f, 512);
-    set_target(f->qts, BOOT_SIZE);
-    serve_until(f, BOOT_SIZE);
-    unplug(f, "a");
+    take_out(f);
     assert_not_loaded(f->qts, "the sticks");
     scene_end(f);
-}
-
-static uint64_t discarded(QTestState *qts)
-{
-    QDict *info = query_dict(qts, "query-hv-balloon");
-    uint64_t bytes = qdict_get_int(qdict_get_qdict(info, "counters"),
-                                   "discarded");
-
-    qobject_unref(info);
-    return bytes;
 }
 
 /* The next change of size that is told. */
@@ -174,22 +167,20 @@ static void do_refused(const char *then)
     uint64_t before;
 
     monitor(f->qts, "savevm s");
-    release_all(f, 512);
-    set_target(f->qts, BOOT_SIZE);
-    serve_until(f, BOOT_SIZE);
-    unplug(f, "a");
+    take_out(f);
     plug(f, "a", 128 * MiB, false);
     serve_until(f, ALL);
     fill(f, 9);
     forget_changes(f->qts);
-    before = discarded(f->qts);
+    before = balloon_counter(f->qts, "discarded");
     assert_not_loaded(f->qts, "the sticks");
     monitor(f->qts, then);
     monitor(f->qts, "cont");
     while (next_change(f->qts) != BOOT_SIZE) {
         /* one from before, as they are told once a second */
     }
-    g_assert_cmpuint(discarded(f->qts) - before, >=, ALL - BOOT_SIZE);
+    g_assert_cmpuint(balloon_counter(f->qts, "discarded") - before, >=,
+                     ALL - BOOT_SIZE);
     scene_end(f);
 }
 

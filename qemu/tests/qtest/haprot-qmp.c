@@ -6,8 +6,7 @@
 
 #include "qemu/osdep.h"
 #include "haprot-qmp.h"
-
-#define WAIT_US (60 * G_USEC_PER_SEC)
+#include "hyperv-guest.h"
 
 QDict *query_dict(QTestState *qts, const char *command)
 {

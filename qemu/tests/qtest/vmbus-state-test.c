@@ -23,9 +23,6 @@
 #include "test-accel.h"
 #include "vmbus-stream.h"
 
-#define STICK           "-object memory-backend-ram,id=mem-a,size=128M " \
-                        "-device mem-haprot,id=a,memdev=mem-a," \
-                        "addr=0x100000000,insert=on-demand "
 /* No memory comes before the devices, as it does with a migration. */
 #define DEVICES_ONLY    " -global migration.send-configuration=off "
 
