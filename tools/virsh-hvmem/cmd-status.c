@@ -237,17 +237,6 @@ formatTexts(const hvmemDomain *dom,
 }
 
 
-static int
-countLines(const char *text)
-{
-    int n = 0;
-
-    for (; (text = strchr(text, '\n')); text++)
-        n++;
-    return n;
-}
-
-
 /* Rows of sticks that fit on the screen together with the rest and with the next prompt. */
 static size_t
 roomForSticks(const char *texts)
@@ -259,7 +248,7 @@ roomForSticks(const char *texts)
         return G_MAXINT;
 
     hvmemTerminalSize(STDOUT_FILENO, &columns, &rows);
-    return MAX(rows - countLines(texts) - (pageWidth() >= 72 ? 15 : 19), 2);
+    return MAX(rows - hvmemCountLines(texts) - (pageWidth() >= 72 ? 15 : 19), 2);
 }
 
 

@@ -93,17 +93,6 @@ hostLines(const Watch *watch,
 }
 
 
-static int
-countLines(const char *text)
-{
-    int n = 0;
-
-    for (; (text = strchr(text, '\n')); text++)
-        n++;
-    return n;
-}
-
-
 /* As many rows as there is room for, with the chosen one among them. */
 static void
 appendRows(const Watch *watch,
@@ -135,7 +124,7 @@ watchFormatTable(Watch *watch,
     g_autofree char *text = NULL;
     g_auto(GStrv) lines = NULL;
     GString *out = g_string_new(NULL);
-    int room = MAX(rows - HEADING - SUMS - countLines(host), 1);
+    int room = MAX(rows - HEADING - SUMS - hvmemCountLines(host), 1);
 
     table = hvmemListTable(doms, &watch->list);
     /* where there would be cards, which have no rows to choose, the rows are cut off */

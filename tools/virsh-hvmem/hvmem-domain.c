@@ -181,21 +181,6 @@ hvmemDomainNew(const char *name,
  * From statistics
  */
 
-static const virTypedParameter *
-findParam(const virTypedParameter *params,
-          int nparams,
-          const char *name)
-{
-    int i;
-
-    for (i = 0; i < nparams; i++) {
-        if (strcmp(params[i].field, name) == 0)
-            return params + i;
-    }
-    return NULL;
-}
-
-
 /* Whatever kind of number it is. */
 static guint64
 paramNumber(const virTypedParameter *param,
@@ -233,7 +218,7 @@ takeSize(const Stats *stats,
          const char *name,
          guint64 *size)
 {
-    const virTypedParameter *param = findParam(stats->params, stats->nparams, name);
+    const virTypedParameter *param = hvmemFindParam(stats->params, stats->nparams, name);
     guint64 kib = paramNumber(param, HVMEM_UNKNOWN);
 
     if (kib != HVMEM_UNKNOWN)
@@ -246,7 +231,7 @@ takeText(const Stats *stats,
          const char *name,
          char **text)
 {
-    const virTypedParameter *param = findParam(stats->params, stats->nparams, name);
+    const virTypedParameter *param = hvmemFindParam(stats->params, stats->nparams, name);
 
     g_clear_pointer(text, g_free);
     if (param && param->type == VIR_TYPED_PARAM_STRING)
@@ -275,7 +260,7 @@ takeStick(const Stats *stats,
     takeSize(stats, size, &stick->size);
     takeSize(stats, added, &stick->added);
     takeSize(stats, released, &stick->released);
-    stick->addr = paramNumber(findParam(stats->params, stats->nparams, addr), HVMEM_UNKNOWN);
+    stick->addr = paramNumber(hvmemFindParam(stats->params, stats->nparams, addr), HVMEM_UNKNOWN);
     stick->byDriver = g_strcmp0(ownerName, "driver") == 0;
     return stick;
 }
@@ -327,7 +312,7 @@ takeSticks(hvmemDomain *dom,
            const Stats *stats)
 {
     g_autoptr(GPtrArray) told = g_ptr_array_new_with_free_func((GDestroyNotify)stickFree);
-    const virTypedParameter *param = findParam(stats->params, stats->nparams, "balloon.hyperv.stick.count");
+    const virTypedParameter *param = hvmemFindParam(stats->params, stats->nparams, "balloon.hyperv.stick.count");
     guint64 count = MIN(paramNumber(param, 0), (guint64)stats->nparams);
     size_t i;
 
@@ -347,7 +332,7 @@ static void
 takePlan(hvmemDomain *dom,
          const Stats *stats)
 {
-    const virTypedParameter *costly = findParam(stats->params, stats->nparams, "balloon.hyperv.plan.costly");
+    const virTypedParameter *costly = hvmemFindParam(stats->params, stats->nparams, "balloon.hyperv.plan.costly");
     const char *name;
     guint64 *number;
     size_t i;
@@ -355,7 +340,7 @@ takePlan(hvmemDomain *dom,
     for (i = 0; (number = qemuHvBalloonPlanNumber(&dom->plan, i, &name)); i++) {
         g_autofree char *field = g_strconcat("balloon.hyperv.plan.", name, NULL);
 
-        *number = paramNumber(findParam(stats->params, stats->nparams, field), QEMU_HVBALLOON_UNLIMITED);
+        *number = paramNumber(hvmemFindParam(stats->params, stats->nparams, field), QEMU_HVBALLOON_UNLIMITED);
     }
 
     dom->plan.costly = paramNumber(costly, 0) != 0;
@@ -398,7 +383,7 @@ hvmemDomainAddStats(hvmemDomain *dom,
                     int nparams)
 {
     Stats stats = { params, nparams };
-    const virTypedParameter *connected = findParam(params, nparams, "balloon.hyperv.connected");
+    const virTypedParameter *connected = hvmemFindParam(params, nparams, "balloon.hyperv.connected");
 
     takeSize(&stats, "balloon.current", &dom->current);
     takeSize(&stats, "balloon.maximum", &dom->total);
@@ -412,14 +397,14 @@ hvmemDomainAddStats(hvmemDomain *dom,
     takeSize(&stats, "balloon.hyperv.released", &dom->released);
     takeSize(&stats, "balloon.hyperv.ghosts", &dom->ghosts);
     takeSize(&stats, "balloon.hyperv.alignment", &dom->alignment);
-    dom->freeSlots = paramNumber(findParam(params, nparams, "balloon.hyperv.free-slots"), HVMEM_UNKNOWN);
+    dom->freeSlots = paramNumber(hvmemFindParam(params, nparams, "balloon.hyperv.free-slots"), HVMEM_UNKNOWN);
     takeText(&stats, "balloon.hyperv.state", &dom->state);
     takeText(&stats, "balloon.hyperv.last-error", &dom->lastError);
     takeSticks(dom, &stats);
     takePlan(dom, &stats);
 
-    takeState(dom, paramNumber(findParam(params, nparams, "state.state"), VIR_DOMAIN_NOSTATE),
-              paramNumber(findParam(params, nparams, "state.reason"), 0));
+    takeState(dom, paramNumber(hvmemFindParam(params, nparams, "state.state"), VIR_DOMAIN_NOSTATE),
+              paramNumber(hvmemFindParam(params, nparams, "state.reason"), 0));
     dom->told = connected && dom->state;
     dom->connected = paramNumber(connected, 0) != 0;
 }
@@ -583,4 +568,43 @@ hvmemDomainRemember(const hvmemDomain *dom)
     copy->moved = -1;
     copy->sticks = g_ptr_array_new();
     return copy;
+}
+
+
+/*
+ * What is shown of it
+ */
+
+guint64
+hvmemDomainCurrent(const hvmemDomain *dom)
+{
+    return dom->active ? dom->current : HVMEM_UNKNOWN;
+}
+
+
+guint64
+hvmemDomainUsable(const hvmemDomain *dom)
+{
+    return dom->active ? dom->usable : HVMEM_UNKNOWN;
+}
+
+
+guint64
+hvmemDomainResident(const hvmemDomain *dom)
+{
+    return dom->active ? dom->rss : HVMEM_UNKNOWN;
+}
+
+
+guint64
+hvmemDomainBoot(const hvmemDomain *dom)
+{
+    return dom->boot;
+}
+
+
+guint64
+hvmemDomainCeiling(const hvmemDomain *dom)
+{
+    return dom->hyperv && dom->maxMemory != HVMEM_UNKNOWN ? dom->maxMemory : dom->total;
 }

@@ -170,3 +170,20 @@ hvmemDomainKeep(hvmemDomain *dom,
 /* Where is the guest on its way: has it what was requested? */
 bool
 hvmemDomainIsThere(const hvmemDomain *dom);
+
+/* What is shown of it, in bytes: nothing that only a running guest has where it does not run. */
+guint64
+hvmemDomainCurrent(const hvmemDomain *dom);
+
+guint64
+hvmemDomainUsable(const hvmemDomain *dom);
+
+guint64
+hvmemDomainResident(const hvmemDomain *dom);
+
+guint64
+hvmemDomainBoot(const hvmemDomain *dom);
+
+/* How far it may grow. */
+guint64
+hvmemDomainCeiling(const hvmemDomain *dom);

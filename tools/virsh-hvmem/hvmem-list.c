@@ -22,47 +22,10 @@ requestedOf(const hvmemDomain *dom)
 }
 
 
-/* A guest that is shut off has nothing. */
-static guint64
-currentOf(const hvmemDomain *dom)
-{
-    return dom->active ? dom->current : HVMEM_UNKNOWN;
-}
-
-
-static guint64
-usableOf(const hvmemDomain *dom)
-{
-    return dom->active ? dom->usable : HVMEM_UNKNOWN;
-}
-
-
-static guint64
-hostOf(const hvmemDomain *dom)
-{
-    return dom->active ? dom->rss : HVMEM_UNKNOWN;
-}
-
-
-static guint64
-bootOf(const hvmemDomain *dom)
-{
-    return dom->boot;
-}
-
-
 static guint64
 sticksOf(const hvmemDomain *dom)
 {
     return dom->hyperv ? dom->sticks->len : HVMEM_UNKNOWN;
-}
-
-
-/* How far the guest may grow. */
-static guint64
-ceilingOf(const hvmemDomain *dom)
-{
-    return dom->hyperv && dom->maxMemory != HVMEM_UNKNOWN ? dom->maxMemory : dom->total;
 }
 
 
@@ -79,12 +42,12 @@ struct _Column {
 static const Column columns[] = {
     { "name", "Name", NULL, false },
     { "requested", ">Requested", requestedOf, false },
-    { "current", ">Current", currentOf, false },
-    { "usable", ">Usable", usableOf, false },
-    { "host", ">Host", hostOf, false },
-    { "boot", ">Boot", bootOf, false },
+    { "current", ">Current", hvmemDomainCurrent, false },
+    { "usable", ">Usable", hvmemDomainUsable, false },
+    { "host", ">Host", hvmemDomainResident, false },
+    { "boot", ">Boot", hvmemDomainBoot, false },
     { "sticks", ">Sticks", sticksOf, true },
-    { "ceiling", ">Ceiling", ceilingOf, false },
+    { "ceiling", ">Ceiling", hvmemDomainCeiling, false },
     { "state", "State", NULL, false },
 };
 

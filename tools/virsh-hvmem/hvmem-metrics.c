@@ -23,14 +23,6 @@ running(const hvmemDomain *dom)
 }
 
 
-/* A definition is not what a guest has. */
-static guint64
-current(const hvmemDomain *dom)
-{
-    return dom->active ? dom->current : HVMEM_UNKNOWN;
-}
-
-
 static guint64
 requested(const hvmemDomain *dom)
 {
@@ -46,37 +38,9 @@ plugged(const hvmemDomain *dom)
 
 
 static guint64
-boot(const hvmemDomain *dom)
-{
-    return dom->boot;
-}
-
-
-static guint64
-ceiling(const hvmemDomain *dom)
-{
-    return dom->hyperv && dom->maxMemory != HVMEM_UNKNOWN ? dom->maxMemory : dom->total;
-}
-
-
-static guint64
 minimum(const hvmemDomain *dom)
 {
     return dom->minimum ? dom->minimum : HVMEM_UNKNOWN;
-}
-
-
-static guint64
-usable(const hvmemDomain *dom)
-{
-    return dom->active ? dom->usable : HVMEM_UNKNOWN;
-}
-
-
-static guint64
-resident(const hvmemDomain *dom)
-{
-    return dom->active ? dom->rss : HVMEM_UNKNOWN;
 }
 
 
@@ -139,13 +103,13 @@ static const struct {
 } figures[] = {
     { "running", NULL, "Whether the guest runs", running },
     { "requested_bytes", "bytes", "What was requested for the guest (setmem)", requested },
-    { "current_bytes", "bytes", "What the guest has", current },
+    { "current_bytes", "bytes", "What the guest has", hvmemDomainCurrent },
     { "plugged_bytes", "bytes", "Boot memory and sticks: what the guest can have at once", plugged },
-    { "boot_bytes", "bytes", "Boot memory", boot },
-    { "ceiling_bytes", "bytes", "The most that the guest can be given while it runs (maxMemory)", ceiling },
+    { "boot_bytes", "bytes", "Boot memory", hvmemDomainBoot },
+    { "ceiling_bytes", "bytes", "The most that the guest can be given while it runs (maxMemory)", hvmemDomainCeiling },
     { "minimum_bytes", "bytes", "The least that can be requested", minimum },
-    { "usable_bytes", "bytes", "What is available to the guest's programs", usable },
-    { "resident_bytes", "bytes", "What the QEMU process holds of the host's memory", resident },
+    { "usable_bytes", "bytes", "What is available to the guest's programs", hvmemDomainUsable },
+    { "resident_bytes", "bytes", "What the QEMU process holds of the host's memory", hvmemDomainResident },
     { "released_bytes", "bytes", "What the guest has given back", released },
     { "ghosts_bytes", "bytes", "Addresses of removed sticks that the guest believes to own until its next reset", ghosts },
     { "sticks", NULL, "Sticks that are plugged", sticks },
@@ -250,7 +214,7 @@ addHost(GString *out,
         const hvmemDomain *dom = domains->pdata[i];
 
         have = hvmemSum(have, dom->active && dom->current != HVMEM_UNKNOWN ? dom->current : 0);
-        may = hvmemSum(may, dom->active && ceiling(dom) != HVMEM_UNKNOWN ? ceiling(dom) : 0);
+        may = hvmemSum(may, dom->active && hvmemDomainCeiling(dom) != HVMEM_UNKNOWN ? hvmemDomainCeiling(dom) : 0);
     }
 
     if (memory != HVMEM_UNKNOWN) {

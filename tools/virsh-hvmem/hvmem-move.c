@@ -82,29 +82,14 @@ hvmemMoveObstacles(xmlNodePtr root)
  * One that is on its way
  */
 
-static const virTypedParameter *
-find(const virTypedParameter *params,
-     int nparams,
-     const char *name)
-{
-    int i;
-
-    for (i = 0; i < nparams; i++) {
-        if (strcmp(params[i].field, name) == 0)
-            return params + i;
-    }
-    return NULL;
-}
-
-
 void
 hvmemMoveAddJob(hvmemDomain *info,
                 const virTypedParameter *params,
                 int nparams)
 {
-    const virTypedParameter *operation = find(params, nparams, VIR_DOMAIN_JOB_OPERATION);
-    const virTypedParameter *total = find(params, nparams, VIR_DOMAIN_JOB_MEMORY_TOTAL);
-    const virTypedParameter *left = find(params, nparams, VIR_DOMAIN_JOB_MEMORY_REMAINING);
+    const virTypedParameter *operation = hvmemFindParam(params, nparams, VIR_DOMAIN_JOB_OPERATION);
+    const virTypedParameter *total = hvmemFindParam(params, nparams, VIR_DOMAIN_JOB_MEMORY_TOTAL);
+    const virTypedParameter *left = hvmemFindParam(params, nparams, VIR_DOMAIN_JOB_MEMORY_REMAINING);
 
     if (!operation || operation->type != VIR_TYPED_PARAM_INT || operation->value.i != VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT)
         return;

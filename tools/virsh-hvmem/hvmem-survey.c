@@ -196,7 +196,7 @@ hvmemSurveyHost(virConnectPtr conn,
 
         host->oneMore |= this && !other->active;
         if (other->active || this)
-            host->ceilings = hvmemSum(host->ceilings, other->hyperv && other->maxMemory != HVMEM_UNKNOWN ? other->maxMemory : other->total);
+            host->ceilings = hvmemSum(host->ceilings, hvmemDomainCeiling(other));
     }
     return true;
 }

@@ -393,3 +393,29 @@ hvmemFormatDuration(double seconds)
         return g_strdup_printf("%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
     return g_strdup_printf("%ld:%02ld", whole / 60, whole % 60);
 }
+
+
+int
+hvmemCountLines(const char *text)
+{
+    int n = 0;
+
+    for (; (text = strchr(text, '\n')); text++)
+        n++;
+    return n;
+}
+
+
+const virTypedParameter *
+hvmemFindParam(const virTypedParameter *params,
+               int nparams,
+               const char *name)
+{
+    int i;
+
+    for (i = 0; i < nparams; i++) {
+        if (strcmp(params[i].field, name) == 0)
+            return params + i;
+    }
+    return NULL;
+}

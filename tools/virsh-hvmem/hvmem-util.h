@@ -8,6 +8,8 @@
 
 #include "hvmem-error.h"
 
+#include <libvirt/libvirt.h>
+
 #define HVMEM_KIB G_GUINT64_CONSTANT(1024)
 #define HVMEM_MIB (1024 * HVMEM_KIB)
 #define HVMEM_GIB (1024 * HVMEM_MIB)
@@ -78,6 +80,16 @@ hvmemDistance(guint64 a,
  * and what is not UTF-8 are replaced by '?'; colours (ESC [ … m) and line ends are kept. Not for programs: they get the text as it is. */
 char *
 hvmemPrintable(const char *text);
+
+/* The one of that name; NULL: there is none. */
+const virTypedParameter *
+hvmemFindParam(const virTypedParameter *params,
+               int nparams,
+               const char *name);
+
+/* How many line ends are in it. */
+int
+hvmemCountLines(const char *text);
 
 /* @text for a terminal as hvmemPrintable() has it, in lines of at most @width columns, indented by @indent. Breaks at blanks
  * only. */
