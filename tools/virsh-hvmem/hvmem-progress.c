@@ -146,7 +146,7 @@ hvmemProgressFormat(const hvmemProgress *progress,
                     int columns)
 {
     g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
-    guint64 unit = hvmemUnitFor(MAX(progress->from, progress->to));
+    guint64 unit = hvmemUnitFor(progress->to);
     g_autofree char *want = hvmemFormatIn(progress->to, unit);
     g_autofree char *took = hvmemFormatDuration(seconds);
     g_autofree char *figure = movingFigure(progress, dom, unit);
