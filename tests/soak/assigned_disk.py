@@ -41,7 +41,7 @@ class Soak:
         self.guest.xml = assigned.with_disk(self.guest.xml)
         self.held, self.sticks, self.mib = None, set(), 0
         self.did = collections.Counter()
-        self.last = "start"
+        self.last, self.late = "start", False
 
     # The guest
 
@@ -166,8 +166,13 @@ class Soak:
         self.sticks = now
 
     def settled(self):
-        """Has the guest what was requested, or all that it may have? It stops early where it needs more."""
-        return self.guest.resting() and self.guest.domain().current == self.guest.actual()
+        """Has the guest what was requested, or all that it may have? It stops early where it needs more. One that is late may be slow, as
+        this host is: a message that was lost is not answered later either."""
+        late = self.guest.balloon()["state"] == "late"
+        if late and not self.late:
+            self.did["late answers"] += 1
+        self.late = late
+        return not late and self.guest.resting() and self.guest.domain().current == self.guest.actual()
 
     def verify(self):
         """At rest, everything agrees."""
@@ -205,7 +210,7 @@ class Soak:
     def report(self):
         """One line."""
         return ", ".join(f"{self.did[name]} {name}" for name in
-                         ("targets", "sticks come", "sticks gone", "reboots", "resets", "replugs", "reads", "checks"))
+                         ("targets", "sticks come", "sticks gone", "reboots", "resets", "replugs", "reads", "late answers", "checks"))
 
 
 def show(guest):

@@ -518,7 +518,7 @@ testProgress(void)
         { "ballooning", 990, 100, "1.0 of 1.0 GiB" }, { "returning", 990, 100, "1.0 of 1.0 GiB" },
     };
     static const Look reboot[] = {
-        { "ballooning", 1000, 80, "1.0 of 0.5 GiB" }, { "disconnected", 2500, 20, "2.4 of 0.5 GiB" },
+        { "ballooning", 1000, 80, "1000.0 of 500.0 MiB" }, { "disconnected", 2500, 20, "2500.0 of 500.0 MiB" },
     };
 
     followProgress(1000, 3000, "growing", up, G_N_ELEMENTS(up));
@@ -557,7 +557,7 @@ testProgressFigures(void)
     released = hvmemProgressFormat(&down, shrinking, 1, 79);
     g_assert_true(g_str_has_suffix(asked, "1.0 of 3.0 GiB, requested"));
     g_assert_true(g_str_has_suffix(given, ", growing, given 0.5 of 2.0 GiB of the sticks"));
-    g_assert_true(g_str_has_suffix(released, ", shrinking, released 0.2 GiB"));
+    g_assert_true(g_str_has_suffix(released, ", shrinking, released 256.0 MiB"));
 }
 
 
