@@ -46,16 +46,29 @@ hvmemXMLDumpNode(xmlNodePtr node)
 }
 
 
+/* One for all queries of a thread: libxml2 registers each function of XPath in a new one, which takes longer than any query. */
+static xmlXPathContextPtr
+contextOf(xmlNodePtr node)
+{
+    static GPrivate kept = G_PRIVATE_INIT((GDestroyNotify)xmlXPathFreeContext);
+    xmlXPathContextPtr context = g_private_get(&kept);
+
+    if (!context) {
+        context = xmlXPathNewContext(NULL);
+        g_private_set(&kept, context);
+    }
+    context->doc = node->doc;
+    context->node = node;
+    return context;
+}
+
+
 static xmlXPathObjectPtr
 evaluate(xmlNodePtr node,
          const char *xpath)
 {
-    xmlXPathContextPtr context = xmlXPathNewContext(node->doc);
-    xmlXPathObjectPtr result;
+    xmlXPathObjectPtr result = xmlXPathEvalExpression((const xmlChar *)xpath, contextOf(node));
 
-    context->node = node;
-    result = xmlXPathEvalExpression((const xmlChar *)xpath, context);
-    xmlXPathFreeContext(context);
     if (!result)
         g_error("wrong XPath expression '%s'", xpath);
     return result;
