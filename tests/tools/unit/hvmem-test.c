@@ -514,8 +514,8 @@ testProgress(void)
         { "adding", 3128, 100, "2.9 of 2.9 GiB" }, { "ballooning", 3128, 100, "2.9 of 2.9 GiB" }, { "ballooning", 3060, 100, "2.9 of 2.9 GiB" },
     };
     static const Look down[] = {
-        { "ballooning", 2800, 10, "2.7 of 1.0 GiB" }, { "ballooning", 1100, 95, "1.1 of 1.0 GiB" }, { "returning", 1104, 95, "1.1 of 1.0 GiB" },
-        { "ballooning", 990, 100, "1.0 of 1.0 GiB" }, { "returning", 990, 100, "1.0 of 1.0 GiB" },
+        { "ballooning", 2800, 10, "2800.0 of 1000.0 MiB" }, { "ballooning", 1100, 95, "1100.0 of 1000.0 MiB" }, { "returning", 1104, 95, "1100.0 of 1000.0 MiB" },
+        { "ballooning", 990, 100, "1000.0 of 1000.0 MiB" }, { "returning", 990, 100, "1000.0 of 1000.0 MiB" },
     };
     static const Look reboot[] = {
         { "ballooning", 1000, 80, "1000.0 of 500.0 MiB" }, { "disconnected", 2500, 20, "2500.0 of 500.0 MiB" },
