@@ -39,8 +39,10 @@
  *   daemon, failed request. It moves QEMU towards <requested>, plugs nothing,
  *   and changes nothing when nothing differs; so it can run at any time, and
  *   any number of times.
- * - Event handlers take no job: they schedule a reconcile, and the worker, which
- *   serves all domains, takes the job only if it is free.
+ * - Event handlers take no job: they schedule a reconcile. The worker for
+ *   reconciles serves all domains, so it takes the job only if it is free. It is
+ *   not the driver's worker for events: QEMU is asked here without having sent
+ *   one, and one that hangs would hold up the events of all domains.
  */
 
 #include <config.h>

@@ -82,6 +82,30 @@ qemuHvBalloonConfigStickRemoved(virDomainDef *def,
 }
 
 
+/**
+ * qemuHvBalloonCheckConfigUpdate:
+ * @old: memory device of a persistent definition
+ * @mem: what shall be in its place
+ *
+ * Is that possible? Boot memory is what <memory> has beside its sticks, so one of
+ * another size would change it. As in a running domain, sticks come and go
+ * instead. Reports an error if it is not possible.
+ */
+int
+qemuHvBalloonCheckConfigUpdate(const virDomainMemoryDef *old,
+                               const virDomainMemoryDef *mem)
+{
+    if (old->model != VIR_DOMAIN_MEMORY_MODEL_HAPROT &&
+        mem->model != VIR_DOMAIN_MEMORY_MODEL_HAPROT)
+        return 0;
+
+    virReportError(VIR_ERR_CONFIG_UNSUPPORTED,
+                   _("cannot modify memory of model '%1$s': detach the device and attach another one, or use setmem"),
+                   virDomainMemoryModelTypeToString(VIR_DOMAIN_MEMORY_MODEL_HAPROT));
+    return -1;
+}
+
+
 /* Required by the guest's VMBus driver. */
 static const virDomainHyperv qemuHvBalloonEnlightenments[] = {
     VIR_DOMAIN_HYPERV_VPINDEX,

@@ -30,6 +30,10 @@ qemuHvBalloonConfigStickRemoved(virDomainDef *def,
                                 const virDomainMemoryDef *mem);
 
 int
+qemuHvBalloonCheckConfigUpdate(const virDomainMemoryDef *old,
+                               const virDomainMemoryDef *mem);
+
+int
 qemuHvBalloonCheckMemoryModel(const virDomainMemoryDef *mem,
                               const virDomainDef *def);
 

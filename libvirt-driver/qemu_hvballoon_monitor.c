@@ -22,6 +22,11 @@ VIR_LOG_INIT("qemu.qemu_hvballoon_monitor");
 #define QEMU_HVBALLOON_TEXT_MAX 1024
 #define QEMU_HVBALLOON_TEXT_CUT "..."
 
+/* More sticks than any machine has room or memory slots for. Each makes several
+ * statistics, and one reply to a client can take a quarter of a million of all
+ * domains. */
+#define QEMU_MONITOR_HVBALLOON_STICKS_MAX 4096
+
 VIR_ENUM_DECL(qemuHvBalloonStickState);
 VIR_ENUM_IMPL(qemuHvBalloonStickState,
               QEMU_HVBALLOON_STICK_UNUSED + 1,
@@ -285,6 +290,13 @@ qemuMonitorHvBalloonParseSticks(virJSONValue *array,
 {
     g_autoptr(GPtrArray) list = NULL;
     size_t i;
+
+    if (virJSONValueArraySize(array) > QEMU_MONITOR_HVBALLOON_STICKS_MAX) {
+        virReportError(VIR_ERR_OPERATION_FAILED,
+                       _("QEMU claims to have %1$zu sticks, and %2$d are possible"),
+                       virJSONValueArraySize(array), QEMU_MONITOR_HVBALLOON_STICKS_MAX);
+        return -1;
+    }
 
     list = g_ptr_array_new_with_free_func((GDestroyNotify)qemuMonitorHvBalloonStickFree);
 

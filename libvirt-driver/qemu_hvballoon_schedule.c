@@ -5,7 +5,7 @@
  *
  * An event handler takes no job and sends no command: it schedules a reconcile.
  * At most one is pending for a domain (priv->hvBalloonPending), either in the
- * worker's queue or on a timer. One is enough, since a reconcile queries
+ * queue of the worker for reconciles or on a timer. One is enough, since a reconcile queries
  * everything when it runs. Two of them would each set the next timer, and go on
  * for ever.
  */
@@ -79,12 +79,11 @@ qemuHvBalloonScheduleTimeout(int timer,
 {
     virDomainObj *vm = opaque;
 
+    /* Not locked: whoever has the lock, as to kill QEMU, would keep the event
+     * loop from all other clients and domains. What was pending on a timer is now
+     * pending in the queue. */
     virEventRemoveTimeout(timer);
-
-    virObjectLock(vm);
-    qemuHvBalloonScheduleTaken(vm);
-    qemuHvBalloonScheduleReconcile(vm);
-    virObjectUnlock(vm);
+    qemuProcessEventSubmit(vm, QEMU_PROCESS_EVENT_HVBALLOON_CHANGE, 0, 0, NULL);
 }
 
 

@@ -162,6 +162,11 @@ qemuHvBalloonStatsQuery(virDomainObj *vm)
     g_autoptr(qemuMonitorHvBalloonInfo) info = NULL;
     int rc;
 
+    /* statistics are allowed while a snapshot is reverted, before its QEMU is
+     * connected */
+    if (!mon)
+        return NULL;
+
     qemuDomainObjEnterMonitor(vm);
     if ((rc = qemuMonitorGetHvBalloonInfo(mon, &info)) == 0 && !info->sticks)
         rc = qemuMonitorGetHvBalloonSticks(mon, &info->sticks);

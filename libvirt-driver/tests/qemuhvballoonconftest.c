@@ -514,6 +514,43 @@ testDetach(const void *opaque)
 }
 
 
+/* A stick as the running domain has it is found in the stored definition, which
+ * does not know its address; one with another address is another one. */
+static int
+testFindStored(const void *opaque G_GNUC_UNUSED)
+{
+    g_autoptr(virDomainDef) stored = testDefNew("kvm", "q35", 8 * GIB, 2 * GIB, "", XML_STICK("ua-mine", "1"), STORED);
+    g_autoptr(virDomainDef) running = testDefNew("kvm", "q35", 8 * GIB, 2 * GIB, "",
+                                                 XML_STICK_AT("ua-mine", "1", "<address base='0x180000000'/>"), RUNNING);
+
+    if (!stored || !running)
+        return -1;
+
+    CHECK(virDomainMemoryFindInactiveByDef(stored, running->mems[0]) == 0, "found without its address");
+    CHECK(virDomainMemoryFindByDef(stored, running->mems[0]) == -1, "its address counts in a running domain");
+    stored->mems[0]->target.haprot.address = 0x200000000;
+    CHECK(virDomainMemoryFindInactiveByDef(stored, running->mems[0]) == -1, "another address");
+    return 0;
+}
+
+
+/* No stick is changed into another one, nor into a DIMM, nor a DIMM into one. */
+static int
+testConfigUpdate(const void *opaque G_GNUC_UNUSED)
+{
+    virDomainMemoryDef stick = { .model = VIR_DOMAIN_MEMORY_MODEL_HAPROT };
+    virDomainMemoryDef dimm = { .model = VIR_DOMAIN_MEMORY_MODEL_DIMM };
+
+    CHECK(qemuHvBalloonCheckConfigUpdate(&dimm, &dimm) == 0, "a DIMM");
+    CHECK(qemuHvBalloonCheckConfigUpdate(&stick, &stick) < 0, "a stick");
+    CHECK(strstr(virGetLastErrorMessage(), "cannot modify memory of model 'haprot': detach"), "%s", virGetLastErrorMessage());
+    CHECK(qemuHvBalloonCheckConfigUpdate(&dimm, &stick) < 0, "a DIMM becomes a stick");
+    CHECK(qemuHvBalloonCheckConfigUpdate(&stick, &dimm) < 0, "a stick becomes a DIMM");
+    virResetLastError();
+    return 0;
+}
+
+
 static int
 testAll(void)
 {
@@ -529,6 +566,8 @@ testAll(void)
         virTestRun("address of the driver's sticks", testStickAddress, NULL) < 0 ||
         virTestRun("memory devices of other models", testOtherModels, NULL) < 0 ||
         virTestRun("a memory device of another model", testOtherModel, NULL) < 0 ||
+        virTestRun("a stick of the running domain in the stored definition", testFindStored, NULL) < 0 ||
+        virTestRun("a stick is not changed into another one", testConfigUpdate, NULL) < 0 ||
         virTestRun("domain capabilities", testOffered, NULL) < 0)
         ret = -1;
 

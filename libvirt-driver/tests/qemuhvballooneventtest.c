@@ -7,6 +7,7 @@
 
 #include <config.h>
 
+#include "qemu/qemu_hvballoon_schedule.h"
 #include "qemuhvballoontestutils.h"
 #include "virthreadpool.h"
 
@@ -139,13 +140,19 @@ static const testEventCase eventCases[] = {
 };
 
 
-/* Has the worker done all its jobs? */
+static bool
+testPoolIsIdle(virThreadPool *pool)
+{
+    return virThreadPoolGetJobQueueDepth(pool) == 0 &&
+        virThreadPoolGetFreeWorkers(pool) == virThreadPoolGetCurrentWorkers(pool);
+}
+
+
+/* Have the workers done all their jobs? That of events may give one to the other. */
 static bool
 testWorkerIsIdle(void)
 {
-    return virThreadPoolGetJobQueueDepth(testDriver.workerPool) == 0 &&
-        virThreadPoolGetFreeWorkers(testDriver.workerPool) ==
-        virThreadPoolGetCurrentWorkers(testDriver.workerPool);
+    return testPoolIsIdle(testDriver.workerPool) && testPoolIsIdle(testDriver.hvBalloonPool);
 }
 
 
@@ -299,12 +306,64 @@ testEvent(const void *opaque)
 }
 
 
+static void
+testTick(int timer,
+         void *opaque)
+{
+    virEventRemoveTimeout(timer);
+    g_atomic_int_set((int *)opaque, 1);
+}
+
+
+/* Does the event loop go on while @vm is locked, as long as it takes to kill a
+ * QEMU, and a reconcile of it is due? */
+static int
+testLocked(const void *opaque G_GNUC_UNUSED)
+{
+    virDomainObj *vm = testDomainNew((const unsigned long long[MAX_STICKS]) { 1 * GIB });
+    qemuMonitorTest *mon = NULL;
+    int ticked = 0;
+    int ret = -1;
+    size_t i;
+
+    if (!vm || !(mon = testMonitorNew(vm)))
+        goto cleanup;
+
+    testWorkerHold();
+    testMonitorHandleEvents(mon);
+    qemuHvBalloonScheduleLater(vm);
+    g_usleep(1500 * 1000);              /* it is due after one second */
+    virEventAddTimeout(0, testTick, &ticked, NULL);
+    for (i = 0; i < 500 && !g_atomic_int_get(&ticked); i++)
+        g_usleep(10 * 1000);
+    ret = g_atomic_int_get(&ticked) ? 0 : -1;
+
+    vm->def->id = -1;                   /* nothing to reconcile any more */
+    virObjectUnlock(vm);
+    while (!g_atomic_int_get(&ticked))
+        g_usleep(10 * 1000);
+    testWorkerRelease();
+    while (!testWorkerIsIdle())
+        g_usleep(10 * 1000);
+    virObjectLock(vm);
+    vm->def->id = DOMAIN_ID;
+
+ cleanup:
+    testMonitorEnd(vm, mon);
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
 static int
 testAll(void)
 {
     int ret = 0;
 
     RUN_ALL("event ", eventCases, testEvent);
+
+    if (virTestRun("a locked domain does not hold up the event loop", testLocked, NULL) < 0)
+        ret = -1;
 
     return ret;
 }

@@ -153,6 +153,38 @@ testParseInvalidSticks(const void *opaque G_GNUC_UNUSED)
 }
 
 
+static char *
+testManySticks(size_t n)
+{
+    GString *reply = g_string_new("{\"return\": [");
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        g_string_append_printf(reply, "%s{\"id\": \"s%zu\", \"qom-path\": \"/s\", \"memdev\": \"m%zu\","
+                               " \"addr\": %zu, \"size\": 2097152, \"insert\": \"now\", \"state\": \"idle\","
+                               " \"added\": 0, \"released\": 0}",
+                               i > 0 ? "," : "", i, i, (i + 2048) << 21);
+
+    g_string_append(reply, "]}");
+    return g_string_free(reply, FALSE);
+}
+
+
+static int
+testParseManySticks(const void *opaque G_GNUC_UNUSED)
+{
+    g_autofree char *most = testManySticks(4096);
+    g_autofree char *more = testManySticks(4097);
+    g_autoptr(GPtrArray) sticks = NULL;
+
+    if (testParse("query-haprot", most, testGetSticks, (void **)&sticks) < 0 ||
+        sticks->len != 4096)
+        return -1;
+
+    return testRefuseSticks((const char *const[]) { more }, 1);
+}
+
+
 static int
 testParseInfo(const void *opaque G_GNUC_UNUSED)
 {
@@ -512,6 +544,28 @@ testStats(const void *opaque)
 }
 
 
+/* As while a snapshot is reverted: statistics are asked for, and QEMU is not
+ * connected yet. */
+static int
+testStatsUnconnected(const void *opaque G_GNUC_UNUSED)
+{
+    virDomainObj *vm = testDomainNew((const unsigned long long[MAX_STICKS]) { 1 * GIB });
+    unsigned long long current = 1 * GIB;
+    qemuMonitorHvBalloonInfo *info;
+    int ret = 0;
+
+    if (!vm)
+        return -1;
+
+    info = qemuHvBalloonQueryStats(vm, true, &current);
+    if (info || current != 1 * GIB || virGetLastErrorCode() != VIR_ERR_OK)
+        ret = -1;
+
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
 /*
  * A QEMU that executes commands but sends one invalid reply, while a guest of
  * 1 GiB is set to 3 GiB
@@ -630,6 +684,8 @@ testAll(void)
 
     if (virTestRun("query-haprot", testParseSticks, NULL) < 0 ||
         virTestRun("query-haprot, invalid replies", testParseInvalidSticks, NULL) < 0 ||
+        virTestRun("query-haprot, too many", testParseManySticks, NULL) < 0 ||
+        virTestRun("statistics without a monitor", testStatsUnconnected, NULL) < 0 ||
         virTestRun("query-hv-balloon", testParseInfo, NULL) < 0 ||
         virTestRun("query-hv-balloon, free slots", testParseFreeSlots, NULL) < 0 ||
         virTestRun("query-hv-balloon, texts", testParseText, NULL) < 0 ||

@@ -72,7 +72,9 @@ testInit(void)
     virEventRegisterDefaultImpl();
     testDriver.hostdevMgr = virHostdevManagerGetDefault();
     if (!(testDriver.workerPool = virThreadPoolNewFull(0, 1, 0, testWorker,
-                                                       "qemu-event", NULL, &testDriver)))
+                                                       "qemu-event", NULL, &testDriver)) ||
+        !(testDriver.hvBalloonPool = virThreadPoolNewFull(0, 1, 0, testWorker,
+                                                          "qemu-hvballoon", NULL, &testDriver)))
         return -1;
 
     if (!(testFixedCaps = testQemuGetRealCaps("x86_64", "10.0.0", "", latest,
@@ -89,6 +91,7 @@ static void
 testCleanup(void)
 {
     virThreadPoolFree(testDriver.workerPool);
+    virThreadPoolFree(testDriver.hvBalloonPool);
     g_clear_pointer(&testCaps, virObjectUnref);
     g_clear_pointer(&testFixedCaps, virObjectUnref);
     qemuTestDriverFree(&testDriver);

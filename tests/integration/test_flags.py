@@ -107,6 +107,16 @@ def test_setmaxmem_of_a_stopped_domain_is_boot_memory(stopped):
     assert (domain.memory, domain.boot, domain.current, domain.sticks) == (GIB, GIB, GIB, [])
 
 
+def test_update_device_changes_no_stick(stopped):
+    """Boot memory would be what is left."""
+    stopped.setmem(2 * GIB, "--config")
+    before = hvb.virsh("dumpxml", stopped.name)
+    for alias in "ua-haprot0", None:
+        refused("cannot modify memory of model 'haprot': detach the device and attach another one, or use setmem",
+                hvb.virsh, "update-device", stopped.name, stick_file(stopped, alias, mib=512), "--config")
+    assert hvb.virsh("dumpxml", stopped.name) == before
+
+
 def test_setmaxmem_of_a_stopped_domain_leaves_the_users_stick(stopped):
     stopped.setmem(2 * GIB, "--config")
     hvb.virsh("attach-device", stopped.name, stick_file(stopped, "ua-mine", 1024), "--config")
