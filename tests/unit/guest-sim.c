@@ -670,10 +670,20 @@ static uint64_t op_clock(void *opaque)
     return sim->ns += 1000;
 }
 
+static void map_range(Sim *sim, uint64_t first, uint64_t end)
+{
+    uint64_t page;
+
+    for (page = first; page < end; page++) {
+        set_mapped(sim, page, true);
+    }
+}
+
+/* Sticks one after the other, as QEMU's owner of the engine does it. */
 static bool op_populate(void *opaque, uint64_t first, uint64_t count)
 {
     Sim *sim = opaque;
-    uint64_t page;
+    uint64_t end = first + count;
 
     g_assert_cmpuint(count, >, 0);
     take_time(sim, count);
@@ -683,9 +693,11 @@ static bool op_populate(void *opaque, uint64_t first, uint64_t count)
         (sim->map_at_most && sim->n_mapped + count > sim->map_at_most)) {
         return false;
     }
-    for (page = first; page < first + count; page++) {
-        set_mapped(sim, page, true);
+    if (sim->map_below && end > sim->map_below) {
+        map_range(sim, first, MAX(first, sim->map_below));
+        return false;
     }
+    map_range(sim, first, end);
     return true;
 }
 

@@ -82,6 +82,7 @@ typedef struct Sim {
     bool ring_full;             /* the engine cannot send */
     bool cannot_map;            /* the host cannot populate memory */
     uint64_t map_at_most;       /* pages that it can populate; 0: all */
+    uint64_t map_below;         /* no stick from there on; 0: all */
     uint64_t ns_per_mib;        /* to populate or discard */
     /* Takes discards in place of the checks: where a state comes from elsewhere
      * or the guest says anything, and the accounting here cannot follow. */

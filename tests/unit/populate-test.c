@@ -274,6 +274,26 @@ static void test_refused(void)
     done_honest(sim);
 }
 
+/* A piece reaches into a stick that cannot be populated: that before it was. */
+static void test_refused_second_stick(void)
+{
+    Sim *sim = ready();
+
+    sim_target(sim, 4 * SIM_GIB);
+    g_assert_cmpuint(sim->n_mapped, ==, 3 * SIM_GIB);
+    g_assert_true(sim_plug(sim, 2, SIM_4G + 4 * SIM_GIB, SIM_GIB, true));
+    sim->map_below = SIM_4G + 4 * SIM_GIB;
+    sim_target(sim, 5 * SIM_GIB + 512 * SIM_MIB);
+    assert_state(sim, DM_STATE_REFUSED);
+    assert_problem(sim, DM_PROBLEM_POPULATE);
+    g_assert_cmpuint(sim_info(sim).populated, ==, 0);
+    g_assert_cmpuint(sim->n_mapped, ==, 3 * SIM_GIB);
+    sim->map_below = 0;
+    sim_advance(sim, 60 * 1000);
+    assert_actual(sim, 5 * SIM_GIB + 512 * SIM_MIB);
+    done_honest(sim);
+}
+
 /* Refused by the guest, what was populated for it is of no use. */
 static void test_guest_refuses(void)
 {
@@ -673,6 +693,7 @@ int main(int argc, char **argv)
     ADD("return", test_return);
     ADD("return/target", test_return_lowered);
     ADD("refused/host", test_refused);
+    ADD("refused/second-stick", test_refused_second_stick);
     ADD("refused/guest", test_guest_refuses);
     ADD("refused/in-part", test_guest_takes_a_part);
     ADD("middle/reset", test_reset);

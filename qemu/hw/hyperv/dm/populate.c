@@ -53,11 +53,13 @@ static bool populate_piece(DmEngine *e, DmRange gap)
 {
     DmRange piece = dm_piece(gap, e->populate_piece);
     uint64_t began = dm_work_begin(e);
+    bool ok = e->ops.populate(e->opaque, piece.first, piece.count);
 
-    if (!e->ops.populate(e->opaque, piece.first, piece.count)) {
+    /* What fails may have been populated in part: of two sticks, the first. */
+    pageset_add(e->populated, piece.first, piece.count);
+    if (!ok) {
         return false;
     }
-    pageset_add(e->populated, piece.first, piece.count);
     dm_piece_took(&e->populate_piece, piece.count, dm_work_begin(e) - began);
     return true;
 }
