@@ -2,6 +2,7 @@
 """Fixtures of the integration suite: guests on the private daemon, removed after use."""
 
 import contextlib
+import fcntl
 import functools
 import os
 import sys
@@ -53,6 +54,21 @@ def pytest_xdist_auto_num_workers(config):  # pylint: disable=unused-argument
 def daemon():
     """The private daemon runs while there are tests, and afterwards: other workers may need it."""
     hvb.setup()
+
+
+@pytest.fixture(scope="module", name="hosts")
+def two_hosts():
+    """The two daemons. One file has them at a time: what its tests do to the second one, and that it ends, concerns all guests there."""
+    try:
+        hosts = [hvb.Host(), hvb.Host(second=True)]
+    except hvb.NoHost as why:
+        pytest.skip(str(why))
+    with open(os.path.join(hosts[0].run, "second.lock"), "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        hosts[1].daemon("start")
+        yield hosts
+        hosts[1].daemon("stop")
+    hosts[0].use()
 
 
 @pytest.fixture(scope="module")

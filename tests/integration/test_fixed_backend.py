@@ -8,6 +8,7 @@ distribution's QEMU.
 
 import collections
 import os
+import signal
 import time
 
 import pytest
@@ -178,6 +179,23 @@ def test_it_reboots_while_the_daemon_is_away(guest):
     guest.wait_boot_after(before)
     guest.wait_at(GIB + 256 * MIB)
     at_rest(guest, fixed=True)
+
+
+def test_one_that_hangs_holds_up_no_other(guest, make_guest):
+    """It is asked once a second while it is short of what was requested; that another guest's QEMU has ended is noticed all the same."""
+    other = make_guest("beside", up=False, memory=512 * MIB, maximum=GIB, vcpus=1)
+    pid = guest.pid()
+    guest.setmem(700 * MIB)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        time.sleep(patient(3))
+        os.kill(other.pid(), signal.SIGKILL)
+        hvb.wait_until("the end of the other one is noticed", 20, lambda: other.state() == "shut off")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    guest.wait_at(700 * MIB)
+    other.remove()
+    go(guest, GIB + 256 * MIB, fixed=True)
 
 
 def test_a_guest_that_stops_early(guest):

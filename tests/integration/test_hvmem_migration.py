@@ -6,7 +6,6 @@ import subprocess
 
 import pytest
 from test_hvmem_guest import TOOL, environment
-from test_migration import two_hosts  # noqa: F401  pylint: disable=unused-import
 from travel import Traveller, quickly, slowly
 
 import hvb

@@ -12,25 +12,12 @@ import tempfile
 import pytest
 from checks import Held, at_rest, consistent, go, no_sticks
 from conftest import kernel_complaints
-from travel import GROWN, SHRUNK, Traveller, agree, create_image, elapsed, keeps, quickly, slowly, with_disk
+from travel import GROWN, SHRUNK, Traveller, agree, create_image, elapsed, keeps, quickly, slowly, travelled, with_disk
 
 import hvb
 from hvb import GIB, MIB
 
 STICK = "<memory model='haprot'><target insert='on-demand'><size unit='MiB'>128</size></target><alias name='ua-mine'/></memory>"
-
-
-@pytest.fixture(scope="module", name="hosts")
-def two_hosts():
-    """The two daemons."""
-    try:
-        hosts = [hvb.Host(), hvb.Host(second=True)]
-    except hvb.NoHost as why:
-        pytest.skip(str(why))
-    hosts[1].daemon("start")
-    yield hosts
-    hosts[1].daemon("stop")
-    hosts[0].use()
 
 
 @pytest.fixture(name="guest")
@@ -73,14 +60,6 @@ def using(guest, host):
 def on_other(guest):
     """For what is asked of the host where the guest is not."""
     return using(guest, guest.other())
-
-
-def travelled(guest, before):
-    """The guest has just arrived, and is what it was."""
-    agree(guest)
-    assert keeps(guest) == before
-    guest.held.check()
-    consistent(guest)
 
 
 def there_and_on(guest, *flags):
@@ -394,6 +373,95 @@ def test_in_postcopy_too_nobody_changes_memory(guest):
     guest.is_at(guest.other())
     travelled(guest, before)
     go(guest, GROWN + 100 * MIB)
+    guest.held.check()
+
+
+@pytest.mark.long
+def test_at_its_floor(guest):
+    """It cannot have less, here or there, and both say so; more is as easy as ever."""
+    go(guest, GIB)
+    guest.setmem(64 * MIB)
+    hvb.wait_until(guest.seen, 90, lambda: guest.balloon()["state"] == "floor")
+    before = keeps(guest)
+    guest.migrate()
+    travelled(guest, before)
+    assert guest.domain().requested == 64 * MIB
+    hvb.wait_until(guest.seen, 90, lambda: guest.balloon()["state"] == "floor")
+    guest.held.check()
+    go(guest, GROWN)
+
+
+@pytest.mark.long
+def test_under_another_name(guest):
+    """There it has one, and its own again when it is back."""
+    own = guest.name
+    try:
+        for name in own + "-there", own:
+            go(guest, GROWN)
+            guest.setmem(SHRUNK)
+            guest.wait_at(SHRUNK)
+            before = keeps(guest)
+            command = guest.command("--dname", name, "--persistent", "--undefinesource")
+            hvb.virsh(*command, timeout=120)
+            guest.is_at(guest.other())
+            guest.name = name
+            travelled(guest, before)
+    finally:
+        guest.name = own
+    go(guest, GROWN)
+    guest.held.check()
+
+
+@pytest.mark.long
+def test_a_stick_of_the_users_that_the_guest_has_at_once(guest, tmp_path):
+    """With insert='now' it is more than what was requested, on either host."""
+    no_sticks_but_the_drivers(guest)
+    file = tmp_path / "stick.xml"
+    file.write_text(STICK.replace("on-demand", "now"), encoding="ascii")
+    go(guest, GIB)
+    hvb.virsh("attach-device", guest.name, file, "--live")
+    hvb.wait_until(guest.seen, 60, lambda: given(guest) == 128 * MIB and guest.resting())
+    before = keeps(guest)
+    guest.migrate()
+    travelled(guest, before)
+    assert given(guest) == 128 * MIB
+    go(guest, GROWN)
+    guest.held.drop()
+    guest.setmem(GIB)
+    guest.wait_at(GIB)
+    hvb.virsh("setmaxmem", guest.name, GIB, "--live")
+    guest.reboot()
+    guest.wait_at(GIB)
+    no_sticks_but_the_drivers(guest)
+    guest.held = Held(guest, 8)
+
+
+def given(guest):
+    """What the guest has been given of the user's stick, in KiB."""
+    return next((stick["added"] // 1024 for stick in guest.qmp("query-haprot") if stick["id"] == "ua-mine"), None)
+
+
+def no_sticks_but_the_drivers(guest):
+    """The user's stick goes, if there is one."""
+    if given(guest) is not None:
+        hvb.virsh("detach-device-alias", guest.name, "ua-mine", "--live")
+        hvb.wait_until("the user's stick is gone", 30, lambda: given(guest) is None)
+
+
+@pytest.mark.long
+def test_dumped_after_it_has_arrived(guest, tmp_path):
+    """A dump of its memory takes no more than the guest has, and leaves it alone."""
+    go(guest, GROWN)
+    guest.setmem(SHRUNK)
+    guest.wait_at(SHRUNK)
+    guest.migrate()
+    before = keeps(guest)
+    dump = tmp_path / "dump"
+    hvb.virsh("dump", guest.name, dump, "--memory-only", "--live", timeout=120)
+    assert dump.read_bytes()[:4] == b"\x7fELF"
+    travelled(guest, before)
+    at_rest(guest)
+    go(guest, GROWN)
     guest.held.check()
 
 
