@@ -15,6 +15,7 @@ from test_hvmem_guest import query, run
 OLD_BALLOON = """<memballoon model='virtio' autodeflate='on' freePageReporting='on'><stats period='10'/></memballoon>"""
 FOREIGN = """<metadata><app:info xmlns:app='http://example.org/app' note='it&apos;s "so"'>
   <app:script><![CDATA[if (a < "b" && c > 'd') { print("it's"); }]]></app:script><!-- "it's" --></app:info></metadata>"""
+BACKING = "<memoryBacking><source type='memfd'/><access mode='shared'/></memoryBacking>"
 WINDOWS = """<metadata><l:libosinfo xmlns:l='http://libosinfo.org/xmlns/libvirt/domain/1.0'>
   <l:os id='http://microsoft.com/win/11'/></l:libosinfo></metadata>"""
 
@@ -119,6 +120,52 @@ def test_disable_leaves_a_slot_that_is_taken(make_old):
     now = re.search(r"<memballoon.*?</memballoon>", stored(other), re.S)[0]
     assert "model='virtio' autodeflate='on'" in now
     assert address not in now
+
+
+def sizes(text):
+    """Memory, currentMemory and boot memory of a domain's XML, in KiB."""
+    domain = hvb.Domain(text)
+    return domain.memory, domain.current, domain.boot
+
+
+@pytest.mark.parametrize("edit", [
+    lambda xml: xml,
+    lambda xml: xml.replace("<vcpu", BACKING + "<vcpu", 1),
+    lambda xml: xml.replace("</devices>", "<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng></devices>"),
+], ids=["plain", "memfd", "rng"])
+def test_plugged_is_stored_as_it_is_shown(make_old, edit):
+    """Boot memory is as before; a start keeps the stick, as it is nobody's but the user's, and disabling restores what was there."""
+    other = make_old(edit)
+    before = stored(other)
+    boot = sizes(before)[2]
+    dry = run("enable", other.name, "--max", "4GiB", "--plugged", "3GiB", "--dry-run")
+    assert stored(other) == before
+    assert difference(dry) == difference(run("enable", other.name, "--max", "4GiB", "--plugged", "3GiB"))
+    assert sizes(stored(other)) == (3 * GIB, boot, boot)
+    assert "is already like that" in run("enable", other.name, "--plugged", "3GiB")
+    hvb.virsh("start", other.name, "--paused")
+    assert sizes(hvb.virsh("dumpxml", other.name)) == (3 * GIB, boot, boot)
+    (stick,) = query("status", other.name)["sticks"]
+    assert (stick["alias"], stick["size"], stick["owner"]) == ("ua-plugged", (3 * GIB - boot) * 1024, "user")
+    hvb.virsh("destroy", other.name)
+    run("enable", other.name, "--plugged", f"{boot}KiB")
+    assert sizes(stored(other)) == (boot, boot, boot)
+    run("enable", other.name, "--plugged", "2GiB")
+    run("disable", other.name)
+    assert stored(other) == before
+
+
+def test_plugged_takes_the_place_of_a_stick_of_libvirts_own(make_old):
+    """That one would go when the guest starts."""
+    other = make_old()
+    run("enable", other.name, "--max", "4GiB")
+    boot = sizes(stored(other))[2]
+    hvb.virsh("setmem", other.name, "2GiB", "--config")
+    assert "ua-haprot0" in stored(other)
+    run("enable", other.name, "--plugged", "3GiB")
+    assert "ua-haprot0" not in stored(other)
+    assert sizes(stored(other)) == (3 * GIB, 2 * GIB, boot)
+    assert "below what the domain starts with, 2 GiB" in run("enable", other.name, "--plugged", "1536MiB", status=4)
 
 
 def test_refusal_of_libvirt_changes_nothing(make_old):

@@ -215,6 +215,38 @@ def test_enable_says_what_it_does_before_the_xml(tmp_path):
     assert "freePageReporting" not in got
 
 
+def test_plugged_is_shown_before_it_is_defined(tmp_path):
+    """A stick up to there; boot memory and what the guest starts with are as before."""
+    got = hvmem("enable", "t", "--dry-run", "--max", "8GiB", "--plugged", "8GiB", "-c", acpi_driver(tmp_path)).stdout
+    words = " ".join(got.split())
+    assert "'t' starts with 1 GiB as before" in words
+    assert "8 GiB is plugged: boot memory, which does not change, and a stick of 7 GiB" in words
+    lines = [line for line in got.splitlines() if line.startswith(("+", "-"))]
+    assert "+  <memory unit='KiB'>8388608</memory>" in lines
+    assert not [line for line in lines if "currentMemory" in line]
+    at = lines.index("+    <memory model='haprot'>")
+    assert lines[at:at + 6] == ["+    <memory model='haprot'>", "+      <target insert='on-demand'>", "+        <size unit='KiB'>7340032</size>",
+                                "+      </target>", "+      <alias name='ua-plugged'/>", "+    </memory>"]
+
+
+@pytest.mark.parametrize("args, word", [
+    (["--max", "4GiB", "--plugged", "5GiB"], "above the ceiling, 4 GiB"),
+    (["--max", "4GiB", "--plugged", "1023MiB"], "below boot memory, 1 GiB"),
+    (["--max", "4GiB", "--plugged", "2049MiB"], "is a multiple of 2 MiB. Ask for 2GiB or 2050MiB"),
+])
+def test_plugged_that_cannot_be_is_refused(tmp_path, args, word):
+    got = hvmem("enable", "t", "--dry-run", *args, "-c", acpi_driver(tmp_path))
+    assert got.returncode == REFUSED
+    assert word in " ".join(got.stderr.split())
+    assert document("enable", "t", "--dry-run", *args, "-c", acpi_driver(tmp_path), status=REFUSED)["domains"][0]["changed"] is False
+
+
+def test_plugged_that_is_no_size(tmp_path):
+    got = hvmem("enable", "t", "--dry-run", "--plugged", "much", "-c", acpi_driver(tmp_path))
+    assert got.returncode == USAGE
+    assert "--plugged" in got.stderr
+
+
 @pytest.mark.parametrize("answer, args, status, word", [
     ("n\n", [], REFUSED, "nothing has been changed"),
     ("\n", [], REFUSED, "nothing has been changed"),

@@ -134,7 +134,8 @@ def test_errors_name_what_is_wrong(args, word):
 
 
 @pytest.mark.parametrize("args", [["enable", "t", "--max", "5", "--dry-run"],
-                                  ["enable", "t", "--minimum", "5", "--dry-run"]])
+                                  ["enable", "t", "--minimum", "5", "--dry-run"],
+                                  ["enable", "t", "--plugged", "5", "--dry-run"]])
 def test_a_size_without_a_unit_is_doubted(args, tmp_path):
     driver = acpi_driver(tmp_path)
     assert "warning: 5 KiB: sizes without a unit" in hvmem("-c", driver, *args).stderr

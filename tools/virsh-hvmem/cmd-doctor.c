@@ -137,7 +137,9 @@ enabled(virDomainPtr dom,
         const hvmemHost *host,
         GError **error)
 {
-    hvmemEditSizes sizes = { .max = HVMEM_UNKNOWN, .fallback = host->memory / HVMEM_GIB * HVMEM_GIB, .minimum = HVMEM_UNKNOWN };
+    hvmemEditSizes sizes = {
+        .max = HVMEM_UNKNOWN, .fallback = host->memory / HVMEM_GIB * HVMEM_GIB, .minimum = HVMEM_UNKNOWN, .plugged = HVMEM_UNKNOWN
+    };
     char *xml = virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_INACTIVE);
     g_autoptr(hvmemEdit) edit = NULL;
 

@@ -19,6 +19,7 @@
 
 static char *maxText;
 static char *minimumText;
+static char *pluggedText;
 static gboolean dryRun;
 static gboolean yes;
 static gboolean reporting;
@@ -27,6 +28,7 @@ static gboolean notReporting;
 static const GOptionEntry enableOptions[] = {
     { "max", 0, 0, G_OPTION_ARG_STRING, &maxText, "Upper limit (<maxMemory>); default: the existing one, or the host's memory", "SIZE" },
     { "minimum", 0, 0, G_OPTION_ARG_STRING, &minimumText, "Lower limit: setmem refuses less (<minimum>)", "SIZE" },
+    { "plugged", 0, 0, G_OPTION_ARG_STRING, &pluggedText, "Plug a stick up to there at the start, not given to the guest", "SIZE" },
     { "free-page-reporting", 0, 0, G_OPTION_ARG_NONE, &reporting, "Have the guest report free pages, also if it has the balloon already", NULL },
     { "no-free-page-reporting", 0, 0, G_OPTION_ARG_NONE, &notReporting, "Leave that off; default: on where this host can do it", NULL },
     { "dry-run", 'n', 0, G_OPTION_ARG_NONE, &dryRun, "Only show what would change", NULL },
@@ -413,7 +415,9 @@ apply(const hvmemApp *app,
 }
 
 
-static hvmemEditSizes sizes = { .max = HVMEM_UNKNOWN, .fallback = HVMEM_UNKNOWN, .minimum = HVMEM_UNKNOWN };
+static hvmemEditSizes sizes = {
+    .max = HVMEM_UNKNOWN, .fallback = HVMEM_UNKNOWN, .minimum = HVMEM_UNKNOWN, .plugged = HVMEM_UNKNOWN
+};
 static char *kernel;
 
 
@@ -455,6 +459,8 @@ doubtSizes(const hvmemApp *app)
         hvmemAppDoubtSize(app, maxText, sizes.max);
     if (minimumText)
         hvmemAppDoubtSize(app, minimumText, sizes.minimum);
+    if (pluggedText)
+        hvmemAppDoubtSize(app, pluggedText, sizes.plugged);
 }
 
 
@@ -497,7 +503,8 @@ runEnable(const hvmemApp *app,
     if (reporting && notReporting)
         return hvmemFailUsage(error, "--free-page-reporting cannot be combined with --no-free-page-reporting");
     if ((maxText && !hvmemParseSize(maxText, "--max", &sizes.max, error)) ||
-        (minimumText && !hvmemParseSize(minimumText, "--minimum", &sizes.minimum, error)))
+        (minimumText && !hvmemParseSize(minimumText, "--minimum", &sizes.minimum, error)) ||
+        (pluggedText && !hvmemParseSize(pluggedText, "--plugged", &sizes.plugged, error)))
         return false;
 
     doubtSizes(app);
@@ -526,10 +533,10 @@ runDisable(const hvmemApp *app,
 
 const hvmemCommand hvmemCmdEnable = {
     .name = "enable",
-    .arguments = "DOMAIN… [--max SIZE] [--minimum SIZE] [--[no-]free-page-reporting] [--dry-run] [--yes]",
+    .arguments = "DOMAIN… [--max SIZE] [--minimum SIZE] [--plugged SIZE] [--[no-]free-page-reporting] [--dry-run] [--yes]",
     .summary = "Give a defined domain a hyperv balloon, and show the difference",
     .description = "Only the definition changes; a running guest is not affected until it is shut down and started again.\n"
-                   "For a domain that already has such a balloon, --max and --minimum are changed.",
+                   "For a domain that already has such a balloon, --max, --minimum and --plugged are changed.",
     .example = "virsh-hvmem enable g1 --max 32GiB",
     .options = enableOptions,
     .minArgs = 1,

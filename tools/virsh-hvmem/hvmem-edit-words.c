@@ -55,3 +55,23 @@ hvmemEditSay(hvmemEdit *edit,
     else if (sizes->notReporting)
         say(edit, "Free page reporting is off: %s.", sizes->notReporting);
 }
+
+
+void
+hvmemEditSayPlugged(hvmemEdit *edit,
+                    guint64 plugged,
+                    guint64 size,
+                    bool had,
+                    bool costly)
+{
+    g_autofree char *total = hvmemFormatSize(plugged);
+    g_autofree char *stick = hvmemFormatSize(size);
+
+    if (size > 0)
+        say(edit, "When it starts, %s is plugged: boot memory, which does not change, and a stick of %s, of which the guest is given only what is "
+            "requested. So programs that take <memory> for the limit, as Cockpit does, can raise a running guest to that. %s", total, stick,
+            costly ? "The stick takes its whole size of the host's memory at the start: it is in huge pages, allocated at once, locked, or within reach of a "
+            "passed-through device." : "What the guest is not given of it costs the host nothing.");
+    else if (had)
+        say(edit, "Nothing beyond %s is plugged any more when it starts.", total);
+}

@@ -16,3 +16,11 @@ hvmemEditSay(hvmemEdit *edit,
              const hvmemEditSizes *sizes,
              const char *model,
              bool had);
+
+/* The same of a stick of @size, up to @plugged, that the guest has nothing of. @size 0: there is none, @had: any more. */
+void
+hvmemEditSayPlugged(hvmemEdit *edit,
+                    guint64 plugged,
+                    guint64 size,
+                    bool had,
+                    bool costly);

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+#include "hvmem-edit-plug.h"
 #include "hvmem-edit-words.h"
 #include "hvmem-element.h"
 #include "hvmem-print.h"
@@ -502,6 +503,7 @@ otherMemory(xmlNodePtr root)
 
 static bool
 checkEnable(xmlNodePtr root,
+            const hvmemDomain *dom,
             const hvmemEditSizes *sizes,
             GError **error)
 {
@@ -521,13 +523,13 @@ checkEnable(xmlNodePtr root,
         return hvmemFailRefused(error, "the domain has memory devices that cannot be combined with a hyperv balloon: %s. Remove each "
                          "<memory model=…> with 'virsh edit', and subtract its size from <memory>: the balloon adds memory by itself, up to "
                          "<maxMemory>", others);
-    if (sizes->max != HVMEM_UNKNOWN && sizes->max < memory)
-        return hvmemFailRefused(error, "--max %s is below the domain's memory, %s: ask for at least that, or give the domain less first ('virsh setmaxmem --config')",
-                         ceiling, total);
+    if (sizes->max != HVMEM_UNKNOWN && sizes->max < memory && sizes->plugged == HVMEM_UNKNOWN)
+        return hvmemFailRefused(error, "--max %s is below the domain's memory, %s: ask for at least that, or give the domain less first (%s)",
+                         ceiling, total, hvmemEditIsPlugged(root) ? "--plugged" : "'virsh setmaxmem --config'");
     if (sizes->minimum != HVMEM_UNKNOWN && sizes->minimum > current)
         return hvmemFailRefused(error, "--minimum %s is above what the domain starts with, %s: ask for no more than that, or let it start with more first "
                          "('virsh-hvmem set --config', or 'virsh setmem --config' with another balloon)", least, now);
-    return true;
+    return sizes->plugged == HVMEM_UNKNOWN || hvmemEditCheckPlugged(dom, sizes, error);
 }
 
 
@@ -538,14 +540,15 @@ hvmemEditEnable(const char *xml,
                 GError **error)
 {
     g_autoptr(xmlDoc) doc = hvmemXMLParse(xml, error);
+    g_autoptr(hvmemDomain) dom = doc ? hvmemDomainNew("", false, xml, error) : NULL;
     g_autoptr(hvmemEdit) edit = editNew();
-    xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL;
+    xmlNodePtr root = dom ? xmlDocGetRootElement(doc) : NULL;
     Notes notes = { .words = NULL };
     g_autofree char *model = root ? hvmemXMLString(root, "string(devices/memballoon/@model)") : NULL;
     bool had = root && hvmemXMLTest(root, "maxMemory");
     bool already;
 
-    if (!root || !checkEnable(root, sizes, error))
+    if (!root || !checkEnable(root, dom, sizes, error))
         return NULL;
 
     notes.words = g_string_new(NULL);
@@ -565,6 +568,8 @@ hvmemEditEnable(const char *xml,
     if (already)
         changeReporting(hvmemXMLNode(root, "devices/memballoon"), sizes->reporting);
     setMinimum(root, sizes->minimum);
+    if (sizes->plugged != HVMEM_UNKNOWN)
+        hvmemEditPlug(edit, root, dom, sizes->plugged);
     edit->guessed = !had && sizes->max == HVMEM_UNKNOWN;
 
     g_string_free(notes.words, TRUE);

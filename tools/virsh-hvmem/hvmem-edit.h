@@ -44,12 +44,13 @@ struct _hvmemEditSizes {
     guint64 max;                /* HVMEM_UNKNOWN: the existing ceiling, or else fallback */
     guint64 fallback;
     guint64 minimum;            /* HVMEM_UNKNOWN: unchanged */
+    guint64 plugged;            /* when it starts: boot memory and sticks; HVMEM_UNKNOWN: unchanged */
     hvmemReporting reporting;   /* of free pages */
     const char *notReporting;   /* why it is left off, in a sentence; NULL: nothing to say */
 };
 
-/* Adds a hyperv balloon to the inactive @xml, or changes ceiling and minimum if
- * it has one. Without @doubts, leaves out what is doubtful. NULL with @error. */
+/* Adds a hyperv balloon to the inactive @xml, or changes ceiling, minimum and what
+ * is plugged if it has one. Without @doubts, leaves out what is doubtful. NULL with @error. */
 hvmemEdit *
 hvmemEditEnable(const char *xml,
                 const hvmemEditSizes *sizes,

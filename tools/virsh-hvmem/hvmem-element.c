@@ -24,6 +24,8 @@ const char *const hvmemKvmOrder[] = { "hidden", "hint-dedicated", "poll-control"
 
 const char *const hvmemBalloonOrder[] = { "stats", "minimum", "requested", "alias", NULL };
 
+const char *const hvmemDeviceOrder[] = { "memory", "crypto", "iommu", "vsock", "pstore", NULL };
+
 const char *const hvmemAnyOrder[] = { NULL };
 
 

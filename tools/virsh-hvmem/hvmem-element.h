@@ -13,6 +13,8 @@ extern const char *const hvmemFeatureOrder[];
 extern const char *const hvmemHypervOrder[];
 extern const char *const hvmemKvmOrder[];
 extern const char *const hvmemBalloonOrder[];
+/* Of <devices>, what comes after all others. */
+extern const char *const hvmemDeviceOrder[];
 /* For elements whose order does not matter. */
 extern const char *const hvmemAnyOrder[];
 

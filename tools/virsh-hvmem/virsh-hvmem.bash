@@ -97,7 +97,7 @@ _virsh_hvmem_look() {
     for ((i = 0; i < ${#line[@]}; i++)); do
         word=${line[i]}
         case $word in
-            -c|--connect|--also|--format|--timeout|-t|--record|--interval|-i|--duration|-d|--max|--minimum|-o|--output|--title|--maximum|--buffer|--weight|--hold|--budget|--reserve|--conf|--sort|--columns) i=$((i + 1)) ;;
+            -c|--connect|--also|--format|--timeout|-t|--record|--interval|-i|--duration|-d|--max|--minimum|--plugged|-o|--output|--title|--maximum|--buffer|--weight|--hold|--budget|--reserve|--conf|--sort|--columns) i=$((i + 1)) ;;
             -*) ;;
             *) if [ -z "$command" ]; then command=$word; else position=$((position + 1)); fi ;;
         esac
@@ -123,7 +123,7 @@ _virsh_hvmem() {
     case $prev in
         --format) mapfile -t COMPREPLY < <(compgen -W 'table json' -- "$cur"); return ;;
         --record|-o|--output|--conf) _virsh_hvmem_offer_files; return ;;
-        --max|--minimum|--maximum|--budget|--reserve) _virsh_hvmem_offer_sizes; return ;;
+        --max|--minimum|--plugged|--maximum|--budget|--reserve) _virsh_hvmem_offer_sizes; return ;;
         --sort|--columns) mapfile -t COMPREPLY < <(compgen -W "$columns" -- "$cur"); return ;;
         --timeout|-t|--interval|-i|--duration|-d|--title|--buffer|--weight|--hold) return ;;
     esac
@@ -138,7 +138,7 @@ _virsh_hvmem() {
         watch) options="$options --all --record --append --force --interval --duration --also" ;;
         metrics) options="$options --output" ;;
         plot) options="$options --output --title" ;;
-        enable) options="$options --max --minimum --free-page-reporting --no-free-page-reporting --dry-run --yes" ;;
+        enable) options="$options --max --minimum --plugged --free-page-reporting --no-free-page-reporting --dry-run --yes" ;;
         disable) options="$options --dry-run" ;;
         auto) options="$options --on --off --minimum --maximum --buffer --weight --hold" ;;
         balance) options="$options --budget --reserve --interval --conf --dry-run --once" ;;

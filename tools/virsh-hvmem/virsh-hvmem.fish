@@ -29,7 +29,7 @@ function __virsh_hvmem_arguments
             continue
         end
         switch $word
-            case -c --connect --also --format --timeout -t --record --interval -i --duration -d --max --minimum -o --output --title --sort --columns --maximum --buffer --weight --hold --budget --reserve --conf
+            case -c --connect --also --format --timeout -t --record --interval -i --duration -d --max --minimum --plugged -o --output --title --sort --columns --maximum --buffer --weight --hold --budget --reserve --conf
                 set skip 1
             case '-*'
             case '*'
@@ -98,6 +98,7 @@ complete -c virsh-hvmem -n '__virsh_hvmem_uses plot metrics' -s o -l output -r -
 complete -c virsh-hvmem -n '__virsh_hvmem_uses plot' -l title -x -d 'The title of the picture'
 complete -c virsh-hvmem -n '__virsh_hvmem_uses enable' -l max -x -a '(__virsh_hvmem_sizes)' -d 'The ceiling'
 complete -c virsh-hvmem -n '__virsh_hvmem_uses enable' -l minimum -x -a '(__virsh_hvmem_sizes)' -d 'setmem refuses less'
+complete -c virsh-hvmem -n '__virsh_hvmem_uses enable' -l plugged -x -a '(__virsh_hvmem_sizes)' -d 'Plugged at the start'
 complete -c virsh-hvmem -n '__virsh_hvmem_uses auto' -l on -d 'Automatic'
 complete -c virsh-hvmem -n '__virsh_hvmem_uses auto' -l off -d 'No longer automatic'
 complete -c virsh-hvmem -n '__virsh_hvmem_uses auto' -l minimum -x -a '(__virsh_hvmem_sizes)' -d 'Never less'

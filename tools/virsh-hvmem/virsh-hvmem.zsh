@@ -102,6 +102,7 @@ _virsh_hvmem() {
         doctor) options=('(-a --all)'{-a,--all}'[every domain]' '1:domain:_virsh_hvmem_every_domain') ;;
         enable) options=(
             '--max=[the ceiling]:size:_virsh_hvmem_sizes' '--minimum=[setmem refuses less]:size:_virsh_hvmem_sizes'
+            '--plugged=[plugged at the start]:size:_virsh_hvmem_sizes'
             '(-n --dry-run)'{-n,--dry-run}'[show the difference only]' '(-y --yes)'{-y,--yes}'[do not ask]'
             '--free-page-reporting[turn it on]' '--no-free-page-reporting[leave it off]' '*:domain:_virsh_hvmem_every_domain') ;;
         disable) options=('(-n --dry-run)'{-n,--dry-run}'[show the difference only]' '*:domain:_virsh_hvmem_domains') ;;

@@ -46,7 +46,7 @@ enable(const char *xml,
        guint64 minimum)
 {
     g_autoptr(GError) error = NULL;
-    hvmemEditSizes sizes = { .max = max, .fallback = 16 * GIB, .minimum = minimum };
+    hvmemEditSizes sizes = { .max = max, .fallback = 16 * GIB, .minimum = minimum, .plugged = HVMEM_UNKNOWN };
     hvmemEdit *edit = hvmemEditEnable(xml, &sizes, true, &error);
 
     g_assert_no_error(error);
@@ -210,7 +210,7 @@ testBalloonKeeps(void)
 {
     g_autoptr(hvmemEdit) on = enable(DOMAIN("", "", "", EVERYTHING), HVMEM_UNKNOWN, 512 * MIB);
     g_autoptr(hvmemEdit) plain = enable(DOMAIN("", "", "", "    <memballoon model='none'/>\n"), HVMEM_UNKNOWN, HVMEM_UNKNOWN);
-    hvmemEditSizes sizes = { .max = HVMEM_UNKNOWN, .fallback = GIB, .minimum = HVMEM_UNKNOWN };
+    hvmemEditSizes sizes = { .max = HVMEM_UNKNOWN, .fallback = GIB, .minimum = HVMEM_UNKNOWN, .plugged = HVMEM_UNKNOWN };
     g_autoptr(hvmemEdit) without = hvmemEditEnable(DOMAIN("", "", "", EVERYTHING), &sizes, false, NULL);
 
     assertHas(on->xml, "    <memballoon model='hyperv' freePageReporting='on'>\n      <stats period='10'/>\n"
@@ -285,7 +285,7 @@ testEditRefusals(void)
 
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(GError) why = NULL;
-        hvmemEditSizes sizes = { .max = cases[i].max, .minimum = cases[i].minimum };
+        hvmemEditSizes sizes = { .max = cases[i].max, .minimum = cases[i].minimum, .plugged = HVMEM_UNKNOWN };
 
         g_assert_null(hvmemEditEnable(cases[i].xml, &sizes, true, &why));
         g_test_message("%s", why->message);
@@ -411,7 +411,7 @@ testReporting(void)
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *xml = g_strdup_printf("<domain type='qemu'><name>g</name><memory>1048576</memory><features><acpi/></features><devices>%s</devices>"
                                                "</domain>", cases[i].balloon);
-        hvmemEditSizes sizes = { .max = 2 * GIB, .minimum = HVMEM_UNKNOWN, .reporting = cases[i].reporting };
+        hvmemEditSizes sizes = { .max = 2 * GIB, .minimum = HVMEM_UNKNOWN, .plugged = HVMEM_UNKNOWN, .reporting = cases[i].reporting };
         g_autoptr(hvmemEdit) edit = hvmemEditEnable(xml, &sizes, cases[i].doubts, NULL);
 
         g_test_message("%zu: %s", i, edit->xml);
@@ -442,7 +442,10 @@ testWords(void)
     for (i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *xml = g_strdup_printf("<domain type='kvm'><name>g</name>%s<memory unit='GiB'>1</memory><features><acpi/></features><devices>"
                                                "<memballoon model='virtio'/></devices></domain>", cases[i].ceiling);
-        hvmemEditSizes sizes = { .max = cases[i].max, .fallback = 16 * GIB, .minimum = HVMEM_UNKNOWN, .reporting = cases[i].reporting, .notReporting = "it is old" };
+        hvmemEditSizes sizes = {
+            .max = cases[i].max, .fallback = 16 * GIB, .minimum = HVMEM_UNKNOWN, .plugged = HVMEM_UNKNOWN, .reporting = cases[i].reporting,
+            .notReporting = "it is old"
+        };
         g_autoptr(hvmemEdit) edit = hvmemEditEnable(xml, &sizes, true, NULL);
         g_autofree char *all = NULL;
 
@@ -455,6 +458,175 @@ testWords(void)
         g_assert_nonnull(strstr(all, cases[i].in));
         g_assert_nonnull(strstr(all, cases[i].alsoIn));
         g_ptr_array_set_size(edit->words, edit->words->len - 1);
+    }
+}
+
+
+/*
+ * What is plugged and not given to the guest
+ */
+
+#define STICK(insert, kib, alias) \
+    "    <memory model='haprot'>\n      <target insert='" insert "'>\n        <size unit='KiB'>" kib "</size>\n      </target>\n" \
+    "      <alias name='" alias "'/>\n    </memory>\n"
+#define SIZES(max, memory, current) \
+    "  <maxMemory unit='KiB'>" max "</maxMemory>\n  <memory unit='KiB'>" memory "</memory>\n  <currentMemory unit='KiB'>" current "</currentMemory>\n"
+#define HYPERV_DOMAIN(sizes, more, devices) \
+    "<domain type='kvm'>\n  <name>g</name>\n" sizes more "  <features>\n    <acpi/>\n  </features>\n  <devices>\n" \
+    "    <memballoon model='hyperv'/>\n" devices "  </devices>\n</domain>\n"
+#define VSOCK "    <vsock model='virtio'/>\n"
+
+
+static hvmemEdit *
+plug(const char *xml,
+     guint64 max,
+     guint64 plugged,
+     GError **error)
+{
+    hvmemEditSizes sizes = { .max = max, .fallback = 16 * GIB, .minimum = HVMEM_UNKNOWN, .plugged = plugged };
+
+    return hvmemEditEnable(xml, &sizes, true, error);
+}
+
+
+static char *
+wordsOf(const hvmemEdit *edit)
+{
+    GString *all = g_string_new(NULL);
+    size_t i;
+
+    for (i = 0; i < edit->words->len; i++)
+        g_string_append_printf(all, "%s\n", (const char *)edit->words->pdata[i]);
+    return g_string_free(all, FALSE);
+}
+
+
+/* Boot memory and what the guest starts with stay, and disabling restores what was there. */
+static void
+testPlugged(void)
+{
+    static const char xml[] = DOMAIN("", "", "", VIRTIO VSOCK);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(hvmemEdit) on = plug(xml, 8 * GIB, 8 * GIB, &error);
+    g_autoptr(hvmemEdit) same = NULL;
+    g_autoptr(hvmemEdit) less = NULL;
+    g_autoptr(hvmemEdit) none = NULL;
+    g_autoptr(hvmemEdit) off = NULL;
+    g_autofree char *words = NULL;
+    g_autofree char *last = NULL;
+
+    g_assert_no_error(error);
+    words = wordsOf(on);
+    assertHas(on->xml, SIZES("8388608", "8388608", "1048576"));
+    assertHas(on->xml, "    </memballoon>\n" STICK("on-demand", "7340032", "ua-plugged") VSOCK);
+    assertHas(words, "'g' starts with 1 GiB as before");
+    assertHas(words, "8 GiB is plugged: boot memory, which does not change, and a stick of 7 GiB");
+    assertHas(words, "costs the host nothing");
+
+    same = plug(on->xml, HVMEM_UNKNOWN, 8 * GIB, NULL);
+    assertSame(on->xml, same->xml);
+
+    /* the ceiling follows, though it is below what was plugged */
+    less = plug(on->xml, 4 * GIB, 2 * GIB, NULL);
+    assertHas(less->xml, SIZES("4194304", "2097152", "1048576"));
+    assertHas(less->xml, STICK("on-demand", "1048576", "ua-plugged"));
+
+    none = plug(less->xml, HVMEM_UNKNOWN, GIB, NULL);
+    last = wordsOf(none);
+    assertHas(none->xml, SIZES("4194304", "1048576", "1048576"));
+    g_assert_null(strstr(none->xml, "haprot"));
+    assertHas(last, "Nothing beyond 1 GiB is plugged any more");
+
+    off = disable(less->xml, true);
+    assertSame(xml, off->xml);
+}
+
+
+/* What is there already counts: a user's sticks stay, the driver's are replaced, for it would remove them when the guest starts. */
+static void
+testPluggedBesideOthers(void)
+{
+    static const struct {
+        const char *xml;
+        guint64 plugged;
+        const char *in;
+        const char *alsoIn;
+        const char *words;
+    } cases[] = {
+        { HYPERV_DOMAIN(SIZES("16777216", "6291456", "5242880"), "", STICK("on-demand", "2097152", "ua-haprot0") STICK("now", "1048576", "ua-mine")), 8 * GIB,
+          SIZES("16777216", "8388608", "5242880"), STICK("now", "1048576", "ua-mine") STICK("on-demand", "4194304", "ua-plugged") "  </devices>",
+          "costs the host nothing" },
+        { HYPERV_DOMAIN(SIZES("16777216", "6291456", "5242880"), "", STICK("on-demand", "2097152", "ua-haprot0") STICK("now", "1048576", "ua-mine")), 5 * GIB,
+          SIZES("16777216", "5242880", "5242880"), STICK("on-demand", "1048576", "ua-plugged"), "costs the host nothing" },
+        { HYPERV_DOMAIN(SIZES("16777216", "2097152", "2097152"), "  <cpu>\n    <numa>\n      <cell id='0' memory='1048576' unit='KiB'/>\n"
+                        "      <cell id='1' memory='1048576' unit='KiB'/>\n    </numa>\n  </cpu>\n", ""), 3 * GIB,
+          SIZES("16777216", "3145728", "2097152"), "<size unit='KiB'>1048576</size>\n        <node>1</node>\n      </target>", "costs the host nothing" },
+        { HYPERV_DOMAIN(SIZES("16777216", "2097152", "2097152"), "  <memoryBacking>\n    <hugepages>\n      <page size='1048576' unit='KiB'/>\n"
+                        "    </hugepages>\n  </memoryBacking>\n", ""), 3 * GIB,
+          SIZES("16777216", "3145728", "2097152"), STICK("on-demand", "1048576", "ua-plugged"), "takes its whole size of the host's memory at the start" },
+        { HYPERV_DOMAIN(SIZES("16777216", "2097152", "2097152"), "  <memoryBacking>\n    <locked/>\n  </memoryBacking>\n", ""), 3 * GIB,
+          "3145728", "ua-plugged", "takes its whole size" },
+        { HYPERV_DOMAIN(SIZES("16777216", "2097152", "2097152"), "  <memoryBacking>\n    <allocation mode='immediate'/>\n  </memoryBacking>\n", ""), 3 * GIB,
+          "3145728", "ua-plugged", "takes its whole size" },
+        { HYPERV_DOMAIN(SIZES("16777216", "2097152", "2097152"), "", "    <hostdev mode='subsystem' type='pci'/>\n"), 3 * GIB, "3145728", "ua-plugged",
+          "takes its whole size" },
+        { "<domain><maxMemory unit='GiB'>4</maxMemory><memory unit='GiB'>1</memory><features><acpi/></features><devices><memballoon model='hyperv'/></devices>"
+          "</domain>", 3 * GIB, SIZES("4194304", "3145728", "1048576") + strlen("  <maxMemory unit='KiB'>4194304</maxMemory>\n"), "ua-plugged", "3 GiB is plugged" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(hvmemEdit) edit = plug(cases[i].xml, HVMEM_UNKNOWN, cases[i].plugged, &error);
+        g_autofree char *words = NULL;
+
+        g_test_message("%zu", i);
+        g_assert_no_error(error);
+        words = wordsOf(edit);
+        assertHas(edit->xml, cases[i].in);
+        assertHas(edit->xml, cases[i].alsoIn);
+        assertHas(words, cases[i].words);
+        g_assert_null(strstr(edit->xml, "ua-haprot"));
+    }
+}
+
+
+static void
+testPluggedRefusals(void)
+{
+    static const char mine[] = HYPERV_DOMAIN(SIZES("8388608", "3145728", "1048576"), "", STICK("on-demand", "1048576", "ua-mine"));
+    static const char more[] = HYPERV_DOMAIN(SIZES("8388608", "4194304", "3145728"), "", STICK("on-demand", "2097152", "ua-plugged"));
+    static const char huge[] = HYPERV_DOMAIN(SIZES("4194304", "1048576", "1048576"), "  <memoryBacking>\n    <hugepages>\n      <page size='1048576' unit='KiB'/>\n"
+                                             "    </hugepages>\n  </memoryBacking>\n", "");
+    static const struct {
+        const char *xml;
+        guint64 max;
+        guint64 plugged;
+        const char *word;
+    } cases[] = {
+        { DOMAIN("", "", "", VIRTIO), HVMEM_UNKNOWN, 512 * MIB, "--plugged 512 MiB is below boot memory, 1 GiB: ask for at least that" },
+        { DOMAIN("", "", "", VIRTIO), HVMEM_UNKNOWN, 17 * GIB, "--plugged 17 GiB is above the ceiling, 16 GiB, which is what this host has: ask" },
+        { DOMAIN("", "", "", VIRTIO), 4 * GIB, 5 * GIB, "--plugged 5 GiB is above the ceiling, 4 GiB: ask for no more than that, or name a higher ceiling with --max" },
+        { DOMAIN("", "", "", VIRTIO), HVMEM_UNKNOWN, 2 * GIB + MIB, "--plugged 2049MiB cannot be reached: the stick that comes on top of 1 GiB is a multiple of 2 MiB. Ask for 2GiB or 2050MiB" },
+        { DOMAIN("", "", "", VIRTIO), 2 * GIB + MIB, 2 * GIB + MIB, "Ask for 2GiB" },
+        { mine, HVMEM_UNKNOWN, 2 * GIB + 512 * MIB, "is below boot memory and the sticks that are defined, 3 GiB" },
+        { mine, HVMEM_UNKNOWN, 9 * GIB, "above the ceiling, 8 GiB" },
+        { more, HVMEM_UNKNOWN, 2 * GIB, "--plugged 2 GiB is below what the domain starts with, 3 GiB: ask for at least that, or let it start with less first" },
+        { more, HVMEM_UNKNOWN, 3 * GIB + MIB, "Ask for 3GiB or 3074MiB" },
+        { more, 3 * GIB, HVMEM_UNKNOWN, "--max 3 GiB is below the domain's memory, 4 GiB: ask for at least that, or give the domain less first (--plugged)" },
+        { huge, HVMEM_UNKNOWN, 2 * GIB + 512 * MIB, "on top of 1 GiB is a multiple of 1 GiB. Ask for 2GiB or 3GiB" },
+        { HYPERV_DOMAIN(SIZES("3145729", "3145728", "3145729"), "", STICK("on-demand", "2097152", "ua-plugged")), HVMEM_UNKNOWN, 3 * GIB + HVMEM_KIB,
+          "no such size is between what the domain starts with and its ceiling" },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) why = NULL;
+
+        g_test_message("%zu", i);
+        g_assert_null(plug(cases[i].xml, cases[i].max, cases[i].plugged, &why));
+        g_test_message("%s", why->message);
+        assertHas(why->message, cases[i].word);
     }
 }
 
@@ -482,6 +654,9 @@ main(int argc,
 
     g_test_add_func("/hvmem/edit/reporting", testReporting);
     g_test_add_func("/hvmem/edit/words", testWords);
+    g_test_add_func("/hvmem/edit/plugged", testPlugged);
+    g_test_add_func("/hvmem/edit/plugged-beside-others", testPluggedBesideOthers);
+    g_test_add_func("/hvmem/edit/plugged-refusals", testPluggedRefusals);
 
     return g_test_run();
 }
