@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The libvirt calls that virt-manager and Cockpit make to change a domain's memory, stopped and running, up and down."""
 
+import contextlib
 import ctypes
 import os
+import threading
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -14,6 +16,24 @@ from hvb import GIB, MIB
 BOTH = 1 | 2        # VIR_DOMAIN_AFFECT_LIVE, VIR_DOMAIN_AFFECT_CONFIG
 
 
+@contextlib.contextmanager
+def event_loop(libvirt):
+    """Events are received meanwhile."""
+    ended = threading.Event()
+
+    def run():
+        while not ended.is_set():
+            libvirt.virEventRunDefaultImpl()
+
+    timer = libvirt.virEventAddTimeout(200, lambda *_: None, None)      # or the loop would wait for an event before it ends
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    yield
+    ended.set()
+    thread.join(10)
+    libvirt.virEventRemoveTimeout(timer)
+
+
 @pytest.fixture(scope="module", name="api")
 def libvirt_of_the_private_daemon():
     """The distribution's Python binding on our client library, which knows where the private daemon listens."""
@@ -21,7 +41,8 @@ def libvirt_of_the_private_daemon():
     ctypes.CDLL(os.path.join(os.environ["LD_LIBRARY_PATH"].split(":")[0], "libvirt.so.0"), mode=ctypes.RTLD_GLOBAL)
     libvirt = pytest.importorskip("libvirt")
     libvirt.registerErrorHandler(lambda *_: None, None)
-    with hvb.daemon_use():
+    libvirt.virEventRegisterDefaultImpl()
+    with hvb.daemon_use(), event_loop(libvirt):
         connection = libvirt.open(os.environ["LIBVIRT_DEFAULT_URI"])
         yield connection
         connection.close()
@@ -169,3 +190,56 @@ def test_live_xml_defined_again(api, guest):
     start_again(guest)
     guest.wait_at(GIB)
     at_rest(guest)
+
+
+class Events:
+    """What a client hears of a domain, as it comes: ("balloon", KiB), ("added", ALIAS), ("removed", ALIAS)."""
+
+    def __init__(self, domain):
+        self.heard = []
+        self.connection = domain.connect()
+        self.ids = [self.connection.domainEventRegisterAny(domain, number, self.note, word) for number, word in (
+            (13, "balloon"), (15, "removed"), (19, "added"))]       # VIR_DOMAIN_EVENT_ID_BALLOON_CHANGE, _DEVICE_REMOVED, _DEVICE_ADDED
+
+    def note(self, _connection, _domain, what, word):
+        self.heard.append((word, what))
+
+    def wait(self, event):
+        hvb.wait_until(lambda: f"{event} is heard; there was {self.heard}", 30, lambda: event in self.heard)
+
+    def end(self):
+        for number in self.ids:
+            self.connection.domainEventDeregisterAny(number)
+
+
+@pytest.fixture(name="events")
+def events_of_the_guest(api, guest):
+    events = Events(api.lookupByName(guest.name))
+    yield events
+    events.end()
+
+
+def test_events_and_figures(api, guest, events):
+    """A client that listens hears of every stick and of the size at which the guest stops; info() and memoryStats() say the same then."""
+    domain = api.lookupByName(guest.name)
+    domain.setMaxMemory(1536 * MIB)
+    (stick,) = guest.domain().sticks
+    events.wait(("added", stick.alias))
+    assert domain.info()[1] == domain.maxMemory() == 1536 * MIB
+    domain.setMaxMemory(GIB)
+    events.wait(("removed", stick.alias))
+    assert domain.info()[1] == GIB
+
+    for size in (1200 * MIB, 900 * MIB):
+        domain.setMemory(size)
+        guest.wait_at(size)
+        guest.wait_synced()
+        _, most, current, *_ = domain.info()
+        stats = domain.memoryStats()
+        events.wait(("balloon", current))
+        assert [what for word, what in events.heard if word == "balloon"][-1] == current
+        assert (most, current) == (guest.domain().memory, guest.domain().current)
+        assert stats["actual"] == current
+        assert 0 < stats["rss"]
+        assert stats.keys() <= {"actual", "usable", "last_update", "rss"}
+        assert stats.get("usable", 0) <= current
