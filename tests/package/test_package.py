@@ -5,12 +5,15 @@ The main job runs on what was installed; after a purge the machine is, file by f
 """
 
 import os
+import pathlib
 import shutil
 import subprocess
+import sys
 
 import pytest
 
-from root import TREE, WORK, Root
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from root import TREE, WORK, Root  # noqa: E402
 
 RELEASES = ("bookworm", "trixie")
 PACKAGES = ("hv-balloon-qemu", "hv-balloon-libvirt", "virsh-hvmem")

@@ -10,8 +10,7 @@ import shlex
 import shutil
 import subprocess
 
-HERE = pathlib.Path(__file__).resolve().parent
-TREE = HERE.parent.parent
+TREE = pathlib.Path(__file__).resolve().parents[1]
 WORK = TREE / "build" / "package-test"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # Change at any time, and belong to no package.
@@ -28,6 +27,13 @@ mount -t tmpfs -o mode=755 tmpfs "$0/run"
 mount -t tmpfs -o mode=1777 tmpfs "$0/tmp"
 if [ -n "$CACHE" ]; then mkdir -p "$0/mnt/ccache"; mount --bind "$CACHE" "$0/mnt/ccache"; fi
 if [ -n "$SHARED" ]; then mkdir -p "$0/mnt/shared"; mount --bind "$SHARED" "$0/mnt/shared"; fi
+if [ -n "$LIBVIRT" ]; then
+    mkdir -p "$0/run/private" "$0/run/libvirt"
+    mount --bind "$LIBVIRT" "$0/run/private"
+    for kind in sock sock-ro; do
+        for name in virtqemud libvirt; do ln -s "/run/private/virtqemud-$kind" "$0/run/libvirt/$name-$kind"; done
+    done
+fi
 exec chroot "$0" /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM=dumb \
     LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive CCACHE_DIR=/mnt/ccache /bin/bash -ec "$1"
 """
@@ -35,7 +41,7 @@ exec chroot "$0" /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/
 
 def as_root(*argv, **options):
     """Runs a command as root; its output goes into what pytest shows of a failure."""
-    sudo = [] if os.geteuid() == 0 else ["sudo", "--preserve-env=CACHE,SHARED"]
+    sudo = [] if os.geteuid() == 0 else ["sudo", "--preserve-env=CACHE,SHARED,LIBVIRT"]
     return subprocess.run([*sudo, *map(str, argv)], check=True, text=True, **options)
 
 
@@ -44,6 +50,12 @@ def archive():
     text = subprocess.run(["apt-get", "indextargets", "--format", "$(REPO_URI) $(ORIGIN)", "Created-By: Packages"],
                           check=True, capture_output=True, text=True).stdout
     return next(line.split()[0] for line in text.splitlines() if "security" not in line)
+
+
+def check_valid_until():
+    """Does this machine's apt take indexes only for as long as they say? A mirror that is a snapshot has older ones."""
+    text = subprocess.run(["apt-config", "shell", "CHECK", "Acquire::Check-Valid-Until/b"], check=True, capture_output=True, text=True).stdout
+    return "false" not in text
 
 
 def fresh(release):
@@ -70,15 +82,19 @@ class Root:
         as_root("tar", "-C", self.path, "-xf", fresh(release))
         shutil.copy("/etc/resolv.conf", WORK / "resolv.conf")
         as_root("cp", WORK / "resolv.conf", self.path / "etc/resolv.conf")
-        self.run("printf 'APT::Install-Recommends \"false\";\\nAcquire::Retries \"3\";\\n' >/etc/apt/apt.conf.d/90test; apt-get -q update")
+        settings = ['APT::Install-Recommends "false";', 'Acquire::Retries "3";']
+        if not check_valid_until():
+            settings.append('Acquire::Check-Valid-Until "false";')
+        self.run(f"printf '%s\\n' {shlex.join(settings)} >/etc/apt/apt.conf.d/90test; apt-get -q update")
 
     def remove(self):
         if self.path.exists():
             as_root("rm", "-rf", "--one-file-system", self.path)
 
-    def run(self, script, shared="", cache="", **options):
-        """A bash script in there, as root. SHARED, a folder of ours, is its /mnt/shared; CACHE its compiler cache."""
-        env = {**os.environ, "SHARED": str(shared), "CACHE": str(cache)}
+    def run(self, script, shared="", cache="", libvirt="", **options):
+        """A bash script in there, as root. SHARED, a folder of ours, is its /mnt/shared; CACHE its compiler cache. In LIBVIRT are a virtqemud's
+        sockets, which are then where clients look for those of the system's daemon, of one that is modular or not."""
+        env = {**os.environ, "SHARED": str(shared), "CACHE": str(cache), "LIBVIRT": str(libvirt)}
         return as_root("unshare", "--mount", "--pid", "--fork", "--kill-child", "/bin/bash", "-c", ENTER, self.path, script,
                        env=env, stdin=subprocess.DEVNULL, **options)
 
