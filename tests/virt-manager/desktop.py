@@ -9,6 +9,8 @@ import time
 
 LIMIT = 60          # seconds that a window or a widget may take to come, on a busy machine
 EVERY = 0.2
+# What newer versions of the interface call a role.
+ALSO = {"push button": "button"}
 
 
 class Missing(Exception):
@@ -108,16 +110,20 @@ class Widget:
 
     def find_all(self, name, role):
         """All widgets of this name and role that are shown."""
-        return [w for w in self.walk() if w.role == role and (name is None or w.name == name) and w.state("SHOWING")]
+        return [w for w in self.walk() if w.role in (role, ALSO.get(role)) and (name is None or w.name == name) and w.state("SHOWING")]
 
     def find(self, name, role, seconds=LIMIT):
         """The widget of this name and role."""
         return wait(lambda: f"{role} '{name}' in {self.role} '{self.name}'", lambda: self.find_all(name, role), seconds)[0]
 
+    def interface(self, get):
+        """What GET has of it. A program that is busy does not answer, and seems to have none meanwhile."""
+        return wait(f"'{self.name}' answers", get)
+
     def press(self):
         """A button."""
         wait(f"'{self.name}' can be pressed", lambda: self.state("SENSITIVE"))
-        self.node.get_action_iface().do_action(0)
+        self.interface(self.node.get_action_iface).do_action(0)
 
     def select_row(self, name):
         """A row of a list, by the text of one of its cells. A row is a cell with cells in it."""
@@ -125,12 +131,12 @@ class Widget:
             rows = [w for w in self.children() if w.role == "table cell"]
             return next((i for i, row in enumerate(rows, start=1) if any(cell.name == name for cell in row.walk())), 0)
 
-        self.node.get_table_iface().add_row_selection(wait(f"a row '{name}'", number) - 1)
+        self.interface(self.node.get_table_iface).add_row_selection(wait(f"a row '{name}'", number) - 1)
 
     def number(self):
         """What a spin button shows."""
-        return int(self.node.get_value_iface().get_current_value())
+        return int(self.interface(self.node.get_value_iface).get_current_value())
 
     def set_number(self, value):
-        self.node.get_value_iface().set_current_value(value)
+        self.interface(self.node.get_value_iface).set_current_value(value)
         wait(f"'{self.name}' shows {value}", lambda: self.number() == value)

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """virt-xml and virt-install of the distribution know the balloon's model by its name."""
 
+import pathlib
 import subprocess
+import sys
 
 import pytest
 
-from test_memory_page import client_environment, uri
-import hvb
-from hvb import GIB
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "scripts"))
+import hvb  # noqa: E402
+from hvb import GIB  # noqa: E402
+from window import client_environment, uri  # noqa: E402
 
 NAME = "hvbt-command-line"
 
