@@ -145,3 +145,22 @@ def test_both_schemas_say_the_same():
         theirs = patched.find(f"{RNG}define[@name='{name}']")
         mine = ours.find(f"{RNG}define[@name='{our_name}']")
         assert [canonical(e) for e in theirs] == [canonical(e) for e in mine]
+
+
+@pytest.mark.parametrize("stick", ["", STICK, STICK.replace("<target>", "<target insert='on-demand'>")])
+def test_the_distributions_own_validator(tmp_path, stick):
+    """It refuses what only ours know; with our schema over the distribution's, the definition is valid. docs/clients.md says so."""
+    stock = "/usr/share/libvirt/schemas"
+    domain = DOMAIN.replace("<maxMemory ", "<maxMemory slots='0' ")
+    known, new = tmp_path / "known.xml", tmp_path / "new.xml"
+    known.write_text(domain.format("<memballoon model='virtio'/>"))
+    new.write_text(domain.format(BALLOON + stick))
+
+    def validator(path):
+        return subprocess.run(["/usr/bin/virt-xml-validate", path, "domain"], capture_output=True, text=True, check=False)
+
+    assert validator(known).returncode == 0
+    refused = validator(new)
+    assert refused.returncode == 3 and "fails to validate" in refused.stderr
+    valid, why = validates(["--path", stock, "--relaxng", str(OURS)], new)
+    assert valid, why
