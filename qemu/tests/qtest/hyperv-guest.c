@@ -261,15 +261,29 @@ uint64_t slot_addr(int cpu)
     return SIMP(cpu) + SINT * 256;
 }
 
-uint64_t post(QTestState *qts, const void *payload, uint32_t len)
+void put_message(QTestState *qts, uint64_t addr, const void *payload,
+                 uint32_t len)
 {
     uint32_t head[4] = { VMBUS_MESSAGE_CONNECTION_ID, 0, 1, len };
 
-    qtest_memwrite(qts, INPUT, head, sizeof(head));
+    qtest_memwrite(qts, addr, head, sizeof(head));
     if (len <= 240) {
-        qtest_memwrite(qts, INPUT + sizeof(head), payload, len);
+        qtest_memwrite(qts, addr + sizeof(head), payload, len);
     }
+}
+
+uint64_t post(QTestState *qts, const void *payload, uint32_t len)
+{
+    put_message(qts, INPUT, payload, len);
     return hypercall(qts, POST_MESSAGE, INPUT);
+}
+
+void post_for_ever(QTestState *qts, int cpu, uint32_t addr, uint32_t stop)
+{
+    Regs r = { .eax = POST_MESSAGE, .ecx = addr, .esi = stop };
+
+    qtest_writel(qts, stop, 0);
+    execute_start(qts, cpu, OP_CALLS, &r);
 }
 
 void post_ok(QTestState *qts, const void *payload, uint32_t len)

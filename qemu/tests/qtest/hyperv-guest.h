@@ -72,6 +72,7 @@ enum {
 enum {
     OP_RDMSR = 1, OP_WRMSR, OP_CPUID, OP_VMCALL, OP_STORE, OP_FILL, OP_CHECK,
     OP_PUMP, OP_COUNT, OP_TICK, OP_LOAD_X87, OP_NMIS,
+    OP_CALLS,
 };
 
 typedef struct Regs {
@@ -121,7 +122,12 @@ void init_ap(QTestState *qts, int cpu);
 void enable_hypercalls(QTestState *qts);
 void enable_synic(QTestState *qts, int cpu);
 uint64_t slot_addr(int cpu);
+/* Place a message at @addr of the guest's memory. */
+void put_message(QTestState *qts, uint64_t addr, const void *payload,
+                 uint32_t len);
 uint64_t post(QTestState *qts, const void *payload, uint32_t len);
+/* Post what is at @addr again and again until there is something at @stop. */
+void post_for_ever(QTestState *qts, int cpu, uint32_t addr, uint32_t stop);
 void post_ok(QTestState *qts, const void *payload, uint32_t len);
 /* Wait for the host's message, which has to be of @type, and copy it. */
 void peek(QTestState *qts, int cpu, uint32_t type, void *buf, size_t len);

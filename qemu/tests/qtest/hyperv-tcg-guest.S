@@ -143,6 +143,20 @@ op_store:
         movl    %eax, (%ebx)
         ret
 
+/* Hypercall %eax on what is at %ecx, again and again until there is something at
+ * %esi. */
+op_calls:
+        pushal
+        xorl    %ebx, %ebx
+        xorl    %edx, %edx
+        xorl    %edi, %edi
+        xorl    %esi, %esi
+        .byte   0x0f, 0x01, 0xc1
+        popal
+        cmpl    $0, (%esi)
+        je      op_calls
+        ret
+
 /*
  * Add 1 to the first word of each of %ecx pages from %ebx on, and to %eax, again
  * and again until there is something at %edx.
@@ -334,7 +348,7 @@ window_on:
 operations:
         .long   0, op_rdmsr, op_wrmsr, op_cpuid, op_vmcall, op_store
         .long   op_fill, op_check, op_pump, op_count, op_tick
-        .long   op_load_x87, op_nmis
+        .long   op_load_x87, op_nmis, op_calls
 gdt:
         .quad   0
         .quad   0x00cf9b000000ffff

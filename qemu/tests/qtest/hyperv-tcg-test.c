@@ -788,6 +788,36 @@ static void test_reset_with_pending_message(void)
     qtest_quit(qts);
 }
 
+/*
+ * The reset comes while a message is on its way to the slot: what was to tell
+ * the bus of it then finds the bus reset. Freed memory is spoilt, or nobody
+ * would notice who uses it; with ASan it is noticed anyway.
+ */
+static void test_reset_while_posting(void)
+{
+    vmbus_message_header request = {
+        .message_type = VMBUS_MSG_REQUESTOFFERS,
+    };
+    QTestState *qts;
+    int i;
+
+    g_setenv("MALLOC_PERTURB_", "165", false);
+    qts = guest_start("q35", "tcg", 2, ALL_FLAGS, "-device vmbus-bridge");
+    for (i = 0; i < 200; i++) {
+        enable_hypercalls(qts);
+        start_ap(qts, 1);
+        enable_synic(qts, 1);
+        connect_vmbus(qts, 1);
+        put_message(qts, INPUT, &request, sizeof(request));
+        post_for_ever(qts, 0, INPUT, TSC_PAGE);
+        system_reset(qts);
+    }
+    enable_hypercalls(qts);
+    enable_synic(qts, 0);
+    connect_vmbus(qts, 0);
+    qtest_quit(qts);
+}
+
 /* ---- Migration ---- */
 
 static void wait_migrated(QTestState *qts)
@@ -1074,6 +1104,7 @@ int main(int argc, char **argv)
     qtest_add_func("/hyperv-tcg/reset", test_reset);
     qtest_add_func("/hyperv-tcg/reset-with-pending-message",
                    test_reset_with_pending_message);
+    qtest_add_func("/hyperv-tcg/reset-while-posting", test_reset_while_posting);
     qtest_add_func("/hyperv-tcg/migration", test_migration);
     qtest_add_func("/vmbus/contact", test_bad_contact);
     qtest_add_func("/hostile/21-22-gpadl-bad", test_bad_gpadl);
