@@ -419,6 +419,66 @@ static void test_h20_reconnects(void)
     qtest_quit(f->qts);
 }
 
+/* Where they lie, and what ends it. */
+#define JUNK            0x14000
+#define OPEN            0x14200
+#define STOP            0x14400
+
+static void post_from(QTestState *qts, int cpu, uint32_t addr)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+    Regs r;
+
+    do {
+        r = (Regs) { .eax = POST_MESSAGE, .ecx = addr };
+        g_assert_cmphex(execute(qts, cpu, OP_VMCALL, &r), ==, NO_FAULT);
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+    } while (r.eax == STATUS_INSUFFICIENT_BUFFERS);
+    g_assert_cmphex(r.eax, ==, STATUS_SUCCESS);
+}
+
+/*
+ * Its first processor never stops posting messages to the bus, while the second
+ * one opens the channel. The host reads a register of the first one then: that
+ * must not keep the messages from being taken, or the monitor would not answer
+ * any more. With TCG it passes in any case, as registers are read without their
+ * processor.
+ */
+static void test_posts_while_opening(void)
+{
+    const vmbus_message_gpadl_body junk = {
+        .header.message_type = VMBUS_MSG_GPADL_BODY,
+        .gpadl_id = 99,
+    };
+    g_autofree Fixture *f = g_new0(Fixture, 1);
+    vmbus_message_open_channel open = {
+        .header.message_type = VMBUS_MSG_OPENCHANNEL,
+    };
+    QTestState *qts;
+
+    fixture_start(f, " -smp 2");
+    qts = f->qts;
+    start_ap(qts, 1);
+    dm_close(&f->guest);
+    open.child_relid = f->guest.relid;
+    open.ring_buffer_gpadl_id = f->guest.gpadl;
+    open.ring_buffer_offset = DM_RING_PAGES;
+    put_message(qts, JUNK, &junk, sizeof(junk));
+    put_message(qts, OPEN, &open, sizeof(open));
+    for (int i = 0; i < 20; i++) {
+        qtest_memset(qts, RING, 0, 2 * DM_RING_PAGES * DM_PAGE);
+        post_for_ever(qts, 0, JUNK, STOP);
+        post_from(qts, 1, OPEN);
+        qobject_unref(query_dict(qts, "query-hv-balloon"));
+        peek(qts, 0, VMBUS_MSG_OPENCHANNEL_RESULT, NULL, 0);
+        qtest_writel(qts, STOP, 1);
+        wait_for(qts, MAILBOX(0), 0, true);
+        consume(qts, 0);
+        close_channel(qts, f->guest.relid);
+    }
+    qtest_quit(qts);
+}
+
 int main(int argc, char **argv)
 {
     int ret;
@@ -440,6 +500,7 @@ int main(int argc, char **argv)
     qtest_add_func("/hostile/19-read-index", test_h19_read_index);
     qtest_add_func("/hostile/19-write-index", test_h19_write_index);
     qtest_add_func("/hostile/20-reconnects", test_h20_reconnects);
+    qtest_add_func("/hostile/20-reconnects/posts", test_posts_while_opening);
 
     ret = g_test_run();
     rom_delete();
