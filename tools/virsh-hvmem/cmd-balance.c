@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+#include "hvmem-aside.h"
 #include "hvmem-balance-conf.h"
 #include "hvmem-balance-text.h"
 #include "hvmem-cmd.h"
@@ -25,6 +26,9 @@
 /* The longest wait for a libvirt that does not answer, in seconds, and how often systemd is told meanwhile. */
 #define RETRY_MOST 60.0
 #define RETRY_STEP 5.0
+
+/* Seconds that libvirt has to answer what was asked before a signal came. */
+#define END 1.0
 
 #define STATS (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_BALLOON)
 #define STATS_FLAGS (VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
@@ -57,6 +61,7 @@ struct _Loop {
     bool refused;               /* was a request of the last decision? */
     hvmemBalancer *balancer;
     hvmemBalanceConf conf;
+    double stopAt;              /* if a signal has come: how long libvirt is waited for, in seconds of this turn */
     double readAt;              /* when definitions were last read; negative: never */
     bool over;                  /* were the minimums more than the budget at the last decision? */
 };
@@ -501,6 +506,75 @@ waitAlive(double seconds)
 }
 
 
+static void
+nameRecovered(Loop *loop)
+{
+    if (loop->failures > 0)
+        fprintf(stderr, "libvirt answers again\n");
+    loop->failures = 0;
+}
+
+
+/* What is done again and again, beside which a signal ends the program. */
+typedef struct _Turn Turn;
+struct _Turn {
+    Loop *loop;
+    bool decided;
+    GError *problem;            /* with libvirt: it is asked again */
+    GError *error;              /* the end */
+};
+
+
+static void
+turn(void *opaque)
+{
+    Turn *one = opaque;
+
+    if (!one->loop->conn || !readAll(one->loop, &one->problem))
+        return;
+    nameRecovered(one->loop);
+    one->decided = decide(one->loop, &one->error);
+}
+
+
+static void
+connectAgain(void *opaque)
+{
+    Loop *loop = ((Turn *)opaque)->loop;
+
+    loop->conn = hvmemConnect(loop->app->uri, false, NULL);
+}
+
+
+/* What has been begun is ended before the program, if libvirt answers. */
+static bool
+isOver(void *opaque,
+       double seconds)
+{
+    Loop *loop = ((Turn *)opaque)->loop;
+
+    if (!stopped)
+        loop->stopAt = seconds + END;
+    return stopped && seconds >= loop->stopAt;
+}
+
+
+static Turn *
+aside(Loop *loop,
+      void (*work)(void *opaque))
+{
+    Turn *one = g_new0(Turn, 1);
+
+    one->loop = loop;
+    loop->stopAt = END;
+    if (!hvmemAside(work, isOver, one)) {
+        hvmemBalanceNotify("STOPPING=1");
+        hvmemAsideLeave(HVMEM_EXIT_DONE);
+    }
+    return one;
+}
+
+
 /* Waits, longer each time, and connects again. The first failure is named, also with --quiet: nothing is balanced meanwhile. */
 static void
 recover(Loop *loop,
@@ -511,21 +585,12 @@ recover(Loop *loop,
 
         fprintf(stderr, "%sNothing is balanced until libvirt answers again.\n", text);
     }
-    g_clear_pointer(&loop->conn, virConnectClose);
+    g_clear_pointer(&loop->conn, hvmemConnectUnref);
     waitAlive(MIN(1 << MIN(loop->failures, 10), RETRY_MOST));
     loop->failures++;
     if (!stopped)
-        loop->conn = hvmemConnect(loop->app->uri, false, NULL);
+        g_free(aside(loop, connectAgain));
     loop->readAt = -1;
-}
-
-
-static void
-nameRecovered(Loop *loop)
-{
-    if (loop->failures > 0)
-        fprintf(stderr, "libvirt answers again\n");
-    loop->failures = 0;
 }
 
 
@@ -537,17 +602,21 @@ repeat(Loop *loop,
 
     hvmemBalanceNotify("READY=1");
     while (!stopped) {
+        g_autofree Turn *one = NULL;
         g_autoptr(GError) problem = NULL;
 
         if (reread)
             configureAgain(loop);
-        if (!loop->conn || !readAll(loop, &problem)) {
+        one = aside(loop, turn);
+        problem = one->problem;
+        if (one->error) {
+            g_propagate_error(error, one->error);
+            return false;
+        }
+        if (!one->decided) {
             recover(loop, problem);
             continue;
         }
-        nameRecovered(loop);
-        if (!decide(loop, error))
-            return false;
         hvmemBalanceNotify("WATCHDOG=1");
         next = MAX(next + loop->conf.interval, now());
         sleepUntil(next);
@@ -617,7 +686,7 @@ run(const hvmemApp *app,
         return false;
 
     ok = balance(&loop, error);
-    g_clear_pointer(&loop.conn, virConnectClose);
+    g_clear_pointer(&loop.conn, hvmemConnectUnref);
     return ok;
 }
 

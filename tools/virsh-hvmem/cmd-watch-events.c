@@ -5,6 +5,7 @@
  */
 
 #include "cmd-watch.h"
+#include "hvmem-events.h"
 
 #include <libvirt/virterror.h>
 
@@ -123,17 +124,11 @@ isNeeded(const Watch *watch,
 
 static void
 onClose(virConnectPtr conn,
-        int reason G_GNUC_UNUSED,
         void *opaque)
 {
     Watch *watch = opaque;
 
-    if (!isNeeded(watch, conn))
-        return;
-
-    if (!watch->error)
-        hvmemFailAs(&watch->error, HVMEM_EXIT_CONNECTION, "the connection to libvirt was closed; guests keep running");
-    watch->done = true;
+    watch->closed = watch->closed || isNeeded(watch, conn);
 }
 
 
@@ -157,7 +152,6 @@ listen(Watch *watch,
     for (i = 0; i < G_N_ELEMENTS(events); i++)
         virConnectDomainEventRegisterAny(conn, NULL, events[i].id, events[i].callback, watch, NULL);
 
-    virConnectRegisterCloseCallback(conn, onClose, watch, NULL);
     virResetLastError();
 }
 
@@ -167,6 +161,7 @@ watchListen(Watch *watch)
 {
     size_t i;
 
+    hvmemEventsOnClose(onClose, watch);
     for (i = 0; i < watch->hosts->len; i++) {
         hvmemPlace *place = watch->hosts->pdata[i];
 
@@ -178,14 +173,7 @@ watchListen(Watch *watch)
 
 
 void
-watchUnlisten(Watch *watch)
+watchUnlisten(void)
 {
-    size_t i;
-
-    for (i = 0; i < watch->hosts->len; i++) {
-        const hvmemPlace *place = watch->hosts->pdata[i];
-
-        if (place->listened)
-            virConnectUnregisterCloseCallback(place->conn, onClose);
-    }
+    hvmemEventsOnClose(NULL, NULL);
 }

@@ -76,12 +76,64 @@ noteEvent(Watch *watch,
 }
 
 
+typedef struct _Later Later;
+struct _Later {
+    virDomainPtr dom;
+    char *text;                 /* NULL: it was migrated */
+};
+
+
+static void
+laterFree(Later *later)
+{
+    virDomainFree(later->dom);
+    g_free(later->text);
+    g_free(later);
+}
+
+
+static void
+keepForLater(Watch *watch,
+             virDomainPtr dom,
+             const char *text)
+{
+    Later *later = g_new0(Later, 1);
+
+    virDomainRef(dom);
+    later->dom = dom;
+    later->text = g_strdup(text);
+    g_ptr_array_add(watch->later, later);
+}
+
+
+void
+watchAddLater(Watch *watch)
+{
+    size_t i;
+
+    for (i = 0; i < watch->later->len; i++) {
+        const Later *later = watch->later->pdata[i];
+
+        if (later->text)
+            watchAddEvent(watch, later->dom, later->text);
+        else
+            watchNoteMigrated(watch, later->dom);
+    }
+    g_ptr_array_set_size(watch->later, 0);
+}
+
+
 void
 watchAddEvent(Watch *watch,
               virDomainPtr dom,
               const char *text)
 {
     size_t i;
+
+    if (watch->sampling) {
+        keepForLater(watch, dom, text);
+        return;
+    }
 
     for (i = 0; i < watch->domains->len; i++) {
         hvmemWatched *watched = watch->domains->pdata[i];
@@ -97,6 +149,11 @@ watchNoteMigrated(Watch *watch,
                   virDomainPtr dom)
 {
     size_t i;
+
+    if (watch->sampling) {
+        keepForLater(watch, dom, NULL);
+        return;
+    }
 
     for (i = 0; i < watch->domains->len; i++) {
         hvmemWatched *watched = watch->domains->pdata[i];
@@ -340,8 +397,7 @@ sampleNamed(Watch *watch,
 void
 watchSample(Watch *watch)
 {
-    if (!(watch->all ? sampleEvery : sampleNamed)(watch, &watch->error))
-        watch->done = true;
+    (watch->all ? sampleEvery : sampleNamed)(watch, &watch->error);
     watch->changed = true;
 }
 
@@ -352,6 +408,7 @@ watchOpen(Watch *watch,
           GError **error)
 {
     watch->domains = g_ptr_array_new_with_free_func((GDestroyNotify)hvmemWatchedFree);
+    watch->later = g_ptr_array_new_with_free_func((GDestroyNotify)laterFree);
     watch->all = !*names;
 
     for (; *names; names++) {

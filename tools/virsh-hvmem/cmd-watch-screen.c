@@ -171,6 +171,21 @@ watchShow(Watch *watch)
 }
 
 
+void
+watchShowSilence(double seconds)
+{
+    g_autofree char *text = g_strdup_printf("libvirt has not answered for %.0f seconds   q quit", seconds);
+    g_autofree char *clipped = NULL;
+    int columns;
+    int rows;
+
+    hvmemTerminalSize(STDOUT_FILENO, &columns, &rows);
+    clipped = hvmemClip(text, columns);
+    printf("\033[%d;1H\033[K%s", rows, clipped);
+    fflush(stdout);
+}
+
+
 /*
  * Keys
  */
@@ -322,4 +337,25 @@ watchKeys(Watch *watch,
         (watch->typing ? typedKey : plainKey)(watch, *keys);
     }
     watch->changed = true;
+}
+
+
+/* A letter of a filter does not. */
+bool
+watchKeysQuit(const Watch *watch)
+{
+    bool typing = watch->typing;
+    size_t i;
+
+    for (i = 0; i < watch->keys->len; i++) {
+        char key = watch->keys->str[i];
+
+        if (typing)
+            typing = key != '\r' && key != '\n' && key != KEY_ESCAPE;
+        else if (key == 'q' || key == 'Q')
+            return true;
+        else
+            typing = key == '/' && watch->table && !watch->help;
+    }
+    return false;
 }

@@ -5,7 +5,9 @@
  */
 
 #include "cmd-watch.h"
+#include "hvmem-aside.h"
 #include "hvmem-cmd.h"
+#include "hvmem-events.h"
 #include "hvmem-output.h"
 
 #include <fcntl.h>
@@ -17,6 +19,10 @@
 
 /* A timer cannot take more: beyond that, the end comes with a sample. */
 #define MAX_SECONDS (G_MAXINT / 1000)
+
+/* The user sees that libvirt does not answer after so many seconds; and at the end, that is not waited for longer. */
+#define SILENT_SEC 3
+#define CLOSE_SEC 1
 
 static gboolean all;
 static char *recordPath;
@@ -43,12 +49,86 @@ static volatile sig_atomic_t suspended;
 static volatile sig_atomic_t resumed;
 
 
-/* Other hosts may have been connected to. */
+/*
+ * The end
+ */
+
+/* What was seen, what was recorded and how to draw it. */
+static void
+conclude(const Watch *watch)
+{
+    g_autofree char *took = hvmemFormatDuration(watchNow() - watch->start);
+    g_autofree char *file = recordPath ? hvmemShellWord(recordPath) : NULL;
+    g_autofree char *stem = recordPath ? g_strndup(recordPath, strlen(recordPath) - (g_str_has_suffix(recordPath, ".csv") ? 4 : 0)) : NULL;
+    g_autofree char *svg = stem ? g_strconcat(stem, ".svg", NULL) : NULL;
+    g_autofree char *picture = svg ? hvmemShellWord(svg) : NULL;
+    FILE *out = watch->screen ? stdout : stderr;
+
+    if (watch->screen)
+        fprintf(out, "Watched %u domain%s for %s. ", watch->domains->len, watch->domains->len == 1 ? "" : "s", took);
+    if (watch->file)
+        fprintf(out, "%u samples and %u events are in %s. To draw them:\n  virsh-hvmem plot %s -o %s\n", watch->samples, watch->events, file,
+                file, picture);
+    else if (watch->screen)
+        fprintf(out, "Nothing was recorded; '--record FILE.csv' does so.\n");
+}
+
+
+/* Gives the terminal back and says what there is to say. */
+static void
+leave(const Watch *watch)
+{
+    if (watch->screen)
+        watchLeaveScreen();
+    if (!watch->quiet)
+        conclude(watch);
+}
+
+
+/*
+ * Samples, which take as long as libvirt likes
+ */
+
+/* Events are listened to from before the first sample on; and other hosts may have been connected to. */
+static void
+work(void *opaque)
+{
+    watchListen(opaque);
+    watchSample(opaque);
+    watchListen(opaque);
+}
+
+
+/* While libvirt does not answer: has the user, or --duration, ended it? The event loop goes on: without it libvirt would not notice that nobody answers. */
+static bool
+isEnough(void *opaque,
+         double seconds)
+{
+    Watch *watch = opaque;
+
+    hvmemEventsTurn();
+    if (watch->screen && seconds >= SILENT_SEC)
+        watchShowSilence(seconds);
+    return watch->done || watchKeysQuit(watch) || watchNow() - watch->start >= duration;
+}
+
+
+/* Events and keys that come meanwhile are kept: they need what is just being sampled. */
 static void
 sample(Watch *watch)
 {
-    watchSample(watch);
-    watchListen(watch);
+    watch->due = false;
+    watch->sampling = true;
+    if (!hvmemAside(work, isEnough, watch)) {
+        leave(watch);
+        hvmemAsideLeave(HVMEM_EXIT_DONE);
+    }
+    watch->sampling = false;
+
+    watchAddLater(watch);
+    if (watch->keys->len > 0)
+        watchKeys(watch, watch->keys->str, watch->keys->len);
+    g_string_truncate(watch->keys, 0);
 }
 
 
@@ -56,11 +136,7 @@ static void
 onTimer(int timer G_GNUC_UNUSED,
         void *opaque)
 {
-    Watch *watch = opaque;
-
-    sample(watch);
-    if (stopped || ferror(stdout) || watch->unwritten || watchNow() - watch->start >= duration)
-        watch->done = true;
+    ((Watch *)opaque)->due = true;
 }
 
 
@@ -72,8 +148,8 @@ onEnd(int timer,
     Watch *watch = opaque;
 
     virEventUpdateTimeout(timer, -1);
-    sample(watch);
-    watch->done = true;
+    watch->due = true;
+    watch->last = true;
 }
 
 
@@ -81,7 +157,7 @@ onEnd(int timer,
  * Signals and keys
  */
 
-/* The second signal ends the program at once: libvirt does not answer, or the first would have been noticed. */
+/* The second signal ends the program whatever it is doing. */
 static void
 stop(int sig)
 {
@@ -135,13 +211,16 @@ onKey(int handle,
       int events G_GNUC_UNUSED,
       void *opaque)
 {
+    Watch *watch = opaque;
     char keys[64];
     ssize_t n = read(fd, keys, sizeof(keys));
 
     if (n < 1)
         virEventRemoveHandle(handle);
+    else if (watch->sampling)
+        g_string_append_len(watch->keys, keys, n);
     else
-        watchKeys(opaque, keys, n);
+        watchKeys(watch, keys, n);
 }
 
 
@@ -200,24 +279,12 @@ openRecord(Watch *watch,
 }
 
 
-/* What was seen, what was recorded and how to draw it. */
 static void
-conclude(const Watch *watch)
+takeSample(Watch *watch)
 {
-    g_autofree char *took = hvmemFormatDuration(watchNow() - watch->start);
-    g_autofree char *file = recordPath ? hvmemShellWord(recordPath) : NULL;
-    g_autofree char *stem = recordPath ? g_strndup(recordPath, strlen(recordPath) - (g_str_has_suffix(recordPath, ".csv") ? 4 : 0)) : NULL;
-    g_autofree char *svg = stem ? g_strconcat(stem, ".svg", NULL) : NULL;
-    g_autofree char *picture = svg ? hvmemShellWord(svg) : NULL;
-    FILE *out = watch->screen ? stdout : stderr;
-
-    if (watch->screen)
-        fprintf(out, "Watched %u domain%s for %s. ", watch->domains->len, watch->domains->len == 1 ? "" : "s", took);
-    if (watch->file)
-        fprintf(out, "%u samples and %u events are in %s. To draw them:\n  virsh-hvmem plot %s -o %s\n", watch->samples, watch->events, file,
-                file, picture);
-    else if (watch->screen)
-        fprintf(out, "Nothing was recorded; '--record FILE.csv' does so.\n");
+    sample(watch);
+    if (watch->last || ferror(stdout) || watch->unwritten || watchNow() - watch->start >= duration)
+        watch->done = true;
 }
 
 
@@ -226,8 +293,21 @@ iterate(Watch *watch)
 {
     if (virEventRunDefaultImpl() < 0)
         hvmemFailVir(&watch->error, "failed to wait for events");
+    if (watch->due && !watch->done && !watch->closed)
+        takeSample(watch);
     if (watch->screen && watch->changed && !watch->done && !watch->error)
         watchShow(watch);
+}
+
+
+static bool
+failClosed(GError **error)
+{
+    if (!hvmemEventsIsSilent())
+        return hvmemFailAs(error, HVMEM_EXIT_CONNECTION, "the connection to libvirt was closed; guests keep running");
+
+    hvmemFailAs(error, HVMEM_EXIT_CONNECTION, "libvirt's daemon has not answered for " G_STRINGIFY(HVMEM_SILENCE) " seconds; guests keep running");
+    return hvmemErrorHint(error, HVMEM_DAEMON_HINT);
 }
 
 
@@ -241,7 +321,6 @@ loop(Watch *watch,
     if (!catchSignals(watch, error))
         return false;
 
-    watchListen(watch);
     if (watch->screen)
         watchEnterScreen();
     sample(watch);
@@ -250,7 +329,7 @@ loop(Watch *watch,
 
     timer = virEventAddTimeout(interval * 1000, onTimer, watch, NULL);
     end = virEventAddTimeout(duration < MAX_SECONDS ? duration * 1000 : -1, onEnd, watch, NULL);
-    while (!watch->done && !watch->error)
+    while (!watch->done && !watch->error && !watch->closed)
         iterate(watch);
     virEventRemoveTimeout(timer);
     virEventRemoveTimeout(end);
@@ -259,6 +338,8 @@ loop(Watch *watch,
         watchLeaveScreen();
     if (watch->unwritten)
         return hvmemFail(error, "cannot write '%s': %s", recordPath, g_strerror(watch->unwritten));
+    if (watch->closed)
+        return failClosed(error);
     if (watch->error) {
         g_propagate_error(error, g_steal_pointer(&watch->error));
         return false;
@@ -269,18 +350,40 @@ loop(Watch *watch,
 }
 
 
+/* libvirt is told, too. */
+static void
+disconnect(void *opaque)
+{
+    Watch *watch = opaque;
+
+    watchUnlisten();
+    if (watch->domains)
+        g_ptr_array_unref(watch->domains);
+    if (watch->later)
+        g_ptr_array_unref(watch->later);
+    g_ptr_array_unref(watch->hosts);
+}
+
+
+static bool
+isLate(void *opaque G_GNUC_UNUSED,
+       double seconds)
+{
+    return seconds > CLOSE_SEC;
+}
+
+
 static void
 watchClear(Watch *watch)
 {
     if (watch->file)
         fclose(watch->file);
-    if (watch->domains)
-        g_ptr_array_unref(watch->domains);
-    g_ptr_array_unref(watch->hosts);
     g_string_free(watch->filter, TRUE);
+    g_string_free(watch->keys, TRUE);
     g_free(watch->list.sort);
     g_free(watch->chosen);
     g_free(watch->opened);
+    g_clear_error(&watch->error);
 }
 
 
@@ -289,7 +392,9 @@ run(const hvmemApp *app,
     char **args,
     GError **error)
 {
-    Watch watch = { .start = watchNow(), .json = app->json, .quiet = app->quiet, .list.all = all };
+    /* not on the stack: an answer of libvirt's may come when nobody waits for it any more */
+    static Watch theWatch;
+    Watch *watch = &theWatch;
     bool ok;
 
     if ((append || force) && !recordPath)
@@ -305,17 +410,19 @@ run(const hvmemApp *app,
     if (hvmemAlso && !*args)
         return hvmemFailUsage(error, "--also needs DOMAIN: the table is of one host");
 
-    watch.screen = hvmemTerm.terminal && hvmemTerm.cursor && isatty(STDIN_FILENO) && !app->json && !app->quiet;
-    if (!(watch.hosts = hvmemHostsOpen(app->uri, hvmemAlso, app->readonly, error)))
+    *watch = (Watch) { .start = watchNow(), .json = app->json, .quiet = app->quiet, .list.all = all };
+    watch->screen = hvmemTerm.terminal && hvmemTerm.cursor && isatty(STDIN_FILENO) && !app->json && !app->quiet;
+    if (!hvmemEventsOwnLoop(error) || !(watch->hosts = hvmemHostsOpen(app->uri, hvmemAlso, app->readonly, error)))
         return false;
 
-    watch.filter = g_string_new(NULL);
-    ok = watchOpen(&watch, args, error) && openRecord(&watch, error);
-    watch.table = watch.all;
-    ok = ok && loop(&watch, error);
+    watch->filter = g_string_new(NULL);
+    watch->keys = g_string_new(NULL);
+    ok = watchOpen(watch, args, error) && openRecord(watch, error);
+    watch->table = watch->all;
+    ok = ok && loop(watch, error);
 
-    watchUnlisten(&watch);
-    watchClear(&watch);
+    hvmemAside(disconnect, isLate, watch);
+    watchClear(watch);
     return ok;
 }
 

@@ -27,6 +27,11 @@ struct _Watch {
     bool quiet;
     bool json;
     bool changed;               /* is there something new to show? */
+    bool due;                   /* is it time for a sample? */
+    bool last;                  /* the last one */
+    bool sampling;              /* in another thread, which has the domains */
+    GPtrArray *later;           /* events that have come meanwhile */
+    bool closed;                /* libvirt has ended the connection */
     bool done;
     GError *error;
 
@@ -35,6 +40,7 @@ struct _Watch {
     bool help;
     bool typing;                /* keys go to the filter */
     GString *filter;            /* part of the names to list */
+    GString *keys;              /* that have come while libvirt was waited for */
     hvmemListOptions list;
     char *chosen;               /* a name in the table; NULL: the first */
     char *opened;               /* the chart of this one; NULL: of all */
@@ -81,6 +87,10 @@ watchAddEvent(Watch *watch,
               virDomainPtr dom,
               const char *text);
 
+/* Adds those that have come while a sample was taken. */
+void
+watchAddLater(Watch *watch);
+
 /* It goes to another host. */
 void
 watchNoteMigrated(Watch *watch,
@@ -96,7 +106,7 @@ watchListen(Watch *watch);
 
 /* No event is added any more. */
 void
-watchUnlisten(Watch *watch);
+watchUnlisten(void);
 
 /*
  * cmd-watch-chart.c, cmd-watch-table.c: what the screen shows, with line ends
@@ -142,8 +152,16 @@ watchResume(void);
 void
 watchShow(Watch *watch);
 
+/* In its last line: libvirt has not answered for so many seconds. */
+void
+watchShowSilence(double seconds);
+
 /* @n bytes from the keyboard. */
 void
 watchKeys(Watch *watch,
           const char *keys,
           size_t n);
+
+/* Would one of watch->keys quit? */
+bool
+watchKeysQuit(const Watch *watch);

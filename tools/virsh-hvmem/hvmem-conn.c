@@ -5,10 +5,10 @@
  */
 
 #include "hvmem-conn.h"
+#include "hvmem-events.h"
 #include "hvmem-move.h"
 #include "hvmem-trial.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,68 +49,21 @@ hvmemFailVir(GError **error,
              const char *format,
              ...)
 {
-    const char *cause = virGetLastErrorMessage();
+    g_autofree char *cause = g_strdup(virGetLastErrorMessage());
+    hvmemExit status = statusOfVir();
+    bool silent = status == HVMEM_EXIT_CONNECTION && hvmemEventsIsSilent();
     g_autofree char *text = NULL;
     va_list args;
 
     va_start(args, format);
     text = g_strdup_vprintf(format, args);
     va_end(args);
-    hvmemFailAs(error, statusOfVir(), "%s", text);
-    return hvmemErrorCause(error, cause);
-}
+    hvmemFailAs(error, status, "%s", text);
+    if (!silent)
+        return hvmemErrorCause(error, cause);
 
-
-static bool
-isForbidden(const virError *why)
-{
-    switch (why->code) {
-    case VIR_ERR_AUTH_FAILED:
-    case VIR_ERR_AUTH_CANCELLED:
-    case VIR_ERR_AUTH_UNAVAILABLE:
-    case VIR_ERR_ACCESS_DENIED:
-        return true;
-    default:
-        return why->code == VIR_ERR_SYSTEM_ERROR && (why->int1 == EACCES || why->int1 == EPERM);
-    }
-}
-
-
-/* What to do about libvirt's error, by its codes: the message is in the user's language. A system error has errno in int1. */
-static const char *
-connectHint(const virError *why)
-{
-    if (why && isForbidden(why))
-        return "Only root may use the daemon's socket, and the group that unix_sock_group in its virtqemud.conf names (often libvirt): use sudo, or "
-            "'adduser USER libvirt' and log in again.";
-    if (why && why->code == VIR_ERR_SYSTEM_ERROR && (why->int1 == ENOENT || why->int1 == ECONNREFUSED))
-        return "Check whether the daemon runs ('systemctl status hv-balloon-virtqemud', or virtqemud, or libvirtd). -c URI, or LIBVIRT_DEFAULT_URI, "
-            "names another connection.";
-    return "Check the URI (-c, or LIBVIRT_DEFAULT_URI): qemu:///system is this host's own, qemu+ssh://root@HOST/system another's.";
-}
-
-
-/* Asks for user and password, as virsh does. */
-virConnectPtr
-hvmemConnect(const char *uri,
-             bool readonly,
-             GError **error)
-{
-    virConnectPtr conn = virConnectOpenAuth(uri, virConnectAuthPtrDefault, readonly ? VIR_CONNECT_RO : 0);
-
-    if (!conn) {
-        const char *hint = connectHint(virGetLastError());
-        const char *usual = g_getenv("LIBVIRT_DEFAULT_URI");
-
-        if (uri || (usual && *usual))
-            hvmemFailVir(error, "failed to connect to '%s'", uri ? uri : usual);
-        else
-            hvmemFailVir(error, "failed to connect to libvirt's usual hypervisor");
-        hvmemErrorHint(error, "%s", hint);
-        if (error && *error)
-            (*error)->code = HVMEM_EXIT_CONNECTION;
-    }
-    return conn;
+    hvmemErrorCause(error, "libvirt's daemon has not answered for " G_STRINGIFY(HVMEM_SILENCE) " seconds; guests keep running");
+    return hvmemErrorHint(error, HVMEM_DAEMON_HINT);
 }
 
 

@@ -20,12 +20,9 @@ hvmemDomainUnref(virDomainPtr dom)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virDomain, hvmemDomainUnref);
 
-static inline void
-hvmemConnectUnref(virConnectPtr conn)
-{
-    if (conn)
-        virConnectClose(conn);
-}
+/* Closes @conn, which may be NULL. */
+void
+hvmemConnectUnref(virConnectPtr conn);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virConnect, hvmemConnectUnref);
 
@@ -35,6 +32,11 @@ hvmemFailVir(GError **error,
              const char *format,
              ...) G_GNUC_PRINTF(2, 3);
 
+#define HVMEM_DAEMON_HINT \
+    "Check whether the daemon runs ('systemctl status hv-balloon-virtqemud', or virtqemud, or libvirtd). -c URI, or LIBVIRT_DEFAULT_URI, " \
+    "names another connection."
+
+/* A daemon that takes the connection, but does not answer for HVMEM_SILENCE seconds, is an error; or a warning, where a person or a network may take long. */
 virConnectPtr
 hvmemConnect(const char *uri,
              bool readonly,

@@ -10,21 +10,42 @@
 
 #include "hvmem-error.h"
 
-/* To be called before the first connection is made. */
+/* A connection whose other end has been silent for so many seconds is closed, and what waits for it fails. */
+#define HVMEM_SILENCE 20
+
+/* To be called before the first connection is made, by a command that runs the event loop itself. */
 bool
-hvmemEventsRegister(GError **error);
+hvmemEventsOwnLoop(GError **error);
 
-/* A connection whose other end has not answered for 20 seconds is closed, and what waits for it fails. */
+/* To be called before each connection: libvirt asks the other end whether it is there only if there is an event loop. One runs in a thread, unless
+ * the command has its own. */
+bool
+hvmemEventsBegin(GError **error);
+
+/* Has @conn asked whether its other end is there, and notes when libvirt ends it. */
 void
-hvmemEventsKeepAlive(virConnectPtr conn);
+hvmemEventsAttend(virConnectPtr conn);
 
-/* An event loop in a thread, for a command that has none of its own. */
-typedef struct _hvmemEvents hvmemEvents;
+/* To be called before @conn is closed. */
+void
+hvmemEventsForget(virConnectPtr conn);
 
-hvmemEvents *
-hvmemEventsStart(void);
+/* Has a connection ended since its other end was silent? */
+bool
+hvmemEventsIsSilent(void);
+
+/* Who hears that libvirt has ended a connection, in any thread; NULL: nobody. */
+typedef void (*hvmemEventsClosed)(virConnectPtr conn,
+                                  void *opaque);
 
 void
-hvmemEventsStop(hvmemEvents *events);
+hvmemEventsOnClose(hvmemEventsClosed closed,
+                   void *opaque);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(hvmemEvents, hvmemEventsStop);
+/* Does what is due, without waiting for anything: for a command with an own loop, while it cannot run it. */
+void
+hvmemEventsTurn(void);
+
+/* Ends that thread. */
+void
+hvmemEventsEnd(void);

@@ -5,7 +5,6 @@
  */
 
 #include "hvmem-hosts.h"
-#include "hvmem-events.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +17,7 @@
 static void
 placeFree(hvmemPlace *place)
 {
-    if (place->conn)
-        virConnectClose(place->conn);
+    hvmemConnectUnref(place->conn);
     g_free(place->name);
     g_free(place->uri);
     g_free(place->failure);
@@ -86,7 +84,6 @@ openOne(const GPtrArray *places,
     if (!(place->conn = hvmemConnect(place->uri, place->readonly, error)))
         return false;
 
-    hvmemEventsKeepAlive(place->conn);
     place->name = take(virConnectGetHostname(place->conn));
     nameApart(places, place);
     return true;
@@ -139,7 +136,7 @@ hvmemHostsOpen(const char *uri,
     for (; others && *others; others++)
         add(places, *others, readonly);
 
-    if (!hvmemEventsRegister(error) || !openOne(places, places->pdata[0], error))
+    if (!openOne(places, places->pdata[0], error))
         return NULL;
     return g_steal_pointer(&places);
 }

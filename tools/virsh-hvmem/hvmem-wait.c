@@ -5,7 +5,7 @@
  */
 
 #include "hvmem-wait.h"
-#include "hvmem-events.h"
+#include "hvmem-aside.h"
 #include "hvmem-explain.h"
 #include "hvmem-move.h"
 #include "hvmem-output.h"
@@ -20,6 +20,8 @@
 #define EXPLAIN_SEC 3
 /* Seconds between lines if there is no terminal. */
 #define LINE_SEC 5
+/* The user hears that libvirt does not answer after so many seconds. */
+#define SILENT_SEC 5
 /* Columns that the progress leaves free: for the cursor, and for the ^C that the terminal adds. A line that wraps could not be erased. */
 #define FREE_COLUMNS 3
 
@@ -34,14 +36,28 @@ interrupt(int sig)
 
 
 typedef struct _Wait Wait;
+
+/* What is looked for and what is found: also when nobody waits for it any more, as libvirt has not answered. */
+typedef struct _Look Look;
+struct _Look {
+    const Wait *wait;           /* not used by what looks */
+    virDomainPtr dom;
+    GPtrArray *hosts;           /* or NULL */
+    char uuid[VIR_UUID_STRING_BUFLEN];
+    unsigned int id;            /* of the running guest */
+    bool leaves;                /* it was being migrated when it was seen last */
+    hvmemDomain *now;
+    char *warning;              /* to be printed */
+    GError *error;
+};
+
 struct _Wait {
+    Look *look;
     const hvmemWait *options;
     hvmemProgress progress;
     gint64 moved;               /* when any memory moved last */
     gint64 problemSince;        /* 0: there is none */
     gint64 lastLine;
-    unsigned int id;            /* of the running guest */
-    bool leaves;                /* it was being migrated when it was seen last */
     const char *explained;      /* label of what was explained last */
     bool terminal;
 };
@@ -174,26 +190,21 @@ failGone(const hvmemDomain *dom,
 
 /* Has the guest been shut off and started since the wait began? Its id tells, which a client does not learn from a domain that it has already. */
 static bool
-isAnother(const Wait *wait,
-          virDomainPtr dom)
+isAnother(const Look *look)
 {
-    char uuid[VIR_UUID_STRING_BUFLEN] = "";
-    g_autoptr(virDomain) now = NULL;
+    g_autoptr(virDomain) now = virDomainLookupByUUIDString(virDomainGetConnect(look->dom), look->uuid);
 
-    if (virDomainGetUUIDString(dom, uuid) == 0)
-        now = virDomainLookupByUUIDString(virDomainGetConnect(dom), uuid);
     virResetLastError();
-    return now && virDomainGetID(now) != wait->id;
+    return now && virDomainGetID(now) != look->id;
 }
 
 
 static bool
 failOthers(const Wait *wait,
-           virDomainPtr dom,
            const char *name,
            GError **error)
 {
-    if (!isAnother(wait, dom))
+    if (!isAnother(wait->look))
         return hvmemFail(error, "somebody else has requested another size for '%s' meanwhile", name);
 
     hvmemFail(error, "'%s' has been shut off and started again meanwhile: it starts with what its definition requests", name);
@@ -230,29 +241,35 @@ finish(const Wait *wait,
 }
 
 
+static bool
+isOverdue(const Wait *wait)
+{
+    int timeout = wait->options->timeout;
+
+    return timeout && g_get_monotonic_time() - wait->options->start >= timeout * G_USEC_PER_SEC;
+}
+
+
 /* Is the wait over, and how? */
 static bool
 isOver(Wait *wait,
-       virDomainPtr at,
        const hvmemDomain *dom,
        GError **error)
 {
     gint64 now = g_get_monotonic_time();
-    int timeout = wait->options->timeout;
-
     if (!dom->active)
         failGone(dom, error);
     else if (isOthers(wait, dom))
-        failOthers(wait, at, dom->name, error);
+        failOthers(wait, dom->name, error);
     else if (hvmemDomainIsThere(dom))
         finish(wait, dom);
     else if (interrupted)
         giveUp(wait, dom, "stopped waiting", HVMEM_EXIT_SIGNAL + interrupted, error);
-    else if (timeout && now - wait->options->start >= timeout * G_USEC_PER_SEC)
+    else if (isOverdue(wait))
         giveUp(wait, dom, "timed out", HVMEM_EXIT_NOT_REACHED, error);
     else if (isHopeless(wait, dom))
         giveUp(wait, dom, "waiting does not help", HVMEM_EXIT_NOT_REACHED, error);
-    else if (!timeout && now - wait->moved >= HVMEM_WAIT_STALL * G_USEC_PER_SEC)
+    else if (!wait->options->timeout && now - wait->moved >= HVMEM_WAIT_STALL * G_USEC_PER_SEC)
         giveUp(wait, dom, "nothing has moved for " G_STRINGIFY(HVMEM_WAIT_STALL) " seconds", HVMEM_EXIT_NOT_REACHED, error);
     else
         return false;
@@ -261,7 +278,7 @@ isOver(Wait *wait,
 }
 
 
-/* The second signal ends the program even if libvirt does not answer, which keeps the first from being noticed. */
+/* A question to libvirt that the first signal does not end ends with the second, and the program too. */
 static void
 catchInterrupt(void)
 {
@@ -272,52 +289,109 @@ catchInterrupt(void)
 }
 
 
-/* A host could not be asked for a guest that has gone. */
-static void
-warn(const Wait *wait)
-{
-    g_autofree char *failure = wait->options->hosts ? hvmemHostsFailure(wait->options->hosts) : NULL;
+/*
+ * Looking at the guest
+ */
 
-    if (!failure)
-        return;
-    eraseLine(wait);
-    fprintf(stderr, "warning: %s\n", failure);
+static void
+lookFree(Look *look)
+{
+    virDomainFree(look->dom);
+    if (look->hosts)
+        g_ptr_array_unref(look->hosts);
+    hvmemDomainFree(look->now);
+    g_free(look->warning);
+    g_clear_error(&look->error);
+    g_free(look);
 }
 
 
-/* Looks at the guest of *@dom, or where it has gone, which *@dom is from then on. Waits for no other job: the limit of time is to hold. */
-static hvmemDomain *
-look(Wait *wait,
-     virDomainPtr *dom,
-     const char *uuid,
-     GError **error)
+static Look *
+lookNew(virDomainPtr dom,
+        const GPtrArray *hosts)
 {
-    const GPtrArray *hosts = wait->options->hosts;
+    Look *look = g_new0(Look, 1);
+
+    virDomainRef(dom);
+    look->dom = dom;
+    look->hosts = hosts ? g_ptr_array_ref((GPtrArray *)hosts) : NULL;
+    look->id = virDomainGetID(dom);
+    virDomainGetUUIDString(dom, look->uuid);
+    return look;
+}
+
+
+/* Looks at the guest, or where it has gone. Waits for no other job: the limit of time is to hold. */
+static void
+lookAside(void *opaque)
+{
+    Look *look = opaque;
     g_autoptr(GError) reason = NULL;
-    hvmemDomain *now = hvmemInspect(*dom, true, &reason);
+    hvmemDomain *now = hvmemInspect(look->dom, true, &reason);
     bool gone = now ? !now->active && now->movedAway : virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
     const hvmemPlace *place;
-    virDomainPtr there = gone && hosts ? hvmemHostsFind(hosts, uuid, NULL, &place) : NULL;
+    virDomainPtr there = gone && look->hosts ? hvmemHostsFind(look->hosts, look->uuid, NULL, &place) : NULL;
 
-    warn(wait);
+    look->warning = look->hosts ? hvmemHostsFailure(look->hosts) : NULL;
     if (there) {
-        virDomainFree(*dom);
-        *dom = there;
-        wait->id = virDomainGetID(there);
+        virDomainFree(look->dom);
+        look->dom = there;
+        look->id = virDomainGetID(there);
         gone = false;
         hvmemDomainFree(now);
         g_clear_error(&reason);
-        now = hvmemInspect(*dom, true, &reason);
+        now = hvmemInspect(there, true, &reason);
     }
 
     if (!now && gone)
-        hvmemMoveFail(virDomainGetName(*dom), "wait", wait->leaves, error);
+        hvmemMoveFail(virDomainGetName(look->dom), "wait", look->leaves, &look->error);
     else if (!now)
-        g_propagate_error(error, g_steal_pointer(&reason));
+        look->error = g_steal_pointer(&reason);
     else if (now->active && now->hyperv)
-        hvmemMoveInspect(now, *dom);
-    wait->leaves = now && now->move == HVMEM_MOVE_OUT;
-    return now;
+        hvmemMoveInspect(now, look->dom);
+    look->leaves = now && now->move == HVMEM_MOVE_OUT;
+    look->now = now;
+}
+
+
+/* While libvirt does not answer: has the user, or the limit of time, ended the wait? */
+static bool
+isEnough(void *opaque,
+         double seconds)
+{
+    const Wait *wait = ((Look *)opaque)->wait;
+
+    if (seconds >= SILENT_SEC && wait->terminal && !wait->options->quiet)
+        fprintf(stderr, "\r\033[Klibvirt has not answered for %.0f seconds", seconds);
+    return interrupted || isOverdue(wait);
+}
+
+
+/* The guest as it is now. NULL: with @error; then libvirt may still owe an answer, and wait->look belongs to that. */
+static hvmemDomain *
+see(Wait *wait,
+    const hvmemDomain *last,
+    GError **error)
+{
+    Look *look = wait->look;
+
+    look->wait = wait;
+    if (!hvmemAside(lookAside, isEnough, look)) {
+        wait->look = NULL;
+        giveUp(wait, last, interrupted ? "stopped waiting: libvirt does not answer" : "timed out: libvirt does not answer",
+               interrupted ? HVMEM_EXIT_SIGNAL + interrupted : HVMEM_EXIT_NOT_REACHED, error);
+        return NULL;
+    }
+
+    /* a host could not be asked for a guest that has gone */
+    if (look->warning) {
+        eraseLine(wait);
+        fprintf(stderr, "warning: %s\n", look->warning);
+        g_clear_pointer(&look->warning, g_free);
+    }
+    if (look->error)
+        g_propagate_error(error, g_steal_pointer(&look->error));
+    return g_steal_pointer(&look->now);
 }
 
 
@@ -338,23 +412,18 @@ hvmemWaitFor(virDomainPtr dom,
              GError **error)
 {
     Wait wait = { .options = options, .moved = g_get_monotonic_time(), .terminal = isatty(STDERR_FILENO) && hvmemTerm.cursor };
-    g_autoptr(virDomain) at = dom;
-    g_autoptr(hvmemEvents) events = hvmemEventsStart();
     g_autoptr(hvmemDomain) last = NULL;
-    char uuid[VIR_UUID_STRING_BUFLEN] = "";
     hvmemDomain *now;
 
-    virDomainRef(dom);
-    virDomainGetUUIDString(dom, uuid);
-    wait.id = virDomainGetID(dom);
+    wait.look = lookNew(dom, options->hosts);
     hvmemProgressInit(&wait.progress, before, options->size == HVMEM_UNKNOWN ? before->requested : options->size);
     catchInterrupt();
 
-    while ((now = look(&wait, &at, uuid, error))) {
+    while ((now = see(&wait, last ? last : before, error))) {
         keepLast(now, last);
         if (hvmemProgressUpdate(&wait.progress, now))
             wait.moved = g_get_monotonic_time();
-        if (isOver(&wait, at, now, error)) {
+        if (isOver(&wait, now, error)) {
             eraseLine(&wait);
             break;
         }
@@ -368,6 +437,8 @@ hvmemWaitFor(virDomainPtr dom,
     if (!now)
         eraseLine(&wait);
 
+    if (wait.look)
+        lookFree(wait.look);
     hvmemProgressClear(&wait.progress);
     return now;
 }

@@ -12,7 +12,9 @@
 #include <string.h>
 
 #include "hvmem-args.h"
+#include "hvmem-aside.h"
 #include "hvmem-cmd.h"
+#include "hvmem-events.h"
 #include "hvmem-help.h"
 #include "hvmem-json.h"
 #include "hvmem-output.h"
@@ -324,6 +326,9 @@ main(int argc,
         status = HVMEM_EXIT_FAILED;
     if (unwritten)
         reportError(unwritten);
+    if (hvmemAsideIsLeft())
+        hvmemAsideLeave(status);
+    hvmemEventsEnd();
     g_free(app.uri);
     g_free(format);
     xmlCleanupParser();

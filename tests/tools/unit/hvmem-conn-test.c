@@ -34,12 +34,12 @@ virGetLastErrorMessage(void)
 
 
 virErrorPtr
-virGetLastError(void)
+virSaveLastError(void)
 {
-    static virError error;
+    virError *error = g_new(virError, 1);
 
-    error = (virError) { .code = lastCode, .int1 = lastNumber, .message = (char *)lastMessage };
-    return lastCode ? &error : NULL;
+    *error = (virError) { .code = lastCode, .int1 = lastNumber, .message = g_strdup(lastMessage) };
+    return error;
 }
 
 

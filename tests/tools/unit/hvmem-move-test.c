@@ -73,6 +73,24 @@ virConnectClose(virConnectPtr conn G_GNUC_UNUSED)
 
 
 int
+virConnectRegisterCloseCallback(virConnectPtr conn G_GNUC_UNUSED,
+                                virConnectCloseFunc cb G_GNUC_UNUSED,
+                                void *opaque G_GNUC_UNUSED,
+                                virFreeCallback freecb G_GNUC_UNUSED)
+{
+    return 0;
+}
+
+
+int
+virConnectUnregisterCloseCallback(virConnectPtr conn G_GNUC_UNUSED,
+                                  virConnectCloseFunc cb G_GNUC_UNUSED)
+{
+    return 0;
+}
+
+
+int
 virConnectSetKeepAlive(virConnectPtr conn G_GNUC_UNUSED,
                        int interval,
                        unsigned int count)

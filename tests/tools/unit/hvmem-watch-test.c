@@ -51,6 +51,13 @@ virConnectListAllDomains(virConnectPtr conn G_GNUC_UNUSED,
 
 
 int
+virDomainRef(virDomainPtr dom G_GNUC_UNUSED)
+{
+    return 0;
+}
+
+
+int
 virDomainFree(virDomainPtr dom G_GNUC_UNUSED)
 {
     return 0;
@@ -246,6 +253,7 @@ end(Watch *watch)
 {
     g_clear_error(&watch->error);
     g_ptr_array_unref(watch->domains);
+    g_ptr_array_unref(watch->later);
     g_ptr_array_unref(watch->hosts);
     g_string_free(watch->filter, TRUE);
 }
@@ -335,7 +343,7 @@ testGone(void)
     g_assert_cmpuint(watchedOf(&watch, 1)->record->samples->len, ==, 11);
 
     guests[1].exists = false;
-    for (i = 0; i < 10 && !watch.done; i++)
+    for (i = 0; i < 10 && !watch.error; i++)
         watchSample(&watch);
     g_assert_error(watch.error, HVMEM_ERROR, HVMEM_EXIT_FAILED);
     end(&watch);
@@ -387,6 +395,34 @@ testEcho(void)
         watchAddEvent(&watch, (virDomainPtr)&guests[0], texts[i]);
     g_assert_cmpuint(record->events->len, ==, 4);
     g_assert_cmpstr(((hvmemEvent *)record->events->pdata[2])->text, ==, "paused");
+    end(&watch);
+}
+
+
+/* While a sample is taken in another thread, that has the domains: events wait, and come in their order. */
+static void
+testLater(void)
+{
+    const hvmemRecord *record;
+    Watch watch;
+
+    setGuests("a", "b", "c");
+    start(&watch, two);
+    record = watchedOf(&watch, 0)->record;
+    watch.sampling = true;
+    watchAddEvent(&watch, (virDomainPtr)&guests[0], "paused");
+    watchAddEvent(&watch, (virDomainPtr)&guests[0], "resumed");
+    watchNoteMigrated(&watch, (virDomainPtr)&guests[0]);
+    g_assert_cmpuint(record->events->len, ==, 0);
+    g_assert_false(watchedOf(&watch, 0)->migrated);
+
+    watch.sampling = false;
+    watchAddLater(&watch);
+    g_assert_cmpuint(record->events->len, ==, 2);
+    g_assert_cmpstr(((hvmemEvent *)record->events->pdata[1])->text, ==, "resumed");
+    g_assert_true(watchedOf(&watch, 0)->migrated);
+    watchAddLater(&watch);
+    g_assert_cmpuint(record->events->len, ==, 2);
     end(&watch);
 }
 
@@ -455,6 +491,7 @@ main(int argc,
     g_test_init(&argc, &argv, NULL);
 
     g_test_add_func("/hvmem/watch/migrated-away", testMigratedAway);
+    g_test_add_func("/hvmem/watch/later", testLater);
     g_test_add_func("/hvmem/watch/gone", testGone);
     g_test_add_func("/hvmem/watch/replaced", testReplaced);
     g_test_add_func("/hvmem/watch/echo", testEcho);
