@@ -99,15 +99,48 @@ def shown(view, columns):
     return lines
 
 
+OBEYED = "a\u202eb\u009bc"            # turns the rest of a line around, and begins a command of a terminal's
+
+
 def test_format_characters_of_a_name_stay_off_the_terminal(scene):
-    """They would turn the rest of the line around. Programs get the name as it is."""
-    name = "a\u202eb"
-    env = scene(HOST + REST.replace("[g1]", f"[{name}]"))
-    for args in (["list"], ["status", name], ["plan", name, "4GiB"], ["set", name, "4GiB"], ["auto", name]):
-        text = plain(env, *args)
-        assert "a?b" in text and "\u202e" not in text, args
-    assert json.loads(plain(env, "list", "--format", "json"))["domains"][0]["name"] == name
+    """Programs get the name as it is."""
+    name = OBEYED
+    env = scene(HOST + REST.replace("[g1]", f"[{name}]").replace("requested=3072", "requested=3072\nspeed=512"))
+    for args in (["list"], ["status", name], ["plan", name, "4GiB"], ["set", name, "4GiB"], ["set", name, "4GiB", "--wait"], ["wait", name], ["auto", name],
+                 ["watch", name, "--duration", "0.3"], ["watch", "--duration", "0.3"], ["doctor", name], ["balance", "--dry-run"]):
+        got = subprocess.run([TOOL, *args], capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
+                             env={**os.environ, "LC_ALL": "C.UTF-8", **env})
+        said = got.stdout + got.stderr
+        assert "a?b?c" in said or "balance" in args, args
+        assert not set(said) & set(OBEYED) - set("abc"), args
+    text = plain(env, "list", "--format", "json")
+    assert json.loads(text)["domains"][0]["name"] == name
+    assert not set(text) & set(OBEYED) - set("abc")
     assert f'"{name}"' in plain(env, "metrics")
+
+
+@pytest.mark.parametrize("args", [
+    ["-c", OBEYED, "list"], ["status", OBEYED], ["status", "g1", "--also", OBEYED], [OBEYED], ["list", f"--{OBEYED}"], ["list", "--sort", OBEYED],
+    ["set", "g1", OBEYED], ["plot", OBEYED, "-o", "x.svg"], ["plot", "x", "-o", OBEYED], ["watch", "g1", "--duration", "0.3", "--record", f"/nonexistent/{OBEYED}"],
+    ["balance", "--conf", OBEYED], ["balance", "--budget", OBEYED], ["metrics", "-o", f"/nonexistent/{OBEYED}"], ["help", OBEYED], ["enable", OBEYED],
+])
+def test_what_a_user_types_stays_off_the_terminal(scene, args):
+    got = subprocess.run([TOOL, *args], capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
+                         env={**os.environ, "LC_ALL": "C.UTF-8", **scene(ALL)})
+    assert not set(got.stdout + got.stderr) & set(OBEYED) - set("abc"), got
+
+
+def test_the_names_of_files_stay_off_the_terminal(scene, tmp_path):
+    # fontconfig leaks
+    env = {**os.environ, "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=0", **scene(ALL)}
+    file, picture = tmp_path / f"{OBEYED}.csv", tmp_path / f"{OBEYED}.svg"
+    for args in ["watch", "g1", "--duration", "0.3", "--record", file], ["plot", file, "-o", picture]:
+        got = subprocess.run([TOOL, *args], capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL, env=env)
+        assert got.returncode == 0 and "a?b?c" in got.stdout + got.stderr, got
+        assert not set(got.stdout + got.stderr) & set(OBEYED) - set("abc"), got
+    file.write_text(file.read_text(encoding="utf-8") + "1,g1", encoding="utf-8")
+    got = subprocess.run([TOOL, "plot", file, "-o", picture], capture_output=True, text=True, check=False, timeout=60, env=env)
+    assert "cut off" in got.stderr and "a?b?c" in got.stderr
 
 
 #

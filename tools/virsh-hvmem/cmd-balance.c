@@ -356,7 +356,7 @@ printDecision(const hvmemBalancer *balancer,
               bool all)
 {
     JsonNode *node = hvmemBalanceJSON(balancer, all);
-    g_autofree char *text = json_to_string(node, all);
+    g_autofree char *text = hvmemJSONText(node, all);
 
     printf("%s\n", text);
     json_node_unref(node);
@@ -479,7 +479,7 @@ configureAgain(Loop *loop)
 
     reread = 0;
     if (!configure(&loop->conf, &error))
-        fprintf(stderr, "error: %s; the configuration stays as it was\n", error->message);
+        hvmemSay(stderr, "error: %s; the configuration stays as it was\n", error->message);
 }
 
 
@@ -581,9 +581,8 @@ recover(Loop *loop,
         const GError *problem)
 {
     if (loop->failures == 0) {
-        g_autofree char *text = hvmemErrorFormat(problem);
-
-        fprintf(stderr, "%sNothing is balanced until libvirt answers again.\n", text);
+        hvmemPrintError(problem);
+        fprintf(stderr, "Nothing is balanced until libvirt answers again.\n");
     }
     g_clear_pointer(&loop->conn, hvmemConnectUnref);
     waitAlive(MIN(1 << MIN(loop->failures, 10), RETRY_MOST));

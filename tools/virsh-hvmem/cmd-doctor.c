@@ -37,7 +37,7 @@ printChecks(const char *title,
     int width = CLAMP(hvmemTerm.width, 40, 100);
     size_t i;
 
-    printf("%s:\n", title);
+    hvmemSay(stdout, "%s:\n", title);
     for (i = 0; i < checks->len; i++) {
         const hvmemCheck *check = checks->pdata[i];
         g_autofree char *verdict = hvmemColour(colours[check->verdict], verdicts[check->verdict]);

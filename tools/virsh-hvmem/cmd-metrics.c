@@ -6,6 +6,7 @@
 
 #include "hvmem-cmd.h"
 #include "hvmem-metrics.h"
+#include "hvmem-output.h"
 
 #include <stdio.h>
 
@@ -37,7 +38,10 @@ run(const hvmemApp *app,
     hvmemConnMemory(conn, &memory, NULL);
     text = hvmemMetricsFormat(domains, memory);
     if (!outPath) {
-        printf("%s", text);
+        if (hvmemTerm.terminal)
+            hvmemSay(stdout, "%s", text);
+        else
+            printf("%s", text);
         return true;
     }
     return g_file_set_contents(outPath, text, -1, &reason) || hvmemFail(error, "cannot write '%s': %s", outPath, reason->message);

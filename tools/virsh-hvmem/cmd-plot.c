@@ -5,6 +5,7 @@
  */
 
 #include "hvmem-cmd.h"
+#include "hvmem-output.h"
 #include "hvmem-picture.h"
 
 #include <stdio.h>
@@ -72,15 +73,15 @@ run(const hvmemApp *app,
         return hvmemFail(error, "'%s': %s", args[0], reason->message);
 
     if (strlen(text) < length && !app->quiet)
-        fprintf(stderr, "warning: '%s': line %zu has a NUL byte: what is behind it is not drawn\n", args[0], lineOfEnd(text));
+        hvmemSay(stderr, "warning: '%s': line %zu has a NUL byte: what is behind it is not drawn\n", args[0], lineOfEnd(text));
     else if (hvmemRecordIsCut(text) && !app->quiet)
-        fprintf(stderr, "warning: '%s': the last line is cut off: what is left of it is not drawn\n", args[0]);
+        hvmemSay(stderr, "warning: '%s': the last line is cut off: what is left of it is not drawn\n", args[0]);
 
     if (!hvmemPictureWrite(records, outPath, title ? title : "Memory over time", error))
         return false;
 
     if (!app->quiet)
-        printf("%s written\n", outPath);
+        hvmemSay(stdout, "%s written\n", outPath);
     return true;
 }
 

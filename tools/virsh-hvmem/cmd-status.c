@@ -299,7 +299,7 @@ run(const hvmemApp *app,
 
     if (!app->json) {
         if (info->host)
-            printf("Found on another host: %s\n", info->host);
+            hvmemSay(stdout, "Found on another host: %s\n", info->host);
         printPage(info);
         return true;
     }

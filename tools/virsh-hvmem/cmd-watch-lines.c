@@ -7,6 +7,7 @@
 #include "cmd-watch.h"
 #include "hvmem-explain.h"
 #include "hvmem-json.h"
+#include "hvmem-output.h"
 
 
 static void
@@ -17,7 +18,7 @@ printText(const char *name,
     g_autoptr(GDateTime) at = g_date_time_new_from_unix_local(time);
     g_autofree char *clock = g_date_time_format(at, "%H:%M:%S");
 
-    printf("%s  %s: %s\n", clock, name, text);
+    hvmemSay(stdout, "%s  %s: %s\n", clock, name, text);
 }
 
 

@@ -67,8 +67,8 @@ conclude(const Watch *watch)
     if (watch->screen)
         fprintf(out, "Watched %u domain%s for %s. ", watch->domains->len, watch->domains->len == 1 ? "" : "s", took);
     if (watch->file)
-        fprintf(out, "%u samples and %u events are in %s. To draw them:\n  virsh-hvmem plot %s -o %s\n", watch->samples, watch->events, file,
-                file, picture);
+        hvmemSay(out, "%u samples and %u events are in %s. To draw them:\n  virsh-hvmem plot %s -o %s\n", watch->samples, watch->events, file,
+                 file, picture);
     else if (watch->screen)
         fprintf(out, "Nothing was recorded; '--record FILE.csv' does so.\n");
 }

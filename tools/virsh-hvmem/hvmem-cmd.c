@@ -5,6 +5,7 @@
  */
 
 #include "hvmem-cmd.h"
+#include "hvmem-output.h"
 
 #include <stdio.h>
 
@@ -19,7 +20,7 @@ hvmemAppDoubtSize(const hvmemApp *app,
     g_autofree char *doubt = hvmemSizeDoubt(text, bytes);
 
     if (doubt && !app->quiet)
-        fprintf(stderr, "warning: %s\n", doubt);
+        hvmemSay(stderr, "warning: %s\n", doubt);
 }
 
 

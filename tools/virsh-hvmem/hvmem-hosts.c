@@ -5,6 +5,7 @@
  */
 
 #include "hvmem-hosts.h"
+#include "hvmem-output.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -213,7 +214,7 @@ warn(const GPtrArray *places)
     char *failure;
 
     while ((failure = hvmemHostsFailure(places))) {
-        fprintf(stderr, "warning: %s\n", failure);
+        hvmemSay(stderr, "warning: %s\n", failure);
         g_free(failure);
     }
 }

@@ -24,18 +24,46 @@ hvmemJSONBegin(const char *command)
 
 
 static void
+appendEscaped(GString *out,
+              gunichar c)
+{
+    if (c > 0xffff)
+        g_string_append_printf(out, "\\u%04x\\u%04x", 0xd800 + ((c - 0x10000) >> 10), 0xdc00 + (c & 0x3ff));
+    else
+        g_string_append_printf(out, "\\u%04x", c);
+}
+
+
+char *
+hvmemJSONText(JsonNode *root,
+              bool pretty)
+{
+    g_autofree char *text = json_to_string(root, pretty);
+    GString *out = g_string_new(NULL);
+    const char *at;
+
+    for (at = text; *at; at = g_utf8_next_char(at)) {
+        gunichar c = g_utf8_get_char(at);
+
+        if (hvmemIsObeyed(c))
+            appendEscaped(out, c);
+        else
+            g_string_append_unichar(out, c);
+    }
+    return g_string_free(out, FALSE);
+}
+
+
+static void
 print(JsonBuilder *builder,
       bool pretty)
 {
-    g_autoptr(JsonGenerator) generator = json_generator_new();
     g_autoptr(JsonNode) root = NULL;
     g_autofree char *text = NULL;
 
     json_builder_end_object(builder);
     root = json_builder_get_root(builder);
-    json_generator_set_pretty(generator, pretty);
-    json_generator_set_root(generator, root);
-    text = json_generator_to_data(generator, NULL);
+    text = hvmemJSONText(root, pretty);
     printf("%s\n", text);
     g_object_unref(builder);
 }

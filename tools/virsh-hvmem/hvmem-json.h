@@ -17,6 +17,11 @@
 JsonBuilder *
 hvmemJSONBegin(const char *command);
 
+/* @root as text. What a terminal would obey instead of show is written as \uXXXX, which is the same to programs. */
+char *
+hvmemJSONText(JsonNode *root,
+              bool pretty);
+
 /* Ends the document, prints it and frees @builder; as one line for one of many. */
 void
 hvmemJSONPrint(JsonBuilder *builder);

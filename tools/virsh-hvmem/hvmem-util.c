@@ -251,22 +251,28 @@ colourLength(const char *text)
 }
 
 
+bool
+hvmemIsObeyed(gunichar c)
+{
+    GUnicodeType type = g_unichar_type(c);
+
+    return (type == G_UNICODE_CONTROL || type == G_UNICODE_FORMAT) && c != '\n';
+}
+
+
 /* Reads the character that @text begins with, as it is shown, and returns its length in @text. What is not UTF-8, and what a terminal would obey
  * instead of show, is shown as '?'. */
 static size_t
 takeCharacter(const char *text,
               gunichar *c)
 {
-    GUnicodeType type;
-
     *c = g_utf8_get_char_validated(text, -1);
     if (*c >= (gunichar)-2) {
         *c = '?';
         return 1;
     }
 
-    type = g_unichar_type(*c);
-    if ((type == G_UNICODE_CONTROL || type == G_UNICODE_FORMAT) && *c != '\n')
+    if (hvmemIsObeyed(*c))
         *c = '?';
     return g_utf8_next_char(text) - text;
 }

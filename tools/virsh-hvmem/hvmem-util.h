@@ -76,6 +76,10 @@ guint64
 hvmemDistance(guint64 a,
               guint64 b);
 
+/* Would a terminal obey @c instead of showing it? A line end does not count. */
+bool
+hvmemIsObeyed(gunichar c);
+
 /* @text for a terminal: names and messages may hold what would move the cursor or turn the order of characters around. Control and format characters
  * and what is not UTF-8 are replaced by '?'; colours (ESC [ … m) and line ends are kept. Not for programs: they get the text as it is. */
 char *

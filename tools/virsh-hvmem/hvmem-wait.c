@@ -88,7 +88,7 @@ showProgress(Wait *wait,
     hvmemTerminalSize(STDERR_FILENO, &columns, &rows);
     line = hvmemProgressFormat(&wait->progress, dom, (now - wait->options->start) / (double)G_USEC_PER_SEC, columns - FREE_COLUMNS);
     if (!wait->terminal) {
-        fprintf(stderr, "%s\n", line);
+        hvmemSay(stderr, "%s\n", line);
         return;
     }
 
@@ -110,7 +110,7 @@ explain(Wait *wait,
     g_autofree char *reported = sentence ? hvmemWrap(sentence, width, 4) : NULL;
 
     eraseLine(wait);
-    fprintf(stderr, "%s: %s\n%s", dom->name, why->label, meaning);
+    hvmemSay(stderr, "%s: %s\n%s", dom->name, why->label, meaning);
     if (reported)
         fprintf(stderr, "%s", reported);
     if (remedy)
@@ -237,7 +237,7 @@ finish(const Wait *wait,
 
     eraseLine(wait);
     if (!wait->options->quiet)
-        fprintf(stderr, "%s: current %s, reached in %s\n", dom->name, have, took);
+        hvmemSay(stderr, "%s: current %s, reached in %s\n", dom->name, have, took);
 }
 
 
@@ -386,7 +386,7 @@ see(Wait *wait,
     /* a host could not be asked for a guest that has gone */
     if (look->warning) {
         eraseLine(wait);
-        fprintf(stderr, "warning: %s\n", look->warning);
+        hvmemSay(stderr, "warning: %s\n", look->warning);
         g_clear_pointer(&look->warning, g_free);
     }
     if (look->error)

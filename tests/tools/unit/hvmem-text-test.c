@@ -3,6 +3,7 @@
  * hvmem-text-test.c: sizes and text
  */
 
+#include "hvmem-json.h"
 #include "hvmem-util.h"
 
 #include <string.h>
@@ -202,6 +203,20 @@ testPrintable(void)
 }
 
 
+/* The same for programs, and nothing that a terminal would obey. */
+static void
+testJSONText(void)
+{
+    static const char name[] = "a\xe2\x80\xae" "b\xc2\x9b" "c\xf3\xa0\x80\x81 \xe6\xbc\xa2\n";
+    g_autoptr(JsonNode) node = json_node_init_string(json_node_alloc(), name);
+    g_autofree char *text = hvmemJSONText(node, false);
+    g_autoptr(JsonNode) back = json_from_string(text, NULL);
+
+    g_assert_cmpstr(text, ==, "\"a\\u202eb\\u009bc\\udb40\\udc01 \xe6\xbc\xa2\\n\"");
+    g_assert_cmpstr(json_node_get_string(back), ==, name);
+}
+
+
 static void
 testSum(void)
 {
@@ -284,6 +299,7 @@ main(int argc,
     g_test_add_func("/hvmem/text/wrap", testWrap);
     g_test_add_func("/hvmem/text/clip", testClip);
     g_test_add_func("/hvmem/text/printable", testPrintable);
+    g_test_add_func("/hvmem/text/json", testJSONText);
     g_test_add_func("/hvmem/text/ellipsis", testEllipsis);
     g_test_add_func("/hvmem/size/sum", testSum);
     g_test_add_func("/hvmem/text/duration", testDuration);
