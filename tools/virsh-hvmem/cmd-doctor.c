@@ -181,7 +181,7 @@ checkDomain(virConnectPtr conn,
     if (!hvmemSurveyHost(conn, hvmemDomainStored(info), host, error))
         return NULL;
 
-    hvmemSurveyDomain(dom, host);
+    hvmemSurveyDomain(dom, info->told && !info->connected, host);
     return hvmemDomainIsMeant(info) ? examine(conn, dom, info, host) : examineBefore(conn, dom, info, host);
 }
 

@@ -224,8 +224,8 @@ checkReporting(GPtrArray *checks,
 }
 
 
-/* libvirt does not tell when a guest was started, but how much it has computed: a guest at its start is busy. */
-#define STARTING_SEC 60
+/* At its start a guest is busy. One that halts in its firmware, or has started without a driver, is idle, and has used little processor time for long. */
+#define BUSY 0.1
 
 static void
 checkDriver(GPtrArray *checks,
@@ -235,7 +235,12 @@ checkDriver(GPtrArray *checks,
 {
     if (dom->connected)
         hvmemChecksAdd(checks, HVMEM_PASS, "guest driver", NULL, "connected");
-    else if (host->ran > 0 && host->ran < STARTING_SEC)
+    else if (dom->paused)
+        hvmemChecksAdd(checks, HVMEM_WARN, "guest driver", remedy, "not connected, and the guest is paused");
+    else if (host->ran > 0 && host->ran < HVMEM_STARTING_SEC && host->busy < BUSY)
+        hvmemChecksAdd(checks, HVMEM_FAIL, "guest driver", remedy, "not connected, and the guest is idle: it has no driver, or it waits in its firmware or a boot "
+                       "menu");
+    else if (host->ran > 0 && host->ran < HVMEM_STARTING_SEC)
         hvmemChecksAdd(checks, HVMEM_WARN, "guest driver", remedy, "not connected yet: the guest is starting (it has used %.0f seconds of processor "
                        "time since its start)", host->ran);
     else

@@ -28,6 +28,9 @@ hvmemAnswerClear(hvmemAnswer *answer);
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(hvmemAnswer, hvmemAnswerClear);
 
+/* A domain may still be starting until it has used so much processor time, in seconds: libvirt does not tell when it was started. */
+#define HVMEM_STARTING_SEC 60
+
 typedef struct _hvmemHost hvmemHost;
 struct _hvmemHost {
     unsigned long libvirtVersion; /* libvirt's number; 0: not known */
@@ -47,7 +50,8 @@ struct _hvmemHost {
     bool savesGuests;           /* when it shuts down (libvirt-guests) */
     char *cpuLacks;             /* features of the definition's CPU that no guest here can have, separated by commas; NULL: none known */
     unsigned int snapshots;     /* of the domain */
-    double ran;                 /* processor time of the running domain since its start, in seconds; 0: not known */
+    double ran;                 /* processor time of the running domain since its start, in seconds; 0: not known, or it was not started here */
+    double busy;                /* how many processors it uses now, if it has not run for long */
     char *kernel;               /* its release; NULL: not known, as on another host */
     hvmemAnswer balloon;        /* libvirt's verdict on a domain with a hyperv balloon */
 };

@@ -217,15 +217,42 @@ hvmemSurveyDefinition(virConnectPtr conn,
 }
 
 
+/* In seconds; 0: not known. */
+static double
+processorTime(virDomainPtr dom)
+{
+    virDomainInfo info = { 0 };
+
+    return virDomainGetInfo(dom, &info) == 0 ? info.cpuTime / 1e9 : 0;
+}
+
+
+/* The processor time of a guest that was restored or has migrated here is not that since its start. */
+static bool
+isStartedHere(virDomainPtr dom)
+{
+    int state = VIR_DOMAIN_NOSTATE;
+    int reason = 0;
+
+    return virDomainGetState(dom, &state, &reason, 0) == 0 && state == VIR_DOMAIN_RUNNING && reason != VIR_DOMAIN_RUNNING_MIGRATED &&
+        reason != VIR_DOMAIN_RUNNING_RESTORED && reason != VIR_DOMAIN_RUNNING_FROM_SNAPSHOT && reason != VIR_DOMAIN_RUNNING_POSTCOPY;
+}
+
+
 void
 hvmemSurveyDomain(virDomainPtr dom,
+                  bool starting,
                   hvmemHost *host)
 {
     int snapshots = virDomainSnapshotNum(dom, 0);
-    virDomainInfo info = { 0 };
 
     host->snapshots = MAX(snapshots, 0);
-    if (virDomainGetInfo(dom, &info) == 0)
-        host->ran = info.cpuTime / 1e9;
+    host->ran = isStartedHere(dom) ? processorTime(dom) : 0;
+    if (starting && host->ran > 0 && host->ran < HVMEM_STARTING_SEC) {
+        gint64 start = g_get_monotonic_time();
+
+        g_usleep(G_USEC_PER_SEC);
+        host->busy = (processorTime(dom) - host->ran) * G_USEC_PER_SEC / (g_get_monotonic_time() - start);
+    }
     virResetLastError();
 }

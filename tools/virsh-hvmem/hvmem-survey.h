@@ -20,9 +20,10 @@ hvmemSurveyHost(virConnectPtr conn,
 char *
 hvmemSurveyKernel(virConnectPtr conn);
 
-/* Adds what is not in a definition of @dom. */
+/* Adds what is not in a definition of @dom. @starting: it may be, so find out whether it is busy, which takes a second. */
 void
 hvmemSurveyDomain(virDomainPtr dom,
+                  bool starting,
                   hvmemHost *host);
 
 /* libvirt's verdict on the definition @xml. */

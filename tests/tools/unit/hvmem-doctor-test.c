@@ -614,15 +614,19 @@ testGuest(void)
         const char *subject;
         hvmemVerdict verdict;
         double ran;
+        double busy;
+        bool paused;
     } cases[] = {
-        { "disconnected", false, "guest driver", HVMEM_FAIL, 0 },
-        { "disconnected", false, "guest driver", HVMEM_FAIL, 3000 },
-        { "disconnected", false, "guest driver", HVMEM_WARN, 12 },
-        { "not-onlined", true, "onlining", HVMEM_FAIL, 0 },
-        { "late", true, "state", HVMEM_FAIL, 0 },
-        { "refused", true, "state", HVMEM_FAIL, 0 },
-        { "floor", true, "state", HVMEM_WARN, 0 },
-        { "ballooning", true, "state", HVMEM_PASS, 0 },
+        { "disconnected", false, "guest driver", HVMEM_FAIL, 0, 0, false },
+        { "disconnected", false, "guest driver", HVMEM_FAIL, 3000, 1, false },
+        { "disconnected", false, "guest driver", HVMEM_WARN, 12, 0.9, false },
+        { "disconnected", false, "guest driver", HVMEM_FAIL, 12, 0.02, false },
+        { "disconnected", false, "guest driver", HVMEM_WARN, 0, 0, true },
+        { "not-onlined", true, "onlining", HVMEM_FAIL, 0, 0, false },
+        { "late", true, "state", HVMEM_FAIL, 0, 0, false },
+        { "refused", true, "state", HVMEM_FAIL, 0, 0, false },
+        { "floor", true, "state", HVMEM_WARN, 0, 0, false },
+        { "ballooning", true, "state", HVMEM_PASS, 0, 0, false },
     };
     size_t i;
 
@@ -634,6 +638,8 @@ testGuest(void)
         fillHost(&host);
         dom->told = true;
         host.ran = cases[i].ran;
+        host.busy = cases[i].busy;
+        dom->paused = cases[i].paused;
         dom->connected = cases[i].connected;
         dom->state = g_strdup(cases[i].state);
         dom->requested = 2 * GIB;
