@@ -288,6 +288,21 @@ def test_the_keys_of_watch(scene, screen):
     view.wait("ended: 0")
 
 
+@pytest.mark.parametrize("size, keys", [((40, 12), "Enter open   ? help   q quit"), ((20, 5), "? help   q quit"), ((8, 3), "q quit")])
+@pytest.mark.parametrize("args", [[], ["g1"]])
+def test_a_small_screen_says_how_to_quit(scene, screen, args, size, keys):
+    """And it is whole again on a larger one."""
+    view = screen("watch", *args, env=scene(ALL), width=80, height=24)
+    view.wait("g1")
+    view.resize(*size)
+    view.wait(re.escape(keys.replace("Enter open", "space pause") if args else keys) + "\n")
+    assert all(width_of(line) <= size[0] for line in view.text().splitlines())
+    view.resize(80, 24)
+    view.wait("g1: at rest, current 3 GiB" if args else "at floor")
+    view.keys("q")
+    view.wait("ended: 0")
+
+
 def test_watch_follows_what_happens(scene, screen, tmp_path):
     env = scene(ALL)
     view = screen("watch", "g1", "--record", tmp_path / "g1.csv", "--interval", "0.2", env=env, width=80, height=24)

@@ -152,6 +152,19 @@ appendChart(const hvmemWatched *watched,
 }
 
 
+/* The opened one has been removed. */
+static void
+appendGone(const Watch *watch,
+           int columns,
+           GString *out)
+{
+    g_autofree char *text = g_strdup_printf("%s is gone: this host does not know it any more. Esc goes back.", watch->opened);
+    g_autofree char *wrapped = hvmemWrap(text, MAX(columns, 30), 0);
+
+    g_string_append_printf(out, "%s\n", wrapped);
+}
+
+
 char *
 watchFormatCharts(const Watch *watch,
                   int columns,
@@ -174,6 +187,8 @@ watchFormatCharts(const Watch *watch,
         if (isShown(watch, watch->domains->pdata[i]))
             appendChart(watch->domains->pdata[i], &chart, out);
     }
+    if (shown == 0 && watch->opened)
+        appendGone(watch, columns, out);
     g_string_append_printf(out, "%s\n", legend);
     appendEvents(watch, SHOWN_EVENTS, out);
     return g_string_free(out, FALSE);

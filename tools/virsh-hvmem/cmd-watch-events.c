@@ -48,6 +48,11 @@ onLifecycle(virConnectPtr conn G_GNUC_UNUSED,
         [VIR_DOMAIN_EVENT_CRASHED] = "crashed",
     };
 
+    /* the next sample says so */
+    if ((event == VIR_DOMAIN_EVENT_DEFINED && detail == VIR_DOMAIN_EVENT_DEFINED_RENAMED) ||
+        (event == VIR_DOMAIN_EVENT_UNDEFINED && detail == VIR_DOMAIN_EVENT_UNDEFINED_RENAMED))
+        return 0;
+
     if (event == VIR_DOMAIN_EVENT_STOPPED && detail == VIR_DOMAIN_EVENT_STOPPED_MIGRATED)
         watchNoteMigrated(opaque, dom);
     if (event == VIR_DOMAIN_EVENT_STOPPED)

@@ -222,6 +222,37 @@ forget(hvmemRecord *record,
 }
 
 
+static void
+follow(char **name,
+       const char *old,
+       const char *new)
+{
+    if (g_strcmp0(*name, old) != 0)
+        return;
+    g_free(*name);
+    *name = g_strdup(new);
+}
+
+
+/* It goes on under its new name, also on the screen. */
+static void
+noteName(Watch *watch,
+         hvmemWatched *watched,
+         const hvmemDomain *dom)
+{
+    g_autofree char *old = g_strdup(watched->record->name);
+    g_autofree char *text = g_strdup_printf("renamed to %s", dom->name);
+
+    if (strcmp(old, dom->name) == 0)
+        return;
+    if (isWanted(watch, dom))
+        noteEvent(watch, watched, text);
+    follow(&watched->record->name, old, dom->name);
+    follow(&watch->chosen, old, dom->name);
+    follow(&watch->opened, old, dom->name);
+}
+
+
 /* @dom is taken. */
 static void
 take(Watch *watch,
@@ -231,6 +262,7 @@ take(Watch *watch,
     const GArray *samples = watched->record->samples;
 
     hvmemDomainKeep(dom, watched->last);
+    noteName(watch, watched, dom);
     if (watched->last && isWanted(watch, dom))
         noteChanges(watch, watched, dom);
 

@@ -106,12 +106,30 @@ static const char helpText[] =
     "  r           only guests that run\n";
 
 
+/* The keys that fit into @columns; how to quit is the last to go. */
+static const char *
+keysFor(const Watch *watch,
+        int columns)
+{
+    const char *all = watch->help ? "? back   q quit" : watch->table ? "Enter open   / filter   s sort   ? help   q quit" :
+        watch->opened ? "Esc back   space pause   ? help   q quit" : "space pause   ? help   q quit";
+    const char *some[] = { all, watch->table ? "Enter open   ? help   q quit" : "", watch->opened ? "Esc back   ? help   q quit" : "", "? help   q quit" };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(some); i++) {
+        if (*some[i] && (int)strlen(some[i]) <= columns && (i == 0 || !watch->help))
+            return some[i];
+    }
+    return "q quit";
+}
+
+
 /* The last line: keys, or what is being typed. */
 static char *
-footer(const Watch *watch)
+footer(const Watch *watch,
+       int columns)
 {
-    const char *keys = watch->help ? "? back   q quit" : watch->table ? "Enter open   / filter   s sort   ? help   q quit" :
-        watch->opened ? "Esc back   space pause   ? help   q quit" : "space pause   ? help   q quit";
+    const char *keys = keysFor(watch, columns);
     GString *out = g_string_new(NULL);
 
     if (watch->typing) {
@@ -149,7 +167,7 @@ watchShow(Watch *watch)
     g_autoptr(GString) out = g_string_new("\033[H\033[K");
     g_auto(GStrv) lines = NULL;
     g_autofree char *text = NULL;
-    g_autofree char *last = footer(watch);
+    g_autofree char *last = NULL;
     g_autofree char *clipped = NULL;
     int columns;
     int rows;
@@ -163,6 +181,7 @@ watchShow(Watch *watch)
 
         g_string_append_printf(out, "%s%s", i ? NEXT_LINE : "", line);
     }
+    last = footer(watch, columns);
     clipped = hvmemClip(last, columns);
     g_string_append_printf(out, "\033[J\033[%d;1H\033[K%s", rows, clipped);
     fputs(out->str, stdout);

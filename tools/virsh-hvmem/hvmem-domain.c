@@ -126,6 +126,20 @@ readBalloon(hvmemDomain *dom,
 }
 
 
+/* A client does not learn from a domain that it has already that it was renamed. */
+static void
+readName(hvmemDomain *dom,
+         xmlNodePtr root)
+{
+    char *name = hvmemXMLString(root, "string(name)");
+
+    if (!name)
+        return;
+    g_free(dom->name);
+    dom->name = name;
+}
+
+
 static void
 readSizes(hvmemDomain *dom,
           xmlNodePtr root)
@@ -166,6 +180,7 @@ hvmemDomainNew(const char *name,
         return NULL;
 
     root = xmlDocGetRootElement(doc);
+    readName(dom, root);
     readMachine(dom, root);
     readBalloon(dom, root);
     readMemoryDevices(dom, root);

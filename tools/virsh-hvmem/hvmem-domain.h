@@ -112,7 +112,7 @@ hvmemDomainFree(hvmemDomain *dom);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(hvmemDomain, hvmemDomainFree);
 
-/* @xml as virDomainGetXMLDesc gives it. */
+/* @xml as virDomainGetXMLDesc gives it; @name counts if it has none. */
 hvmemDomain *
 hvmemDomainNew(const char *name,
                bool active,

@@ -350,6 +350,58 @@ testGone(void)
 }
 
 
+/* One that is renamed goes on under its new name, in the chart that is open too. */
+static void
+testRenamed(void)
+{
+    const char *const *cases[] = { everything, two };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *charts = NULL;
+        Watch watch;
+
+        setGuests("a", "b", "c");
+        start(&watch, cases[i]);
+        watch.screen = true;
+        watch.opened = g_strdup("a");
+        watch.chosen = g_strdup("a");
+        guests[0].name = "z";
+        watchSample(&watch);
+        g_assert_no_error(watch.error);
+        g_assert_true(has(watchedOf(&watch, 0)->record, "renamed to z"));
+        g_assert_cmpstr(watchedOf(&watch, 0)->record->name, ==, "z");
+        g_assert_cmpstr(watch.chosen, ==, "z");
+        charts = watchFormatCharts(&watch, 80, 24);
+        g_assert_true(g_str_has_prefix(charts, "z: "));
+        g_assert_null(strstr(charts, "b: "));
+        end(&watch);
+        g_free(watch.chosen);
+        g_free(watch.opened);
+    }
+}
+
+
+/* The chart of one that has been removed says so. */
+static void
+testOpenedIsGone(void)
+{
+    g_autofree char *charts = NULL;
+    Watch watch;
+
+    setGuests("a", "b", "c");
+    start(&watch, everything);
+    watch.opened = g_strdup("a");
+    guests[0].exists = false;
+    watchSample(&watch);
+    charts = watchFormatCharts(&watch, 80, 24);
+    g_assert_true(g_str_has_prefix(charts, "a is gone: "));
+    g_assert_nonnull(strstr(charts, "Esc goes back"));
+    end(&watch);
+    g_free(watch.opened);
+}
+
+
 /* One that replaces another of the same name has a record of its own, and gets its own events. */
 static void
 testReplaced(void)
@@ -492,6 +544,8 @@ main(int argc,
 
     g_test_add_func("/hvmem/watch/migrated-away", testMigratedAway);
     g_test_add_func("/hvmem/watch/later", testLater);
+    g_test_add_func("/hvmem/watch/renamed", testRenamed);
+    g_test_add_func("/hvmem/watch/opened-is-gone", testOpenedIsGone);
     g_test_add_func("/hvmem/watch/gone", testGone);
     g_test_add_func("/hvmem/watch/replaced", testReplaced);
     g_test_add_func("/hvmem/watch/echo", testEcho);
