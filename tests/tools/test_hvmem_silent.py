@@ -47,6 +47,9 @@ def test_all_say_that_the_daemon_does_not_answer(silent):
         "list": silent(daemon.LIST), "status g": silent(daemon.LOOKUP), "set g 3GiB --wait": silent(daemon.LOOKUP), "wait g": silent(daemon.XML, AGAIN),
         "watch g": silent(daemon.XML, AGAIN), "watch": silent(daemon.LIST), "metrics": silent(daemon.LIST), "doctor g": silent(daemon.LOOKUP),
         "plan g 3GiB": silent(daemon.XML), "auto g": silent(daemon.LOOKUP), "enable g": silent(daemon.LOOKUP), "balance --once": silent(daemon.LIST),
+        # in the midst of what is asked of a guest: nothing is shown that only looks complete
+        "-r list": silent(daemon.XML), "-r list --all": silent(daemon.STATS), "-r metrics": silent(daemon.XML, 2), "-q status g": silent(daemon.STATS),
+        "-q -r status g": silent(daemon.XML, 2), "-q doctor g": silent(daemon.XML, 3),
         "-q list": silent(), "-r watch": silent(), "-r status g": silent(daemon.OPEN),
     }
     there = {"-q list --all": silent(daemon.LIST, pings=True), "-q watch g": silent(daemon.XML, AGAIN, pings=True)}

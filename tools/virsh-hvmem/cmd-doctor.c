@@ -263,11 +263,17 @@ check(const hvmemApp *app,
 {
     g_autoptr(virConnect) conn = hvmemConnect(app->uri, app->readonly, error);
 
+    bool ok;
+
     if (!conn)
         return false;
     if (all)
-        return checkAll(conn, report, error);
-    return name ? checkOne(conn, name, report, error) : checkHost(conn, report, error);
+        ok = checkAll(conn, report, error);
+    else
+        ok = name ? checkOne(conn, name, report, error) : checkHost(conn, report, error);
+
+    /* what could not be asked is no finding */
+    return ok && (virConnectIsAlive(conn) != 0 || hvmemFailClosed(error));
 }
 
 

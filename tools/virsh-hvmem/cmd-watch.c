@@ -301,17 +301,6 @@ iterate(Watch *watch)
 
 
 static bool
-failClosed(GError **error)
-{
-    if (!hvmemEventsIsSilent())
-        return hvmemFailAs(error, HVMEM_EXIT_CONNECTION, "the connection to libvirt was closed; guests keep running");
-
-    hvmemFailAs(error, HVMEM_EXIT_CONNECTION, "libvirt's daemon has not answered for " G_STRINGIFY(HVMEM_SILENCE) " seconds; guests keep running");
-    return hvmemErrorHint(error, HVMEM_DAEMON_HINT);
-}
-
-
-static bool
 loop(Watch *watch,
      GError **error)
 {
@@ -338,8 +327,9 @@ loop(Watch *watch,
         watchLeaveScreen();
     if (watch->unwritten)
         return hvmemFail(error, "cannot write '%s': %s", recordPath, g_strerror(watch->unwritten));
+    /* says more than the answer that has failed */
     if (watch->closed)
-        return failClosed(error);
+        return hvmemFailClosed(error);
     if (watch->error) {
         g_propagate_error(error, g_steal_pointer(&watch->error));
         return false;

@@ -62,7 +62,7 @@ hvmemFailVir(GError **error,
     if (!silent)
         return hvmemErrorCause(error, cause);
 
-    hvmemErrorCause(error, "libvirt's daemon has not answered for " G_STRINGIFY(HVMEM_SILENCE) " seconds; guests keep running");
+    hvmemErrorCause(error, HVMEM_SILENT "; guests keep running");
     return hvmemErrorHint(error, HVMEM_DAEMON_HINT);
 }
 
@@ -242,14 +242,44 @@ hvmemLookup(virConnectPtr conn,
 }
 
 
-static void
+static bool
+failQuery(const char *name,
+          GError **error)
+{
+    return hvmemFailVir(error, "failed to query domain '%s'", name);
+}
+
+
+/* Has the last question, about @name, failed since there is no connection any more? Then nothing is known, which is not what libvirt has left out. */
+static bool
+failLost(virDomainPtr dom,
+         const char *name,
+         GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+
+    /* before libvirt is called again, which forgets its error */
+    failQuery(name, &reason);
+    if (hvmemErrorStatus(reason) != HVMEM_EXIT_CONNECTION || virConnectIsAlive(virDomainGetConnect(dom)) != 0)
+        return false;
+
+    g_propagate_error(error, g_steal_pointer(&reason));
+    return true;
+}
+
+
+static bool
 addStats(hvmemDomain *info,
          virDomainPtr dom,
-         bool nowait)
+         bool nowait,
+         GError **error)
 {
     virDomainPtr doms[] = { dom, NULL };
     virDomainStatsRecordPtr *records = NULL;
     int n = virDomainListGetStats(doms, STATS, &records, nowait ? VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT : 0);
+
+    if (n < 0 && failLost(dom, info->name, error))
+        return false;
 
     /* A driver without statistics has the XML. */
     if (n > 0)
@@ -257,6 +287,7 @@ addStats(hvmemDomain *info,
     if (n >= 0)
         virDomainStatsRecordListFree(records);
     virResetLastError();
+    return true;
 }
 
 
@@ -272,7 +303,7 @@ hvmemInspect(virDomainPtr dom,
 
     if (!xml || active < 0) {
         free(xml);
-        hvmemFailVir(error, "failed to query domain '%s'", name);
+        failQuery(name, error);
         return NULL;
     }
 
@@ -282,16 +313,19 @@ hvmemInspect(virDomainPtr dom,
         return NULL;
 
     virDomainGetUUIDString(dom, info->uuid);
-    addStats(info, dom, nowait);
-    return g_steal_pointer(&info);
+    return addStats(info, dom, nowait, error) ? g_steal_pointer(&info) : NULL;
 }
 
 
-static void
+static bool
 addStored(hvmemDomain *info,
-          virDomainPtr dom)
+          virDomainPtr dom,
+          GError **error)
 {
     char *xml = virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_INACTIVE);
+
+    if (!xml && failLost(dom, info->name, error))
+        return false;
 
     if (xml)
         info->stored = hvmemDomainNew(info->name, false, xml, NULL);
@@ -299,6 +333,7 @@ addStored(hvmemDomain *info,
         info->stored->transient = info->transient;
     free(xml);
     virResetLastError();
+    return true;
 }
 
 
@@ -321,7 +356,7 @@ hvmemInspectBoth(virDomainPtr dom,
                  bool nowait,
                  GError **error)
 {
-    hvmemDomain *info = hvmemInspect(dom, nowait, error);
+    g_autoptr(hvmemDomain) info = hvmemInspect(dom, nowait, error);
 
     if (!info)
         return NULL;
@@ -329,11 +364,11 @@ hvmemInspectBoth(virDomainPtr dom,
     info->transient = virDomainIsPersistent(dom) == 0;
     if (info->active && info->hyperv)
         hvmemMoveInspect(info, dom);
-    if (info->active)
-        addStored(info, dom);
-    else if (virDomainHasManagedSaveImage(dom, 0) == 1)
+    if (info->active && !addStored(info, dom, error))
+        return NULL;
+    if (!info->active && virDomainHasManagedSaveImage(dom, 0) == 1)
         addSaved(info, dom);
-    return info;
+    return g_steal_pointer(&info);
 }
 
 
@@ -411,6 +446,7 @@ hvmemInspectAll(virConnectPtr conn,
                 GError **error)
 {
     g_autoptr(GPtrArray) list = g_ptr_array_new_with_free_func((GDestroyNotify)hvmemDomainFree);
+    g_autoptr(GError) reason = NULL;
     virDomainPtr *doms = NULL;
     int n = virConnectListAllDomains(conn, &doms, 0);
     int i;
@@ -420,16 +456,22 @@ hvmemInspectAll(virConnectPtr conn,
         return NULL;
     }
 
-    for (i = 0; i < n; i++) {
-        /* no error for one that was removed meanwhile */
-        hvmemDomain *info = hvmemInspect(doms[i], true, NULL);
+    for (i = 0; i < n && !reason; i++) {
+        hvmemDomain *info = hvmemInspect(doms[i], true, &reason);
 
         if (info && info->active)
-            addStored(info, doms[i]);
+            addStored(info, doms[i], &reason);
         if (info)
             g_ptr_array_add(list, info);
+        /* no error for one that was removed meanwhile */
+        if (hvmemErrorStatus(reason) != HVMEM_EXIT_CONNECTION)
+            g_clear_error(&reason);
     }
     freeDomains(doms, n);
+    if (reason) {
+        g_propagate_error(error, g_steal_pointer(&reason));
+        return NULL;
+    }
     addAllSaved(conn, list);
 
     g_ptr_array_sort(list, compareNames);

@@ -20,6 +20,10 @@ hvmemDomainUnref(virDomainPtr dom)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(virDomain, hvmemDomainUnref);
 
+/* libvirt has ended the connection: why, as far as is known. Always false. */
+bool
+hvmemFailClosed(GError **error);
+
 /* Closes @conn, which may be NULL. */
 void
 hvmemConnectUnref(virConnectPtr conn);

@@ -61,6 +61,17 @@ hvmemConnectUnref(virConnectPtr conn)
 }
 
 
+bool
+hvmemFailClosed(GError **error)
+{
+    if (!hvmemEventsIsSilent())
+        return hvmemFailAs(error, HVMEM_EXIT_CONNECTION, "the connection to libvirt was closed; guests keep running");
+
+    hvmemFailAs(error, HVMEM_EXIT_CONNECTION, HVMEM_SILENT "; guests keep running");
+    return hvmemErrorHint(error, HVMEM_DAEMON_HINT);
+}
+
+
 /*
  * A daemon that may not answer
  */

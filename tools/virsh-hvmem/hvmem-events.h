@@ -12,6 +12,7 @@
 
 /* A connection whose other end has been silent for so many seconds is closed, and what waits for it fails. */
 #define HVMEM_SILENCE 20
+#define HVMEM_SILENT "libvirt's daemon has not answered for " G_STRINGIFY(HVMEM_SILENCE) " seconds"
 
 /* To be called before the first connection is made, by a command that runs the event loop itself. */
 bool

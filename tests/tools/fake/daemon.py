@@ -14,7 +14,7 @@ CALL, REPLY, MESSAGE = 0, 1, 2
 OK, ERROR = 0, 1
 
 # of remote_protocol.x
-OPEN, XML, LOOKUP, HOSTNAME, FEATURE, AUTH, URI, ACTIVE, LIST, TELL_CLOSE, NO_CLOSE = 1, 14, 23, 59, 60, 66, 110, 150, 273, 360, 361
+OPEN, XML, LOOKUP, HOSTNAME, FEATURE, AUTH, URI, ACTIVE, LIST, STATS, TELL_CLOSE, NO_CLOSE = 1, 14, 23, 59, 60, 66, 110, 150, 273, 344, 360, 361
 
 DOMAIN = """<domain type='kvm'><name>g</name><maxMemory unit='GiB'>8</maxMemory><memory unit='GiB'>4</memory><currentMemory unit='GiB'>2</currentMemory>
 <os><type arch='x86_64' machine='pc-q35-10.0'>hvm</type></os><features><acpi/><hyperv><vpindex state='on'/><synic state='on'/></hyperv></features>
@@ -27,13 +27,15 @@ def string(text):
     return struct.pack(">I", len(data)) + data + bytes(-len(data) % 4)
 
 
+GUEST = string("g") + uuid.UUID(int=7).bytes + struct.pack(">i", 1)
 ANSWERS = {
     OPEN: b"",
     AUTH: struct.pack(">II", 1, 0),             # one way to log in: none
     FEATURE: struct.pack(">i", 1),
     HOSTNAME: string("fake"),
     URI: string("qemu:///system"),
-    LOOKUP: string("g") + uuid.UUID(int=7).bytes + struct.pack(">i", 1),
+    LOOKUP: GUEST,
+    LIST: struct.pack(">I", 1) + GUEST + struct.pack(">I", 1),
     XML: string(DOMAIN),
     ACTIVE: struct.pack(">i", 1),
     TELL_CLOSE: b"",
