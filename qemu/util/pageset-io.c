@@ -30,16 +30,28 @@ G_STATIC_ASSERT(CONTAINER_SHIFT == 16);
 
 /* ---- writing ---- */
 
-static void put(GByteArray *out, const uint64_t *numbers, unsigned n)
-{
-    unsigned at = out->len, i;
+typedef struct Output {
+    GByteArray *bytes;
+    size_t most;
+} Output;
 
-    g_byte_array_set_size(out, at + n * sizeof(uint64_t));
+/* False if it would be more bytes than there may be. */
+static bool put(Output *out, const uint64_t *numbers, unsigned n)
+{
+    size_t at = out->bytes->len, size = n * sizeof(uint64_t);
+    unsigned i;
+
+    if (at > out->most || size > out->most - at) {
+        return false;
+    }
+    g_byte_array_set_size(out->bytes, at + size);
     for (i = 0; i < n; i++) {
         uint64_t number = GUINT64_TO_LE(numbers[i]);
 
-        memcpy(out->data + at + i * sizeof(number), &number, sizeof(number));
+        memcpy(out->bytes->data + at + i * sizeof(number), &number,
+               sizeof(number));
     }
+    return true;
 }
 
 static uint64_t written(uint64_t first, uint64_t last)
@@ -90,22 +102,20 @@ static void collect_runs(const uint64_t *bits, uint64_t *runs)
     }
 }
 
-static void write_bitmap(const Container *c, GByteArray *out)
+static bool write_bitmap(const Container *c, Output *out)
 {
     unsigned n = bits_runs(c->bits, MAX_WRITTEN_RUNS);
     uint64_t numbers[2 + MAX_WRITTEN_RUNS] = { c->index, n };
 
     if (n <= MAX_WRITTEN_RUNS) {
         collect_runs(c->bits, numbers + 2);
-        put(out, numbers, 2 + n);
-    } else {
-        numbers[1] = 0;
-        put(out, numbers, 2);
-        put(out, c->bits, WORDS);
+        return put(out, numbers, 2 + n);
     }
+    numbers[1] = 0;
+    return put(out, numbers, 2) && put(out, c->bits, WORDS);
 }
 
-static void write_runs(const Container *c, GByteArray *out)
+static bool write_runs(const Container *c, Output *out)
 {
     uint64_t numbers[2 + MAX_RUNS] = { c->index, c->n_runs };
     unsigned i;
@@ -113,35 +123,44 @@ static void write_runs(const Container *c, GByteArray *out)
     for (i = 0; i < c->n_runs; i++) {
         numbers[2 + i] = written(c->runs[i].first, c->runs[i].last);
     }
-    put(out, numbers, 2 + c->n_runs);
+    return put(out, numbers, 2 + c->n_runs);
 }
 
-static void write_full(const Container *c, GByteArray *out)
+static bool write_full(const Container *c, Output *out)
 {
     uint64_t numbers[] = { c->index, 1, written(0, CONTAINER_PAGES - 1) };
+    bool room = true;
 
-    for (; numbers[0] < container_end(c); numbers[0]++) {
-        put(out, numbers, G_N_ELEMENTS(numbers));
+    for (; room && numbers[0] < container_end(c); numbers[0]++) {
+        room = put(out, numbers, G_N_ELEMENTS(numbers));
+    }
+    return room;
+}
+
+static bool write_container(const Container *c, Output *out)
+{
+    switch (c->kind) {
+    case KIND_FULL:
+        return write_full(c, out);
+    case KIND_RUNS:
+        return write_runs(c, out);
+    default:
+        return write_bitmap(c, out);
     }
 }
 
-void pageset_write(const PageSet *set, GByteArray *out)
+bool pageset_write(const PageSet *set, GByteArray *bytes, size_t most)
 {
+    Output out = { bytes, MIN(most, PAGESET_WRITTEN_MAX) };
     uint64_t end = END;
     uint32_t i;
 
     for (i = 0; i < set->len; i++) {
-        const Container *c = &set->containers[i];
-
-        if (c->kind == KIND_FULL) {
-            write_full(c, out);
-        } else if (c->kind == KIND_RUNS) {
-            write_runs(c, out);
-        } else {
-            write_bitmap(c, out);
+        if (!write_container(&set->containers[i], &out)) {
+            return false;
         }
     }
-    put(out, &end, 1);
+    return put(&out, &end, 1);
 }
 
 /* ---- reading ---- */

@@ -98,7 +98,7 @@ static void check_written(const PageSet *set)
     PageSet *copy = pageset_new();
     size_t at = 0;
 
-    pageset_write(set, data);
+    g_assert_true(pageset_write(set, data, SIZE_MAX));
     g_assert_cmpint(pageset_read(copy, data->data, data->len, &at), ==, PAGESET_FAULT_NONE);
     g_assert_cmpuint(at, ==, data->len);
     check_all(copy);

@@ -146,7 +146,10 @@ static void check_written(const PageSet *set, const uint8_t *oracle)
     size_t at = 8, len;
 
     put(is, 0);                 /* it is appended */
-    pageset_write(set, is);
+    g_assert_false(pageset_write(set, is, 8 + should->len - 1));
+    g_assert_cmpuint(is->len, <, 8 + should->len);
+    g_byte_array_set_size(is, 8);
+    g_assert_true(pageset_write(set, is, 8 + should->len));
     g_assert_cmpmem(is->data + 8, is->len - 8, should->data, should->len);
     len = is->len;
     put(is, 0);                 /* and something follows */

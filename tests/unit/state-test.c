@@ -677,6 +677,45 @@ static void test_spoilt(void)
     sim_free(sim);
 }
 
+/* ---- its size ---- */
+
+/* Ghosts in many pieces, far above all memory: more than is ever written. */
+static void test_too_large(void)
+{
+    Sim *sim = some_guest();
+    PageSet *ghosts = sim->engine->regions.ghosts;
+    uint64_t pages = 64 * 1024 * 1024 / 24 * UINT64_C(65536);
+    g_autoptr(GByteArray) fits = NULL;
+
+    pageset_add(ghosts, UINT64_C(1) << 39, pages - UINT64_C(65536) * 65536);
+    fits = dm_state_export(sim->engine, sim->now);
+    g_assert_cmpuint(fits->len, >, 60 * 1024 * 1024);
+    g_assert_cmpuint(fits->len, <=, dm_state_max(sim->engine));
+    pageset_add(ghosts, UINT64_C(1) << 39, pages + UINT64_C(65536) * 65536);
+    g_assert_null(dm_state_export(sim->engine, sim->now));
+    sim_free(sim);
+}
+
+/* However large the machine is, it is a field of QEMU's stream. */
+static void test_limit(void)
+{
+    static const uint64_t tib[] = { 1, 28, 29, 64, 1024 };
+    const DmEngineOps ops = { 0 };
+    uint64_t before = 0;
+    unsigned i;
+
+    for (i = 0; i < G_N_ELEMENTS(tib); i++) {
+        DmRange boot = { 0, tib[i] << (40 - DM_PAGE_SHIFT) };
+        DmEngine *e = dm_engine_new(&boot, 1, boot.count, DM_PROFILE_AUTO,
+                                    &ops, NULL);
+
+        g_assert_cmpuint(dm_state_max(e), <=, INT32_MAX);
+        g_assert_cmpuint(dm_state_max(e), >=, before);
+        before = dm_state_max(e);
+        dm_engine_free(e);
+    }
+}
+
 int main(int argc, char **argv)
 {
     unsigned i;
@@ -705,6 +744,8 @@ int main(int argc, char **argv)
 
         g_test_add_data_func(path, &tampers[i], test_tamper);
     }
+    g_test_add_func("/state/too-large", test_too_large);
+    g_test_add_func("/state/limit", test_limit);
     g_test_add_func("/hostile/24-corrupt-state", test_spoilt);
     return g_test_run();
 }

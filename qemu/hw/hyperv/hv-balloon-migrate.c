@@ -338,10 +338,10 @@ static int memory_pre_save(void *opaque)
     m->kernel_is_new = hv_balloon_kernel_is_new(m->balloon);
     m->clock_ms = hv_balloon_now();
     state = dm_state_export(m->balloon->engine, m->clock_ms);
-    if (state->len > dm_state_max(m->balloon->engine)) {
-        error_report(TYPE_HV_BALLOON ": the state of %u bytes is larger than"
-                     " any destination accepts", state->len);
-        g_byte_array_unref(state);
+    if (!state) {
+        error_report(TYPE_HV_BALLOON ": the state takes more than %zu bytes,"
+                     " which no destination accepts",
+                     dm_state_max(m->balloon->engine));
         return -E2BIG;
     }
     m->state = g_byte_array_steal(state, &len);

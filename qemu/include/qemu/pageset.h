@@ -53,8 +53,15 @@ bool pageset_next_gap(const PageSet *set, uint64_t from, uint64_t end,
 /* Bytes that the set holds, its own structure included. */
 size_t pageset_bytes(const PageSet *set);
 
-/* Appends the set to @out, as plain data: the form is in pageset-io.c. */
-void pageset_write(const PageSet *set, GByteArray *out);
+/* What an array of GLib holds. */
+#define PAGESET_WRITTEN_MAX ((size_t)INT32_MAX)
+
+/*
+ * Appends the set to @out, as plain data: the form is in pageset-io.c. False if
+ * @out would get longer than @most or PAGESET_WRITTEN_MAX bytes; a part of the
+ * set may be there then.
+ */
+bool pageset_write(const PageSet *set, GByteArray *out, size_t most);
 
 /* Why data cannot be read as a set. */
 typedef enum PageSetFault {

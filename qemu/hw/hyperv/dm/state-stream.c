@@ -29,6 +29,12 @@ void dm_stream_put(DmStream *s, uint64_t value)
 {
     uint64_t bytes = GUINT64_TO_LE(value);
 
+    if (s->out->len + sizeof(bytes) > s->most) {
+        dm_stream_fail(s, "it is too large");
+    }
+    if (s->fault) {
+        return;
+    }
     g_byte_array_append(s->out, (const uint8_t *)&bytes, sizeof(bytes));
 }
 
@@ -116,11 +122,13 @@ void dm_stream_set(DmStream *s, const char *what, PageSet *set)
 {
     PageSetFault fault;
 
-    if (!dm_stream_reading(s)) {
-        pageset_write(set, s->out);
+    if (s->fault) {
         return;
     }
-    if (s->fault) {
+    if (!dm_stream_reading(s)) {
+        if (!pageset_write(set, s->out, s->most)) {
+            dm_stream_fail(s, "it is too large");
+        }
         return;
     }
     fault = pageset_read(set, s->in, s->len, &s->at);

@@ -18,6 +18,7 @@
 
 typedef struct DmStream {
     GByteArray *out;            /* NULL: reading */
+    size_t most;                /* bytes that are written */
     const uint8_t *in;
     size_t len, at;             /* bytes */
     uint64_t now;               /* ms */

@@ -291,12 +291,17 @@ static void walk(DmStream *s, DmEngine *e)
 
 GByteArray *dm_state_export(const DmEngine *engine, uint64_t now)
 {
-    DmStream s = { .out = g_byte_array_new(), .now = now, .version = VERSION };
+    DmStream s = { .out = g_byte_array_new(), .now = now, .version = VERSION,
+                   .most = dm_state_max(engine) };
 
     dm_stream_put(&s, MAGIC);
     dm_stream_put(&s, VERSION);
     /* Writing does not change it. */
     walk(&s, (DmEngine *)engine);
+    if (s.fault) {
+        g_clear_pointer(&s.out, g_byte_array_unref);
+        g_free(s.fault);
+    }
     return s.out;
 }
 
@@ -364,13 +369,16 @@ void dm_state_forget(DmEngine *engine)
 /*
  * The released pages and what is to be discarded, a bit a page; the other sets
  * are bounded by dm_accounting_is_full(), in another form. Ghosts may lie where
- * there is no memory any more: three numbers for 256 MiB in one piece.
+ * there is no memory any more: three numbers for 256 MiB in one piece. A
+ * field of QEMU's stream has at most INT32_MAX bytes, which a machine of 29 TiB
+ * can reach.
  */
 size_t dm_state_max(const DmEngine *engine)
 {
     uint64_t pages = dm_regions_capacity(&engine->regions);
 
-    return 2 * (pages / 8) + pages / 64 + 64 * 1024 * 1024;
+    return MIN(2 * (pages / 8) + pages / 64 + 64 * 1024 * 1024,
+               PAGESET_WRITTEN_MAX);
 }
 
 bool dm_state_import(DmEngine *engine, const void *data, size_t len,

@@ -18,7 +18,8 @@
 
 #include "engine.h"
 
-/* Free with g_byte_array_unref(). Does not change the engine. */
+/* Free with g_byte_array_unref(). Does not change the engine. NULL: it would be
+ * larger than dm_state_max(). */
 GByteArray *dm_state_export(const DmEngine *engine, uint64_t now);
 
 /*
@@ -31,7 +32,7 @@ GByteArray *dm_state_export(const DmEngine *engine, uint64_t now);
 bool dm_state_import(DmEngine *engine, const void *data, size_t len,
                      uint64_t now, GError **error);
 
-/* More bytes than any state that this engine can import. */
+/* The most bytes that are written or read; a sane guest does not need them. */
 size_t dm_state_max(const DmEngine *engine);
 
 /*
