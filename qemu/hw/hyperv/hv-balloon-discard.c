@@ -25,8 +25,17 @@
  */
 static bool discards_inhibited(void)
 {
-    return should_mlock(mlock_state) || migration_in_incoming_postcopy() ||
-           migration_in_bg_snapshot();
+    return should_mlock(mlock_state) || hv_balloon_memory_is_held();
+}
+
+/*
+ * In postcopy the source may have any of these pages on its list, or none: who
+ * touches one that is on nobody's list waits to the end. A background snapshot
+ * protects what is populated when it begins, in a thread of its own.
+ */
+bool hv_balloon_memory_is_held(void)
+{
+    return migration_in_incoming_postcopy() || migration_in_bg_snapshot();
 }
 
 /*
@@ -156,8 +165,7 @@ static void discard_window(HvBalloon *balloon, const MemoryRegionSection *s,
 {
     DmRange units = { 0, 0 };
 
-    /* In postcopy the source may still have these pages on its list. */
-    if (released && !migration_in_incoming_postcopy()) {
+    if (released && !hv_balloon_memory_is_held()) {
         units = unmap_granules(s, window, count);
     }
 

@@ -153,6 +153,8 @@ void hv_balloon_migrate_start(HvBalloon *balloon);
 void hv_balloon_migrate_stop(HvBalloon *balloon);
 /* What is due after a migration. Call it before dm_engine_run(). */
 void hv_balloon_before_run(HvBalloon *balloon);
+/* Another kernel has opened the channel, without a system reset. */
+void hv_balloon_kernel_came(HvBalloon *balloon);
 /* A snapshot is about to be loaded. Tells nobody. */
 void hv_balloon_forget(HvBalloon *balloon);
 
@@ -165,6 +167,12 @@ uint64_t hv_balloon_not_sent(const HvBalloon *balloon);
 
 /* Does the guest see RAM there that the host can discard? */
 bool hv_balloon_section_is_memory(const MemoryRegionSection *s);
+
+/*
+ * A migration relies on what the guest has now: nothing is given to it,
+ * populated or discarded before that has ended.
+ */
+bool hv_balloon_memory_is_held(void);
 
 /*
  * @range is about to be given to the guest: false if a listener that maps the

@@ -9,6 +9,7 @@
 #include "hw/boards.h"
 #include "hw/i386/x86.h"
 #include "hw/mem/memory-device.h"
+#include "migration/misc.h"
 #include "migration/vmstate.h"
 #include "qapi/error.h"
 #include "qapi/visitor.h"
@@ -126,6 +127,12 @@ static bool sticks_may_unplug(HaprotProtocol *proto, MemHaprot *stick,
     DmRange range = page_range(stick->addr, haprot_size(stick));
     g_autoptr(GError) gerr = NULL;
 
+    /* The source sends it, and the stream would end where it is missing. */
+    if (migration_in_incoming_postcopy()) {
+        error_setg(errp, "the memory of the guest is still arriving: wait until"
+                   " the migration has completed");
+        return false;
+    }
     if (stick_left_to_new_kernel(balloon, stick)) {
         hv_balloon_set_error(errp, DM_ERROR_NEW_KERNEL, range);
         return false;

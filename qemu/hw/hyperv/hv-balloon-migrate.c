@@ -34,8 +34,8 @@
 
 /* How long one pass over the dirty bitmap looks for released memory. */
 #define LEAVE_OUT_NS (10 * SCALE_MS)
-/* How often it is looked whether all memory has arrived by postcopy. */
-#define ARRIVING_MS 100
+/* How often it is looked whether the migration has ended that holds memory. */
+#define HELD_MS 100
 
 #define MAX_STICKS 65536
 /* of guest time, so that no deadline overflows */
@@ -58,8 +58,9 @@ typedef struct Layout {
 struct HvBalloonMigration {
     HvBalloon *balloon;
     VMChangeStateEntry *vm_state;
+    NotifierWithReturn migration;
     NotifierWithReturn precopy;
-    QEMUTimer *poll;            /* while memory arrives by postcopy */
+    QEMUTimer *poll;            /* while memory is held */
 
     Layout layout;
 
@@ -73,8 +74,9 @@ struct HvBalloonMigration {
     bool memory_came;           /* ... that precede the device's */
     bool unfinished;            /* a snapshot, since the reset that precedes it */
     bool loaded;                /* and the VM has not run since */
-    bool arriving;              /* memory still arrives by postcopy */
-    bool discard_due;           /* released memory may be populated */
+    bool held;                  /* a migration relies on what the guest has */
+    bool discard_due;           /* what the guest lacks may be populated */
+    bool populate_due;          /* a new kernel came while memory was held */
 
     bool kernel_was_new;        /* when the migration began */
     unsigned passes;            /* over the dirty bitmap, since then */
@@ -214,6 +216,19 @@ static bool layouts_match(const Layout *theirs, const Layout *ours)
     return true;
 }
 
+/*
+ * Another kernel may run, and use what the last one had released: it is sent.
+ * The destination populates it too, and in postcopy waits to the end for what
+ * is not on the list here. The same kernel may come back if the guest stays.
+ */
+static void populate_in_doubt(HvBalloonMigration *m)
+{
+    if (!m->balloon->chan || hv_balloon_kernel_is_new(m->balloon)) {
+        hv_balloon_populate_for_new_kernel(m->balloon);
+        m->discard_due = true;
+    }
+}
+
 /* The first call of a migration: the RAM does not ask for granules earlier. */
 static int layout_pre_save(void *opaque)
 {
@@ -221,8 +236,8 @@ static int layout_pre_save(void *opaque)
 
     layout_now(m->balloon, &m->layout);
     m->kernel_was_new = hv_balloon_kernel_is_new(m->balloon);
-    if (m->kernel_was_new) {
-        hv_balloon_populate_for_new_kernel(m->balloon);
+    if (!hv_balloon_memory_is_held()) {
+        populate_in_doubt(m);
     }
     m->passes = 0;
     m->next = m->left_out = m->not_sent_pages = 0;
@@ -394,7 +409,7 @@ static int memory_post_load(void *opaque, int version_id)
         hv_balloon_populate_as_loaded(m->balloon);
     }
     m->loaded = m->discard_due = m->memory_came = true;
-    m->arriving = false;
+    m->held = m->populate_due = false;
     /* Until the device brings the kernel: it does not, if the load fails. */
     hv_balloon_kernel_doubt(m->balloon);
     trace_hv_balloon_loaded(get_clock() - began);
@@ -615,6 +630,17 @@ static void leave_out_released(HvBalloonMigration *m)
     trace_hv_balloon_left_out(m->not_sent_pages, m->next);
 }
 
+/* Before a background snapshot looks at what is populated. */
+static int migration_notified(NotifierWithReturn *notifier, MigrationEvent *e,
+                              Error **errp)
+{
+    if (e->type == MIG_EVENT_PRECOPY_SETUP) {
+        populate_in_doubt(container_of(notifier, HvBalloonMigration,
+                                       migration));
+    }
+    return 0;
+}
+
 /* A postcopy destination would wait for each of these pages to the end. */
 static int precopy_notified(NotifierWithReturn *notifier, void *data,
                             Error **errp)
@@ -637,20 +663,43 @@ uint64_t hv_balloon_not_sent(const HvBalloon *balloon)
 
 /* ---- After it was loaded ---- */
 
+static void after_hold(HvBalloonMigration *m)
+{
+    HvBalloon *balloon = m->balloon;
+
+    if (m->populate_due) {
+        m->populate_due = false;
+        hv_balloon_populate_for_new_kernel(balloon);
+    }
+    if (m->discard_due && !hv_balloon_kernel_is_new(balloon)) {
+        m->discard_due = !dm_engine_discard_released(balloon->engine);
+    }
+}
+
 void hv_balloon_before_run(HvBalloon *balloon)
 {
     HvBalloonMigration *m = balloon->migration;
-    bool arriving = migration_in_incoming_postcopy();
+    bool held = hv_balloon_memory_is_held();
 
-    if (arriving != m->arriving) {
-        m->arriving = arriving;
-        dm_engine_hold_growth(balloon->engine, arriving);
+    if (held != m->held) {
+        m->held = held;
+        dm_engine_hold_growth(balloon->engine, held);
     }
-    if (arriving) {
-        timer_mod(m->poll,
-                  qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + ARRIVING_MS);
-    } else if (m->discard_due && !hv_balloon_kernel_is_new(balloon)) {
-        m->discard_due = !dm_engine_discard_released(balloon->engine);
+    if (held) {
+        m->discard_due = true;
+        timer_mod(m->poll, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + HELD_MS);
+    } else {
+        after_hold(m);
+    }
+}
+
+/* In postcopy, who touches what is not populated gets zeros at once; what is
+ * would be asked for at the source, which has it on no list. */
+void hv_balloon_kernel_came(HvBalloon *balloon)
+{
+    balloon->migration->populate_due = hv_balloon_memory_is_held();
+    if (!balloon->migration->populate_due) {
+        hv_balloon_populate_for_new_kernel(balloon);
     }
 }
 
@@ -666,11 +715,19 @@ bool hv_balloon_settle(HvBalloon *balloon)
     if (!m->unfinished) {
         return false;
     }
-    m->unfinished = m->discard_due = false;
+    m->unfinished = m->discard_due = m->populate_due = false;
     m->layout_came = m->memory_came = false;
     m->loaded = true;
     hv_balloon_populate_as_loaded(balloon);
     return true;
+}
+
+/* Before the last of the dirty pages are collected. */
+static void stopped(HvBalloonMigration *m)
+{
+    if (migration_is_running() && !migration_in_bg_snapshot()) {
+        populate_in_doubt(m);
+    }
 }
 
 static void vm_state_changed(void *opaque, bool running, RunState state)
@@ -678,6 +735,7 @@ static void vm_state_changed(void *opaque, bool running, RunState state)
     HvBalloonMigration *m = opaque;
 
     if (!running) {
+        stopped(m);
         return;
     }
     hv_balloon_settle(m->balloon);
@@ -688,7 +746,7 @@ static void vm_state_changed(void *opaque, bool running, RunState state)
     hv_balloon_kick(m->balloon);
 }
 
-static void poll_arriving(void *opaque)
+static void poll_held(void *opaque)
 {
     hv_balloon_kick(opaque);
 }
@@ -699,6 +757,7 @@ void hv_balloon_forget(HvBalloon *balloon)
 
     m->unfinished = true;
     m->loaded = m->discard_due = m->layout_came = m->memory_came = false;
+    m->held = m->populate_due = false;
     dm_state_forget(balloon->engine);
     hv_balloon_kernel_forget(balloon);
     balloon->discard_again = 0;         /* the clock is going back */
@@ -711,7 +770,8 @@ void hv_balloon_migrate_start(HvBalloon *balloon)
     HvBalloonMigration *m = g_new0(HvBalloonMigration, 1);
 
     m->balloon = balloon;
-    m->poll = timer_new_ms(QEMU_CLOCK_REALTIME, poll_arriving, balloon);
+    m->poll = timer_new_ms(QEMU_CLOCK_REALTIME, poll_held, balloon);
+    migration_add_notifier(&m->migration, migration_notified);
     m->precopy.notify = precopy_notified;
     precopy_add_notifier(&m->precopy);
     m->vm_state = qemu_add_vm_change_state_handler(vm_state_changed, m);
@@ -728,6 +788,7 @@ void hv_balloon_migrate_stop(HvBalloon *balloon)
     vmstate_unregister(VMSTATE_IF(balloon), &vmstate_layout, m);
     qemu_del_vm_change_state_handler(m->vm_state);
     precopy_remove_notifier(&m->precopy);
+    migration_remove_notifier(&m->migration);
     timer_free(m->poll);
     layout_clear(&m->layout);
     g_free(m->state);

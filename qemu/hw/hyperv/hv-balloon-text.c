@@ -103,7 +103,8 @@ static char *memory_problem(const DmProblem *p)
     case DM_PROBLEM_HELD:
         return g_strdup_printf("the guest gets %" PRIu64 " MiB more as soon as"
                                " its migration is over: until then its memory"
-                               " is still arriving (postcopy)", mib(p->pages));
+                               " is still arriving (postcopy), or is saved as"
+                               " it was (background snapshot)", mib(p->pages));
     default:
         g_assert_not_reached();
     }

@@ -314,7 +314,7 @@ static int open_channel(VMBusChannel *chan)
     hv_balloon_kernel_remember(balloon);
     trace_hv_balloon_open(balloon->kernel.guest_os_id, is_new);
     if (is_new) {
-        hv_balloon_populate_for_new_kernel(balloon);
+        hv_balloon_kernel_came(balloon);
     }
     use_channel(balloon, chan);
     dm_engine_channel_open(balloon->engine, balloon->kernel.guest_os_id, is_new,

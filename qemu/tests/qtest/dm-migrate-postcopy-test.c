@@ -253,6 +253,152 @@ static void test_plug(void)
     finish(f);
 }
 
+/* The source still sends the stick: it stays, though the guest has none of it. */
+static void test_unplug(void)
+{
+    Fixture *f = grown();
+    QTestState *from = f->qts;
+    QTestState *to = postcopy_destination(f, " " STICK, false);
+
+    if (!to) {
+        return;
+    }
+    set_bandwidth(from, 1 * MiB);
+    qmp_migrate(from, move_uri());
+    wait_migration(from, "active");
+    start_postcopy(f, to);
+    release_all(f, 512);
+    set_target(to, BOOT_SIZE);
+    serve_until(f, BOOT_SIZE);
+    assert_refused(qtest_qmp_assert_failure_ref(to,
+                       "{'execute': 'device_del', 'arguments': {'id': 'a'}}"),
+                   "still arriving");
+    end_postcopy(from);
+    check(f);
+    unplug(f, "a");
+    scene_end(f);
+}
+
+/* ---- Another kernel ---- */
+
+/* At the beginning of granules of which nothing is populated. */
+#define NEW_KERNEL_PAGES 64
+
+/* Half of the stick is released, in whole granules; the migration has begun. */
+static QTestState *begin_with_granules(Fixture *f)
+{
+    QTestState *to;
+
+    halve(f, 4096);
+    to = postcopy_destination(f, " " STICK, false);
+    if (to) {
+        set_bandwidth(f->qts, 1 * MiB);
+        qmp_migrate(f->qts, move_uri());
+        wait_syncs(f->qts, 1);
+    }
+    return to;
+}
+
+/* Another one, for the host. */
+static void new_kernel_begins(QTestState *qts)
+{
+    wrmsr(qts, 0, MSR_GUEST_OS_ID, 0x8100000000000002);
+}
+
+/* All that was released is its own, and nothing of it is waited for. */
+static void new_kernel_writes(QTestState *qts, uint32_t from, uint32_t seed)
+{
+    guest_fill(qts, ADDED_BASE + from, NEW_KERNEL_PAGES, seed);
+    g_assert_cmpuint(guest_check(qts, ADDED_BASE + from, NEW_KERNEL_PAGES,
+                                 seed), ==, 0);
+}
+
+/* It loads its driver, and gets no memory before the reset. */
+static void new_kernel_connects(Fixture *f)
+{
+    dm_connect(&f->guest, f->qts);
+    dm_open(&f->guest, CAPS);
+    wait_state(f->qts, "new-kernel");
+}
+
+static void reset_and_finish(Fixture *f)
+{
+    system_reset(f->qts);
+    memset(f->has, 0, sizeof(f->has));
+    memset(f->known, 0, sizeof(f->known));
+    dm_connect(&f->guest, f->qts);
+    dm_open(&f->guest, CAPS);
+    guest_fill(f->qts, KEPT_BASE, KEPT_PAGES, KEPT_SEED);
+    finish(f);
+}
+
+/*
+ * While the first phase goes on, a kernel starts another one, which writes to
+ * what the first had released: that is sent. There it writes to the rest, which
+ * is not waited for. @told: the host can tell that it is another one.
+ */
+static void do_kexec_before(bool told)
+{
+    Fixture *f = grown();
+    QTestState *from = f->qts;
+    QTestState *to = begin_with_granules(f);
+
+    if (!to) {
+        return;
+    }
+    dm_close(&f->guest);
+    if (told) {
+        new_kernel_begins(from);
+    }
+    new_kernel_writes(from, 0, 5);
+    start_postcopy(f, to);
+    g_assert_cmpuint(guest_check(to, ADDED_BASE, NEW_KERNEL_PAGES, 5), ==, 0);
+    new_kernel_writes(to, 1024, 6);
+    g_assert_true(migration_is(from, "postcopy-active"));
+    end_postcopy(from);
+    check(f);
+    g_assert_cmpuint(guest_check(to, ADDED_BASE, NEW_KERNEL_PAGES, 5), ==, 0);
+    g_assert_cmpuint(guest_check(to, ADDED_BASE + 1024, NEW_KERNEL_PAGES, 6),
+                     ==, 0);
+    new_kernel_connects(f);
+    reset_and_finish(f);
+}
+
+static void test_kexec_before(void)
+{
+    do_kexec_before(true);
+}
+
+static void test_closed_before(void)
+{
+    do_kexec_before(false);
+}
+
+/* It is started where the guest has arrived, and the rest has not. */
+static void test_kexec_after(void)
+{
+    Fixture *f = grown();
+    QTestState *from = f->qts;
+    QTestState *to = begin_with_granules(f);
+
+    if (!to) {
+        return;
+    }
+    start_postcopy(f, to);
+    dm_close(&f->guest);
+    new_kernel_begins(to);
+    new_kernel_writes(to, 0, 5);
+    new_kernel_connects(f);
+    new_kernel_writes(to, 1024, 6);
+    g_assert_true(migration_is(from, "postcopy-active"));
+    end_postcopy(from);
+    check(f);
+    g_assert_cmpuint(guest_check(to, ADDED_BASE, NEW_KERNEL_PAGES, 5), ==, 0);
+    g_assert_cmpuint(guest_check(to, ADDED_BASE + 1024, NEW_KERNEL_PAGES, 6),
+                     ==, 0);
+    reset_and_finish(f);
+}
+
 /*
  * The rings are in the stick. The channel is opened again as the device is
  * loaded, and its indices are there.
@@ -296,6 +442,10 @@ static void add_tests(void)
     qtest_add_func("/dm-migrate-postcopy/preempt-recover", test_preempt_recover);
     qtest_add_func("/dm-migrate-postcopy/after-cancel", test_after_cancel);
     qtest_add_func("/dm-migrate-postcopy/plug", test_plug);
+    qtest_add_func("/dm-migrate-postcopy/unplug", test_unplug);
+    qtest_add_func("/dm-migrate-postcopy/kexec/before", test_kexec_before);
+    qtest_add_func("/dm-migrate-postcopy/kexec/unknown", test_closed_before);
+    qtest_add_func("/dm-migrate-postcopy/kexec/after", test_kexec_after);
     qtest_add_func("/dm-migrate-postcopy/rings-in-stick", test_rings_in_stick);
 }
 

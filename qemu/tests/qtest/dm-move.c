@@ -114,6 +114,13 @@ static char *migration_status(QTestState *qts)
     return status;
 }
 
+bool migration_is(QTestState *qts, const char *wanted)
+{
+    g_autofree char *status = migration_status(qts);
+
+    return !g_strcmp0(status, wanted);
+}
+
 void wait_migration(QTestState *qts, const char *wanted)
 {
     int64_t end = g_get_monotonic_time() + 3 * WAIT_US;

@@ -42,6 +42,7 @@ void assert_quiet(Fixture *f);
 void qmp_migrate(QTestState *qts, const char *to);
 void qmp_cancel(QTestState *qts);
 void wait_migration(QTestState *qts, const char *wanted);
+bool migration_is(QTestState *qts, const char *wanted);
 /* False if QEMU refuses, as this host cannot do it. */
 bool allow(QTestState *qts, const char *capability);
 /* @parameters: members of migrate-set-parameters. */
