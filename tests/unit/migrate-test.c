@@ -15,17 +15,18 @@
 
 /* ---- what need not be sent ---- */
 
-/* Its sum; each page of it is one that the guest said it does not have. */
-static uint64_t released(const Sim *sim)
+/* Its sum; each page of it is one that the guest does not have. */
+static uint64_t absent(const Sim *sim)
 {
     uint64_t at = 0, sum = 0, page;
     DmRange run;
 
-    while (dm_engine_next_released(sim->engine, at, &run)) {
+    while (dm_engine_next_absent(sim->engine, at, &run)) {
         g_assert_cmpuint(run.first, >=, at);
         g_assert_cmpuint(run.count, >, 0);
         for (page = run.first; page < run.first + run.count; page++) {
-            g_assert_cmpint(sim->pages[page], ==, SIM_RELEASED);
+            g_assert_true(sim->pages[page] == SIM_RELEASED ||
+                          sim->pages[page] == SIM_NONE);
             g_assert_false(dm_request_touches(sim->engine,
                                               (DmRange) { page, 1 }));
         }
@@ -35,14 +36,28 @@ static uint64_t released(const Sim *sim)
     return sum;
 }
 
+/* All but what is about to be given, unless another kernel may have it. */
+static uint64_t expected_absent(const Sim *sim)
+{
+    const DmEngine *e = sim->engine;
+    DmEngineInfo info = sim_info(sim);
+    bool gives = e->txn.kind == DM_REQUEST_RETURN ||
+                 e->txn.kind == DM_REQUEST_HOT_ADD;
+
+    if (e->regions.new_kernel || (e->stage == STAGE_CLOSED && e->met)) {
+        return 0;
+    }
+    return info.released + info.ungranted - (gives ? e->txn.asked : 0);
+}
+
 static void test_released(void)
 {
     Sim *sim = grown();
 
-    g_assert_cmpuint(released(sim), ==, 0);
+    g_assert_cmpuint(absent(sim), ==, 0);
     sim_target(sim, SIM_GIB);
-    g_assert_cmpuint(released(sim), ==, sim_info(sim).released);
-    g_assert_cmpuint(released(sim), >, SIM_GIB);
+    g_assert_cmpuint(absent(sim), ==, sim_info(sim).released);
+    g_assert_cmpuint(absent(sim), >, SIM_GIB);
     sim_free(sim);
 }
 
@@ -55,7 +70,7 @@ static void test_released_but_returning(void)
     sim->mute = true;
     sim_target(sim, SIM_GIB + 512 * SIM_MIB);
     assert_state(sim, DM_STATE_RETURNING);
-    g_assert_cmpuint(released(sim), ==,
+    g_assert_cmpuint(absent(sim), ==,
                      sim_info(sim).released - sim->engine->txn.asked);
     sim_free(sim);
 }
@@ -67,10 +82,28 @@ static void test_released_before_another_kernel(void)
     sim_target(sim, SIM_GIB);
     sim_close(sim);
     g_assert_cmpuint(sim_info(sim).released, >, 0);
-    g_assert_cmpuint(released(sim), ==, 0);
+    g_assert_cmpuint(absent(sim), ==, 0);
     sim_kexec(sim, SIM_LINUX);
     sim_open(sim, true);
-    g_assert_cmpuint(released(sim), ==, 0);
+    g_assert_cmpuint(absent(sim), ==, 0);
+    sim_free(sim);
+}
+
+/* The rest of two sticks that the guest has a part of. */
+static void test_never_given(void)
+{
+    Sim *sim = one_stick();
+
+    g_assert_cmpuint(absent(sim), ==, 2 * SIM_GIB);
+    g_assert_true(sim_plug(sim, 2, SIM_4G + 3 * SIM_GIB, SIM_GIB, true));
+    g_assert_cmpuint(absent(sim), ==, 3 * SIM_GIB);
+    sim_target(sim, 2 * SIM_GIB);
+    g_assert_cmpuint(absent(sim), ==, 2 * SIM_GIB);
+    sim->mute = true;
+    sim_target(sim, 2 * SIM_GIB + 512 * SIM_MIB);
+    assert_state(sim, DM_STATE_ADDING);
+    g_assert_cmpuint(absent(sim), ==, expected_absent(sim));
+    g_assert_cmpuint(absent(sim), <, 2 * SIM_GIB);
     sim_free(sim);
 }
 
@@ -143,6 +176,7 @@ static void test_in_use(void)
             sim_step(sim, i % 4 < 2);
             check_sticks(sim, 4);
             check_sticks(sim, 64);
+            g_assert_cmpuint(absent(sim), ==, expected_absent(sim));
         }
         sim_free(sim);
     }
@@ -195,6 +229,53 @@ static void test_discard_later(void)
     sim_pump(sim);
     g_assert_true(dm_engine_discard_released(sim->engine));
     sim_pump(sim);
+    done_honest(sim);
+}
+
+/*
+ * Nor while a request is being prepared: what is populated for it must stay so.
+ */
+static void test_discard_while_preparing(void)
+{
+    Sim *sim = grown();
+
+    sim_target(sim, SIM_GIB);
+    sim->ns_per_mib = 10 * 1000 * 1000;
+    sim->turns = 10;
+    sim_target(sim, 2 * SIM_GIB);
+    assert_state(sim, DM_STATE_RETURNING);
+    g_assert_cmpuint(sim_info(sim).populated, >, 0);
+    g_assert_false(dm_engine_discard_released(sim->engine));
+    g_assert_false(dm_engine_discard_never_given(sim->engine,
+                                                 sim->sticks[1].range));
+    sim->turns = 0;
+    sim_pump(sim);
+    assert_actual(sim, 2 * SIM_GIB);
+    g_assert_true(dm_engine_discard_released(sim->engine));
+    sim_pump(sim);
+    done_honest(sim);
+}
+
+/* What it was never given may be populated as well, after a reset there. */
+static void test_discard_never_given(void)
+{
+    Sim *sim = one_stick();
+    DmRange stick = sim->sticks[1].range;
+    DmRange half = { stick.first, stick.count / 2 };
+
+    sim_target(sim, SIM_GIB + 512 * SIM_MIB);
+    sim->discarded = 0;
+    g_assert_true(dm_engine_discard_released(sim->engine));
+    g_assert_true(dm_engine_discard_never_given(sim->engine, half));
+    sim_pump(sim);
+    g_assert_cmpuint(sim->discarded, ==, 512 * SIM_MIB);
+    g_assert_true(dm_engine_discard_never_given(sim->engine, stick));
+    sim_pump(sim);
+    g_assert_cmpuint(sim->discarded, ==, 2 * SIM_GIB);
+    sim_close(sim);
+    g_assert_false(dm_engine_discard_never_given(sim->engine, stick));
+    sim_connect(sim);
+    sim_target(sim, 2 * SIM_GIB);
     done_honest(sim);
 }
 
@@ -405,10 +486,14 @@ int main(int argc, char **argv)
     g_test_add_func("/migrate/released/returning", test_released_but_returning);
     g_test_add_func("/migrate/released/another-kernel",
                     test_released_before_another_kernel);
+    g_test_add_func("/migrate/never-given", test_never_given);
     g_test_add_func("/migrate/in-use", test_in_use);
     g_test_add_func("/migrate/in-use/adding", test_in_use_while_adding);
     g_test_add_func("/migrate/discard-again", test_discard_again);
     g_test_add_func("/migrate/discard-later", test_discard_later);
+    g_test_add_func("/migrate/discard-while-preparing",
+                    test_discard_while_preparing);
+    g_test_add_func("/migrate/discard-never-given", test_discard_never_given);
     g_test_add_func("/migrate/discard-when-connected",
                     test_discard_when_connected);
     g_test_add_func("/migrate/hold-growth", test_hold_growth);

@@ -142,6 +142,9 @@ unsigned hv_balloon_boot_windows(DmRange windows[HV_BALLOON_WINDOWS]);
 void hv_balloon_populate_as_loaded(HvBalloon *balloon);
 /* Another kernel has been started without a system reset. */
 void hv_balloon_populate_for_new_kernel(HvBalloon *balloon);
+/* What the guest was never given of sticks is to be discarded: false if that
+ * has to wait. */
+bool hv_balloon_discard_never_given(HvBalloon *balloon);
 /* Bytes of sticks that are not populated, so not sent. */
 uint64_t hv_balloon_unpopulated(HvBalloon *balloon);
 void hv_balloon_mem_class_init(ObjectClass *oc);

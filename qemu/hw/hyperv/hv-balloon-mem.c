@@ -287,6 +287,39 @@ void hv_balloon_populate_for_new_kernel(HvBalloon *balloon)
     }
 }
 
+static bool discard_never_given(HvBalloon *balloon, uint64_t addr,
+                                HostMemoryBackend *backend)
+{
+    uint64_t size =
+        memory_region_size(host_memory_backend_get_memory(backend));
+
+    /* What is reserved for it by prealloc= stays so. */
+    return backend->prealloc ||
+           dm_engine_discard_never_given(balloon->engine,
+                                         page_range(addr, size));
+}
+
+/*
+ * It was populated if the guest had it when its migration began, and was reset
+ * then, or if a snapshot is loaded from before it had it.
+ */
+bool hv_balloon_discard_never_given(HvBalloon *balloon)
+{
+    GHashTableIter iter;
+    gpointer stick;
+    bool done = true;
+
+    if (balloon->memdev) {
+        done = discard_never_given(balloon, balloon->addr, balloon->memdev);
+    }
+    g_hash_table_iter_init(&iter, balloon->sticks);
+    while (done && g_hash_table_iter_next(&iter, NULL, &stick)) {
+        done = discard_never_given(balloon, MEM_HAPROT(stick)->addr,
+                                   MEM_HAPROT(stick)->memdev);
+    }
+    return done;
+}
+
 /* memdev=: a stick that is part of the device and never unplugged */
 
 static bool builtin_check(const HvBalloon *balloon, Error **errp)

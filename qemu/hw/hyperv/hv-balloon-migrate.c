@@ -11,7 +11,7 @@
  * - "hv-balloon" is the VMBus device with its channel, and what the guest has
  *   reported.
  *
- * Released memory is not sent: sticks say so by their granules, and for the
+ * What the guest lacks is not sent: sticks say so by their granules, and for the
  * rest each pass over the dirty bitmap leaves it out. The destination gives to
  * its host what was populated for it nevertheless.
  *
@@ -34,6 +34,8 @@
 
 /* How long one pass over the dirty bitmap looks for released memory. */
 #define LEAVE_OUT_NS (10 * SCALE_MS)
+/* The largest piece of it between two looks at the clock. */
+#define LEAVE_OUT_PAGES (1 * GiB >> DM_PAGE_SHIFT)
 /* How often it is looked whether the migration has ended that holds memory. */
 #define HELD_MS 100
 
@@ -561,7 +563,7 @@ static uint64_t leave_out_run(const MemoryRegionSection *s, DmRange run)
     return populated_bytes(s->mr, offset, size);
 }
 
-/* The released pages of @s: false if time has run out. */
+/* The pages of @s that the guest lacks: false if time has run out. */
 static bool leave_out_section(HvBalloonMigration *m,
                               const MemoryRegionSection *s, int64_t until)
 {
@@ -573,9 +575,9 @@ static bool leave_out_section(HvBalloonMigration *m,
                                DM_PAGE_SIZE);
     DmRange run;
 
-    while (dm_engine_next_released(m->balloon->engine, m->next, &run) &&
+    while (dm_engine_next_absent(m->balloon->engine, m->next, &run) &&
            run.first < end) {
-        run.count = MIN(run.count, end - run.first);
+        run.count = MIN(MIN(run.count, end - run.first), LEAVE_OUT_PAGES);
         if (ram) {
             m->left_out += leave_out_run(s, run);
         }
@@ -598,12 +600,12 @@ static bool pass_is_for_new_kernel(HvBalloonMigration *m)
 }
 
 /*
- * What the guest has released it cannot write to before a request returns it,
- * which dirties it again. There is one pass for each time that the dirty bitmap
+ * What the guest lacks it cannot write to before a request gives it, which
+ * dirties it again. There is one pass for each time that the dirty bitmap
  * is collected. It takes a bounded time, as the VM may be stopped already: a
  * guest can have released any number of single pages. The next one goes on.
  */
-static void leave_out_released(HvBalloonMigration *m)
+static void leave_out_absent(HvBalloonMigration *m)
 {
     int64_t until = get_clock() + LEAVE_OUT_NS;
     MemoryRegion *all = get_system_memory();
@@ -611,7 +613,7 @@ static void leave_out_released(HvBalloonMigration *m)
     DmRange run;
 
     while (in_time &&
-           dm_engine_next_released(m->balloon->engine, m->next, &run)) {
+           dm_engine_next_absent(m->balloon->engine, m->next, &run)) {
         MemoryRegionSection s =
             memory_region_find(all, run.first << DM_PAGE_SHIFT,
                                (DM_MAX_PFN - run.first) << DM_PAGE_SHIFT);
@@ -649,7 +651,7 @@ static int precopy_notified(NotifierWithReturn *notifier, void *data,
 
     if (precopy->reason == PRECOPY_NOTIFY_AFTER_BITMAP_SYNC &&
         !migrate_postcopy_ram()) {
-        leave_out_released(container_of(notifier, HvBalloonMigration,
+        leave_out_absent(container_of(notifier, HvBalloonMigration,
                                         precopy));
     }
     return 0;
@@ -672,7 +674,8 @@ static void after_hold(HvBalloonMigration *m)
         hv_balloon_populate_for_new_kernel(balloon);
     }
     if (m->discard_due && !hv_balloon_kernel_is_new(balloon)) {
-        m->discard_due = !dm_engine_discard_released(balloon->engine);
+        m->discard_due = !dm_engine_discard_released(balloon->engine) ||
+                         !hv_balloon_discard_never_given(balloon);
     }
 }
 

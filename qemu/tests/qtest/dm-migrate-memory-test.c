@@ -16,28 +16,6 @@
 
 /* ---- How much memory is populated ---- */
 
-/* Bytes of the files of @qts whose names contain @name. */
-static uint64_t bytes_of_files(QTestState *qts, const char *name)
-{
-    g_autofree char *folder = g_strdup_printf("/proc/%d/fd", qtest_pid(qts));
-    GDir *dir = g_dir_open(folder, 0, NULL);
-    uint64_t bytes = 0;
-    const char *entry;
-
-    g_assert_nonnull(dir);
-    while ((entry = g_dir_read_name(dir))) {
-        g_autofree char *path = g_build_filename(folder, entry, NULL);
-        g_autofree char *link = g_file_read_link(path, NULL);
-        struct stat st;
-
-        if (link && strstr(link, name) && stat(path, &st) == 0) {
-            bytes += st.st_blocks * 512;
-        }
-    }
-    g_dir_close(dir);
-    return bytes;
-}
-
 /* Where RAM block @name is mapped, of @size bytes. */
 static uint64_t host_address(QTestState *qts, const char *name)
 {
@@ -370,6 +348,92 @@ static void test_memdev(void)
     scene_end(f);
 }
 
+/*
+ * What the guest was never given is neither sent nor read, which would populate
+ * it; what a request is about to give may be written, and is sent.
+ */
+static void test_memdev_never_given(void)
+{
+    static const char options[] =
+        ",memdev=mem-a,addr=0x100000000 " MEMFD_BACKEND;
+    Fixture *f = g_new0(Fixture, 1);
+    QTestState *to;
+
+    fixture_start(f, options);
+    set_target(f->qts, HALF);
+    serve_until(f, HALF);
+    fill(f, 1);
+    to = destination(options);
+    qmp_migrate(f->qts, move_uri());
+    wait_migration(f->qts, "completed");
+    wait_vm(to, "running");
+    g_assert_cmpuint(bytes_of_files(f->qts, MEMFD_FILE), ==, ADDED_SIZE / 2);
+    g_assert_cmpuint(not_sent(f->qts), ==, ADDED_SIZE / 2);
+    g_assert_cmpuint(bytes_of_files(to, MEMFD_FILE), ==, ADDED_SIZE / 2);
+    arrive(f, to);
+    check(f);
+    set_target(f->qts, ALL);
+    wait_request(f);
+    move(f, options);
+    serve_until(f, ALL);
+    fill(f, 2);
+    move(f, options);
+    check(f);
+    scene_end(f);
+}
+
+static const char *const never_given[] = {
+    " " MEMFD_BACKEND STICK_DEVICE,
+    ",memdev=mem-a,addr=0x100000000 " MEMFD_BACKEND,
+};
+
+/*
+ * The guest has the stick while its memory is sent, and then is reset. At the
+ * destination what has arrived of it is nobody's.
+ */
+static void test_reset_meanwhile(const void *opaque)
+{
+    const char *options = opaque;
+    Fixture *f = grown_with(options);
+    QTestState *to = destination(options);
+
+    set_bandwidth(f->qts, 8 * MiB);
+    qmp_migrate(f->qts, move_uri());
+    while (ram_number(f->qts, "transferred") < 8 * MiB) {
+        g_usleep(10000);
+    }
+    system_reset(f->qts);
+    wait_bytes_of_files(f->qts, MEMFD_FILE, 0);
+    g_assert_cmpuint(bytes_of_files(to, MEMFD_FILE), >, 0);
+    set_bandwidth(f->qts, 10 * GiB);
+    finish_move(f, to);
+    wait_bytes_of_files(to, MEMFD_FILE, 0);
+    memset(f->has, 0, sizeof(f->has));
+    memset(f->known, 0, sizeof(f->known));
+    dm_connect(&f->guest, f->qts);
+    dm_open(&f->guest, CAPS);
+    guest_fill(f->qts, KEPT_BASE, KEPT_PAGES, KEPT_SEED);
+    serve_until(f, ALL);
+    fill(f, 3);
+    check(f);
+    scene_end(f);
+}
+
+/* What was reserved for a stick before it is given stays so. */
+static void test_reserved(void)
+{
+    static const char options[] =
+        " -object memory-backend-memfd,id=mem-a,size=128M,share=on,prealloc=on "
+        STICK_DEVICE;
+    Fixture *f = g_new0(Fixture, 1);
+
+    fixture_start(f, options);
+    move(f, options);
+    assert_quiet(f);
+    g_assert_cmpuint(bytes_of_files(f->qts, MEMFD_FILE), ==, ADDED_SIZE);
+    finish(f);
+}
+
 /* Two sticks, of which one is not in use. */
 static void test_two_sticks(void)
 {
@@ -479,6 +543,13 @@ static void add_tests(void)
     qtest_add_func("/dm-migrate-memory/locked", test_locked);
     qtest_add_func("/dm-migrate-memory/dump", test_dump);
     qtest_add_func("/dm-migrate-memory/memdev", test_memdev);
+    qtest_add_func("/dm-migrate-memory/memdev/never-given",
+                   test_memdev_never_given);
+    qtest_add_data_func("/dm-migrate-memory/reset-meanwhile/stick",
+                        never_given[0], test_reset_meanwhile);
+    qtest_add_data_func("/dm-migrate-memory/reset-meanwhile/memdev",
+                        never_given[1], test_reset_meanwhile);
+    qtest_add_func("/dm-migrate-memory/reserved", test_reserved);
     qtest_add_func("/dm-migrate-memory/two-sticks", test_two_sticks);
     qtest_add_func("/dm-migrate-memory/two-balloons", test_two_balloons);
     qtest_add_func("/dm-migrate-memory/many-processors", test_many_processors);

@@ -310,6 +310,43 @@ void wait_request(Fixture *f)
     }
 }
 
+/* ---- What the host has populated ---- */
+
+uint64_t bytes_of_files(QTestState *qts, const char *name)
+{
+    g_autofree char *folder = g_strdup_printf("/proc/%d/fd", qtest_pid(qts));
+    GDir *dir = g_dir_open(folder, 0, NULL);
+    uint64_t bytes = 0;
+    const char *entry;
+
+    g_assert_nonnull(dir);
+    while ((entry = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(folder, entry, NULL);
+        g_autofree char *link = g_file_read_link(path, NULL);
+        struct stat st;
+
+        if (link && strstr(link, name) && stat(path, &st) == 0) {
+            bytes += st.st_blocks * 512;
+        }
+    }
+    g_dir_close(dir);
+    return bytes;
+}
+
+void wait_bytes_of_files(QTestState *qts, const char *name, uint64_t most)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+    uint64_t bytes;
+
+    while ((bytes = bytes_of_files(qts, name)) > most) {
+        if (g_get_monotonic_time() >= end) {
+            g_error("%" PRIu64 " KiB are populated, not %" PRIu64, bytes / KiB,
+                    most / KiB);
+        }
+        g_usleep(10000);
+    }
+}
+
 /* ---- Scenes ---- */
 
 Fixture *bare(void)

@@ -84,6 +84,18 @@ void assert_last_error(QTestState *qts, const char *text);
 /* Wait until the guest is asked for something, which is left in its ring. */
 void wait_request(Fixture *f);
 
+/* ---- What the host has populated ---- */
+
+/* A backend whose populated pages can be counted, by this in its file's name. */
+#define MEMFD_BACKEND   "-object memory-backend-memfd,id=mem-a,size=128M," \
+                        "share=on "
+#define MEMFD_FILE      "/memfd:memory-backend-memfd"
+
+/* Bytes of the files of @qts whose names contain @name. */
+uint64_t bytes_of_files(QTestState *qts, const char *name);
+/* Wait until they are no more than @most. */
+void wait_bytes_of_files(QTestState *qts, const char *name, uint64_t most);
+
 /* ---- Scenes ---- */
 
 /* The guest has no driver yet. */

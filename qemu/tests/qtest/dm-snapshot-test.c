@@ -104,6 +104,38 @@ static void test_snapshot(void)
     finish(f);
 }
 
+/*
+ * It was given nothing yet, was given all, and is back: nobody has that memory.
+ * That of memdev= has no granules.
+ */
+static void test_never_given(void)
+{
+    g_autofree char *options =
+        g_strdup_printf(",memdev=mem-a,addr=0x100000000 " MEMFD_BACKEND
+                        "-drive if=none,id=d,file=%s/disk.qcow2", move_dir());
+    Fixture *f = g_new0(Fixture, 1);
+    g_autofree Fixture *then = NULL;
+    Numbers before;
+
+    make_disk();
+    fixture_start(f, options);
+    then = g_memdup2(f, sizeof(*f));
+    before = read_numbers(f->qts);
+    monitor(f->qts, "savevm s");
+    for (int reset = 0; reset < 2; reset++) {
+        grow(f);
+        g_assert_cmpuint(bytes_of_files(f->qts, MEMFD_FILE), ==, ADDED_SIZE);
+        if (reset) {
+            system_reset(f->qts);
+        }
+        back(f, then, &before);
+        wait_bytes_of_files(f->qts, MEMFD_FILE, 0);
+    }
+    grow(f);
+    check(f);
+    scene_end(f);
+}
+
 /* The guest gives back the stick, which goes. */
 static void take_out(Fixture *f)
 {
@@ -304,6 +336,7 @@ static void add_tests(void)
         return;
     }
     qtest_add_func("/dm-snapshot/same-machine", test_snapshot);
+    qtest_add_func("/dm-snapshot/never-given", test_never_given);
     qtest_add_func("/dm-snapshot/plugged-again", test_plugged_again);
     qtest_add_func("/dm-snapshot/unplugged", test_unplugged);
     qtest_add_func("/dm-snapshot/refused", test_refused);

@@ -76,11 +76,12 @@ void dm_engine_system_reset(DmEngine *engine);
 /*
  * Migration and snapshots (migrate.c); the state itself: state.h.
  *
- * The first run from page @from on that the guest has released and is not
- * about to get back: it need not be sent.
+ * The first run from page @from on that the guest does not have, as it has
+ * released it or it is of a stick and was never given, and that it is not about
+ * to get: it need not be sent.
  */
-bool dm_engine_next_released(const DmEngine *engine, uint64_t from,
-                             DmRange *run);
+bool dm_engine_next_absent(const DmEngine *engine, uint64_t from,
+                           DmRange *run);
 /*
  * Of sticks: the first run of whole units of @unit pages in @within, which
  * begins and ends with one, in each of which the guest has or may have a page,
@@ -92,10 +93,12 @@ bool dm_engine_next_in_use(const DmEngine *engine, DmRange within,
 /*
  * All that the guest has released is to be discarded once more, because the
  * host may have populated it. False: not all yet, as a request gives some of
- * it, the guest is disconnected, or time is over; call it again before the next
- * dm_engine_run().
+ * it, or is being prepared, the guest is disconnected, or time is over; call it
+ * again before the next dm_engine_run().
  */
 bool dm_engine_discard_released(DmEngine *engine);
+/* Ditto of what it was never given of a stick. Right after that, or false. */
+bool dm_engine_discard_never_given(DmEngine *engine, DmRange within);
 /* As long as growing is held, no request gives memory. */
 void dm_engine_hold_growth(DmEngine *engine, bool hold);
 /* The owner is told the size, and of each stick that is not idle. */

@@ -5,7 +5,8 @@
  *
  * The state itself is in state.c. Here is what goes with it: which pages need
  * not be sent, which the new host has to have ready for the guest and which it
- * can do without, and that growing waits while memory is still arriving.
+ * can do without, and that growing waits while a migration relies on what the
+ * guest has.
  */
 
 #include "engine.h"
@@ -20,15 +21,18 @@ static bool released_may_be_in_use(const DmEngine *e)
     return e->regions.new_kernel || !dm_may_discard(e);
 }
 
-bool dm_engine_next_released(const DmEngine *e, uint64_t from, DmRange *run)
+typedef bool NextRun(const DmRegions *regions, uint64_t from, DmRange *run);
+
+/* Of what @next finds, the first run that no request is about to give. */
+static bool next_not_given(const DmEngine *e, NextRun *next, uint64_t from,
+                           DmRange *run)
 {
     DmRange given = dm_request_next_given(e, from);
 
     if (released_may_be_in_use(e)) {
         return false;
     }
-    while (pageset_next(e->regions.released, from, DM_MAX_PFN + 1,
-                        &run->first, &run->count)) {
+    while (next(&e->regions, from, run)) {
         if (range_end(given) <= run->first) {
             given = dm_request_next_given(e, run->first);
         }
@@ -39,6 +43,30 @@ bool dm_engine_next_released(const DmEngine *e, uint64_t from, DmRange *run)
         from = range_end(given);
     }
     return false;
+}
+
+static bool next_released(const DmRegions *r, uint64_t from, DmRange *run)
+{
+    return pageset_next(r->released, from, DM_MAX_PFN + 1, &run->first,
+                        &run->count);
+}
+
+static bool next_absent(const DmRegions *r, uint64_t from, DmRange *run)
+{
+    DmRange never;
+
+    if (!dm_regions_next_never_given(r, from, &never)) {
+        return next_released(r, from, run);
+    }
+    if (!next_released(r, from, run) || never.first < run->first) {
+        *run = never;
+    }
+    return true;
+}
+
+bool dm_engine_next_absent(const DmEngine *e, uint64_t from, DmRange *run)
+{
+    return next_not_given(e, next_absent, from, run);
 }
 
 /* The first run from @from on of pages that the guest was given and keeps. */
@@ -100,18 +128,25 @@ bool dm_engine_next_in_use(const DmEngine *e, DmRange within, uint64_t unit,
 
 /*
  * While a request gives memory there must be nothing to discard, or the owner
- * might discard it: see check_transaction() in state-check.c.
+ * might discard it: see check_transaction() in state-check.c. And what is
+ * populated for the next one must stay so until that is made.
  */
+static bool something_is_given(const DmEngine *e)
+{
+    return e->txn.kind == DM_REQUEST_RETURN ||
+           e->txn.kind == DM_REQUEST_HOT_ADD ||
+           e->preparing != DM_REQUEST_NONE || pageset_count(e->populated);
+}
+
 bool dm_engine_discard_released(DmEngine *e)
 {
     DmRange run;
 
-    if (e->txn.kind == DM_REQUEST_RETURN || e->txn.kind == DM_REQUEST_HOT_ADD ||
-        !dm_may_discard(e)) {
+    if (something_is_given(e) || !dm_may_discard(e)) {
         return false;
     }
     dm_turn_begin(e);
-    while (dm_engine_next_released(e, e->discard_from, &run)) {
+    while (next_not_given(e, next_released, e->discard_from, &run)) {
         pageset_add(e->discard, run.first, run.count);
         e->discard_from = range_end(run);
         if (dm_turn_is_over(e)) {
@@ -119,6 +154,24 @@ bool dm_engine_discard_released(DmEngine *e)
         }
     }
     e->discard_from = 0;
+    return true;
+}
+
+/* There are few runs: the guest does not choose where it is given memory. */
+bool dm_engine_discard_never_given(DmEngine *e, DmRange within)
+{
+    uint64_t at = within.first;
+    DmRange run;
+
+    if (something_is_given(e) || released_may_be_in_use(e)) {
+        return false;
+    }
+    while (dm_regions_next_never_given(&e->regions, at, &run) &&
+           run.first < range_end(within)) {
+        run.count = MIN(run.count, range_end(within) - run.first);
+        pageset_add(e->discard, run.first, run.count);
+        at = range_end(run);
+    }
     return true;
 }
 

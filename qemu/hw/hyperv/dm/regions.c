@@ -227,6 +227,23 @@ bool dm_regions_never_given(const DmRegions *r, DmRange range)
     return sticks_in(r, range) == range.count && !added_in(r, range);
 }
 
+bool dm_regions_next_never_given(const DmRegions *r, uint64_t from,
+                                 DmRange *run)
+{
+    DmRange left = { from, DM_MAX_PFN + 1 - MIN(from, DM_MAX_PFN + 1) };
+    unsigned i;
+
+    for (i = 0; i < r->sticks->len; i++) {
+        DmRange part = intersect(stick_at(r, i)->range, left);
+
+        if (pageset_next_gap(r->added, part.first, range_end(part),
+                             &run->first, &run->count)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* ---- sticks ---- */
 
 DmStick *dm_regions_stick(const DmRegions *r, unsigned id)

@@ -92,6 +92,9 @@ bool dm_regions_all_released(const DmRegions *regions, const PageSet *set);
 const char *dm_regions_fault(const DmRegions *regions);
 /* Are these pages all of sticks, and not added? */
 bool dm_regions_never_given(const DmRegions *regions, DmRange range);
+/* The first run of such pages, of one stick, from page @from on. */
+bool dm_regions_next_never_given(const DmRegions *regions, uint64_t from,
+                                 DmRange *run);
 
 /* Bytes that the accounting takes; and those of all but the released pages. */
 size_t dm_regions_bytes(const DmRegions *regions);
