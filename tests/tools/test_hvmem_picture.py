@@ -15,18 +15,19 @@ TOOL = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem"
 KEEP = ROOT / "build/test/screens"
 SVG = "{http://www.w3.org/2000/svg}"
 GIB = 1 << 30
-HEADER = "time,domain,requested,current,usable,rss,capacity,state,event\n"
+HEADER = "time,domain,requested,current,usable,rss,capacity,state,event,demand\n"
 START = 1767225600          # 2026-01-01 00:00:00 UTC
 EVENTS = [(3, "ua-haprot0 plugged"), (4, "requested 3 GiB"), (20, "state: at floor"), (70, "ua-haprot0 removed"), (71, "ua-haprot1 removed")]
 
 
-def recording(folder):
+def recording(folder, automatic=False):
     """Two minutes: a guest that grows and shrinks."""
     rows = []
     for i in range(121):
         have = 1 + 2 * min(max(i - 5, 0), 20) / 20 - 2 * min(max(i - 60, 0), 10) / 10
-        rows.append((i, f"{START + i},g <1>,{(3 if 4 <= i < 60 else 1) * GIB},{int(have * GIB)},{int(have * GIB * 0.6)},{int((have + 0.2) * GIB)},{4 * GIB},idle,\n"))
-    rows += [(at, f"{START + at},g <1>,,,,,,,{text}\n") for at, text in EVENTS]
+        demand = int(have * GIB * 0.4) if automatic else ""
+        rows.append((i, f"{START + i},g <1>,{(3 if 4 <= i < 60 else 1) * GIB},{int(have * GIB)},{int(have * GIB * 0.6)},{int((have + 0.2) * GIB)},{4 * GIB},idle,,{demand}\n"))
+    rows += [(at, f"{START + at},g <1>,,,,,,,{text},\n") for at, text in EVENTS]
     file = folder / "r.csv"
     file.write_text(HEADER + "".join(line for _, line in sorted(rows)), encoding="utf-8")
     return file
@@ -73,6 +74,16 @@ def test_every_event_is_listed(svg):
     for at, event in EVENTS:
         if not event.startswith("requested"):
             assert re.search(rf"\d   {at // 60}:{at % 60:02}   {event}", words), words
+
+
+def test_demand_is_drawn_and_named(svg, tmp_path):
+    """Where there is any, as that of a guest whose memory is automatic; within the width."""
+    plot(recording(tmp_path, automatic=True), "-o", tmp_path / "auto.svg")
+    auto = ET.parse(tmp_path / "auto.svg").getroot()
+    words = {text.text: float(text.get("x")) for text in texts(auto)}
+    assert len(list(auto.iter(f"{SVG}polyline"))) == len(list(svg.iter(f"{SVG}polyline"))) + 2
+    assert words["demand"] + 7 * len("demand") < 900 - 24
+    assert "demand" not in {text.text for text in texts(svg)}
 
 
 def test_contrast(svg):

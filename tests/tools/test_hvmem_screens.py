@@ -47,6 +47,7 @@ last-error=the guest kept 1572864 KiB: it reports 215040 KiB as available and gi
 """
 OFF = "[batch-7]\nrunning=false\nmax=4096\nboot=512\ncurrent=512\nrequested=512\n"
 LOST = "[windows-2022-terminal-server-of-the-sales-department]\nrunning=true\nmax=32768\nboot=4096\ncurrent=4096\nrequested=12288\nstate=disconnected\nrss=4400\n"
+AUTO = REST.replace("[g1]", "[g1]\nauto=minimum='1048576' buffer='30'")
 VIRTIO = "[legacy]\nrunning=true\nmodel=virtio\nboot=2048\ncurrent=2048\nrss=2100\n"
 ALL = HOST + REST + FLOOR + OFF + LOST + VIRTIO
 
@@ -163,9 +164,10 @@ def test_list_fits(scene, screen, size):
 
 
 def test_a_pipe_gets_everything(scene):
+    """Also the columns in which there is nothing."""
     text = plain(scene(ALL), "list", "--all")
     assert "windows-2022-terminal-server-of-the-sales-department  " in text
-    assert re.search("Requested +Current +Usable +Host +Boot +Sticks +Ceiling +State", text)
+    assert re.search("Requested +Current +Usable +Host +Boot +Sticks +Ceiling +Auto +State", text)
     assert "\033" not in text
 
 
@@ -173,6 +175,15 @@ def test_names_are_clipped_before_columns_go(scene, screen):
     lines = shown(screen("list", env=scene(ALL), width=110, height=30), 110)
     assert any("windows-2022-" in line and "…" in line for line in lines)
     assert "Usable" in lines[0]
+
+
+@pytest.mark.parametrize("columns, left", [(120, "Requested Current Usable Host Boot Sticks Ceiling Auto"), (80, "Requested Current Ceiling Auto"),
+                                           (68, "Requested Current Auto"), (40, "Current")])
+def test_list_of_automatic_guests(scene, screen, columns, left):
+    """The column is there when there is something in it, and goes after the ceiling, which it tells too."""
+    lines = shown(screen("list", env=scene(HOST + AUTO + FLOOR), width=columns, height=40), columns)
+    assert [word for word in lines[0].split() if word not in ("Name", "State")] == left.split()
+    assert "Auto" not in left or re.search("g1 .* 1.0-8.0 GiB   at rest", "\n".join(lines))
 
 
 def test_list_sorts_and_filters(scene):
@@ -214,6 +225,15 @@ def test_status_fits(scene, screen, size, name):
     view.keep(f"status-{name}-{size[0]}x{size[1]}")
     assert lines[0].startswith(f"{name}: ")
     assert len(lines) < size[1]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_status_of_an_automatic_guest_fits(scene, screen, size):
+    view = screen("status", "g1", env=scene(HOST + AUTO), width=size[0], height=size[1])
+    lines = shown(view, size[0])
+    view.keep(f"status-auto-{size[0]}x{size[1]}")
+    assert len(lines) < size[1]
+    assert "automatic From 1 GiB to 8 GiB, 30 % more than it uses, weight 100. It uses 1.1 GiB. But nobody balances" in " ".join(" ".join(lines).split())
 
 
 def test_many_sticks_leave_the_headline(scene, screen):
@@ -330,6 +350,16 @@ def test_a_chart_of_what_is_off(scene, screen):
     view.wait("there is nothing to draw until it runs")
     assert "┤" not in view.text()
     view.keep("watch-off-80x24")
+
+
+def test_a_chart_draws_demand(scene, screen):
+    """Of an automatic guest only, and the legend fits."""
+    view = screen("watch", "g1", env=scene(HOST + AUTO), width=80, height=24)
+    text = view.wait("demand 1.1 GiB, ceiling")
+    view.keep("watch-auto-80x24")
+    assert "◆ demand" in text and all(width_of(line) <= 80 for line in text.splitlines())
+    view.keys("q")
+    view.wait("ended: 0")
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -170,20 +170,9 @@ printJSON(const hvmemDomain *info,
     JsonBuilder *builder = hvmemJSONBegin("auto");
 
     hvmemJSONString(builder, "name", info->name);
-    json_builder_set_member_name(builder, "automatic");
-    json_builder_add_boolean_value(builder, settings->on);
-    if (settings->on) {
-        hvmemJSONSize(builder, "minimum", hvmemAutoMinimum(settings, info));
-        hvmemJSONSize(builder, "maximum", hvmemAutoMaximum(settings, info));
-        json_builder_set_member_name(builder, "buffer");
-        json_builder_add_int_value(builder, settings->buffer);
-        json_builder_set_member_name(builder, "weight");
-        json_builder_add_int_value(builder, settings->weight);
-    }
-    if (settings->on && settings->hold) {
-        json_builder_set_member_name(builder, "hold");
-        json_builder_add_int_value(builder, settings->hold);
-    }
+    hvmemJSONBool(builder, "automatic", settings->on);
+    if (settings->on)
+        hvmemJSONAutoMembers(builder, settings, info);
     hvmemJSONPrint(builder);
 }
 
@@ -194,7 +183,7 @@ printHold(const hvmemAuto *settings)
     g_autoptr(GDateTime) until = NULL;
     g_autofree char *text = NULL;
 
-    if (settings->hold <= g_get_real_time() / G_USEC_PER_SEC || !(until = g_date_time_new_from_unix_local(settings->hold)))
+    if (!hvmemAutoIsHeld(settings) || !(until = g_date_time_new_from_unix_local(settings->hold)))
         return;
 
     text = g_date_time_format(until, "%F %T");

@@ -95,7 +95,8 @@ const hvmemCommand hvmemCmdList = {
     .arguments = "[--all] [--running] [--problems] [--sort COLUMN] [--columns COLUMN,…] [--bytes]",
     .summary = "List domains with a hyperv balloon, and the host",
     .description = "Sticks hold the memory beyond boot memory. Usable is the memory available to the guest's programs, Host what the QEMU process\n"
-                   "holds. The columns are name, requested, current, usable, host, boot, sticks, ceiling and state.",
+                   "holds, Auto from where to where 'balance' chooses. The columns are name, requested, current, usable, host, boot, sticks,\n"
+                   "ceiling, auto and state.",
     .example = "virsh-hvmem list --problems --sort current",
     .options = options,
     .run = run,

@@ -5,6 +5,7 @@
  */
 
 #include "cmd-watch.h"
+#include "hvmem-auto.h"
 #include "hvmem-chart.h"
 #include "hvmem-explain.h"
 #include "hvmem-output.h"
@@ -30,12 +31,14 @@ headline(const hvmemDomain *dom)
     g_autofree char *want = hvmemFormatSize(dom->requested);
     g_autofree char *have = hvmemFormatSize(dom->current);
     g_autofree char *ceiling = hvmemFormatSize(dom->maxMemory);
+    g_autofree char *demand = hvmemFormatSize(hvmemAutoDemand(dom));
+    g_autofree char *uses = hvmemAutoIsOn(dom) ? g_strdup_printf(", demand %s", demand) : g_strdup("");
     g_autofree char *name = hvmemColour("1", dom->name);
     g_autofree char *label = problem ? hvmemColour("1;31", state) : g_strdup(state);
 
     if (!dom->active)
         return g_strdup_printf("%s: %s", name, label);
-    return g_strdup_printf("%s: %s, current %s, requested %s, ceiling %s, %u stick%s", name, label, have, want, ceiling,
+    return g_strdup_printf("%s: %s, current %s, requested %s%s, ceiling %s, %u stick%s", name, label, have, want, uses, ceiling,
                            dom->sticks->len, dom->sticks->len == 1 ? "" : "s");
 }
 
@@ -171,13 +174,19 @@ watchFormatCharts(const Watch *watch,
                   int rows)
 {
     GString *out = g_string_new(NULL);
-    g_autofree char *legend = hvmemChartLegend(hvmemTerm.utf8, hvmemTerm.colour);
+    g_autofree char *legend = NULL;
     hvmemChart chart = { .now = watch->frozen ? watch->frozen : watchNow(), .utf8 = hvmemTerm.utf8, .colour = hvmemTerm.colour, .width = columns };
+    bool demand = false;
     int shown = 0;
     size_t i;
 
-    for (i = 0; i < watch->domains->len; i++)
-        shown += isShown(watch, watch->domains->pdata[i]);
+    for (i = 0; i < watch->domains->len; i++) {
+        const hvmemWatched *watched = watch->domains->pdata[i];
+
+        shown += isShown(watch, watched);
+        demand = demand || (isShown(watch, watched) && hvmemAutoIsOn(watched->last));
+    }
+    legend = hvmemChartLegend(demand, hvmemTerm.utf8, hvmemTerm.colour);
 
     chart.span = CLAMP(chart.now - watch->start, 30, WATCH_SECONDS);
     /* two lines per domain beside its plot, the legend, the events and the last line */

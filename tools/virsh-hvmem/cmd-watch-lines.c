@@ -5,6 +5,7 @@
  */
 
 #include "cmd-watch.h"
+#include "hvmem-auto.h"
 #include "hvmem-explain.h"
 #include "hvmem-json.h"
 #include "hvmem-output.h"
@@ -30,7 +31,9 @@ printLine(const hvmemDomain *dom)
     g_autofree char *have = hvmemFormatSize(dom->current);
     g_autofree char *usable = hvmemFormatSize(dom->usable);
     g_autofree char *rss = hvmemFormatSize(dom->rss);
-    g_autofree char *text = g_strdup_printf("requested %s, current %s, usable %s, host %s, %s", want, have, usable, rss, why->label);
+    g_autofree char *demand = hvmemFormatSize(hvmemAutoDemand(dom));
+    g_autofree char *uses = hvmemAutoIsOn(dom) ? g_strdup_printf("demand %s, ", demand) : g_strdup("");
+    g_autofree char *text = g_strdup_printf("requested %s, current %s, usable %s, %shost %s, %s", want, have, usable, uses, rss, why->label);
 
     printText(dom->name, watchNow(), text);
 }

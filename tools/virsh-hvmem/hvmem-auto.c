@@ -5,7 +5,8 @@
  */
 
 #include "hvmem-auto.h"
-#include "hvmem-xml.h"
+#include "hvmem-domain.h"
+#include "balance.h"
 
 #include <string.h>
 
@@ -38,12 +39,9 @@ readSize(xmlNodePtr root,
 
 
 void
-hvmemAutoRead(hvmemAuto *settings,
-              const char *xml)
+hvmemAutoReadNode(hvmemAuto *settings,
+                  xmlNodePtr root)
 {
-    g_autoptr(xmlDoc) doc = hvmemXMLParse(xml, NULL);
-    xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL;
-
     *settings = (hvmemAuto) { .buffer = HVMEM_AUTO_BUFFER, .weight = HVMEM_AUTO_WEIGHT };
     if (!root || !hvmemXMLTest(root, ELEMENT))
         return;
@@ -54,6 +52,16 @@ hvmemAutoRead(hvmemAuto *settings,
     settings->buffer = readNumber(root, "buffer", HVMEM_AUTO_BUFFER_LEAST, HVMEM_AUTO_BUFFER_MOST, HVMEM_AUTO_BUFFER);
     settings->weight = readNumber(root, "weight", 1, HVMEM_AUTO_WEIGHT_MOST, HVMEM_AUTO_WEIGHT);
     settings->hold = readNumber(root, "hold", 0, G_MAXINT64, 0);
+}
+
+
+void
+hvmemAutoRead(hvmemAuto *settings,
+              const char *xml)
+{
+    g_autoptr(xmlDoc) doc = hvmemXMLParse(xml, NULL);
+
+    hvmemAutoReadNode(settings, doc ? xmlDocGetRootElement(doc) : NULL);
 }
 
 
@@ -100,6 +108,33 @@ hvmemAutoMinimum(const hvmemAuto *settings,
     guint64 minimum = settings->minimum ? MAX(settings->minimum, dom->minimum) : usual;
 
     return MIN(minimum, hvmemAutoMaximum(settings, dom));
+}
+
+
+bool
+hvmemAutoIsHeld(const hvmemAuto *settings)
+{
+    return settings->hold > g_get_real_time() / G_USEC_PER_SEC;
+}
+
+
+bool
+hvmemAutoIsOn(const hvmemDomain *dom)
+{
+    return dom->hyperv && dom->automatic.on;
+}
+
+
+/* The newer of both reports: balloon.usable follows <stats period>. */
+guint64
+hvmemAutoDemand(const hvmemDomain *dom)
+{
+    guint64 usable = dom->available == HVMEM_UNKNOWN ? dom->usable : dom->available;
+    guint64 committed = dom->committed == HVMEM_UNKNOWN ? HVMEM_BALANCE_UNKNOWN : dom->committed / HVMEM_KIB;
+
+    if (!dom->active || dom->current == HVMEM_UNKNOWN || usable == HVMEM_UNKNOWN)
+        return HVMEM_UNKNOWN;
+    return hvmemFromKiB(hvmemBalanceDemand(dom->current / HVMEM_KIB, usable / HVMEM_KIB, committed));
 }
 
 

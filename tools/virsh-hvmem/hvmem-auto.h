@@ -6,7 +6,9 @@
 
 #pragma once
 
-#include "hvmem-domain.h"
+#include "hvmem-xml.h"
+
+typedef struct _hvmemDomain hvmemDomain;
 
 /* It is stored in <metadata>, as an element of this namespace: schemas/hvmem-auto.rng. libvirt keeps one element of a namespace. */
 #define HVMEM_AUTO_URI "urn:virsh-hvmem:auto:1"
@@ -33,6 +35,11 @@ void
 hvmemAutoRead(hvmemAuto *settings,
               const char *xml);
 
+/* The same from its root element; NULL: there is none. */
+void
+hvmemAutoReadNode(hvmemAuto *settings,
+                  xmlNodePtr root);
+
 /* The element, as virDomainSetMetadata() takes it. */
 char *
 hvmemAutoFormat(const hvmemAuto *settings);
@@ -45,6 +52,18 @@ hvmemAutoMinimum(const hvmemAuto *settings,
 guint64
 hvmemAutoMaximum(const hvmemAuto *settings,
                  const hvmemDomain *dom);
+
+/* The balancer leaves it alone now. */
+bool
+hvmemAutoIsHeld(const hvmemAuto *settings);
+
+/* Is it one that the balancer chooses the memory of, while it runs? */
+bool
+hvmemAutoIsOn(const hvmemDomain *dom);
+
+/* What the guest uses, as far as one report of it tells, in bytes. HVMEM_UNKNOWN: it has not told, or does not run. */
+guint64
+hvmemAutoDemand(const hvmemDomain *dom);
 
 /* Is @value of @option from @least to @most? The error names all of them. */
 bool

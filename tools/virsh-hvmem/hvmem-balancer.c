@@ -79,7 +79,6 @@ hvmemBalancerPut(hvmemBalancer *balancer,
     } else {
         guest = g_new0(hvmemBalanced, 1);
         guest->refused = -1;
-        guest->committed = HVMEM_UNKNOWN;
     }
     guest->dom = dom;
     guest->settings = *settings;
@@ -98,7 +97,6 @@ hvmemBalancerRead(hvmemBalancer *balancer,
 {
     hvmemBalanced *guest = hvmemBalancerGet(balancer, uuid);
     hvmemDomain *dom;
-    hvmemAuto settings;
 
     if (guest && guest->dom->active == active && g_strcmp0(guest->xml, xml) == 0)
         return true;
@@ -106,8 +104,7 @@ hvmemBalancerRead(hvmemBalancer *balancer,
         return false;
 
     g_strlcpy(dom->uuid, uuid, sizeof(dom->uuid));
-    hvmemAutoRead(&settings, xml);
-    guest = hvmemBalancerPut(balancer, dom, &settings);
+    guest = hvmemBalancerPut(balancer, dom, &dom->automatic);
     g_free(guest->xml);
     guest->xml = g_strdup(xml);
     return true;
@@ -136,17 +133,13 @@ hvmemBalancerKeep(hvmemBalancer *balancer,
  * What is known of a guest
  */
 
-#define AVAILABLE "balloon.hyperv.available"
-#define COMMITTED "balloon.hyperv.committed"
-#define RELEASED "balloon.hyperv.released"
-
 /* All that is needed. A guest with many sticks has hundreds of others, which would take their time for each guest and each decision. */
 static bool
 isNeeded(const char *field)
 {
     static const char *const fields[] = {
         "state.state", "state.reason", "balloon.current", "balloon.usable", "balloon.rss", "balloon.hyperv.requested", "balloon.hyperv.boot",
-        "balloon.hyperv.connected", "balloon.hyperv.state", AVAILABLE, COMMITTED, RELEASED,
+        "balloon.hyperv.connected", "balloon.hyperv.state", "balloon.hyperv.available", "balloon.hyperv.committed", "balloon.hyperv.released",
     };
     size_t i;
 
@@ -157,36 +150,6 @@ isNeeded(const char *field)
             return true;
     }
     return false;
-}
-
-
-static guint64
-sizeOf(virTypedParameter *params,
-       int nparams,
-       const char *field)
-{
-    unsigned long long kib;
-
-    if (virTypedParamsGetULLong(params, nparams, field, &kib) != 1)
-        return HVMEM_UNKNOWN;
-    return hvmemFromKiB(kib);
-}
-
-
-/* The guest's last report: newer than balloon.usable, which follows <stats period>. What is released counts as committed in it. */
-static void
-takeReport(hvmemBalanced *guest,
-           virTypedParameter *params,
-           int nparams)
-{
-    guint64 available = sizeOf(params, nparams, AVAILABLE);
-    guint64 released = sizeOf(params, nparams, RELEASED);
-
-    if (available != HVMEM_UNKNOWN)
-        guest->dom->usable = available;
-    guest->committed = sizeOf(params, nparams, COMMITTED);
-    if (guest->committed != HVMEM_UNKNOWN && released != HVMEM_UNKNOWN)
-        guest->committed = hvmemShareSub(guest->committed, released);
 }
 
 
@@ -204,7 +167,9 @@ hvmemBalancedTake(hvmemBalanced *guest,
     }
     guest->dom->usable = guest->dom->rss = HVMEM_UNKNOWN;
     hvmemDomainAddStats(guest->dom, needed, n);
-    takeReport(guest, needed, n);
+    /* the guest's last report is newer than balloon.usable, which follows <stats period> */
+    if (guest->dom->available != HVMEM_UNKNOWN)
+        guest->dom->usable = guest->dom->available;
 }
 
 
@@ -212,13 +177,6 @@ static guint64
 kib(guint64 bytes)
 {
     return bytes == HVMEM_UNKNOWN ? 0 : bytes / HVMEM_KIB;
-}
-
-
-static bool
-isHeld(const hvmemAuto *settings)
-{
-    return settings->hold > g_get_real_time() / G_USEC_PER_SEC;
 }
 
 
@@ -238,7 +196,7 @@ stateOf(const hvmemBalanced *guest,
     const hvmemDomain *dom = guest->dom;
     size_t i;
 
-    if (isHeld(&guest->settings))
+    if (hvmemAutoIsHeld(&guest->settings))
         return HVMEM_BALANCE_HELD;
     if (dom->paused)
         return HVMEM_BALANCE_PAUSED;
@@ -271,7 +229,7 @@ readGuest(hvmemBalanced *guest,
     guint64 actual = kib(dom->current);
     guint64 requested = dom->requested == HVMEM_UNKNOWN ? actual : kib(dom->requested);
 
-    hvmemUsageTake(&guest->usage, actual, requested, known(dom->usable), known(guest->committed), now);
+    hvmemUsageTake(&guest->usage, actual, requested, known(dom->usable), known(dom->committed), now);
     guest->in = (hvmemBalanceGuest) {
         .minimum = kib(hvmemAutoMinimum(&guest->settings, dom)), .maximum = kib(hvmemAutoMaximum(&guest->settings, dom)),
         .buffer = guest->settings.buffer, .weight = guest->settings.weight, .state = stateOf(guest, now),
@@ -446,7 +404,7 @@ hvmemBalancedRefresh(hvmemBalanced *guest,
 
     guest->settings = settings;
     g_clear_pointer(&guest->xml, g_free);
-    guest->foreign = guest->foreign && settings.on && !isHeld(&settings);
+    guest->foreign = guest->foreign && settings.on && !hvmemAutoIsHeld(&settings);
     guest->out.target = guest->in.requested;
     guest->out.move = HVMEM_BALANCE_STAY;
 }

@@ -9,7 +9,7 @@
 
 #pragma once
 
-#include "hvmem-auto.h"
+#include "hvmem-domain.h"
 #include "hvmem-pressure.h"
 #include "pace.h"
 #include "usage.h"
@@ -19,7 +19,6 @@ struct _hvmemBalanced {
     hvmemDomain *dom;
     hvmemAuto settings;
     char *xml;                  /* that both were read from */
-    guint64 committed;          /* bytes promised to the guest's programs; HVMEM_UNKNOWN: not told */
     guint64 rss;                /* bytes of the host that its process held when that was last told; 0: it has not been */
 
     /* the last decision's */

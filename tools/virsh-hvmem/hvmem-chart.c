@@ -16,6 +16,7 @@ typedef enum {
     CELL_CEILING,
     CELL_RSS,
     CELL_USABLE,
+    CELL_DEMAND,
     CELL_REQUESTED,             /* drawn over all others */
 } CellKind;
 
@@ -39,6 +40,7 @@ static const struct {
     [CELL_CEILING] = { "─", "-", "", "ceiling" },
     [CELL_RSS] = { "×", "x", "1;37", "host" },
     [CELL_USABLE] = { "•", "o", "1;36", "usable" },
+    [CELL_DEMAND] = { "◆", "d", "1;35", "demand" },
     [CELL_REQUESTED] = { "━", "=", "1;33", "requested" },
 };
 
@@ -143,6 +145,7 @@ draw(const Grid *grid,
             continue;
         mark(grid, column, sample->rss, CELL_RSS);
         mark(grid, column, sample->usable, CELL_USABLE);
+        mark(grid, column, sample->demand, CELL_DEMAND);
         mark(grid, column, sample->requested, CELL_REQUESTED);
     }
 }
@@ -285,14 +288,16 @@ hvmemChartFormat(const hvmemRecord *record,
 
 
 char *
-hvmemChartLegend(bool utf8,
+hvmemChartLegend(bool demand,
+                 bool utf8,
                  bool colour)
 {
-    static const CellKind order[] = { CELL_REQUESTED, CELL_AREA, CELL_USABLE, CELL_RSS, CELL_CEILING };
+    static const CellKind order[] = { CELL_REQUESTED, CELL_AREA, CELL_USABLE, CELL_RSS, CELL_CEILING, CELL_DEMAND };
     GString *out = g_string_new(NULL);
+    size_t n = G_N_ELEMENTS(order) - (demand ? 0 : 1);
     size_t i;
 
-    for (i = 0; i < G_N_ELEMENTS(order); i++) {
+    for (i = 0; i < n; i++) {
         const char *sign = utf8 ? marks[order[i]].utf8 : marks[order[i]].ascii;
 
         if (colour)

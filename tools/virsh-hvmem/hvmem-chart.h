@@ -23,13 +23,14 @@ struct _hvmemChart {
 };
 
 /* The last @span seconds of the record: the guest's memory as an area; requested,
- * usable and host memory as lines. Returns @height + 1 lines, each with a line
+ * usable and host memory as lines, and demand where the guest's memory is automatic. Returns @height + 1 lines, each with a line
  * end. */
 char *
 hvmemChartFormat(const hvmemRecord *record,
                  const hvmemChart *chart);
 
-/* The legend, in one line. */
+/* The legend, in one line. @demand: is there any? */
 char *
-hvmemChartLegend(bool utf8,
+hvmemChartLegend(bool demand,
+                 bool utf8,
                  bool colour);

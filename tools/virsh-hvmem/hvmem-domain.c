@@ -173,7 +173,7 @@ hvmemDomainNew(const char *name,
     dom->active = active;
     dom->sticks = g_ptr_array_new_with_free_func((GDestroyNotify)stickFree);
     dom->capacity = dom->released = dom->ghosts = HVMEM_UNKNOWN;
-    dom->freeSlots = dom->usable = dom->rss = HVMEM_UNKNOWN;
+    dom->freeSlots = dom->usable = dom->rss = dom->available = dom->committed = HVMEM_UNKNOWN;
     dom->moved = -1;
 
     if (!(doc = hvmemXMLParse(xml, error)))
@@ -186,6 +186,7 @@ hvmemDomainNew(const char *name,
     readMemoryDevices(dom, root);
     readSizes(dom, root);
     hvmemNeedsRead(&dom->needs, root);
+    hvmemAutoReadNode(&dom->automatic, root);
     dom->obstacles = hvmemMoveObstacles(root);
 
     return g_steal_pointer(&dom);
@@ -392,6 +393,22 @@ limitUsable(hvmemDomain *dom)
 }
 
 
+/* What is released counts as committed in it. */
+static void
+takeReport(hvmemDomain *dom,
+           const Stats *stats)
+{
+    guint64 released = 0;
+
+    dom->available = dom->committed = HVMEM_UNKNOWN;
+    takeSize(stats, "balloon.hyperv.available", &dom->available);
+    takeSize(stats, "balloon.hyperv.committed", &dom->committed);
+    takeSize(stats, "balloon.hyperv.released", &released);
+    if (dom->committed != HVMEM_UNKNOWN)
+        dom->committed -= MIN(dom->committed, released);
+}
+
+
 void
 hvmemDomainAddStats(hvmemDomain *dom,
                     const virTypedParameter *params,
@@ -411,6 +428,7 @@ hvmemDomainAddStats(hvmemDomain *dom,
     takeSize(&stats, "balloon.hyperv.capacity", &dom->capacity);
     takeSize(&stats, "balloon.hyperv.released", &dom->released);
     takeSize(&stats, "balloon.hyperv.ghosts", &dom->ghosts);
+    takeReport(dom, &stats);
     takeSize(&stats, "balloon.hyperv.alignment", &dom->alignment);
     dom->freeSlots = paramNumber(hvmemFindParam(params, nparams, "balloon.hyperv.free-slots"), HVMEM_UNKNOWN);
     takeText(&stats, "balloon.hyperv.state", &dom->state);
@@ -558,6 +576,8 @@ hvmemDomainKeep(hvmemDomain *dom,
     dom->state = g_strdup(last->state);
     dom->lastError = g_strdup(last->lastError);
     dom->usable = last->usable;
+    dom->available = last->available;
+    dom->committed = last->committed;
     dom->rss = last->rss;
 }
 
@@ -579,7 +599,8 @@ hvmemDomainRemember(const hvmemDomain *dom)
     copy->requested = dom->requested;
     copy->boot = dom->boot;
     copy->capacity = dom->capacity;
-    copy->released = copy->ghosts = copy->freeSlots = copy->usable = copy->rss = HVMEM_UNKNOWN;
+    copy->automatic = dom->automatic;
+    copy->released = copy->ghosts = copy->freeSlots = copy->usable = copy->rss = copy->available = copy->committed = HVMEM_UNKNOWN;
     copy->moved = -1;
     copy->sticks = g_ptr_array_new();
     return copy;

@@ -8,6 +8,7 @@
 
 #include <libvirt/libvirt.h>
 
+#include "hvmem-auto.h"
 #include "hvmem-needs.h"
 #include "hvmem-util.h"
 #include "qemu_hvballoon_plan.h"
@@ -40,7 +41,6 @@ struct _hvmemObstacle {
     const char *remedy;
 };
 
-typedef struct _hvmemDomain hvmemDomain;
 struct _hvmemDomain {
     /* from the domain itself */
     char *name;
@@ -68,6 +68,7 @@ struct _hvmemDomain {
     unsigned int otherMemory;   /* memory devices that are no sticks */
     GPtrArray *obstacles;       /* hvmemObstacle */
     hvmemNeeds needs;
+    hvmemAuto automatic;        /* what is set for the balancer */
 
     /* what comes with the next start, where hvmemInspectBoth() looked */
     bool transient;             /* nothing does: it has no definition, and is gone when it is shut off */
@@ -91,6 +92,8 @@ struct _hvmemDomain {
     guint64 freeSlots;          /* sticks that can still be plugged; a number,
                                    HVMEM_UNKNOWN: no limit is told */
     guint64 usable;             /* what the guest could give to its programs */
+    guint64 available;          /* the same in the guest's last report, of its own word */
+    guint64 committed;          /* promised to the guest's programs, in that report */
     guint64 rss;                /* host memory of the QEMU process */
     bool told;                  /* are connected and state known? */
     bool connected;

@@ -236,6 +236,45 @@ addMove(JsonBuilder *builder,
 }
 
 
+static void
+addNumber(JsonBuilder *builder,
+          const char *name,
+          gint64 number)
+{
+    json_builder_set_member_name(builder, name);
+    json_builder_add_int_value(builder, number);
+}
+
+
+void
+hvmemJSONAutoMembers(JsonBuilder *builder,
+                     const hvmemAuto *settings,
+                     const hvmemDomain *dom)
+{
+    hvmemJSONSize(builder, "minimum", hvmemAutoMinimum(settings, dom));
+    hvmemJSONSize(builder, "maximum", hvmemAutoMaximum(settings, dom));
+    addNumber(builder, "buffer", settings->buffer);
+    addNumber(builder, "weight", settings->weight);
+    if (settings->hold)
+        addNumber(builder, "hold", settings->hold);
+}
+
+
+static void
+addAuto(JsonBuilder *builder,
+        const hvmemDomain *dom)
+{
+    if (!hvmemAutoIsOn(dom))
+        return;
+
+    json_builder_set_member_name(builder, "auto");
+    json_builder_begin_object(builder);
+    hvmemJSONAutoMembers(builder, &dom->automatic, dom);
+    json_builder_end_object(builder);
+    hvmemJSONSize(builder, "demand", hvmemAutoDemand(dom));
+}
+
+
 void
 hvmemJSONDomainMembers(JsonBuilder *builder,
                        const hvmemDomain *dom)
@@ -259,6 +298,7 @@ hvmemJSONDomainMembers(JsonBuilder *builder,
         addBalloon(builder, dom);
         addExplanation(builder, dom);
     }
+    addAuto(builder, dom);
     hvmemJSONString(builder, "pending", pending);
 }
 

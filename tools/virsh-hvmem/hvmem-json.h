@@ -54,6 +54,12 @@ void
 hvmemJSONError(JsonBuilder *builder,
                const GError *error);
 
+/* The bounds and settings of automatic memory: members of the object that @builder is in. */
+void
+hvmemJSONAutoMembers(JsonBuilder *builder,
+                     const hvmemAuto *settings,
+                     const hvmemDomain *dom);
+
 /* The members of @dom: all of them, for which an object has been begun. */
 void
 hvmemJSONDomainMembers(JsonBuilder *builder,

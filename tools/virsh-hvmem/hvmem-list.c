@@ -5,6 +5,7 @@
  */
 
 #include "hvmem-list.h"
+#include "hvmem-auto.h"
 #include "hvmem-explain.h"
 #include "hvmem-output.h"
 
@@ -29,6 +30,20 @@ sticksOf(const hvmemDomain *dom)
 }
 
 
+static guint64
+leastOf(const hvmemDomain *dom)
+{
+    return hvmemAutoIsOn(dom) ? hvmemAutoMinimum(&dom->automatic, dom) : HVMEM_UNKNOWN;
+}
+
+
+static guint64
+mostOf(const hvmemDomain *dom)
+{
+    return hvmemAutoIsOn(dom) ? hvmemAutoMaximum(&dom->automatic, dom) : HVMEM_UNKNOWN;
+}
+
+
 typedef guint64 (*Size)(const hvmemDomain *dom);
 
 typedef struct _Column Column;
@@ -37,18 +52,20 @@ struct _Column {
     const char *title;
     Size size;                  /* NULL: text */
     bool number;                /* not a size */
+    Size from;                  /* of a range, whose end is @size; else NULL */
 };
 
 static const Column columns[] = {
-    { "name", "Name", NULL, false },
-    { "requested", ">Requested", requestedOf, false },
-    { "current", ">Current", hvmemDomainCurrent, false },
-    { "usable", ">Usable", hvmemDomainUsable, false },
-    { "host", ">Host", hvmemDomainResident, false },
-    { "boot", ">Boot", hvmemDomainBoot, false },
-    { "sticks", ">Sticks", sticksOf, true },
-    { "ceiling", ">Ceiling", hvmemDomainCeiling, false },
-    { "state", "State", NULL, false },
+    { "name", "Name", NULL, false, NULL },
+    { "requested", ">Requested", requestedOf, false, NULL },
+    { "current", ">Current", hvmemDomainCurrent, false, NULL },
+    { "usable", ">Usable", hvmemDomainUsable, false, NULL },
+    { "host", ">Host", hvmemDomainResident, false, NULL },
+    { "boot", ">Boot", hvmemDomainBoot, false, NULL },
+    { "sticks", ">Sticks", sticksOf, true, NULL },
+    { "ceiling", ">Ceiling", hvmemDomainCeiling, false, NULL },
+    { "auto", ">Auto", mostOf, false, leastOf },
+    { "state", "State", NULL, false, NULL },
 };
 
 
@@ -105,16 +122,41 @@ hvmemListCheck(const hvmemListOptions *options,
 }
 
 
+static bool
+anyAutomatic(const GPtrArray *doms)
+{
+    size_t i;
+
+    for (i = 0; i < doms->len; i++) {
+        if (hvmemAutoIsOn(doms->pdata[i]))
+            return true;
+    }
+    return false;
+}
+
+
+/* A screen has no column that says nothing; programs find all columns in their places. */
+static bool
+isSaying(const Column *column,
+         const GPtrArray *doms)
+{
+    return !column->from || !hvmemTerm.terminal || anyAutomatic(doms);
+}
+
+
 /* Those that are shown, in their order. */
 static GPtrArray *
-shownColumns(const hvmemListOptions *options)
+shownColumns(const GPtrArray *doms,
+             const hvmemListOptions *options)
 {
     g_auto(GStrv) keys = options->columns ? g_strsplit(options->columns, ",", -1) : NULL;
     GPtrArray *shown = g_ptr_array_new();
     size_t i;
 
-    for (i = 0; keys ? keys[i] != NULL : i < G_N_ELEMENTS(columns); i++)
-        g_ptr_array_add(shown, (gpointer)(keys ? findColumn(keys[i]) : columns + i));
+    for (i = 0; keys ? keys[i] != NULL : i < G_N_ELEMENTS(columns); i++) {
+        if (keys || isSaying(columns + i, doms))
+            g_ptr_array_add(shown, (gpointer)(keys ? findColumn(keys[i]) : columns + i));
+    }
     return shown;
 }
 
@@ -195,7 +237,7 @@ hvmemListSelect(const GPtrArray *doms,
 
 /* Of what runs; unknown if no size is known of that. */
 static guint64
-sumOf(const Column *column,
+sumOf(Size sizeOf,
       const GPtrArray *doms)
 {
     guint64 sum = 0;
@@ -205,7 +247,7 @@ sumOf(const Column *column,
 
     for (i = 0; i < doms->len; i++) {
         const hvmemDomain *dom = doms->pdata[i];
-        guint64 size = dom->active ? column->size(dom) : HVMEM_UNKNOWN;
+        guint64 size = dom->active ? sizeOf(dom) : HVMEM_UNKNOWN;
 
         running += dom->active;
         known += size != HVMEM_UNKNOWN;
@@ -237,6 +279,22 @@ unitOf(const Column *column,
 }
 
 
+/* "1.0-8.0 GiB": the unit is said once. */
+static char *
+formatRange(guint64 from,
+            guint64 to,
+            guint64 unit)
+{
+    g_autofree char *least = hvmemFormatIn(from, unit);
+    g_autofree char *most = hvmemFormatIn(to, unit);
+
+    if (from == HVMEM_UNKNOWN || to == HVMEM_UNKNOWN)
+        return g_strdup("-");
+    least[strcspn(least, " ")] = '\0';
+    return g_strdup_printf("%s-%s", least, most);
+}
+
+
 static char *
 cellOf(const Column *column,
        const hvmemDomain *dom,
@@ -245,6 +303,8 @@ cellOf(const Column *column,
     bool problem;
     g_autofree char *state = NULL;
 
+    if (column->from)
+        return formatRange(column->from(dom), column->size(dom), unit);
     if (column->size)
         return hvmemFormatIn(column->size(dom), unit);
     if (strcmp(column->key, "name") == 0)
@@ -283,8 +343,10 @@ sumCell(const Column *column,
     unsigned int problems;
     unsigned int running = countRunning(doms, &problems);
 
+    if (column->from)
+        return formatRange(sumOf(column->from, doms), sumOf(column->size, doms), unit);
     if (column->size)
-        return hvmemFormatIn(sumOf(column, doms), unit);
+        return hvmemFormatIn(sumOf(column->size, doms), unit);
     if (strcmp(column->key, "name") == 0)
         return g_strdup_printf("%u of %u running", running, doms->len);
     return problems ? g_strdup_printf("%u problem%s", problems, problems == 1 ? "" : "s") : g_strdup("");
@@ -313,7 +375,7 @@ hvmemTable *
 hvmemListTable(const GPtrArray *selected,
                const hvmemListOptions *options)
 {
-    g_autoptr(GPtrArray) shown = shownColumns(options);
+    g_autoptr(GPtrArray) shown = shownColumns(selected, options);
     g_autofree const char **titles = g_new0(const char *, shown->len + 1);
     g_autofree guint64 *units = g_new0(guint64, shown->len);
     hvmemTable *table;
@@ -328,7 +390,7 @@ hvmemListTable(const GPtrArray *selected,
 
     table = hvmemTableNewv((char **)titles);
     if (!options->columns)
-        hvmemTableDrop(table, "Boot", "Usable", "Sticks", "Host", "Ceiling", "Requested", "Current", NULL);
+        hvmemTableDrop(table, "Boot", "Usable", "Sticks", "Host", "Ceiling", "Auto", "Requested", "Current", NULL);
     for (i = 0; i < selected->len; i++)
         addRow(table, shown, units, (Cell)cellOf, selected->pdata[i]);
     hvmemTableSums(table);
@@ -341,13 +403,11 @@ char *
 hvmemListHostLine(const GPtrArray *doms,
                   const hvmemListHost *host)
 {
-    const Column *held = findColumn("host");
-    const Column *ceiling = findColumn("ceiling");
     guint64 unit = hvmemUnitFor(host->memory);
-    guint64 may = sumOf(ceiling, doms);
+    guint64 may = sumOf(hvmemDomainCeiling, doms);
     g_autofree char *memory = hvmemFormatIn(host->memory, unit);
     g_autofree char *free = hvmemFormatIn(host->free, unit);
-    g_autofree char *holds = hvmemFormatIn(sumOf(held, doms), unit);
+    g_autofree char *holds = hvmemFormatIn(sumOf(hvmemDomainResident, doms), unit);
     g_autofree char *grow = hvmemFormatIn(may, unit);
 
     return g_strdup_printf("Host: %s, %s free. Running guests hold %s and may grow to %s: overcommit %.1f.", memory, free, holds, grow,

@@ -38,6 +38,7 @@ static const hvmemPen current = { 0x2170b5, 2, 0 };
 static const hvmemPen requested = { 0xd65e00, 2, 6 };
 static const hvmemPen usable = { 0x007a63, 1.5, 1.5 };
 static const hvmemPen host = { 0x6b3d99, 1.5, 0 };
+static const hvmemPen demand = { 0xa3142e, 2, 3 };
 
 typedef struct _Plot Plot;
 struct _Plot {
@@ -371,12 +372,33 @@ drawRecord(const Plot *plot)
     drawField(plot, G_STRUCT_OFFSET(hvmemSample, current), false, drawPoints, &current);
     drawField(plot, G_STRUCT_OFFSET(hvmemSample, usable), false, drawPoints, &usable);
     drawField(plot, G_STRUCT_OFFSET(hvmemSample, rss), false, drawPoints, &host);
+    drawField(plot, G_STRUCT_OFFSET(hvmemSample, demand), false, drawPoints, &demand);
     drawField(plot, G_STRUCT_OFFSET(hvmemSample, requested), true, drawPoints, &requested);
 }
 
 
+static bool
+hasDemand(const GPtrArray *records)
+{
+    size_t i;
+    size_t k;
+
+    for (i = 0; i < records->len; i++) {
+        const GArray *samples = ((hvmemRecord *)records->pdata[i])->samples;
+
+        for (k = 0; k < samples->len; k++) {
+            if (g_array_index(samples, hvmemSample, k).demand != HVMEM_UNKNOWN)
+                return true;
+        }
+    }
+    return false;
+}
+
+
+/* Demand only where there is any: it comes last. */
 static void
 drawLegend(hvmemCanvas *canvas,
+           bool used,
            double y)
 {
     static const struct {
@@ -387,12 +409,14 @@ drawLegend(hvmemCanvas *canvas,
         { "current: the guest has it", &current },
         { "usable in the guest", &usable },
         { "host: held by QEMU", &host },
+        { "demand", &demand },
     };
     const hvmemFont font = { ink, 13, HVMEM_TEXT_LEFT };
     double x = LEFT;
+    size_t n = G_N_ELEMENTS(entries) - (used ? 0 : 1);
     size_t i;
 
-    for (i = 0; i < G_N_ELEMENTS(entries); i++) {
+    for (i = 0; i < n; i++) {
         const hvmemPoint sample[] = { { x, y - 4 }, { x + 26, y - 4 } };
 
         hvmemCanvasLine(canvas, entries[i].pen, sample, 2);
@@ -453,7 +477,7 @@ drawAll(Plot *plot,
     size_t i;
 
     hvmemCanvasText(plot->canvas, &font, LEFT, 26, title);
-    drawLegend(plot->canvas, 50);
+    drawLegend(plot->canvas, hasDemand(records), 50);
 
     for (i = 0; i < records->len; i++) {
         guint64 top;

@@ -5,14 +5,17 @@
  */
 
 #include "hvmem-record.h"
+#include "hvmem-auto.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEADER "time,domain,requested,current,usable,rss,capacity,state,event"
-#define FIELDS 9
+#define OLD_HEADER "time,domain,requested,current,usable,rss,capacity,state,event"
+#define HEADER OLD_HEADER ",demand"
+#define OLD_FIELDS 9
+#define FIELDS 10
 #define LATEST 253402300799.0   /* the last second of the year 9999 */
 
 
@@ -61,6 +64,7 @@ hvmemRecordAdd(hvmemRecord *record,
         .usable = dom->active ? dom->usable : HVMEM_UNKNOWN,
         .rss = dom->active ? dom->rss : HVMEM_UNKNOWN,
         .capacity = dom->total,
+        .demand = hvmemAutoIsOn(dom) ? hvmemAutoDemand(dom) : HVMEM_UNKNOWN,
     };
 
     g_strlcpy(sample.state, !dom->active ? "shut-off" : dom->state ? dom->state : "", sizeof(sample.state));
@@ -98,7 +102,7 @@ hvmemRecordTop(const hvmemRecord *record)
     for (i = 0; i < record->samples->len; i++) {
         const hvmemSample *sample = &g_array_index(record->samples, hvmemSample, i);
 
-        top = larger(larger(larger(top, sample->requested), sample->current), sample->rss);
+        top = larger(larger(larger(larger(top, sample->requested), sample->current), sample->rss), sample->demand);
     }
     return MIN(top, (guint64)G_MAXINT64);
 }
@@ -134,6 +138,10 @@ prepareToAppend(const char *path,
 
     if (!g_file_get_contents(path, &text, &length, &reason))
         return hvmemFail(error, "cannot read '%s': %s", path, reason->message);
+    if (g_str_has_prefix(text, OLD_HEADER "\n")) {
+        hvmemFailRefused(error, "'%s' is a recording of version 0.1, without the column demand, so nothing is appended to it", path);
+        return hvmemErrorHint(error, "Record into another file; 'virsh-hvmem plot' draws both.");
+    }
     if (!g_str_has_prefix(text, HEADER "\n"))
         return hvmemFailRefused(error, "'%s' is not a recording of 'virsh-hvmem watch --record', so nothing is appended to it", path);
 
@@ -212,7 +220,9 @@ hvmemRecordWriteSample(FILE *file,
     writeSize(file, sample->usable);
     writeSize(file, sample->rss);
     writeSize(file, sample->capacity);
-    fprintf(file, ",%s,\n", sample->state);
+    fprintf(file, ",%s,", sample->state);
+    writeSize(file, sample->demand);
+    fprintf(file, "\n");
 }
 
 
@@ -225,7 +235,7 @@ hvmemRecordWriteEvent(FILE *file,
     g_autofree char *text = quote(event->text);
     char time[G_ASCII_DTOSTR_BUF_SIZE];
 
-    fprintf(file, "%s,%s,,,,,,,%s\n", g_ascii_formatd(time, sizeof(time), "%.3f", event->time), domain, text);
+    fprintf(file, "%s,%s,,,,,,,%s,\n", g_ascii_formatd(time, sizeof(time), "%.3f", event->time), domain, text);
 }
 
 
@@ -307,12 +317,13 @@ recordOf(GPtrArray *records,
 
 static bool
 parseFields(GPtrArray *records,
-            const GPtrArray *fields)
+            const GPtrArray *fields,
+            guint expected)
 {
-    hvmemSample sample = { 0 };
+    hvmemSample sample = { .demand = HVMEM_UNKNOWN };
     char *end;
 
-    if (fields->len != FIELDS)
+    if (fields->len != expected)
         return false;
 
     sample.time = g_ascii_strtod(fields->pdata[0], &end);
@@ -327,7 +338,7 @@ parseFields(GPtrArray *records,
 
     if (!parseSize(fields->pdata[2], &sample.requested) || !parseSize(fields->pdata[3], &sample.current) ||
         !parseSize(fields->pdata[4], &sample.usable) || !parseSize(fields->pdata[5], &sample.rss) ||
-        !parseSize(fields->pdata[6], &sample.capacity))
+        !parseSize(fields->pdata[6], &sample.capacity) || (expected == FIELDS && !parseSize(fields->pdata[9], &sample.demand)))
         return false;
 
     g_strlcpy(sample.state, fields->pdata[7], sizeof(sample.state));
@@ -350,8 +361,9 @@ hvmemRecordParse(const char *text,
     g_autoptr(GPtrArray) records = g_ptr_array_new_with_free_func((GDestroyNotify)hvmemRecordFree);
     const char *p = text;
     size_t line = 1;
+    guint expected = g_str_has_prefix(text, HEADER) ? FIELDS : OLD_FIELDS;
 
-    if (!g_str_has_prefix(text, HEADER)) {
+    if (!g_str_has_prefix(text, OLD_HEADER)) {
         hvmemFail(error, "this is not a recording of 'virsh-hvmem watch --record': its first line is not '%s'", HEADER);
         return NULL;
     }
@@ -361,7 +373,7 @@ hvmemRecordParse(const char *text,
         g_autoptr(GPtrArray) fields = takeLine(&p);
 
         line++;
-        if (!parseFields(records, fields)) {
+        if (!parseFields(records, fields, expected)) {
             if (!*p && hvmemRecordIsCut(text))
                 break;
             hvmemFail(error, "line %zu is damaged: remove it to draw the rest", line);

@@ -18,6 +18,7 @@ struct _hvmemSample {
     guint64 usable;
     guint64 rss;
     guint64 capacity;           /* boot memory and sticks */
+    guint64 demand;             /* what a guest uses whose memory is automatic */
     char state[24];
 };
 
@@ -58,8 +59,8 @@ guint64
 hvmemRecordTop(const hvmemRecord *record);
 
 /*
- * CSV (RFC 4180): time,domain,requested,current,usable,rss,capacity,state,event.
- * Bytes; empty if not known. A line is a sample, or an event.
+ * CSV (RFC 4180): time,domain,requested,current,usable,rss,capacity,state,event,demand.
+ * Bytes; empty if not known. A line is a sample, or an event. Recordings of version 0.1 have no demand, and are read too.
  */
 
 typedef enum {

@@ -106,7 +106,7 @@ _virsh_hvmem_look() {
 
 _virsh_hvmem() {
     local cur=${COMP_WORDS[COMP_CWORD]} line=() command position options words='' prev='' typed
-    local columns='name requested current usable host boot sticks ceiling state'
+    local columns='name requested current usable host boot sticks ceiling auto state'
     COMPREPLY=()
     _virsh_hvmem_line
     ((${#line[@]})) && prev=${line[-1]}

@@ -2,7 +2,7 @@
 # Completion of virsh-hvmem for fish: commands, options, connections, sizes and the names of domains.
 
 set -l commands list status plan set wait watch plot doctor metrics enable disable auto balance help
-set -l columns name requested current usable host boot sticks ceiling state
+set -l columns name requested current usable host boot sticks ceiling auto state
 
 # The names, from the first column of a table without heading; three blanks end it.
 function __virsh_hvmem_domains

@@ -42,7 +42,7 @@ _virsh_hvmem_domains_sizes() {
 }
 
 _virsh_hvmem_columns() {
-    compadd -- name requested current usable host boot sticks ceiling state
+    compadd -- name requested current usable host boot sticks ceiling auto state
 }
 
 _virsh_hvmem_commands() {

@@ -18,6 +18,7 @@
  *     requested=3072
  *     state=idle                   as query-hv-balloon has it; without it, nothing is told
  *     usable=…, rss=…, minimum=…, last-error=…, paused=true
+ *     auto=minimum='…' weight='…'    its memory is automatic, with these settings
  *     speed=256                    a request moves 'current' so far with each query
  *     floor=512                    but not below
  *     refuse=true                  libvirt refuses every request
@@ -222,10 +223,14 @@ virDomainGetXMLDesc(virDomainPtr dom,
     const char *name = virDomainGetName(dom);
     g_autoptr(GString) out = g_string_new("<domain type='kvm'>");
     g_autofree char *model = NULL;
+    g_autofree char *settings = NULL;
     guint64 max;
 
     readScene();
     model = word(name, "model");
+    settings = word(name, "auto");
+    if (settings)
+        g_string_append_printf(out, "<metadata><a:auto xmlns:a='urn:virsh-hvmem:auto:1' %s/></metadata>", settings);
     max = mib(name, "max", 0);
     if (max)
         g_string_append_printf(out, "<maxMemory unit='MiB'>%" G_GUINT64_FORMAT "</maxMemory>", max);

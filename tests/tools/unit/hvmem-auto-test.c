@@ -82,6 +82,38 @@ testBounds(void)
 }
 
 
+/* As the balancer takes it: the guest's own report first; nothing of one that does not run. */
+static void
+testDemand(void)
+{
+    g_autoptr(hvmemDomain) dom = domain(XML(AUTO("")), true);
+
+    g_assert_true(hvmemAutoIsOn(dom));
+    g_assert_cmpuint(hvmemAutoDemand(dom), ==, HVMEM_UNKNOWN);
+    dom->usable = 512 * MIB;
+    g_assert_cmpuint(hvmemAutoDemand(dom), ==, 1536 * MIB);
+    dom->available = GIB;
+    g_assert_cmpuint(hvmemAutoDemand(dom), ==, GIB);
+    dom->available = 0;
+    g_assert_cmpuint(hvmemAutoDemand(dom), ==, 3 * GIB);
+    dom->committed = 4 * GIB;
+    g_assert_cmpuint(hvmemAutoDemand(dom), ==, 4 * GIB);
+    dom->active = false;
+    g_assert_cmpuint(hvmemAutoDemand(dom), ==, HVMEM_UNKNOWN);
+}
+
+
+static void
+testHeld(void)
+{
+    hvmemAuto settings = { .hold = g_get_real_time() / G_USEC_PER_SEC + 1000 };
+
+    g_assert_true(hvmemAutoIsHeld(&settings));
+    settings.hold -= 2000;
+    g_assert_false(hvmemAutoIsHeld(&settings));
+}
+
+
 static void
 testCheck(void)
 {
@@ -147,6 +179,8 @@ main(int argc,
     g_test_add_func("/hvmem/auto/read", testRead);
     g_test_add_func("/hvmem/auto/format", testFormat);
     g_test_add_func("/hvmem/auto/bounds", testBounds);
+    g_test_add_func("/hvmem/auto/demand", testDemand);
+    g_test_add_func("/hvmem/auto/held", testHeld);
     g_test_add_func("/hvmem/auto/check", testCheck);
     g_test_add_func("/hvmem/auto/duration", testDuration);
     return g_test_run();

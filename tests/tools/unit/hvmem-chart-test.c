@@ -31,7 +31,7 @@ addSample(hvmemRecord *record,
           guint64 usable,
           guint64 rss)
 {
-    hvmemSample sample = { time, requested, current, usable, rss, 4 * GIB, "idle" };
+    hvmemSample sample = { time, requested, current, usable, rss, 4 * GIB, HVMEM_UNKNOWN, "idle" };
 
     g_array_append_val(record->samples, sample);
 }
@@ -72,6 +72,7 @@ example(void)
     g_ptr_array_add(records, record);
     record = hvmemRecordNew("second");
     addSample(record, 99, HVMEM_UNKNOWN, GIB, HVMEM_UNKNOWN, HVMEM_UNKNOWN);
+    g_array_index(record->samples, hvmemSample, 0).demand = 700 * MIB;
     g_ptr_array_add(records, record);
     return records;
 }
@@ -95,7 +96,32 @@ testRoundTrip(void)
     g_assert_cmpstr(first->name, ==, "a, \"b\"");
     g_assert_cmpuint(first->samples->len, ==, 2);
     g_assert_cmpuint(g_array_index(first->samples, hvmemSample, 0).usable, ==, HVMEM_UNKNOWN);
+    g_assert_cmpuint(g_array_index(first->samples, hvmemSample, 0).demand, ==, HVMEM_UNKNOWN);
+    g_assert_cmpuint(g_array_index(((hvmemRecord *)again->pdata[1])->samples, hvmemSample, 0).demand, ==, 700 * MIB);
     g_assert_cmpstr(((hvmemEvent *)first->events->pdata[0])->text, ==, "plugged, \"now\"\nand then");
+}
+
+
+/* Version 0.1 did not record demand. Nothing is appended to such a file, whose lines have another form. */
+static void
+testOldRecording(void)
+{
+    static const char text[] = "time,domain,requested,current,usable,rss,capacity,state,event\n1,g,2,3,4,5,6,idle,\n2,g,,,,,,,rebooted\n";
+    g_autofree char *path = g_build_filename(g_get_tmp_dir(), "hvmem-XXXXXX", NULL);
+    g_autoptr(GPtrArray) records = hvmemRecordParse(text, NULL);
+    g_autoptr(GError) error = NULL;
+    const hvmemSample *sample = &g_array_index(((hvmemRecord *)records->pdata[0])->samples, hvmemSample, 0);
+    int fd = g_mkstemp(path);
+
+    g_assert_cmpuint(sample->rss, ==, 5);
+    g_assert_cmpuint(sample->demand, ==, HVMEM_UNKNOWN);
+    g_assert_cmpuint(((hvmemRecord *)records->pdata[0])->events->len, ==, 1);
+
+    g_close(fd, NULL);
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+    g_assert_null(hvmemRecordOpen(path, HVMEM_RECORD_APPEND, &error));
+    g_assert_nonnull(strstr(error->message, "without the column demand"));
+    g_unlink(path);
 }
 
 
@@ -113,6 +139,9 @@ testNoRecording(void)
         "time,domain,requested,current,usable,rss,capacity,state,event\n253402300800,g,1,1,1,1,1,idle,\n",
         "time,domain,requested,current,usable,rss,capacity,state,event\n-1e308,g,,,,,,,what\n",
         "time,domain,requested,current,usable,rss,capacity,state,event\n1,\"g,1,1,1,1,1,idle,\n",
+        "time,domain,requested,current,usable,rss,capacity,state,event\n1,g,1,1,1,1,1,idle,,1\n",
+        "time,domain,requested,current,usable,rss,capacity,state,event,demand\n1,g,1,1,1,1,1,idle,\n",
+        "time,domain,requested,current,usable,rss,capacity,state,event,demand\n1,g,1,1,1,1,1,idle,,x\n",
     };
     size_t i;
 
@@ -199,6 +228,27 @@ testChart(void)
                     "          |##############\n"
                     "          |xxxxxxxxxxxxxx\n"
                     "        0 + -0:10     now\n");
+}
+
+
+/* Demand is drawn where it is known, and is in the legend only then. */
+static void
+testDemand(void)
+{
+    hvmemChart chart = { .width = HVMEM_CHART_MARGIN + 14, .height = 9, .span = 13, .now = 113, .ceiling = HVMEM_UNKNOWN };
+    g_autoptr(hvmemRecord) record = grown();
+    g_autofree char *without = hvmemChartFormat(record, &chart);
+    g_autofree char *with = NULL;
+    g_autofree char *short_ = hvmemChartLegend(false, true, false);
+    g_autofree char *long_ = hvmemChartLegend(true, true, false);
+
+    g_assert_null(strchr(without, 'd'));
+    g_array_index(record->samples, hvmemSample, 2).demand = 1700 * MIB;
+    with = hvmemChartFormat(record, &chart);
+    g_assert_nonnull(strstr(with, "dddddddddd\n"));
+    g_assert_null(strstr(short_, "demand"));
+    g_assert_true(g_str_has_suffix(long_, "◆ demand"));
+    g_assert_cmpint(hvmemColumns(long_), <, 80);
 }
 
 
@@ -432,10 +482,12 @@ main(int argc,
 
     g_test_add_func("/hvmem/record/round-trip", testRoundTrip);
     g_test_add_func("/hvmem/record/none", testNoRecording);
+    g_test_add_func("/hvmem/record/old", testOldRecording);
     g_test_add_func("/hvmem/chart/scale", testScale);
     g_test_add_func("/hvmem/chart/times", testTimes);
     g_test_add_func("/hvmem/chart/lines", testChart);
     g_test_add_func("/hvmem/chart/colours", testChartColours);
+    g_test_add_func("/hvmem/chart/demand", testDemand);
     g_test_add_func("/hvmem/chart/far-ceiling", testFarCeiling);
     g_test_add_func("/hvmem/chart/sizes", testChartSizes);
     g_test_add_func("/hvmem/chart/far-figure", testFarFigure);

@@ -235,6 +235,67 @@ testTable(void)
 }
 
 
+/* From where to where the balancer chooses; the sums say what it could come to. */
+static void
+testAutomatic(void)
+{
+    g_autoptr(GPtrArray) doms = exampleDomains();
+    hvmemListOptions options = { .columns = (char *)"name,auto", .sort = (char *)"auto" };
+    hvmemDomain *web1 = doms->pdata[0];
+    hvmemDomain *web2 = doms->pdata[1];
+    hvmemDomain *off = doms->pdata[2];
+    g_autoptr(GPtrArray) selected = NULL;
+    g_autoptr(hvmemTable) table = NULL;
+    g_autofree char *text = NULL;
+
+    web1->automatic.on = web2->automatic.on = off->automatic.on = true;
+    web1->automatic.maximum = 4 * GIB;
+    web2->automatic.minimum = 256 * MIB;
+    off->automatic.maximum = 2 * GIB;
+    ((hvmemDomain *)doms->pdata[3])->automatic.on = true;
+    selected = hvmemListSelect(doms, &options);
+    table = hvmemListTable(selected, &options);
+    text = hvmemTableFormat(table, true, 80);
+    g_assert_cmpstr(text, ==,
+                    " Name                     Auto\n"
+                    "-------------------------------\n"
+                    " web2              0.2-8.0 GiB\n"
+                    " web1              0.5-4.0 GiB\n"
+                    " off               0.5-2.0 GiB\n"
+                    "-------------------------------\n"
+                    " 2 of 3 running   0.8-12.0 GiB\n");
+    g_free(text);
+    options.bytes = true;
+    hvmemTableFree(g_steal_pointer(&table));
+    table = hvmemListTable(selected, &options);
+    text = hvmemTableFormat(table, false, 80);
+    g_assert_nonnull(strstr(text, " 536870912-4294967296\n"));
+}
+
+
+/* A screen has the column only if there is something in it; programs always find it. */
+static void
+testNoAutomatic(void)
+{
+    g_autoptr(GPtrArray) doms = exampleDomains();
+    const hvmemListOptions options = { 0 };
+    g_autoptr(GPtrArray) selected = hvmemListSelect(doms, &options);
+    int round;
+
+    for (round = 0; round < 3; round++) {
+        g_autoptr(hvmemTable) table = NULL;
+        g_autofree char *text = NULL;
+
+        hvmemTerm.terminal = round > 0;
+        ((hvmemDomain *)doms->pdata[0])->automatic.on = round == 2;
+        table = hvmemListTable(selected, &options);
+        text = hvmemTableFormat(table, true, 200);
+        g_assert_true(!strstr(text, "  Auto  ") == (round == 1));
+    }
+    hvmemTerm.terminal = false;
+}
+
+
 static void
 testBytes(void)
 {
@@ -275,6 +336,8 @@ main(int argc,
     g_test_add_func("/hvmem/list/columns", testColumns);
     g_test_add_func("/hvmem/list/table", testTable);
     g_test_add_func("/hvmem/list/strange", testStrange);
+    g_test_add_func("/hvmem/list/automatic", testAutomatic);
+    g_test_add_func("/hvmem/list/no-automatic", testNoAutomatic);
     g_test_add_func("/hvmem/list/bytes", testBytes);
     g_test_add_func("/hvmem/list/host", testHost);
 

@@ -132,8 +132,8 @@ testArgs(void)
  * Recordings
  */
 
-#define HEADER "time,domain,requested,current,usable,rss,capacity,state,event\n"
-#define LINE "1,g,1073741824,1073741824,,400000000,1073741824,idle,\n"
+#define HEADER "time,domain,requested,current,usable,rss,capacity,state,event,demand\n"
+#define LINE "1,g,1073741824,1073741824,,400000000,1073741824,idle,,\n"
 
 
 static char *
@@ -144,7 +144,7 @@ recorded(const char *path,
 {
     FILE *file;
     char *text = NULL;
-    hvmemSample sample = { .time = 2, .requested = 5, .current = 6, .usable = 7, .rss = 8, .capacity = 9, .state = "idle" };
+    hvmemSample sample = { .time = 2, .requested = 5, .current = 6, .usable = 7, .rss = 8, .capacity = 9, .demand = 10, .state = "idle" };
 
     if (before)
         g_assert_true(g_file_set_contents(path, before, -1, NULL));
@@ -164,7 +164,7 @@ recorded(const char *path,
 static void
 testRecordOpen(void)
 {
-#define NEW "2.000,g,5,6,7,8,9,idle,\n"
+#define NEW "2.000,g,5,6,7,8,9,idle,,10\n"
     static const struct {
         const char *before;     /* NULL: no file */
         hvmemRecordMode mode;
@@ -196,7 +196,7 @@ testRecordOpen(void)
 static void
 testRecordCut(void)
 {
-    const char *text = HEADER LINE LINE "3,g,,,,,,,\"a, \"\"b\"\"\"\n" LINE;
+    const char *text = HEADER LINE LINE "3,g,,,,,,,\"a, \"\"b\"\"\",\n" LINE;
     size_t length;
 
     for (length = strlen(HEADER LINE); length <= strlen(text); length++) {
