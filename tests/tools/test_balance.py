@@ -239,6 +239,50 @@ def test_once_takes_idle_memory(tmp_path):
     assert host.requested()["a"] < 6000
 
 
+def test_others_see_who_balances_and_why(host):
+    """list, status, doctor, set and plan of an automatic guest, with a balancer and without."""
+    host.use("a", 4000)
+    listed = host.run("list").stdout
+    assert re.search(r"^ a .* 1\.0-8\.0 GiB ", listed, re.M) and re.search(r"^ 2 of 2 running .* 2\.0-16\.0 GiB", listed, re.M)
+    alone = " ".join(host.run("status", "a").stdout.split())
+    assert "From 1 GiB to 8 GiB, 20 % more than it uses, weight 100. It uses 3 GiB. But nobody balances test://" in alone
+    doctor = " ".join(host.run("doctor", "--all").stdout.split())
+    assert re.search(r"warn balancer nobody balances test://\S+: the memory of 2 automatic domains stays as it is > Run 'virsh-hvmem balance'", doctor)
+    assert "once it runs. 'virsh-hvmem auto a --hold 30min'" in host.run("set", "a", "2GiB").stderr
+    with host.start("-q") as balancer:
+        try:
+            host.settled()
+            page = " ".join(host.run("status", "a").stdout.split())
+            got = checked(host.run("--format=json", "status", "a").stdout)["domain"]
+            doctor = " ".join(host.run("doctor", "--all").stdout.split())
+            planned = host.run("--format=json", "set", "a", "5GiB", "--force")
+            host.settled()
+            moved = " ".join(host.run("doctor", "a").stdout.split())
+        finally:
+            balancer.kill()
+    assert re.search(rf"It uses 3\.9 GiB\. It stays; its goal is 4\.7 GiB, demand and buffer\. It gets more when .* Process {balancer.pid} balances it", page)
+    assert got["balancer"] == balancer.pid
+    assert got["auto"] == {"minimum": 1 << 30, "maximum": 8 << 30, "buffer": 20, "weight": 100}
+    assert got["decision"]["bound"] == "demand" and got["decision"]["target"] == got["requested"]
+    assert abs(got["demand"] - (4000 << 20)) < 1 << 20
+    assert re.search(rf"pass balancer process {balancer.pid} balances test://", doctor)
+    assert "pass minimums of automatic guests: 2 GiB in all, the host's memory is 3 GiB" in doctor
+    assert f"process {balancer.pid}, which balances it, changes this again" in checked(planned.stdout)["domains"][0]["remark"]
+    assert not planned.stderr
+    assert "warn automatic 0 minutes ago somebody else requested a size for it, too > End what does so (MOM, a script), or 'virsh-hvmem auto a" in moved
+    assert "nobody balances" in host.run("doctor").stdout
+
+
+def test_watch_tells_demand_of_an_automatic_guest(host, tmp_path):
+    """In a line, in JSON, and in a recording; test_hvmem_picture.py draws it."""
+    record = tmp_path / "r.csv"
+    assert ", demand 1.5 GiB, host " in host.run("watch", "a", "--duration", "0.3", "--record", str(record)).stdout
+    assert record.read_text().splitlines()[0].endswith(",event,demand")
+    assert 1499 << 20 < int(record.read_text().splitlines()[1].rsplit(",", 1)[1]) < 1501 << 20
+    first = checked(host.run("--format=json", "watch", "a", "--duration", "0.3").stdout.splitlines()[0])
+    assert 1499 << 20 < first["domain"]["demand"] < 1501 << 20
+
+
 def test_settings_are_stored_shown_and_refused(host):
     assert "from 1 GiB to 8 GiB, 20 % more than it uses, weight 100" in host.run("auto", "a").stdout
     got = checked(host.run("--format=json", "auto", "a", "--maximum", "4GiB", "--buffer", "30", "--weight", "300", "--hold", "30min").stdout)

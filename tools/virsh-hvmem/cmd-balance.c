@@ -5,7 +5,8 @@
  */
 
 #include "hvmem-aside.h"
-#include "hvmem-balance-conf.h"
+#include "hvmem-balance-conn.h"
+#include "hvmem-balance-lock.h"
 #include "hvmem-balance-text.h"
 #include "hvmem-cmd.h"
 #include "hvmem-json.h"
@@ -23,15 +24,15 @@
 /* Seconds: a guest has been well for so long before its next failure is named, and somebody's requests are named as often. */
 #define AGAIN 60.0
 
+/* Seconds for which others can learn of such a request. */
+#define REMEMBERED 3600
+
 /* The longest wait for a libvirt that does not answer, in seconds, and how often systemd is told meanwhile. */
 #define RETRY_MOST 60.0
 #define RETRY_STEP 5.0
 
 /* Seconds that libvirt has to answer what was asked before a signal came. */
 #define END 1.0
-
-#define STATS (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_BALLOON)
-#define STATS_FLAGS (VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
 
 static char *budgetText;
 static char *reserveText;
@@ -63,6 +64,7 @@ struct _Loop {
     hvmemBalanceConf conf;
     double stopAt;              /* if a signal has come: how long libvirt is waited for, in seconds of this turn */
     double readAt;              /* when definitions were last read; negative: never */
+    GHashTable *foreign;        /* by UUID: when a request of somebody else was last seen, seconds since 1970, in gint64 */
     bool over;                  /* were the minimums more than the budget at the last decision? */
 };
 
@@ -102,94 +104,21 @@ warn(const Loop *loop,
  * What libvirt knows
  */
 
-/* One that is gone is left out. */
-static void
-readDomain(Loop *loop,
-           virDomainPtr dom,
-           GHashTable *uuids)
-{
-    char uuid[VIR_UUID_STRING_BUFLEN] = "";
-    char *xml = virDomainGetXMLDesc(dom, 0);
-    int active = virDomainIsActive(dom);
-
-    virDomainGetUUIDString(dom, uuid);
-    if (xml && active >= 0 && hvmemBalancerRead(loop->balancer, virDomainGetName(dom), uuid, active, xml, NULL))
-        g_hash_table_add(uuids, g_strdup(uuid));
-    free(xml);
-}
-
-
-static bool
-readDomains(Loop *loop,
-            GError **error)
-{
-    g_autoptr(GHashTable) uuids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    virDomainPtr *doms = NULL;
-    int n = virConnectListAllDomains(loop->conn, &doms, 0);
-    int i;
-
-    if (n < 0)
-        return hvmemFailVir(error, "failed to list domains");
-
-    for (i = 0; i < n; i++) {
-        readDomain(loop, doms[i], uuids);
-        virDomainFree(doms[i]);
-    }
-    free(doms);
-    virResetLastError();
-    hvmemBalancerKeep(loop->balancer, uuids);
-    loop->readAt = now();
-    return true;
-}
-
-
-/* @known becomes false if there is a domain that is not known yet, or one is not active any more. */
-static bool
-readStats(Loop *loop,
-          bool *known,
-          GError **error)
-{
-    virDomainStatsRecordPtr *records = NULL;
-    int n = virConnectGetAllDomainStats(loop->conn, STATS, &records, STATS_FLAGS);
-    unsigned int active = 0;
-    GHashTableIter iter;
-    gpointer value;
-    int i;
-
-    if (n < 0)
-        return hvmemFailVir(error, "failed to get statistics");
-
-    *known = true;
-    for (i = 0; i < n; i++) {
-        char uuid[VIR_UUID_STRING_BUFLEN] = "";
-        hvmemBalanced *guest;
-
-        virDomainGetUUIDString(records[i]->dom, uuid);
-        guest = hvmemBalancerGet(loop->balancer, uuid);
-        if (guest && guest->dom->active)
-            hvmemBalancedTake(guest, records[i]->params, records[i]->nparams);
-        else
-            *known = false;
-    }
-    virDomainStatsRecordListFree(records);
-
-    g_hash_table_iter_init(&iter, loop->balancer->domains);
-    while (g_hash_table_iter_next(&iter, NULL, &value))
-        active += ((hvmemBalanced *)value)->dom->active;
-    *known = *known && active == (unsigned int)n;
-    return true;
-}
-
-
 static bool
 readAll(Loop *loop,
         GError **error)
 {
     bool known = false;
 
-    if (loop->readAt >= 0 && now() - loop->readAt < REREAD && !readStats(loop, &known, error))
+    if (loop->readAt >= 0 && now() - loop->readAt < REREAD && !hvmemBalancerReadStats(loop->balancer, loop->conn, &known, error))
         return false;
-    return known || (readDomains(loop, error) && readStats(loop, &known, error));
+    if (known)
+        return true;
+    if (!hvmemBalancerReadDomains(loop->balancer, loop->conn, error))
+        return false;
+
+    loop->readAt = now();
+    return hvmemBalancerReadStats(loop->balancer, loop->conn, &known, error);
 }
 
 
@@ -263,6 +192,28 @@ requestAll(Loop *loop)
 }
 
 
+static gboolean
+isOld(gpointer uuid G_GNUC_UNUSED,
+      gpointer when,
+      gpointer seconds)
+{
+    return *(gint64 *)when < *(gint64 *)seconds - REMEMBERED;
+}
+
+
+/* For other programs, which may ask long after it was said. */
+static void
+noteForeign(Loop *loop,
+            const hvmemBalanced *guest)
+{
+    gint64 seconds = g_get_real_time() / G_USEC_PER_SEC;
+
+    g_hash_table_foreach_remove(loop->foreign, isOld, &seconds);
+    g_hash_table_insert(loop->foreign, g_strdup(guest->dom->uuid), g_memdup2(&seconds, sizeof(seconds)));
+    hvmemBalancePublish(&loop->conf, loop->foreign);
+}
+
+
 /* An operator, or another program that moves the same guests. */
 static void
 nameForeign(Loop *loop)
@@ -278,6 +229,7 @@ nameForeign(Loop *loop)
         if (!guest->foreign || guest->in.state == HVMEM_BALANCE_HELD || (guest->foreignNamed > 0 && now() - guest->foreignNamed < AGAIN))
             continue;
         guest->foreignNamed = now();
+        noteForeign(loop, guest);
         text = g_strdup_printf("somebody else has requested %s; its memory is automatic, so that does not last: 'virsh-hvmem auto %s --hold 30min' "
                                "leaves it alone for a while", size, word);
         warn(loop, guest->dom->name, text);
@@ -480,6 +432,7 @@ configureAgain(Loop *loop)
     reread = 0;
     if (!configure(&loop->conf, &error))
         hvmemSay(stderr, "error: %s; the configuration stays as it was\n", error->message);
+    hvmemBalancePublish(&loop->conf, loop->foreign);
 }
 
 
@@ -633,6 +586,8 @@ lock(const Loop *loop,
     bool locked = uri ? hvmemBalanceLock(uri, error) : hvmemFailVir(error, "the connection has no URI");
 
     free(uri);
+    if (locked)
+        hvmemBalancePublish(&loop->conf, loop->foreign);
     return locked;
 }
 
@@ -674,7 +629,8 @@ run(const hvmemApp *app,
     GError **error)
 {
     g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
-    Loop loop = { .app = app, .balancer = balancer, .readAt = -1 };
+    g_autoptr(GHashTable) foreign = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    Loop loop = { .app = app, .balancer = balancer, .foreign = foreign, .readAt = -1 };
     bool ok;
 
     if (dryRun && once)

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+#include "hvmem-balance-view.h"
 #include "hvmem-cmd.h"
 #include "hvmem-json.h"
 #include "hvmem-output.h"
@@ -36,7 +37,8 @@ static void
 printJSON(const hvmemDomain *dom,
           const hvmemPlan *plan,
           guint64 size,
-          const char *danger)
+          const char *danger,
+          const char *remark)
 {
     JsonBuilder *builder = hvmemJSONBegin("plan");
     g_autofree char *pending = hvmemDomainPending(dom);
@@ -61,6 +63,7 @@ printJSON(const hvmemDomain *dom,
     json_builder_end_array(builder);
     hvmemJSONString(builder, "warning", danger);
     hvmemJSONString(builder, "pending", pending);
+    hvmemJSONString(builder, "remark", remark);
     if (error)
         hvmemJSONError(builder, error);
     hvmemJSONPrint(builder);
@@ -131,7 +134,9 @@ run(const hvmemApp *app,
     g_autoptr(virDomain) dom = NULL;
     g_autoptr(hvmemDomain) info = NULL;
     g_autoptr(hvmemPlan) plan = NULL;
+    g_autoptr(hvmemBalanceView) view = NULL;
     g_autofree char *danger = NULL;
+    g_autofree char *remark = NULL;
     hvmemSize typed;
     guint64 size;
 
@@ -147,8 +152,15 @@ run(const hvmemApp *app,
     if (!(plan = hvmemPlanNew(info, size, error)))
         return false;
 
+    if (info->active && !plan->refused) {
+        view = hvmemBalanceViewNew(conn);
+        remark = hvmemBalanceViewRemark(view, info);
+    }
+    if (remark && !app->quiet && !app->json)
+        hvmemSay(stderr, "%s: %s\n", info->name, remark);
+
     if (app->json)
-        printJSON(info, plan, size, danger);
+        printJSON(info, plan, size, danger, remark);
     else
         printPlan(info, plan, size);
     return !plan->refused || hvmemFailSilently(error, HVMEM_EXIT_REFUSED);

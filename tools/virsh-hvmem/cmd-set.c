@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+#include "hvmem-balance-view.h"
 #include "hvmem-cmd.h"
 #include "hvmem-json.h"
 #include "hvmem-limits.h"
@@ -155,6 +156,23 @@ say(const hvmemApp *app,
 }
 
 
+/* The balancer goes on: said before one waits, for what one waits for may never come. */
+static void
+remark(const hvmemApp *app,
+       hvmemTarget *target)
+{
+    g_autoptr(hvmemBalanceView) view = NULL;
+
+    if (!isLive(target->before) || !hvmemAutoIsOn(target->before))
+        return;
+
+    view = hvmemBalanceViewNew(virDomainGetConnect(target->dom));
+    target->remark = hvmemBalanceViewRemark(view, target->before);
+    if (!app->json && !app->quiet)
+        hvmemSay(stderr, "%s: %s\n", target->before->name, target->remark);
+}
+
+
 /* Of several of which one is refused: each says that it was not changed. */
 static void
 failOthers(const GPtrArray *targets,
@@ -197,6 +215,8 @@ setAll(const hvmemApp *app,
         hvmemTarget *target = targets->pdata[i];
 
         target->done = set(target, &target->error);
+        if (target->done)
+            remark(app, target);
     }
     for (i = 0; i < targets->len; i++) {
         hvmemTarget *target = targets->pdata[i];

@@ -4,6 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+#include "hvmem-balance-text.h"
+#include "hvmem-balance-view.h"
 #include "hvmem-cmd.h"
 #include "hvmem-explain.h"
 #include "hvmem-hosts.h"
@@ -222,13 +224,15 @@ addText(GString *out,
 
 static char *
 formatTexts(const hvmemDomain *dom,
-            const hvmemExplanation *why)
+            const hvmemExplanation *why,
+            const char *automatic)
 {
     g_autofree char *reason = dom->active && dom->lastError ? hvmemHumanise(dom->lastError) : NULL;
     g_autofree char *pending = dom->active ? hvmemDomainPending(dom) : NULL;
     GString *out = g_string_new(NULL);
 
     addText(out, "what it means", why->meaning);
+    addText(out, "automatic", automatic);
     addText(out, "reported", reason);
     addText(out, "what to do", why->remedy ? why->remedy : "Nothing.");
     addText(out, "next start", pending);
@@ -253,12 +257,13 @@ roomForSticks(const char *texts)
 
 
 static void
-printPage(const hvmemDomain *dom)
+printPage(const hvmemDomain *dom,
+          const char *automatic)
 {
     g_autoptr(hvmemExplanation) why = hvmemExplain(dom);
     g_autofree char *name = hvmemColour("1", dom->name);
     g_autofree char *label = why->problem ? hvmemColour("1;31", why->label) : g_strdup(why->label);
-    g_autofree char *texts = formatTexts(dom, why);
+    g_autofree char *texts = formatTexts(dom, why, automatic);
 
     hvmemSay(stdout, "%s: %s\n", name, label);
     if (dom->active)
@@ -273,15 +278,70 @@ printPage(const hvmemDomain *dom)
 static hvmemDomain *
 inspectWhereItIs(const GPtrArray *hosts,
                  const char *name,
+                 const hvmemPlace **place,
                  GError **error)
 {
-    const hvmemPlace *place = NULL;
-    g_autoptr(virDomain) dom = hvmemHostsLookup(hosts, name, &place, error);
+    g_autoptr(virDomain) dom = hvmemHostsLookup(hosts, name, place, error);
     hvmemDomain *info = dom ? hvmemInspectHyperv(dom, true, error) : NULL;
 
-    if (info && place != hosts->pdata[0])
-        info->host = g_strdup(place->name);
+    if (info && *place != hosts->pdata[0])
+        info->host = g_strdup((*place)->name);
     return info;
+}
+
+
+/* The balancer and its decision, if the guest's memory is automatic. */
+typedef struct _Automatic Automatic;
+struct _Automatic {
+    hvmemBalanceView *view;     /* NULL: it is not */
+    hvmemBalancer *balancer;    /* NULL: nothing is known of a decision */
+    const hvmemBalanced *guest; /* the same */
+};
+
+
+static void
+automaticClear(Automatic *automatic)
+{
+    hvmemBalancerFree(automatic->balancer);
+    hvmemBalanceViewFree(automatic->view);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Automatic, automaticClear);
+
+
+static void
+lookAtBalancer(Automatic *automatic,
+               virConnectPtr conn,
+               const hvmemDomain *dom)
+{
+    if (!hvmemAutoIsOn(dom))
+        return;
+
+    automatic->view = hvmemBalanceViewNew(conn);
+    automatic->balancer = dom->active ? hvmemBalanceViewDecide(automatic->view, conn) : NULL;
+    automatic->guest = automatic->balancer ? hvmemBalancerGet(automatic->balancer, dom->uuid) : NULL;
+}
+
+
+static void
+printJSON(const hvmemDomain *dom,
+          const Automatic *automatic)
+{
+    JsonBuilder *builder = hvmemJSONBegin("status");
+
+    json_builder_set_member_name(builder, "domain");
+    json_builder_begin_object(builder);
+    hvmemJSONDomainMembers(builder, dom);
+    if (automatic->view && automatic->view->owner) {
+        json_builder_set_member_name(builder, "balancer");
+        json_builder_add_int_value(builder, automatic->view->owner->pid);
+    }
+    if (automatic->guest) {
+        json_builder_set_member_name(builder, "decision");
+        hvmemBalanceJSONGuest(builder, automatic->guest);
+    }
+    json_builder_end_object(builder);
+    hvmemJSONPrint(builder);
 }
 
 
@@ -291,23 +351,24 @@ run(const hvmemApp *app,
     GError **error)
 {
     g_autoptr(GPtrArray) hosts = hvmemHostsOpen(app->uri, hvmemAlso, app->readonly, error);
-    g_autoptr(hvmemDomain) info = hosts ? inspectWhereItIs(hosts, args[0], error) : NULL;
-    JsonBuilder *builder;
+    const hvmemPlace *place = NULL;
+    g_autoptr(hvmemDomain) info = hosts ? inspectWhereItIs(hosts, args[0], &place, error) : NULL;
+    g_auto(Automatic) automatic = { 0 };
+    g_autofree char *text = NULL;
 
     if (!info)
         return false;
 
-    if (!app->json) {
-        if (info->host)
-            hvmemSay(stdout, "Found on another host: %s\n", info->host);
-        printPage(info);
+    lookAtBalancer(&automatic, place->conn, info);
+    if (app->json) {
+        printJSON(info, &automatic);
         return true;
     }
 
-    builder = hvmemJSONBegin("status");
-    json_builder_set_member_name(builder, "domain");
-    hvmemJSONDomain(builder, info);
-    hvmemJSONPrint(builder);
+    text = automatic.view ? hvmemBalanceViewText(automatic.view, info, automatic.guest) : NULL;
+    if (info->host)
+        hvmemSay(stdout, "Found on another host: %s\n", info->host);
+    printPage(info, text);
     return true;
 }
 

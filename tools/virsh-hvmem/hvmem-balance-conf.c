@@ -1,5 +1,5 @@
 /*
- * hvmem-balance-conf.c: the configuration of 'balance', its lock, and what systemd wants to know
+ * hvmem-balance-conf.c: the configuration of 'balance', and what systemd wants to know
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -7,11 +7,8 @@
 #include "hvmem-balance-conf.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -111,61 +108,6 @@ hvmemBalanceConfRead(hvmemBalanceConf *conf,
     }
     *conf = read;
     return true;
-}
-
-
-/*
- * The lock
- */
-
-char *
-hvmemBalanceLockPath(const char *uri)
-{
-    g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, uri, -1);
-    g_autofree char *name = g_strdup_printf("virsh-hvmem-balance-%.16s.lock", sum);
-
-    return g_build_filename(geteuid() == 0 ? "/run" : g_get_user_runtime_dir(), name, NULL);
-}
-
-
-static bool
-failLocked(int fd,
-           const char *path,
-           const char *uri,
-           GError **error)
-{
-    char owner[32] = "";
-    ssize_t n = read(fd, owner, sizeof(owner) - 1);
-
-    owner[MAX(n, 0)] = '\0';
-    return hvmemFail(error, "another process balances %s already: %s (%s)", uri, *owner ? g_strstrip(owner) : "not known which", path);
-}
-
-
-/* The file stays: one that is removed could be locked twice. */
-bool
-hvmemBalanceLock(const char *uri,
-                 GError **error)
-{
-    g_autofree char *path = hvmemBalanceLockPath(uri);
-    g_autofree char *pid = g_strdup_printf("process %ld\n", (long)getpid());
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-    bool locked;
-
-    if (fd < 0)
-        return hvmemFail(error, "cannot open %s: %s", path, g_strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        failLocked(fd, path, uri, error);
-        close(fd);
-        return false;
-    }
-
-    locked = ftruncate(fd, 0) == 0 && write(fd, pid, strlen(pid)) == (ssize_t)strlen(pid);
-    if (!locked) {
-        hvmemFail(error, "cannot write %s: %s", path, g_strerror(errno));
-        close(fd);
-    }
-    return locked;
 }
 
 

@@ -1,5 +1,5 @@
 /*
- * hvmem-balance-conf.h: the configuration of 'balance', its lock, and what systemd wants to know
+ * hvmem-balance-conf.h: the configuration of 'balance', and what systemd wants to know
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -30,14 +30,6 @@ bool
 hvmemBalanceConfRead(hvmemBalanceConf *conf,
                      const char *path,
                      GError **error);
-
-char *
-hvmemBalanceLockPath(const char *uri);
-
-/* Takes the lock of the balancer for the connection @uri, until the program ends. False if another process has it: the error names it. */
-bool
-hvmemBalanceLock(const char *uri,
-                 GError **error);
 
 /* Tells systemd, if that has started this program: "READY=1", "WATCHDOG=1". */
 void

@@ -166,9 +166,9 @@ hvmemBalanceTable(const hvmemBalancer *balancer,
 }
 
 
-static void
-addGuest(JsonBuilder *builder,
-         const hvmemBalanced *guest)
+void
+hvmemBalanceJSONGuest(JsonBuilder *builder,
+                      const hvmemBalanced *guest)
 {
     g_autofree char *reason = hvmemBalanceReason(guest);
 
@@ -213,7 +213,7 @@ hvmemBalanceJSON(const hvmemBalancer *balancer,
         const hvmemBalanced *guest = balancer->active->pdata[i];
 
         if (all || hvmemBalancedMoves(guest))
-            addGuest(builder, guest);
+            hvmemBalanceJSONGuest(builder, guest);
     }
     json_builder_end_array(builder);
     json_builder_end_object(builder);

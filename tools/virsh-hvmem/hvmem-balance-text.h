@@ -30,6 +30,11 @@ hvmemBalanceTable(const hvmemBalancer *balancer,
                   bool header,
                   int width);
 
+/* What is decided for a guest, as an object. */
+void
+hvmemBalanceJSONGuest(JsonBuilder *builder,
+                      const hvmemBalanced *guest);
+
 /* The decision as a JSON object: all guests with @all, else those that get another target. */
 JsonNode *
 hvmemBalanceJSON(const hvmemBalancer *balancer,

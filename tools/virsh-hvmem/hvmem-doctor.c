@@ -85,6 +85,7 @@ hvmemDoctorHost(const hvmemHost *host)
         host->qemuVersion ? "version %lu.%lu.%lu" : "version not known (%lu.%lu.%lu)", VERSION(host->qemuVersion));
     checkSoftware(checks, host);
     checkCeilings(checks, host);
+    hvmemDoctorBalancer(checks, host);
     if (host->savesGuests && host->balloon.refusal)
         hvmemChecksAdd(checks, HVMEM_WARN, "host shutdown", "Set ON_SHUTDOWN=shutdown in the configuration of libvirt-guests.",
                        "libvirt-guests saves guests (ON_SHUTDOWN=suspend), which is refused with this balloon on this QEMU: they are cut off");
@@ -311,6 +312,7 @@ hvmemDoctorDomain(const hvmemDomain *dom,
     if (hvmemDomainStored(dom)->hyperv)
         hvmemDoctorStart(checks, dom, host, definition);
     hvmemDoctorMove(checks, looked, host);
+    hvmemDoctorAuto(checks, looked, host);
     if (dom->hyperv)
         checkGuest(checks, dom, host);
     return checks;

@@ -33,6 +33,17 @@ hvmemDoctorMove(GPtrArray *checks,
                 const hvmemDomain *dom,
                 const hvmemHost *host);
 
+/* Who balances the guests of a host of which some are automatic, and can he? */
+void
+hvmemDoctorBalancer(GPtrArray *checks,
+                    const hvmemHost *host);
+
+/* The part that is about automatic memory; nothing, if that of @dom is not. */
+void
+hvmemDoctorAuto(GPtrArray *checks,
+                const hvmemDomain *dom,
+                const hvmemHost *host);
+
 /* The part of it that is about the next start: would it work on @host? */
 void
 hvmemDoctorStart(GPtrArray *checks,

@@ -37,6 +37,8 @@ hvmemHostClear(hvmemHost *host)
     g_clear_pointer(&host->missing, g_ptr_array_unref);
     g_clear_pointer(&host->cpuLacks, g_free);
     g_clear_pointer(&host->kernel, g_free);
+    g_clear_pointer(&host->uri, g_free);
+    g_clear_pointer(&host->otherBalancers, g_free);
     hvmemAnswerClear(&host->balloon);
     free(host->cpuMap);
     host->cpuMap = NULL;

@@ -53,6 +53,15 @@ struct _hvmemHost {
     double ran;                 /* processor time of the running domain since its start, in seconds; 0: not known, or it was not started here */
     double busy;                /* how many processors it uses now, if it has not run for long */
     char *kernel;               /* its release; NULL: not known, as on another host */
+    guint automatic;            /* domains whose memory is automatic */
+    guint64 minimums;           /* of those that run, and of this one */
+    bool local;                 /* is it this host? Else nothing is known of balancers */
+    char *uri;                  /* of the connection; NULL: not asked */
+    long balancer;              /* the process that balances it; 0: none */
+    guint64 budget;             /* that this one was given; 0: what the host has */
+    char *otherBalancers;       /* in words; NULL: there are none */
+    bool mom;                   /* MOM runs, which moves guests too */
+    gint64 foreign;             /* when the balancer last noticed somebody else's request for the domain, in seconds since 1970; 0: it has not */
     hvmemAnswer balloon;        /* libvirt's verdict on a domain with a hyperv balloon */
 };
 

@@ -9,9 +9,6 @@
 #include <math.h>
 #include <string.h>
 
-/* Less is too little for any guest. */
-#define LEAST (64 * HVMEM_MIB)
-
 /* More is no size that hvmemParseSize() reads. */
 #define MOST ((guint64)G_MAXINT64 - HVMEM_MIB)
 
@@ -154,7 +151,7 @@ guess(const hvmemSize *size,
     n = g_ascii_strtoull(number, NULL, 10);
     if (n <= top / HVMEM_GIB)
         return g_strconcat(number, "GiB", NULL);
-    return n >= LEAST / HVMEM_MIB && n <= top / HVMEM_MIB ? g_strconcat(number, "MiB", NULL) : NULL;
+    return n >= HVMEM_SIZE_LEAST / HVMEM_MIB && n <= top / HVMEM_MIB ? g_strconcat(number, "MiB", NULL) : NULL;
 }
 
 
@@ -193,7 +190,7 @@ hvmemSizeDanger(const hvmemSize *size,
     g_autofree char *have = hvmemFormatSize(dom->current);
     char *danger;
 
-    if (bytes < LEAST)
+    if (bytes < HVMEM_SIZE_LEAST)
         danger = g_strdup_printf("%s: too little for any guest%s%s", read, likely ? "; likely meant: " : "", likely ? likely : "");
     else if (bytes < used)
         danger = g_strdup_printf("%s, but '%s' uses %s of the %s that it has: its programs would be swapped out or ended%s%s", read, dom->name, use, have,
@@ -203,7 +200,7 @@ hvmemSizeDanger(const hvmemSize *size,
 
     hvmemFailRefused(error, "%s", danger);
     hvmemErrorDomain(error, dom->name);
-    hvmemErrorSizes(error, bytes, MAX(used, LEAST));
+    hvmemErrorSizes(error, bytes, MAX(used, HVMEM_SIZE_LEAST));
     hvmemErrorHint(error, "--force requests it all the same; a guest gives up no more than it can spare.");
     return danger;
 }

@@ -6,6 +6,9 @@
 
 #pragma once
 
+/* No system lives with less. */
+#define HVMEM_SIZE_LEAST (64 * HVMEM_MIB)
+
 #include "hvmem-domain.h"
 
 typedef enum {

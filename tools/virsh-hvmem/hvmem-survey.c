@@ -5,6 +5,7 @@
  */
 
 #include "hvmem-survey.h"
+#include "hvmem-balance-view.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -165,6 +166,74 @@ hvmemSurveyKernel(virConnectPtr conn)
 }
 
 
+/* Is there a process of that name? */
+static bool
+runs(const char *name)
+{
+    g_autoptr(GDir) dir = g_dir_open("/proc", 0, NULL);
+    g_autofree char *line = g_strconcat(name, "\n", NULL);
+    bool found = false;
+    const char *pid;
+
+    while (dir && !found && (pid = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename("/proc", pid, "comm", NULL);
+        g_autofree char *comm = NULL;
+
+        found = g_ascii_isdigit(*pid) && g_file_get_contents(path, &comm, NULL, NULL) && strcmp(comm, line) == 0;
+    }
+    return found;
+}
+
+
+/* "process 7 (qemu:///session)", those that do not balance this connection, or do so too. */
+static char *
+otherBalancers(const hvmemBalanceView *view)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+    size_t i;
+
+    for (i = 0; i < view->owners->len; i++) {
+        const hvmemBalanceOwner *owner = view->owners->pdata[i];
+
+        if (owner != view->owner)
+            g_string_append_printf(out, "%sprocess %ld (%s)", out->len ? ", " : "", owner->pid, owner->uri ? owner->uri : "not known which");
+    }
+    return out->len ? g_strdup(out->str) : NULL;
+}
+
+
+static void
+readBalancers(virConnectPtr conn,
+              const hvmemDomain *dom,
+              hvmemHost *host)
+{
+    g_autoptr(hvmemBalanceView) view = hvmemBalanceViewNew(conn);
+    const gint64 *when = dom && view->owner ? g_hash_table_lookup(view->owner->foreign, dom->uuid) : NULL;
+
+    host->local = view->local;
+    host->uri = g_strdup(view->uri);
+    host->balancer = view->owner ? view->owner->pid : 0;
+    host->budget = view->owner ? view->owner->budget : 0;
+    host->otherBalancers = otherBalancers(view);
+    host->mom = view->local && runs("momd");
+    host->foreign = when ? *when : 0;
+}
+
+
+static void
+addAutomatic(const hvmemDomain *dom,
+             bool counts,
+             hvmemHost *host)
+{
+    if (!hvmemAutoIsOn(dom))
+        return;
+
+    host->automatic++;
+    if (counts)
+        host->minimums = hvmemSum(host->minimums, hvmemAutoMinimum(&dom->automatic, dom));
+}
+
+
 bool
 hvmemSurveyHost(virConnectPtr conn,
                 const hvmemDomain *dom,
@@ -186,6 +255,7 @@ hvmemSurveyHost(virConnectPtr conn,
     readCPU(conn, dom, host);
     readGuests(conn, host);
     host->kernel = hvmemSurveyKernel(conn);
+    readBalancers(conn, dom, host);
     tryBalloon(conn, dom, host);
     if (dom)
         host->missing = hvmemConnMissing(conn, &dom->needs);
@@ -197,6 +267,7 @@ hvmemSurveyHost(virConnectPtr conn,
         host->oneMore |= this && !other->active;
         if (other->active || this)
             host->ceilings = hvmemSum(host->ceilings, hvmemDomainCeiling(other));
+        addAutomatic(other, other->active || this, host);
     }
     return true;
 }

@@ -19,6 +19,7 @@ targetFree(hvmemTarget *target)
         virDomainFree(target->dom);
     hvmemDomainFree(target->before);
     hvmemDomainFree(target->after);
+    g_free(target->remark);
     g_clear_error(&target->error);
     g_free(target);
 }
@@ -84,6 +85,7 @@ printJSON(const char *command,
             hvmemJSONDomainMembers(builder, dom);
         else
             hvmemJSONString(builder, "name", virDomainGetName(target->dom));
+        hvmemJSONString(builder, "remark", target->remark);
         if (target->error)
             hvmemJSONError(builder, target->error);
         json_builder_end_object(builder);

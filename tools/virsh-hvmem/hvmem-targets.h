@@ -15,6 +15,7 @@ struct _hvmemTarget {
     hvmemDomain *after;         /* the same */
     guint64 size;
     bool done;                  /* what was to be done with it */
+    char *remark;               /* what becomes of that; may be NULL */
     GError *error;              /* what has failed with it */
 };
 

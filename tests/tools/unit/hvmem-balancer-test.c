@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include "hvmem-balance-conf.h"
+#include "hvmem-balance-lock.h"
 #include "hvmem-balance-text.h"
 #include "hvmem-output.h"
 #include "hvmem-test-auto.h"

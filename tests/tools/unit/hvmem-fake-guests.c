@@ -156,6 +156,23 @@ record(virDomainPtr dom)
 
 
 int
+virDomainListGetStats(virDomainPtr *doms,
+                      unsigned int stats G_GNUC_UNUSED,
+                      virDomainStatsRecordPtr **records,
+                      unsigned int flags G_GNUC_UNUSED)
+{
+    int n;
+
+    for (n = 0; doms[n]; n++)
+        ;
+    *records = calloc(n + 1, sizeof(**records));
+    for (n = 0; doms[n]; n++)
+        (*records)[n] = record(doms[n]);
+    return n;
+}
+
+
+int
 virConnectGetAllDomainStats(virConnectPtr conn,
                             unsigned int stats G_GNUC_UNUSED,
                             virDomainStatsRecordPtr **records,

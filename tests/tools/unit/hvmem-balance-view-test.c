@@ -1,0 +1,209 @@
+/*
+ * hvmem-balance-view-test.c: the balancer as others see it
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-balance-view.h"
+#include "hvmem-test-auto.h"
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+
+/*
+ * Who has the lock?
+ */
+
+static char *
+tell(const char *name,
+     guint64 number)
+{
+    return g_strdup_printf("%s %" G_GUINT64_FORMAT "\n", name, number);
+}
+
+
+static void
+testOwnerText(void)
+{
+    g_autofree char *budget = tell("budget", 4 * GIB);
+    g_autofree char *text = g_strconcat("process 77\nuri qemu:///system\n", budget, "reserve 0\nforeign abc 1234\nforeign x\nnew thing\n", NULL);
+    hvmemBalanceOwner *owner = hvmemBalanceOwnerParse(text);
+
+    g_assert_cmpint(owner->pid, ==, 77);
+    g_assert_cmpstr(owner->uri, ==, "qemu:///system");
+    g_assert_cmpuint(owner->budget, ==, 4 * GIB);
+    g_assert_cmpuint(owner->reserve, ==, 0);
+    g_assert_cmpuint(g_hash_table_size(owner->foreign), ==, 1);
+    g_assert_cmpint(*(gint64 *)g_hash_table_lookup(owner->foreign, "abc"), ==, 1234);
+    hvmemBalanceOwnerFree(owner);
+
+    /* an older version told no more */
+    owner = hvmemBalanceOwnerParse("process 7\n");
+    g_assert_null(owner->uri);
+    g_assert_cmpuint(owner->reserve, ==, HVMEM_UNKNOWN);
+    hvmemBalanceOwnerFree(owner);
+    g_assert_null(hvmemBalanceOwnerParse(""));
+    g_assert_null(hvmemBalanceOwnerParse("process 0\nuri x\n"));
+}
+
+
+static void
+testIsLocked(void)
+{
+    static const char locks[] = "1: POSIX  ADVISORY  WRITE 55 00:19:5678 0 EOF\n2: FLOCK  ADVISORY  WRITE 66 00:19:5678 0 EOF\n"
+        "2: -> FLOCK  ADVISORY  WRITE 77 00:19:5678 0 EOF\n3: FLOCK  ADVISORY  READ 88 fd:01:99 0 EOF\n";
+
+    g_assert_true(hvmemBalanceIsLocked(locks, 5678, 66));
+    g_assert_true(hvmemBalanceIsLocked(locks, 99, 88));
+    g_assert_false(hvmemBalanceIsLocked(locks, 5678, 55));
+    g_assert_false(hvmemBalanceIsLocked(locks, 5678, 77));
+    g_assert_false(hvmemBalanceIsLocked(locks, 5678, 88));
+    g_assert_false(hvmemBalanceIsLocked("", 5678, 66));
+}
+
+
+/* Found among @owners by its connection; NULL: it is not there. */
+static const hvmemBalanceOwner *
+ownerOf(const GPtrArray *owners,
+        const char *uri)
+{
+    size_t i;
+
+    for (i = 0; i < owners->len; i++) {
+        const hvmemBalanceOwner *owner = owners->pdata[i];
+
+        if (g_strcmp0(owner->uri, uri) == 0)
+            return owner;
+    }
+    return NULL;
+}
+
+
+/* Others see who has a lock, with what, and not who had it. */
+static void
+testOwners(void)
+{
+    g_autofree char *uri = g_strdup_printf("test:///hvmem-owner-test-%d", getpid());
+    g_autofree char *path = hvmemBalanceLockPath(uri);
+    g_autoptr(GHashTable) foreign = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GPtrArray) owners = NULL;
+    const hvmemBalanceOwner *owner;
+    hvmemBalanceConf conf;
+    gint64 when = 1234;
+    int status = 0;
+    pid_t pid;
+
+    hvmemBalanceConfInit(&conf);
+    if ((pid = fork()) == 0)
+        _exit(hvmemBalanceLock(uri, NULL) ? 0 : 1);
+    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+    g_assert_cmpint(status, ==, 0);
+    owners = hvmemBalanceOwners();
+    g_assert_null(ownerOf(owners, uri));
+
+    g_assert_true(hvmemBalanceLock(uri, NULL));
+    conf.budget = 3 * GIB;
+    g_hash_table_insert(foreign, (char *)"abc", &when);
+    hvmemBalancePublish(&conf, foreign);
+    g_ptr_array_unref(owners);
+    owners = hvmemBalanceOwners();
+    owner = ownerOf(owners, uri);
+    g_assert_nonnull(owner);
+    g_assert_cmpint(owner->pid, ==, getpid());
+    g_assert_cmpuint(owner->budget, ==, 3 * GIB);
+    g_assert_cmpuint(owner->reserve, ==, HVMEM_UNKNOWN);
+    g_assert_cmpuint(g_hash_table_size(owner->foreign), ==, 1);
+    g_unlink(path);
+}
+
+
+/*
+ * What others say of it
+ */
+
+static const hvmemBalanceOwner someone = { .pid = 7, .uri = (char *)"qemu:///system" };
+
+
+static void
+assertView(const hvmemBalanceView *view,
+           const hvmemDomain *dom,
+           const hvmemBalanced *guest,
+           const char *expected)
+{
+    g_autofree char *text = hvmemBalanceViewText(view, dom, guest);
+
+    g_assert_cmpstr(text, ==, expected);
+}
+
+
+static void
+testViewText(void)
+{
+    const hvmemBalanceView nobody = { .local = true, .uri = (char *)"qemu:///system" };
+    const hvmemBalanceView remote = { .uri = (char *)"qemu+ssh://h/system" };
+    const hvmemBalanceView view = { .local = true, .owner = &someone };
+    g_autoptr(hvmemDomain) dom = domain(XML(AUTO("")), true);
+    hvmemBalanced guest = { .out = { .bound = HVMEM_BALANCE_DEMAND, .goal = 2 * GIB / 1024, .wish = 3 * GIB / 1024 } };
+
+    assertView(&nobody, dom, NULL, "From 512 MiB to 8 GiB, 20 % more than it uses, weight 100. It has not told what it uses. But nobody balances "
+               "qemu:///system now: until 'virsh-hvmem balance' runs, it stays as it is.");
+    dom->usable = GIB;
+    assertView(&remote, dom, NULL, "From 512 MiB to 8 GiB, 20 % more than it uses, weight 100. It uses 1 GiB. Whether somebody balances it is known on "
+               "its host only.");
+    assertView(&view, dom, &guest, "From 512 MiB to 8 GiB, 20 % more than it uses, weight 100. It uses 1 GiB. It stays; its goal is 2 GiB, demand and "
+               "buffer. It gets more when it uses more. Process 7 balances it.");
+    guest.out.bound = HVMEM_BALANCE_DEMAND_CUT;
+    guest.out.move = HVMEM_BALANCE_WAIT;
+    assertView(&view, dom, &guest, "From 512 MiB to 8 GiB, 20 % more than it uses, weight 100. It uses 1 GiB. It waits until others have given back, to "
+               "grow to 2 GiB, its share by weight, since the budget does not suffice for what all guests use. A larger budget, a higher --weight, or "
+               "others that use less would give it more. Process 7 balances it.");
+    guest.out.bound = HVMEM_BALANCE_LEFT_ALONE;
+    guest.in.state = HVMEM_BALANCE_PAUSED;
+    assertView(&view, dom, &guest, "From 512 MiB to 8 GiB, 20 % more than it uses, weight 100. It uses 1 GiB. Left alone: it is paused. Process 7 "
+               "balances it.");
+    dom->active = false;
+    assertView(&view, dom, NULL, "From 512 MiB to 8 GiB, 20 % more than it uses, weight 100. Process 7 balances it.");
+}
+
+
+/* Whoever sets a size by hand learns what becomes of it, and how to keep it. */
+static void
+testViewRemark(void)
+{
+    const hvmemBalanceView nobody = { .local = true };
+    const hvmemBalanceView remote = { 0 };
+    const hvmemBalanceView view = { .local = true, .owner = &someone };
+    g_autoptr(hvmemDomain) dom = domain(XML(AUTO("")), true);
+    g_autofree char *byProcess = hvmemBalanceViewRemark(&view, dom);
+    g_autofree char *later = hvmemBalanceViewRemark(&nobody, dom);
+    g_autofree char *perhaps = hvmemBalanceViewRemark(&remote, dom);
+    g_autofree char *held = NULL;
+
+    g_assert_cmpstr(byProcess, ==, "its memory is automatic: process 7, which balances it, changes this again with its next decision. "
+                    "'virsh-hvmem auto g --hold 30min' leaves it alone for a while, 'virsh-hvmem auto g --off' for good");
+    g_assert_nonnull(strstr(later, "'virsh-hvmem balance' changes this again once it runs."));
+    g_assert_nonnull(strstr(perhaps, "if one runs on its host"));
+    dom->automatic.hold = g_get_real_time() / G_USEC_PER_SEC + 1000;
+    held = hvmemBalanceViewRemark(&view, dom);
+    g_assert_nonnull(strstr(held, "left alone until 2"));
+    dom->automatic.on = false;
+    g_assert_null(hvmemBalanceViewRemark(&view, dom));
+}
+
+
+int
+main(int argc,
+     char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+
+    g_test_add_func("/hvmem/balance-view/owner-text", testOwnerText);
+    g_test_add_func("/hvmem/balance-view/is-locked", testIsLocked);
+    g_test_add_func("/hvmem/balance-view/owners", testOwners);
+    g_test_add_func("/hvmem/balance-view/text", testViewText);
+    g_test_add_func("/hvmem/balance-view/remark", testViewRemark);
+    return g_test_run();
+}

@@ -1,0 +1,92 @@
+/*
+ * hvmem-balance-conn.c: what libvirt knows of all domains, for the balancer
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-balance-conn.h"
+#include "hvmem-conn.h"
+
+#include <stdlib.h>
+
+#define STATS (VIR_DOMAIN_STATS_STATE | VIR_DOMAIN_STATS_BALLOON)
+#define STATS_FLAGS (VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
+
+
+/* One that is gone is left out. */
+static void
+readDomain(hvmemBalancer *balancer,
+           virDomainPtr dom,
+           GHashTable *uuids)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    char *xml = virDomainGetXMLDesc(dom, 0);
+    int active = virDomainIsActive(dom);
+
+    virDomainGetUUIDString(dom, uuid);
+    if (xml && active >= 0 && hvmemBalancerRead(balancer, virDomainGetName(dom), uuid, active, xml, NULL))
+        g_hash_table_add(uuids, g_strdup(uuid));
+    free(xml);
+}
+
+
+bool
+hvmemBalancerReadDomains(hvmemBalancer *balancer,
+                         virConnectPtr conn,
+                         GError **error)
+{
+    g_autoptr(GHashTable) uuids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    virDomainPtr *doms = NULL;
+    int n = virConnectListAllDomains(conn, &doms, 0);
+    int i;
+
+    if (n < 0)
+        return hvmemFailVir(error, "failed to list domains");
+
+    for (i = 0; i < n; i++) {
+        readDomain(balancer, doms[i], uuids);
+        virDomainFree(doms[i]);
+    }
+    free(doms);
+    virResetLastError();
+    hvmemBalancerKeep(balancer, uuids);
+    return true;
+}
+
+
+bool
+hvmemBalancerReadStats(hvmemBalancer *balancer,
+                       virConnectPtr conn,
+                       bool *known,
+                       GError **error)
+{
+    virDomainStatsRecordPtr *records = NULL;
+    int n = virConnectGetAllDomainStats(conn, STATS, &records, STATS_FLAGS);
+    unsigned int active = 0;
+    GHashTableIter iter;
+    gpointer value;
+    int i;
+
+    if (n < 0)
+        return hvmemFailVir(error, "failed to get statistics");
+
+    *known = true;
+    for (i = 0; i < n; i++) {
+        char uuid[VIR_UUID_STRING_BUFLEN] = "";
+        hvmemBalanced *guest;
+
+        virDomainGetUUIDString(records[i]->dom, uuid);
+        guest = hvmemBalancerGet(balancer, uuid);
+        if (guest && guest->dom->active)
+            hvmemBalancedTake(guest, records[i]->params, records[i]->nparams);
+        else
+            *known = false;
+    }
+    virDomainStatsRecordListFree(records);
+
+    g_hash_table_iter_init(&iter, balancer->domains);
+    while (g_hash_table_iter_next(&iter, NULL, &value))
+        active += ((hvmemBalanced *)value)->dom->active;
+    *known = *known && active == (unsigned int)n;
+    return true;
+}

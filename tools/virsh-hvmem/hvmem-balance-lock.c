@@ -1,0 +1,270 @@
+/*
+ * hvmem-balance-lock.c: one balancer for a connection, and what others may know of it
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-balance-lock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PREFIX "virsh-hvmem-balance-"
+#define SUFFIX ".lock"
+#define ROOT_DIR "/run"
+#define USERS_DIR "/run/user"
+#define MOST (1 << 20)            /* bytes: nobody's file is larger */
+
+/* Of this process; -1: it has none. */
+static int lockFd = -1;
+static char *lockURI;
+
+
+/*
+ * Taking it
+ */
+
+char *
+hvmemBalanceLockPath(const char *uri)
+{
+    g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, uri, -1);
+    g_autofree char *name = g_strdup_printf(PREFIX "%.16s" SUFFIX, sum);
+
+    return g_build_filename(geteuid() == 0 ? ROOT_DIR : g_get_user_runtime_dir(), name, NULL);
+}
+
+
+static bool
+failLocked(int fd,
+           const char *path,
+           const char *uri,
+           GError **error)
+{
+    char owner[32] = "";
+    ssize_t n = read(fd, owner, sizeof(owner) - 1);
+
+    owner[MAX(n, 0)] = '\0';
+    owner[strcspn(owner, "\n")] = '\0';
+    return hvmemFail(error, "another process balances %s already: %s (%s)", uri, *owner ? owner : "not known which", path);
+}
+
+
+static bool
+writeAll(int fd,
+         const char *text)
+{
+    size_t length = strlen(text);
+
+    return ftruncate(fd, 0) == 0 && pwrite(fd, text, length, 0) == (ssize_t)length;
+}
+
+
+/* The file stays: one that is removed could be locked twice. */
+bool
+hvmemBalanceLock(const char *uri,
+                 GError **error)
+{
+    g_autofree char *path = hvmemBalanceLockPath(uri);
+    g_autofree char *text = g_strdup_printf("process %ld\nuri %s\n", (long)getpid(), uri);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+    if (fd < 0)
+        return hvmemFail(error, "cannot open %s: %s", path, g_strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+        failLocked(fd, path, uri, error);
+        close(fd);
+        return false;
+    }
+    if (!writeAll(fd, text)) {
+        hvmemFail(error, "cannot write %s: %s", path, g_strerror(errno));
+        close(fd);
+        return false;
+    }
+
+    lockFd = fd;
+    g_free(lockURI);
+    lockURI = g_strdup(uri);
+    return true;
+}
+
+
+void
+hvmemBalancePublish(const hvmemBalanceConf *conf,
+                    GHashTable *foreign)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    GHashTableIter iter;
+    gpointer uuid;
+    gpointer when;
+
+    if (lockFd < 0)
+        return;
+
+    g_string_printf(text, "process %ld\nuri %s\nbudget %" G_GUINT64_FORMAT "\nreserve %" G_GUINT64_FORMAT "\n", (long)getpid(), lockURI,
+                    conf->budget, conf->reserve);
+    g_hash_table_iter_init(&iter, foreign);
+    while (g_hash_table_iter_next(&iter, &uuid, &when))
+        g_string_append_printf(text, "foreign %s %" G_GINT64_FORMAT "\n", (char *)uuid, *(gint64 *)when);
+    /* it only helps others to explain */
+    if (!writeAll(lockFd, text->str))
+        g_debug("cannot write the lock: %s", g_strerror(errno));
+}
+
+
+/*
+ * Who has it?
+ */
+
+void
+hvmemBalanceOwnerFree(hvmemBalanceOwner *owner)
+{
+    if (!owner)
+        return;
+
+    g_free(owner->uri);
+    g_hash_table_unref(owner->foreign);
+    g_free(owner);
+}
+
+
+static void
+parseForeign(hvmemBalanceOwner *owner,
+             const char *value)
+{
+    g_auto(GStrv) words = g_strsplit(value, " ", 2);
+    gint64 when = words[0] && words[1] ? g_ascii_strtoll(words[1], NULL, 10) : 0;
+
+    if (when > 0)
+        g_hash_table_insert(owner->foreign, g_strdup(words[0]), g_memdup2(&when, sizeof(when)));
+}
+
+
+static void
+parseLine(hvmemBalanceOwner *owner,
+          const char *line)
+{
+    if (g_str_has_prefix(line, "process "))
+        owner->pid = g_ascii_strtoll(line + strlen("process "), NULL, 10);
+    else if (g_str_has_prefix(line, "uri ")) {
+        g_free(owner->uri);
+        owner->uri = g_strdup(line + strlen("uri "));
+    } else if (g_str_has_prefix(line, "budget "))
+        owner->budget = g_ascii_strtoull(line + strlen("budget "), NULL, 10);
+    else if (g_str_has_prefix(line, "reserve "))
+        owner->reserve = g_ascii_strtoull(line + strlen("reserve "), NULL, 10);
+    else if (g_str_has_prefix(line, "foreign "))
+        parseForeign(owner, line + strlen("foreign "));
+}
+
+
+hvmemBalanceOwner *
+hvmemBalanceOwnerParse(const char *text)
+{
+    hvmemBalanceOwner *owner = g_new0(hvmemBalanceOwner, 1);
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    size_t i;
+
+    owner->reserve = HVMEM_UNKNOWN;
+    owner->foreign = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    for (i = 0; lines[i]; i++)
+        parseLine(owner, lines[i]);
+    if (owner->pid > 0)
+        return owner;
+
+    hvmemBalanceOwnerFree(owner);
+    return NULL;
+}
+
+
+/* A line is "1: FLOCK  ADVISORY  WRITE 1234 00:19:5678 0 EOF"; of one that waits it is "1: -> FLOCK". */
+bool
+hvmemBalanceIsLocked(const char *locks,
+                     guint64 inode,
+                     long pid)
+{
+    g_auto(GStrv) lines = g_strsplit(locks, "\n", -1);
+    size_t i;
+
+    for (i = 0; lines[i]; i++) {
+        unsigned long number;
+        long holder;
+
+        if (sscanf(lines[i], "%*d: FLOCK %*s %*s %ld %*x:%*x:%lu", &holder, &number) == 2 && holder == pid && number == inode)
+            return true;
+    }
+    return false;
+}
+
+
+/* One whose process is gone is nobody's: the file stays behind. */
+static void
+addOwner(GPtrArray *owners,
+         const char *path,
+         const char *locks)
+{
+    g_autofree char *text = NULL;
+    hvmemBalanceOwner *owner;
+    struct stat there;
+
+    if (stat(path, &there) < 0 || !S_ISREG(there.st_mode) || there.st_size > MOST || !g_file_get_contents(path, &text, NULL, NULL) || !(owner = hvmemBalanceOwnerParse(text)))
+        return;
+    if (hvmemBalanceIsLocked(locks, there.st_ino, owner->pid))
+        g_ptr_array_add(owners, owner);
+    else
+        hvmemBalanceOwnerFree(owner);
+}
+
+
+static void
+addOwners(GPtrArray *owners,
+          const char *path,
+          const char *locks)
+{
+    g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *file = g_build_filename(path, name, NULL);
+
+        if (g_str_has_prefix(name, PREFIX) && g_str_has_suffix(name, SUFFIX))
+            addOwner(owners, file, locks);
+    }
+}
+
+
+/* The folders of users, of which only root sees more than one. */
+static void
+addUsers(GPtrArray *owners,
+         const char *locks)
+{
+    g_autoptr(GDir) dir = g_dir_open(USERS_DIR, 0, NULL);
+    const char *own = g_get_user_runtime_dir();
+    const char *name;
+
+    addOwners(owners, own, locks);
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(USERS_DIR, name, NULL);
+
+        if (strcmp(path, own) != 0)
+            addOwners(owners, path, locks);
+    }
+}
+
+
+GPtrArray *
+hvmemBalanceOwners(void)
+{
+    GPtrArray *owners = g_ptr_array_new_with_free_func((GDestroyNotify)hvmemBalanceOwnerFree);
+    g_autofree char *locks = NULL;
+
+    if (g_file_get_contents("/proc/locks", &locks, NULL, NULL)) {
+        addOwners(owners, ROOT_DIR, locks);
+        addUsers(owners, locks);
+    }
+    return owners;
+}

@@ -1,0 +1,49 @@
+/*
+ * hvmem-balance-lock.h: one balancer for a connection, and what others may know of it
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#pragma once
+
+#include "hvmem-balance-conf.h"
+
+char *
+hvmemBalanceLockPath(const char *uri);
+
+/* Takes the lock of the balancer for the connection @uri, until the program ends. False if another process has it: the error names it. */
+bool
+hvmemBalanceLock(const char *uri,
+                 GError **error);
+
+/* Whoever has the lock tells other programs its configuration, and which guests somebody else moves: @foreign, UUIDs, and seconds since 1970. */
+void
+hvmemBalancePublish(const hvmemBalanceConf *conf,
+                    GHashTable *foreign);
+
+/* Somebody who has such a lock, with what it tells. */
+typedef struct _hvmemBalanceOwner hvmemBalanceOwner;
+struct _hvmemBalanceOwner {
+    long pid;
+    char *uri;                  /* NULL: not told */
+    guint64 budget;             /* as in hvmemBalanceConf */
+    guint64 reserve;
+    GHashTable *foreign;        /* as above; the values are gint64 */
+};
+
+void
+hvmemBalanceOwnerFree(hvmemBalanceOwner *owner);
+
+/* From what is in the file of a lock. NULL: nothing that makes sense. */
+hvmemBalanceOwner *
+hvmemBalanceOwnerParse(const char *text);
+
+/* Does process @pid have the lock of the file with @inode, by @locks, the text of /proc/locks? */
+bool
+hvmemBalanceIsLocked(const char *locks,
+                     guint64 inode,
+                     long pid);
+
+/* Array of hvmemBalanceOwner: all of this host that can be seen. Nobody's lock is touched. */
+GPtrArray *
+hvmemBalanceOwners(void);
