@@ -7,6 +7,7 @@ import socket
 import subprocess
 import threading
 import time
+import uuid
 
 import pytest
 
@@ -28,7 +29,7 @@ class Host:
         self.node = folder / "node.xml"
         self.told = None
         self.write(guests)
-        domains = "".join(f"<domain type='test'><name>{name}</name><metadata>{AUTO}</metadata><memory unit='GiB'>2</memory>"
+        domains = "".join(f"<domain type='test'><name>{name}</name><uuid>{uuid.uuid5(uuid.NAMESPACE_DNS, name)}</uuid><metadata>{AUTO}</metadata><memory unit='GiB'>2</memory>"
                           "<os><type>hvm</type></os><devices><memballoon model='virtio'/></devices></domain>" for name in guests)
         self.node.write_text(f"<node>{domains}</node>")
 

@@ -43,7 +43,7 @@ static gboolean once;
 
 static const GOptionEntry options[] = {
     { "budget", 0, 0, G_OPTION_ARG_STRING, &budgetText, "What all guests may have together (default: what the host has available)", "SIZE" },
-    { "reserve", 0, 0, G_OPTION_ARG_STRING, &reserveText, "Of that, kept free for guests that start (default: for those that may)", "SIZE" },
+    { "reserve", 0, 0, G_OPTION_ARG_STRING, &reserveText, "Of that, kept free for guests that start or are rebooted (default: for one)", "SIZE" },
     { "interval", 'i', 0, G_OPTION_ARG_STRING, &intervalText, "Seconds between decisions (default: 1)", "S" },
     { "conf", 0, 0, G_OPTION_ARG_FILENAME, &confPath, "Read these three from a file first, and again on SIGHUP", "FILE" },
     { "dry-run", 'n', 0, G_OPTION_ARG_NONE, &dryRun, "Decide once, show what and why, and change nothing", NULL },

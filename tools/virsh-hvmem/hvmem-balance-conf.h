@@ -11,7 +11,7 @@
 typedef struct _hvmemBalanceConf hvmemBalanceConf;
 struct _hvmemBalanceConf {
     guint64 budget;             /* bytes; 0: what the host has */
-    guint64 reserve;            /* bytes; HVMEM_UNKNOWN: for the domains that may start */
+    guint64 reserve;            /* bytes; HVMEM_UNKNOWN: for the domains that may start or be rebooted */
     double interval;            /* seconds */
 };
 

@@ -13,6 +13,19 @@
 #define STATS_FLAGS (VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
 
 
+/* Only one of which the balancer keeps something is worth the question. */
+static void
+readSaved(hvmemBalanced *guest,
+          virDomainPtr dom)
+{
+    bool starts = !guest->dom->active && guest->settings.on && guest->dom->hyperv;
+    char *xml = starts && virDomainHasManagedSaveImage(dom, 0) == 1 ? virDomainManagedSaveGetXMLDesc(dom, 0) : NULL;
+
+    hvmemBalancedSaved(guest, xml);
+    free(xml);
+}
+
+
 /* One that is gone is left out. */
 static void
 readDomain(hvmemBalancer *balancer,
@@ -24,8 +37,10 @@ readDomain(hvmemBalancer *balancer,
     int active = virDomainIsActive(dom);
 
     virDomainGetUUIDString(dom, uuid);
-    if (xml && active >= 0 && hvmemBalancerRead(balancer, virDomainGetName(dom), uuid, active, xml, NULL))
+    if (xml && active >= 0 && hvmemBalancerRead(balancer, virDomainGetName(dom), uuid, active, xml, NULL)) {
         g_hash_table_add(uuids, g_strdup(uuid));
+        readSaved(hvmemBalancerGet(balancer, uuid), dom);
+    }
     free(xml);
 }
 

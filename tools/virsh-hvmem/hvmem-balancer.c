@@ -233,7 +233,7 @@ readGuest(hvmemBalanced *guest,
     guest->in = (hvmemBalanceGuest) {
         .minimum = kib(hvmemAutoMinimum(&guest->settings, dom)), .maximum = kib(hvmemAutoMaximum(&guest->settings, dom)),
         .buffer = guest->settings.buffer, .weight = guest->settings.weight, .state = stateOf(guest, now),
-        .demand = guest->usage.demand, .rise = guest->usage.rise, .actual = actual, .requested = requested,
+        .demand = guest->usage.demand, .rise = guest->usage.rise, .actual = actual, .requested = requested, .boot = kib(dom->boot),
         .rate = hvmemPaceTake(&guest->pace, actual, requested, now),
     };
     guest->foreign = guest->asked != 0 && MAX(requested, guest->asked) - MIN(requested, guest->asked) > NEAR;
@@ -261,8 +261,8 @@ typedef struct _Sums Sums;
 struct _Sums {
     guint64 resident;           /* bytes of the host that guests hold */
     guint64 others;             /* KiB that guests hold whose memory is not automatic */
-    guint64 starting;           /* KiB of boot memory of automatic domains that are shut off */
-    guint64 largest;            /* of one of them */
+    guint64 starting;           /* KiB that automatic domains take that are shut off, when they start, and others that are rebooted */
+    guint64 largest;            /* one of them */
 };
 
 
@@ -291,6 +291,45 @@ heldBy(const hvmemDomain *dom)
 }
 
 
+void
+hvmemBalancedSaved(hvmemBalanced *guest,
+                   const char *xml)
+{
+    g_autoptr(hvmemDomain) saved = xml ? hvmemDomainNew(guest->dom->name, false, xml, NULL) : NULL;
+
+    guest->saved = saved ? hvmemFromKiB(heldBy(saved)) : 0;
+}
+
+
+/* What is taken at once when it starts, and what it then grows to because its definition says so. A saved state has what it had. */
+static guint64
+startOf(const hvmemBalanced *guest)
+{
+    return guest->saved ? guest->saved / HVMEM_KIB : MAX(kib(guest->dom->boot), heldBy(guest->dom));
+}
+
+
+static void
+addStart(Sums *sums,
+         guint64 size)
+{
+    sums->starting = hvmemShareAdd(sums->starting, size);
+    sums->largest = MAX(sums->largest, size);
+}
+
+
+/* One that is not automatic also has its boot memory again when it is rebooted. */
+static void
+addOther(Sums *sums,
+         const hvmemDomain *dom)
+{
+    guint64 has = heldBy(dom);
+
+    sums->others = hvmemShareAdd(sums->others, has);
+    addStart(sums, hvmemShareSub(kib(dom->boot), has));
+}
+
+
 static Sums
 sortDomains(hvmemBalancer *balancer)
 {
@@ -306,17 +345,15 @@ sortDomains(hvmemBalancer *balancer)
         bool automatic = dom->hyperv && guest->settings.on;
 
         if (!dom->active) {
-            guint64 boot = automatic ? kib(dom->boot) : 0;
-
-            sums.starting = hvmemShareAdd(sums.starting, boot);
-            sums.largest = MAX(sums.largest, boot);
+            if (automatic)
+                addStart(&sums, startOf(guest));
             continue;
         }
         sums.resident = hvmemShareAdd(sums.resident, residentOf(guest));
         if (automatic)
             g_ptr_array_add(balancer->active, guest);
         else
-            sums.others = hvmemShareAdd(sums.others, heldBy(dom));
+            addOther(&sums, dom);
     }
     g_ptr_array_sort(balancer->active, compareNames);
     return sums;
@@ -341,7 +378,7 @@ readHost(hvmemBalancer *balancer,
         .budget = kib(budget), .used = sums->others,
         .pressure = hvmemPressureLevel(pressure, &balancer->before, seconds, &balancer->steady, now),
         .reserve = balancer->reserve == HVMEM_UNKNOWN ? hvmemBalanceReserve(kib(budget), sums->starting, sums->largest) : kib(balancer->reserve),
-        .seconds = idle ? now - balancer->idle : 0,
+        .seconds = idle ? now - balancer->idle : 0, .reboots = balancer->reserve == HVMEM_UNKNOWN,
     };
     if (idle || balancer->idle < 0)
         balancer->idle = now;

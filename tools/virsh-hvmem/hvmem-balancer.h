@@ -19,6 +19,7 @@ struct _hvmemBalanced {
     hvmemDomain *dom;
     hvmemAuto settings;
     char *xml;                  /* that both were read from */
+    guint64 saved;              /* bytes that a saved state of it takes when it comes back; 0: there is none */
     guint64 rss;                /* bytes of the host that its process held when that was last told; 0: it has not been */
 
     /* the last decision's */
@@ -41,7 +42,7 @@ typedef struct _hvmemBalancer hvmemBalancer;
 struct _hvmemBalancer {
     /* set by the caller; bytes */
     guint64 budget;             /* 0: what the host has */
-    guint64 reserve;            /* HVMEM_UNKNOWN: for the domains that may start */
+    guint64 reserve;            /* HVMEM_UNKNOWN: for the domains that may start or be rebooted */
 
     GHashTable *domains;        /* by UUID: hvmemBalanced */
     GPtrArray *active;          /* of these, those the last decision was about, sorted by name */
@@ -78,6 +79,11 @@ hvmemBalanced *
 hvmemBalancerPut(hvmemBalancer *balancer,
                  hvmemDomain *dom,
                  const hvmemAuto *settings);
+
+/* What the domain, which is shut off, starts with next is a saved state with this @xml; NULL: it is not. */
+void
+hvmemBalancedSaved(hvmemBalanced *guest,
+                   const char *xml);
 
 /* NULL: there is none. */
 hvmemBalanced *

@@ -329,8 +329,10 @@ addStored(hvmemDomain *info,
 
     if (xml)
         info->stored = hvmemDomainNew(info->name, false, xml, NULL);
-    if (info->stored)
+    if (info->stored) {
+        g_strlcpy(info->stored->uuid, info->uuid, sizeof(info->stored->uuid));
         info->stored->transient = info->transient;
+    }
     free(xml);
     virResetLastError();
     return true;

@@ -7,56 +7,13 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include "pace.h"
+#include "hvmem-test-hosts.h"
 
 #include <string.h>
 
-#define MIB G_GUINT64_CONSTANT(1024)
-#define GIB (1024 * MIB)
-#define GUESTS 12
-#define SUM_HOSTS 5000
-
-typedef struct _Scene Scene;
-struct _Scene {
-    hvmemBalanceHost host;
-    hvmemBalanceGuest guests[GUESTS];
-    hvmemBalanceDecision out[GUESTS];
-    hvmemBalanceSummary summary;
-    size_t n;
-};
-
-static guint64 seed;
-
-
-/* xorshift*: GLib's is too slow for millions of hosts. */
-static guint64
-rnd(guint64 below)
-{
-    seed ^= seed >> 12;
-    seed ^= seed << 25;
-    seed ^= seed >> 27;
-    return (seed * G_GUINT64_CONSTANT(2685821657736338717)) % below;
-}
-
-
-static bool
-chance(unsigned in)
-{
-    return rnd(in) == 0;
-}
-
-
-static size_t
-hosts(size_t usual)
-{
-    const char *number = g_getenv("HVMEM_BALANCE_HOSTS");
-
-    return number ? MAX(g_ascii_strtoull(number, NULL, 10) * usual / SUM_HOSTS, 1) : usual;
-}
-
 
 /*
- * Random hosts
+ * Hosts of any kind
  */
 
 /* From a byte to more than there is, near round numbers and far from them. */
@@ -84,29 +41,8 @@ anyGuest(void)
     return (hvmemBalanceGuest) {
         .minimum = anySize(), .maximum = anySize(), .buffer = rnd(2) ? rnd(200) : rnd(G_MAXUINT32), .weight = rnd(2) ? rnd(1000) : rnd(G_MAXUINT32),
         .state = rnd(3) ? HVMEM_BALANCE_READY : rnd(HVMEM_BALANCE_STATE_LAST), .demand = anySize(), .rise = anySize(), .actual = anySize(), .requested = anySize(),
-        .rate = chance(3) ? 0 : anySize(),
+        .boot = chance(2) ? 0 : anySize(), .rate = chance(3) ? 0 : anySize(),
     };
-}
-
-
-static hvmemBalanceGuest
-usualGuest(void)
-{
-    guint64 minimum = 256 * MIB + rnd(GIB);
-    guint64 maximum = minimum + rnd(8 * GIB);
-    guint64 requested = minimum + rnd(maximum - minimum + 1);
-
-    return (hvmemBalanceGuest) {
-        .minimum = minimum, .maximum = maximum, .buffer = rnd(60), .weight = 1 + rnd(400),
-        .demand = rnd(maximum + GIB), .rise = chance(4) ? rnd(GIB) : 0, .actual = requested, .requested = requested, .rate = HVMEM_BALANCE_UNKNOWN,
-    };
-}
-
-
-static void
-decide(Scene *scene)
-{
-    hvmemBalanceDecide(&scene->host, scene->guests, scene->out, scene->n, &scene->summary);
 }
 
 
@@ -116,43 +52,16 @@ anyScene(Scene *scene)
     size_t i;
 
     *scene = (Scene) { .host = { .budget = anySize(), .reserve = chance(2) ? 0 : anySize(), .used = chance(2) ? 0 : anySize(),
-                                 .pressure = rnd(3), .seconds = chance(4) ? -1.0 * rnd(3) : rnd(1000) / 100.0 },
+                                 .pressure = rnd(3), .seconds = chance(4) ? -1.0 * rnd(3) : rnd(1000) / 100.0, .reboots = chance(2) },
                        .n = rnd(GUESTS + 1) };
     for (i = 0; i < scene->n; i++)
         scene->guests[i] = anyGuest();
 }
 
 
-static void
-usualScene(Scene *scene)
-{
-    size_t i;
-
-    *scene = (Scene) { .host = { .budget = rnd(48 * GIB), .reserve = rnd(2 * GIB), .used = chance(2) ? 0 : rnd(4 * GIB),
-                                 .pressure = chance(4) ? rnd(3) : 0, .seconds = rnd(2) * 30 },
-                       .n = 1 + rnd(GUESTS) };
-    for (i = 0; i < scene->n; i++)
-        scene->guests[i] = usualGuest();
-}
-
-
 /*
  * What always holds
  */
-
-static guint64
-sane(guint64 size)
-{
-    return MIN(size, HVMEM_SHARE_MOST);
-}
-
-
-static bool
-isActive(const hvmemBalanceGuest *guest)
-{
-    return guest->state == HVMEM_BALANCE_READY && guest->demand != HVMEM_BALANCE_UNKNOWN;
-}
-
 
 static guint64
 maximumOf(const hvmemBalanceGuest *guest)
@@ -496,27 +405,6 @@ testLiars(void)
  * Rounds
  */
 
-/* Guests that follow, each in its own pace; some only to a point, some not at all. */
-static void
-follow(Scene *scene,
-       const guint64 *pace)
-{
-    size_t i;
-
-    for (i = 0; i < scene->n; i++) {
-        hvmemBalanceGuest *guest = scene->guests + i;
-        guint64 before = guest->actual;
-
-        guest->requested = scene->out[i].target;
-        if (guest->actual > guest->requested)
-            guest->actual -= MIN(pace[i], guest->actual - guest->requested);
-        else
-            guest->actual += MIN(pace[i], guest->requested - guest->actual);
-        guest->rate = guest->actual == guest->requested ? HVMEM_BALANCE_UNKNOWN : guest->actual == before ? 0 : pace[i];
-    }
-}
-
-
 static void
 checkOneWay(const Scene *scene,
             const Scene *last)
@@ -535,19 +423,6 @@ checkOneWay(const Scene *scene,
             g_assert_cmpuint(scene->out[i].target, >=, last->out[i].target);
         }
     }
-}
-
-
-static bool
-isAtRest(const Scene *scene)
-{
-    size_t i;
-
-    for (i = 0; i < scene->n; i++) {
-        if (scene->out[i].target != scene->guests[i].requested || scene->guests[i].actual != scene->guests[i].requested)
-            return false;
-    }
-    return true;
 }
 
 
@@ -750,7 +625,7 @@ main(int argc,
      char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    seed = ((guint64)g_test_rand_int() << 32) | (guint32)g_test_rand_int() | 1;
+    startRandom();
 
     g_test_add_func("/hvmem/balance/anything", testAnything);
     g_test_add_func("/hvmem/balance/usual", testUsual);

@@ -583,6 +583,68 @@ testOthers(void)
 }
 
 
+#define SAVED(current, requested) \
+    "<domain type='kvm'><name>g</name><memory unit='GiB'>8</memory><currentMemory unit='GiB'>" current "</currentMemory>" \
+    "<devices><memballoon model='hyperv'><requested unit='GiB'>" requested "</requested></memballoon></devices></domain>"
+
+
+/* A saved state takes what it had, or was to get; without one, a domain starts with its boot memory. */
+static void
+testSaved(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addGuest(balancer, "a", GIB);
+
+    balancer->budget = 64 * GIB;
+    guest->dom->active = false;
+    decide(balancer, 100);
+    g_assert_cmpuint(balancer->host.reserve, ==, 4 * GIB / 1024);
+    hvmemBalancedSaved(guest, SAVED("5", "3"));
+    decide(balancer, 101);
+    g_assert_cmpuint(balancer->host.reserve, ==, 5 * GIB / 1024);
+    hvmemBalancedSaved(guest, SAVED("1", "2"));
+    decide(balancer, 102);
+    g_assert_cmpuint(balancer->host.reserve, ==, 2 * GIB / 1024);
+    hvmemBalancedSaved(guest, "no XML");
+    decide(balancer, 103);
+    g_assert_cmpuint(balancer->host.reserve, ==, 4 * GIB / 1024);
+    hvmemBalancedSaved(guest, SAVED("5", "5"));
+    hvmemBalancedSaved(guest, NULL);
+    decide(balancer, 104);
+    g_assert_cmpuint(balancer->host.reserve, ==, 4 * GIB / 1024);
+    guest->dom->requested = 6 * GIB;
+    decide(balancer, 105);
+    g_assert_cmpuint(balancer->host.reserve, ==, 6 * GIB / 1024);
+}
+
+
+/* Guests with 2 of 4 GiB boot memory take the rest back when they are rebooted, automatic or not; nothing is kept for that if a reserve was given. */
+static void
+testReboots(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *a = addGuest(balancer, "a", GIB);
+    JsonNode *json;
+
+    balancer->budget = 6 * GIB;
+    decide(balancer, 100);
+    g_assert_cmpuint(a->in.boot, ==, 4 * GIB / 1024);
+    g_assert_cmpuint(balancer->host.reserve, ==, 0);
+    g_assert_cmpuint(balancer->summary.reboot, ==, 4 * GIB / 1024 - a->out.goal);
+    json = hvmemBalanceJSON(balancer, true);
+    g_assert_cmpint(json_object_get_int_member(json_node_get_object(json), "reserve"), ==, 4 * GIB - hvmemFromKiB(a->out.goal));
+    json_node_unref(json);
+
+    addGuest(balancer, "b", GIB)->settings.on = false;
+    decide(balancer, 101);
+    g_assert_cmpuint(balancer->host.reserve, ==, 2 * GIB / 1024);
+    balancer->reserve = 0;
+    decide(balancer, 102);
+    g_assert_cmpuint(balancer->host.reserve, ==, 0);
+    g_assert_cmpuint(balancer->summary.reboot, ==, 0);
+}
+
+
 static guint64
 budgetAt(hvmemBalancer *balancer,
          double now)
@@ -686,6 +748,8 @@ main(int argc,
     g_test_add_func("/hvmem/balancer/refresh", testRefresh);
     g_test_add_func("/hvmem/balancer/refresh-back", testRefreshBack);
     g_test_add_func("/hvmem/balancer/others", testOthers);
+    g_test_add_func("/hvmem/balancer/saved", testSaved);
+    g_test_add_func("/hvmem/balancer/reboots", testReboots);
     g_test_add_func("/hvmem/balancer/resident", testResident);
     g_test_add_func("/hvmem/balancer/json", testJSON);
     g_test_add_func("/hvmem/balancer/no-host", testNoHost);

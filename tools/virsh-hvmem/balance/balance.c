@@ -85,6 +85,7 @@ struct _Guest {
     guint64 demand;
     guint64 actual;
     guint64 requested;
+    guint64 boot;
     guint64 fixed;              /* others cannot have this; 0: it is not fixed */
     bool active;                /* not left alone */
     bool stuck;                 /* shall shrink, and does not */
@@ -156,6 +157,7 @@ readGuest(const Work *work,
     guest->maximum = MAX(sane(in->maximum), guest->minimum);
     guest->actual = sane(in->actual);
     guest->requested = sane(in->requested);
+    guest->boot = sane(in->boot);
     guest->active = in->state == HVMEM_BALANCE_READY && in->demand != HVMEM_BALANCE_UNKNOWN;
     guest->demand = guest->active ? MIN(in->demand, guest->maximum) : 0;
 
@@ -168,32 +170,185 @@ readGuest(const Work *work,
 
 
 /*
+ * Reboots
+ */
+
+typedef guint64 (*Size)(const Guest *guest);
+
+/* Where the guest is when all have their goals. */
+static guint64
+settled(const Guest *guest)
+{
+    if (!guest->active)
+        return held(guest);
+    return guest->fixed ? guest->fixed : guest->out->goal;
+}
+
+
+static guint64
+sumOf(const Work *work,
+      Size size)
+{
+    guint64 sum = 0;
+    size_t i;
+
+    for (i = 0; i < work->n; i++)
+        sum = hvmemShareAdd(sum, size(work->guests + i));
+    return sum;
+}
+
+
+/* What is to be kept, beyond the reserve, for guests of that @size that are rebooted: they have their boot memory again. */
+static guint64
+reserveOf(const Work *work,
+          Size size)
+{
+    guint64 sum = 0;
+    guint64 largest = 0;
+    size_t i;
+
+    for (i = 0; work->host->reboots && i < work->n; i++) {
+        guint64 back = hvmemShareSub(work->guests[i].boot, size(work->guests + i));
+
+        sum = hvmemShareAdd(sum, back);
+        largest = MAX(largest, back);
+    }
+    return hvmemShareSub(hvmemBalanceReserve(work->host->budget, sum, largest), work->host->reserve);
+}
+
+
+/* By how much guests of that @size and what is to be kept are more than the budget. */
+static guint64
+excessOf(const Work *work,
+         Size size)
+{
+    return hvmemShareSub(hvmemShareAdd(sumOf(work, size), reserveOf(work, size)), work->budget);
+}
+
+
+typedef void (*Divide)(Work *work, guint64 size);
+
+/* What is between @low, which is certain to fit, and @high, of which so much is too much, is halved. */
+static void
+halve(Work *work,
+      Divide divide,
+      Size size,
+      guint64 *low,
+      guint64 *high,
+      guint64 *excess)
+{
+    guint64 middle = *low + (*high - *low) / 2;
+    guint64 over;
+
+    divide(work, middle);
+    over = excessOf(work, size);
+    if (over == 0) {
+        *low = middle;
+    } else {
+        *high = middle;
+        *excess = over;
+    }
+}
+
+
+/*
+ * The most that fits, of less than @high, of which @excess is too much; or a KiB for each guest less. A guest that gets more memory takes at most as
+ * much less back. So what is held and what is kept together grow with what is divided, but no faster: as much less as there is too much is the least
+ * step, and mostly the last one.
+ */
+static guint64
+findFitting(Work *work,
+            Divide divide,
+            Size size,
+            guint64 high,
+            guint64 excess)
+{
+    guint64 low = 0;
+
+    while (high > low + 1) {
+        guint64 next = hvmemShareSub(high, hvmemShareAdd(excess, work->n));
+        guint64 before = excess;
+
+        if (next <= low)
+            return low;
+        divide(work, next);
+        if ((excess = excessOf(work, size)) == 0)
+            return next;
+        high = next;
+        if (excess > before / 2 && high > low + 1)
+            halve(work, divide, size, &low, &high, &excess);
+    }
+    return low;
+}
+
+
+/* Divides @most, or as much less as leaves what is to be kept for reboots, but no less than @need. */
+static void
+divideKeeping(Work *work,
+              guint64 most,
+              guint64 need,
+              Divide divide,
+              Size size)
+{
+    guint64 excess;
+
+    divide(work, most);
+    if (work->host->reboots && (excess = excessOf(work, size)) > 0)
+        divide(work, MAX(findFitting(work, divide, size, most, excess), MIN(need, most)));
+}
+
+
+/*
  * Goals
  */
+
+static bool
+hasShare(const Guest *guest)
+{
+    return guest->active && !guest->fixed;
+}
+
+
+static void
+divideGoals(Work *work,
+            guint64 size)
+{
+    size_t i, k = 0;
+
+    for (i = 0; i < work->n; i++) {
+        const Guest *guest = work->guests + i;
+
+        if (hasShare(guest))
+            work->shares[k++] = (hvmemShare) { .least = guest->minimum, .need = guest->out->need, .weight = weight(guest),
+                                               .most = CLAMP(guest->out->wish, guest->minimum, guest->maximum) };
+    }
+    hvmemShareDivide(work->shares, k, size);
+
+    for (i = k = 0; i < work->n; i++) {
+        Guest *guest = work->guests + i;
+
+        if (hasShare(guest))
+            guest->out->goal = work->shares[k++].got;
+    }
+}
+
 
 static void
 shareGoals(Work *work)
 {
     guint64 budget = work->budget;
-    size_t i, k = 0;
+    guint64 need = 0;
+    size_t i;
 
     for (i = 0; i < work->n; i++) {
-        Guest *guest = work->guests + i;
+        const Guest *guest = work->guests + i;
 
-        if (!guest->active || guest->fixed)
-            budget = hvmemShareSub(budget, guest->active ? guest->fixed : held(guest));
+        if (hasShare(guest))
+            need = hvmemShareAdd(need, CLAMP(guest->out->need, guest->minimum, guest->maximum));
         else
-            work->shares[k++] = (hvmemShare) { .least = guest->minimum, .need = guest->out->need, .weight = weight(guest),
-                                               .most = CLAMP(guest->out->wish, guest->minimum, guest->maximum) };
+            budget = hvmemShareSub(budget, settled(guest));
     }
-    hvmemShareDivide(work->shares, k, budget);
-
-    for (i = k = 0; i < work->n; i++) {
-        Guest *guest = work->guests + i;
-
-        if (guest->active && !guest->fixed)
-            guest->out->goal = work->shares[k++].got;
-    }
+    divideKeeping(work, budget, need, divideGoals, settled);
 }
 
 
@@ -273,22 +428,6 @@ static bool
 hasMore(const Guest *guest)
 {
     return guest->active && guest->requested > guest->out->goal;
-}
-
-
-static guint64
-heldByAll(const Work *work,
-          bool now)
-{
-    guint64 sum = 0;
-    size_t i;
-
-    for (i = 0; i < work->n; i++) {
-        const Guest *guest = work->guests + i;
-
-        sum = hvmemShareAdd(sum, now ? held(guest) : heldThen(guest));
-    }
-    return sum;
 }
 
 
@@ -380,13 +519,23 @@ nothing(const Guest *guest G_GNUC_UNUSED)
 }
 
 
+/* Where the guest is when those that grow have their goals, and no one has more than that. */
+static guint64
+heading(const Guest *guest)
+{
+    return wantsMore(guest) ? guest->out->goal : MIN(held(guest), settled(guest));
+}
+
+
 /* For those who grow, whatever is idle; to have some free for the next that grows, what is idle for certain. */
 static void
 takeWanted(Work *work)
 {
-    guint64 sum = heldByAll(work, true);
-    guint64 have = hvmemShareAdd(hvmemShareSub(work->budget, sum), arriving(work));
-    guint64 want = hvmemShareAdd(lacking(work), hvmemShareSub(sum, work->budget));
+    guint64 sum = sumOf(work, held);
+    guint64 lack = lacking(work);
+    guint64 budget = hvmemShareSub(work->budget, reserveOf(work, lack > 0 ? heading : held));
+    guint64 have = hvmemShareAdd(hvmemShareSub(budget, sum), arriving(work));
+    guint64 want = hvmemShareAdd(lack, hvmemShareSub(sum, budget));
     guint64 headroom = hvmemShareAdd(want, work->budget / HEADROOM);
 
     if (want > have)
@@ -498,11 +647,11 @@ roundGiven(Guest *guest)
 }
 
 
-/* Those that lack what they use come before those that lack a buffer. */
+/* Those that lack what they use come before those that lack a buffer. @room: beyond what is free of charge. */
 static void
-give(Work *work)
+divideRoom(Work *work,
+           guint64 room)
 {
-    guint64 room = hvmemShareSub(work->budget, heldByAll(work, false));
     size_t i, k = 0;
 
     for (i = 0; i < work->n; i++) {
@@ -519,10 +668,30 @@ give(Work *work)
     for (i = k = 0; i < work->n; i++) {
         Guest *guest = work->guests + i;
 
-        if (!wantsMore(guest))
-            continue;
-        guest->out->target = work->shares[k++].got;
-        roundGiven(guest);
+        if (wantsMore(guest))
+            guest->out->target = work->shares[k++].got;
+    }
+}
+
+
+static void
+give(Work *work)
+{
+    guint64 room = hvmemShareSub(work->budget, sumOf(work, heldThen));
+    guint64 need = 0;
+    size_t i;
+
+    for (i = 0; i < work->n; i++) {
+        const Guest *guest = work->guests + i;
+
+        if (wantsMore(guest))
+            need = hvmemShareAdd(need, hvmemShareSub(MIN(MAX(guest->out->need, guest->minimum), guest->out->goal), freeOfCharge(guest)));
+    }
+    divideKeeping(work, room, need, divideRoom, heldThen);
+
+    for (i = 0; i < work->n; i++) {
+        if (wantsMore(work->guests + i))
+            roundGiven(work->guests + i);
     }
 }
 
@@ -538,7 +707,7 @@ sumUp(const Work *work,
     guint64 minimums = 0;
     size_t i;
 
-    *summary = (hvmemBalanceSummary) { .pool = work->budget, .held = heldByAll(work, true) };
+    *summary = (hvmemBalanceSummary) { .pool = work->budget, .held = sumOf(work, held), .reboot = reserveOf(work, settled) };
     for (i = 0; i < work->n; i++) {
         const Guest *guest = work->guests + i;
 
@@ -551,7 +720,7 @@ sumUp(const Work *work,
         minimums = hvmemShareAdd(minimums, guest->minimum);
     }
     summary->over = minimums > summary->pool;
-    summary->room = hvmemShareSub(work->budget, heldByAll(work, false));
+    summary->room = hvmemShareSub(work->budget, sumOf(work, heldThen));
 }
 
 

@@ -12,9 +12,13 @@
  * - the sum of what guests hold, or may take because it was requested for them,
  *   is never raised above the budget: memory is given when it has been taken;
  * - the goal of a guest is neither below its minimum nor above its maximum;
+ * - nor are those sums, with what a guest takes back that is rebooted, where the
+ *   host has that kept (tests/tools/unit/hvmem-balance-reboot-test.c): buffers are
+ *   cut for it, what guests use is not;
  * - nobody's demand is cut before all buffers are;
  * - more demand, or more weight, never makes a goal smaller, and the demand of
- *   others never brings a goal below the guest's own share by weight;
+ *   others never brings a goal below the guest's own share by weight (the latter
+ *   without what is kept for reboots, of which a guest that grows leaves less);
  * - the same demand has the same goals in the next round: targets only approach
  *   them, from one side, and stay;
  * - a guest that is left alone keeps its target, and counts as what it holds.
@@ -62,6 +66,7 @@ struct _hvmemBalanceGuest {
     guint64 rise;               /* KiB a second by which that has grown just now; 0: it has not, or that is not known */
     guint64 actual;             /* what it has */
     guint64 requested;          /* what was requested last */
+    guint64 boot;               /* what it has at once when it starts, and so when it is rebooted; 0: not known */
     guint64 rate;               /* KiB a second in which it approaches @requested; 0: it does not, or hardly, although it is not there;
                                    HVMEM_BALANCE_UNKNOWN: not known, or it is there; see hvmemPaceTake() */
 };
@@ -78,6 +83,7 @@ struct _hvmemBalanceHost {
     guint64 budget;             /* what all guests together may hold */
     guint64 reserve;            /* of it, kept for guests that will start */
     guint64 used;               /* of it, held by guests that are not in the list */
+    bool reboots;               /* is room to be kept for what guests take back that are rebooted? Not beside @reserve: it is for whichever comes first */
     hvmemBalancePressure pressure;
     double seconds;             /* since idle memory was last taken that nobody needs; 0: not now */
 };
@@ -119,6 +125,7 @@ struct _hvmemBalanceSummary {
     guint64 need;
     guint64 pool;               /* what there is for them */
     guint64 held;               /* all guests: held, or requested and not yet there, before this decision */
+    guint64 reboot;             /* of the budget, kept for reboots beyond the reserve when all have their goals */
     guint64 room;               /* of the budget without the reserve, left after it */
     bool over;                  /* not even the minimums fit */
 };
