@@ -4,6 +4,8 @@
 import json
 import os
 import pathlib
+import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -249,6 +251,37 @@ def test_one_balancer_at_a_time_and_it_ends_on_request(tmp_path):
 
 def test_the_packaged_configuration_is_accepted():
     assert hvmem("balance", "--dry-run", "--conf", str(ROOT / "packaging/balance.conf")).returncode == 0
+
+
+@pytest.mark.parametrize("text, word", [
+    ("[balance]\nbudget = 4x\n", "budget '4x'"), ("[balance]\ninterval = 0\n", "interval '0'"), ("[balance]\nbuget = 4GiB\n", "'buget' is not known"),
+    ("budget = 4GiB\n", "group"), ("[other]\n", "balance"), ("[balance]\nbudget = 1GiB\nreserve = 2GiB\n", "leaves nothing"), (None, "No such file"),
+])
+def test_a_mistake_in_the_configuration_has_its_own_status(tmp_path, text, word):
+    """By which systemd knows that it is of no use to start the balancer again, and no other failure has it."""
+    conf = tmp_path / "balance.conf"
+    if text:
+        conf.write_text(text)
+    got = hvmem("balance", "--once", "--conf", str(conf))
+    assert got.returncode == 2, got.stderr
+    assert word in got.stderr
+    unit = (ROOT / "packaging/debian/virsh-hvmem.hv-balloon-balance.service").read_text()
+    assert "\nRestart=on-failure\n" in unit and "\nRestartPreventExitStatus=2\n" in unit
+    assert hvmem("-c", "test:///nonexistent.xml", "balance", "--once").returncode != 2
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+@pytest.mark.parametrize("unit", sorted((ROOT / "packaging/debian").glob("*.service")) + sorted((ROOT / "packaging/debian").glob("*.timer")),
+                         ids=lambda path: path.name)
+def test_systemd_understands_the_packaged_units(tmp_path, unit):
+    """Whatever it does not know, it says. Our programs and units are not installed here."""
+    for path in unit.parent.glob("*.*.[st]*"):
+        if path.suffix in (".service", ".timer"):
+            text = re.sub(r"^(Exec\w+=)/\S+", r"\1/bin/true", path.read_text(), flags=re.M)
+            (tmp_path / path.name.split(".", 1)[1]).write_text(text)
+    got = subprocess.run(["systemd-analyze", "verify", "--man=no", tmp_path / unit.name.split(".", 1)[1]], capture_output=True, text=True, check=False,
+                         env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"})
+    assert got.returncode == 0 and str(tmp_path) not in got.stderr, got.stderr
 
 
 def test_schema_of_the_metadata(tmp_path):

@@ -416,7 +416,7 @@ configure(hvmemBalanceConf *conf,
         (intervalText && !hvmemBalanceConfSet(&read, "interval", intervalText, error)))
         return false;
     if (read.budget && read.reserve != HVMEM_UNKNOWN && read.reserve >= read.budget)
-        return hvmemFail(error, "the reserve leaves nothing of the budget");
+        return hvmemFailUsage(error, "the reserve leaves nothing of the budget");
 
     *conf = read;
     return true;

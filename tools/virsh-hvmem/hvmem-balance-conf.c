@@ -34,7 +34,7 @@ setInterval(hvmemBalanceConf *conf,
     double interval = g_ascii_strtod(value, &end);
 
     if (end == value || *end || !(interval >= INTERVAL_LEAST && interval <= INTERVAL_MOST))
-        return hvmemFail(error, "interval '%s': a number of seconds from %g to %g", value, INTERVAL_LEAST, INTERVAL_MOST);
+        return hvmemFailUsage(error, "interval '%s': a number of seconds from %g to %g", value, INTERVAL_LEAST, INTERVAL_MOST);
 
     conf->interval = interval;
     return true;
@@ -72,7 +72,7 @@ hvmemBalanceConfSet(hvmemBalanceConf *conf,
         return setSize(&conf->reserve, HVMEM_UNKNOWN, name, value, error);
     if (strcmp(name, "interval") == 0)
         return setInterval(conf, value, error);
-    return hvmemFail(error, "'%s' is not known: use budget, reserve or interval", name);
+    return hvmemFailUsage(error, "'%s' is not known: use budget, reserve or interval", name);
 }
 
 
@@ -100,12 +100,12 @@ hvmemBalanceConfRead(hvmemBalanceConf *conf,
                      GError **error)
 {
     g_autoptr(GKeyFile) file = g_key_file_new();
+    g_autoptr(GError) reason = NULL;
     hvmemBalanceConf read = *conf;
 
-    if (!g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, error) || !readKeys(&read, file, error)) {
-        g_prefix_error(error, "%s: ", path);
-        return false;
-    }
+    if (!g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, &reason) || !readKeys(&read, file, &reason))
+        return hvmemFailUsage(error, "%s: %s", path, reason->message);
+
     *conf = read;
     return true;
 }

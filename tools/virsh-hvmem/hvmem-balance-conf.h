@@ -18,7 +18,7 @@ struct _hvmemBalanceConf {
 void
 hvmemBalanceConfInit(hvmemBalanceConf *conf);
 
-/* Each sets one value, from text; the error names it. A budget or reserve "auto" is the default. */
+/* Each sets one value, from text; the error, of HVMEM_EXIT_USAGE, names it. A budget or reserve "auto" is the default. */
 bool
 hvmemBalanceConfSet(hvmemBalanceConf *conf,
                     const char *name,

@@ -372,7 +372,7 @@ readHost(hvmemBalancer *balancer,
     bool idle = balancer->idle >= 0 && now - balancer->idle >= HVMEM_BALANCER_IDLE;
 
     if (budget == HVMEM_UNKNOWN)
-        return hvmemFail(error, "the host's memory is not known on this connection: say with --budget how much guests may have");
+        return hvmemFailUsage(error, "the host's memory is not known on this connection: say with --budget how much guests may have");
 
     balancer->host = (hvmemBalanceHost) {
         .budget = kib(budget), .used = sums->others,
