@@ -184,6 +184,21 @@ def test_failing_guests_are_named_once(tmp_path):
     assert said.count("no: left alone") == 1
 
 
+def test_a_paused_guest_is_left_alone(tmp_path):
+    """It keeps what was requested, also while others need it, is named once, and its page says why."""
+    host = Host(tmp_path, a=(6500, 2048, 0, "ok"), p=(500, 3000, 0, "paused"))
+    with host.start() as balancer:
+        try:
+            got = host.settled()
+            page = " ".join(host.run("status", "p").stdout.split())
+        finally:
+            balancer.terminate()
+        said = balancer.stderr.read()
+    assert got["p"] == 3000 and 5000 < got["a"] <= BUDGET - 3000
+    assert "Left alone: it is paused. Process" in page
+    assert said.count("p: left alone: it is paused") == 1
+
+
 def test_minimums_that_do_not_fit_are_said_once(tmp_path):
     host = Host(tmp_path, **{f"g{i}": (900, 1024, 0, "ok") for i in range(9)})
     with host.start() as balancer:

@@ -2,7 +2,7 @@
  * hvmem-fake-guests.c: preloaded into virsh-hvmem, gives the domains of libvirt's test driver a hyperv balloon and guests that follow
  *
  * What guests use and what was requested of them is in the file HVMEM_FAKE_GUESTS, so that it survives the program: for each domain a line
- * "NAME USED REQUESTED HELD KIND" in MiB; what is HELD is never given back; KIND is "ok" or "refuses" (every request). Each
+ * "NAME USED REQUESTED HELD KIND" in MiB; what is HELD is never given back; KIND is "ok", "paused" or "refuses" (every request). Each
  * request is appended to that file's name with .log. While there is one with .gone, libvirt does not answer.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -141,7 +141,8 @@ record(virDomainPtr dom)
 
     made->dom = dom;
     virDomainRef(dom);
-    virTypedParamsAddInt(&made->params, &made->nparams, &most, "state.state", VIR_DOMAIN_RUNNING);
+    virTypedParamsAddInt(&made->params, &made->nparams, &most, "state.state",
+                         guest && strcmp(guest->kind, "paused") == 0 ? VIR_DOMAIN_PAUSED : VIR_DOMAIN_RUNNING);
     if (!guest)
         return made;
 
