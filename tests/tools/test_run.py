@@ -40,7 +40,9 @@ def test_every_listed_command_has_its_script():
     (["fuzz", "10", "world"], "no fuzz target 'world'"),
     (["bench"], "bench wants the name of a benchmark"),
     (["bench", "mark"], "no benchmark 'mark'"),
-    (["patches", "now"], "patches takes no argument"),
+    (["patches", "now"], "patches knows no 'now'"),
+    (["patches", "--series"], "--series wants the folder"),
+    (["patches", "--try"], "--try wants a version"),
     (["clean", "all"], "clean takes no argument"),
 ])
 def test_a_wrong_word_is_one_clear_line(words, says):
