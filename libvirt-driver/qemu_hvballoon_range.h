@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+
 /*
  * qemu_hvballoon_range.h: free address ranges between sticks
  *

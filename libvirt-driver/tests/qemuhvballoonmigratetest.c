@@ -141,7 +141,7 @@ testArriveStep(virDomainObj *vm,
 {
     const testArriveCase *test = opaque;
 
-    virReportError(VIR_ERR_INTERNAL_ERROR, "an older error");
+    virReportError(VIR_ERR_INTERNAL_ERROR, "%s", "an older error");
     qemuHvBalloonLoaded(vm, test->none ? NULL : &test->cookie, job);
     CHECK(strstr(virGetLastErrorMessage(), "an older error"), "%s", virGetLastErrorMessage());
     virResetLastError();

@@ -34,6 +34,8 @@ def test_every_listed_command_has_its_script():
 @pytest.mark.parametrize("words, says", [
     (["frobnicate"], "no command 'frobnicate'"),
     (["test", "unti"], "no suite 'unti'"),
+    (["test", "series", "--only"], "--only wants a series"),
+    (["test", "unit", "--from", "qemu:3"], "--only and --from are for suite series"),
     (["build", "kernel"], "nothing to build called 'kernel'"),
     (["fuzz"], "fuzz wants a number of seconds"),
     (["fuzz", "long"], "not 'long'"),

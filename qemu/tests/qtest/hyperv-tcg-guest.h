@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Made from hyperv-tcg-guest.S, which says how. */
 
 static const uint8_t hyperv_tcg_guest[] = {
