@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: LGPL-2.1-or-later */
-
 /*
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
  * qemu_hvballoon_plan.h: what to do so that a guest gets the memory
  *                        requested for it
  *

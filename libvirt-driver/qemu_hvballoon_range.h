@@ -1,6 +1,6 @@
-/* SPDX-License-Identifier: LGPL-2.1-or-later */
-
 /*
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ *
  * qemu_hvballoon_range.h: free address ranges between sticks
  *
  * Pure: C11 and GLib, no header of libvirt or QEMU. All addresses and sizes are
