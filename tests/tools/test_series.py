@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The series that could be sent: what its description may say, and what it becomes of a source package of a few files."""
 import pathlib
+import re
 import subprocess
 import sys
 
@@ -207,6 +208,20 @@ def destinations(name):
     done = subprocess.run(["bash", "-c", f"name={name}\n{function}\nwhile read -r f; do destination \"$f\"; done"], input=files, text=True,
                           capture_output=True, check=True)
     return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("name", ["qemu", "libvirt"])
+def test_the_document_for_reviewers_has_the_numbers_of_each_part(name):
+    """In the order of the parts."""
+    text = (ROOT / "docs/upstream.md").read_text()
+    text = text[text.index(f"\n| {'QEMU' if name == 'qemu' else 'libvirt'} | commits |"):].split("\n\n")[0]
+    told = re.findall(r"^\| [^|]+ \| (\d+)(?:-(\d+))? \|", text, re.M)
+    series, ranges, first = made_by.read_series(ROOT / made_by.OURS[name] / "series"), [], 1
+    for part in series.parts:
+        count = sum(entry.part == part for entry in series.entries)
+        ranges.append((str(first), str(first + count - 1) if count > 1 else ""))
+        first += count
+    assert told == ranges
 
 
 @pytest.mark.parametrize("name", ["qemu", "libvirt"])
