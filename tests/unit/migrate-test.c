@@ -335,6 +335,25 @@ static void test_hold_over_a_retry(void)
     done_honest(sim);
 }
 
+/* What is saved while growing is held is not held where it is loaded. */
+static void test_hold_over_a_save(void)
+{
+    Sim *sim = one_stick();
+
+    sim->refuse = true;
+    sim_target(sim, 2 * SIM_GIB);
+    assert_state(sim, DM_STATE_REFUSED);
+    dm_engine_hold_growth(sim->engine, true);
+    sim_advance(sim, 1000);
+    assert_problem(sim, DM_PROBLEM_HELD);
+    sim_migrate(sim);
+    sim->refuse = false;
+    sim_advance(sim, 60 * 1000);
+    assert_actual(sim, 2 * SIM_GIB);
+    assert_problem(sim, DM_PROBLEM_NONE);
+    done_honest(sim);
+}
+
 /* A reset in between: it stays held. */
 static void test_hold_over_reset(void)
 {
@@ -498,6 +517,7 @@ int main(int argc, char **argv)
                     test_discard_when_connected);
     g_test_add_func("/migrate/hold-growth", test_hold_growth);
     g_test_add_func("/migrate/hold-growth/retry", test_hold_over_a_retry);
+    g_test_add_func("/migrate/hold-growth/save", test_hold_over_a_save);
     g_test_add_func("/migrate/hold-growth/reset", test_hold_over_reset);
     g_test_add_func("/migrate/announce", test_announce);
     g_test_add_func("/migrate/announce/before-discard",

@@ -700,6 +700,8 @@ void hv_balloon_before_run(HvBalloon *balloon)
  * would be asked for at the source, which has it on no list. */
 void hv_balloon_kernel_came(HvBalloon *balloon)
 {
+    /* what nobody has is given up once that kernel is gone */
+    balloon->migration->discard_due = true;
     balloon->migration->populate_due = hv_balloon_memory_is_held();
     if (!balloon->migration->populate_due) {
         hv_balloon_populate_for_new_kernel(balloon);
@@ -718,7 +720,8 @@ bool hv_balloon_settle(HvBalloon *balloon)
     if (!m->unfinished) {
         return false;
     }
-    m->unfinished = m->discard_due = m->populate_due = false;
+    m->unfinished = m->populate_due = false;
+    m->discard_due = true;
     m->layout_came = m->memory_came = false;
     m->loaded = true;
     hv_balloon_populate_as_loaded(balloon);

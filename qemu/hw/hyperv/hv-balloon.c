@@ -86,6 +86,9 @@ static void run_engine(void *opaque)
         return;
     }
     hv_balloon_before_run(balloon);
+    if (!hv_balloon_may_run()) {
+        return;                 /* stopped while it waited for a processor */
+    }
     more = dm_engine_run(balloon->engine, hv_balloon_now());
     balloon->worked_ns = more ? balloon->worked_ns + get_clock() - began : 0;
     publish_state(balloon);

@@ -101,7 +101,9 @@ uint64_t dm_engine_deadline(const DmEngine *e)
     }
     if (e->stage == STAGE_READY && e->txn.kind == DM_REQUEST_NONE &&
         !e->out_len && !pageset_count(e->discard)) {
-        due = MIN(due, e->waiting ? e->quiet_until : e->retry_at);
+        uint64_t retry = dm_growth_waits(e) ? NEVER : e->retry_at;
+
+        due = MIN(due, e->waiting ? e->quiet_until : retry);
     }
     return due;
 }

@@ -105,10 +105,26 @@ static void explain_ceiling(DmEngine *e)
     }
 }
 
+static uint64_t reachable(const DmEngine *e)
+{
+    return MIN(e->target, dm_regions_capacity(&e->regions));
+}
+
+/*
+ * When the hold ends, nothing stands in the way any more. When another try would
+ * be due is kept, for who reads a state that was saved meanwhile: there the
+ * hold never ends, as it never began.
+ */
+bool dm_growth_waits(const DmEngine *e)
+{
+    return e->growth_held &&
+           (e->relief || reachable(e) > dm_regions_actual(&e->regions));
+}
+
 /* What is missing is the problem, as long as nothing else is in the way. */
 static bool growth_is_held(DmEngine *e, uint64_t actual, uint64_t target)
 {
-    if (!e->growth_held || (!e->relief && target <= actual)) {
+    if (!dm_growth_waits(e)) {
         return false;
     }
     if (!dm_frozen(e)) {
@@ -117,14 +133,13 @@ static bool growth_is_held(DmEngine *e, uint64_t actual, uint64_t target)
             .pages = target > actual ? target - actual : e->relief,
         });
     }
-    e->retry_at = NEVER;        /* when the hold ends */
     return true;
 }
 
 static void choose_request(DmEngine *e, uint64_t now)
 {
     uint64_t actual = dm_regions_actual(&e->regions);
-    uint64_t target = MIN(e->target, dm_regions_capacity(&e->regions));
+    uint64_t target = reachable(e);
 
     if (growth_is_held(e, actual, target) || dm_relieve(e, now) ||
         !dm_obstacle_passed(e, now)) {
