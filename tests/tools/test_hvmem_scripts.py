@@ -175,6 +175,10 @@ def test_documents_of_guests_with_the_balloon(made_up, args, status):
     assert documents and all(one["command"] == args[0] for one in documents)
 
 
+def test_a_name_that_is_no_utf8_does_not_spoil_the_document():
+    assert "a\ufffd" in document("status", b"a\xf0", status=1)["error"]["message"]
+
+
 def test_a_plan_that_is_refused_is_a_plan(made_up):
     _, (one,) = made_up("plan", "g1", "64GiB")
     assert one["error"]["kind"] == "refused" and one["steps"] == []

@@ -38,7 +38,9 @@ char *
 hvmemJSONText(JsonNode *root,
               bool pretty)
 {
-    g_autofree char *text = json_to_string(root, pretty);
+    g_autofree char *raw = json_to_string(root, pretty);
+    /* a name from the command line, or from a remote daemon, may not be UTF-8: its last byte would take the quote with it */
+    g_autofree char *text = g_utf8_make_valid(raw, -1);
     GString *out = g_string_new(NULL);
     const char *at;
 

@@ -17,7 +17,8 @@
 JsonBuilder *
 hvmemJSONBegin(const char *command);
 
-/* @root as text. What a terminal would obey instead of show is written as \uXXXX, which is the same to programs. */
+/* @root as text. What a terminal would obey instead of show is written as \uXXXX, which is the same to programs; what is not UTF-8 as
+ * U+FFFD. */
 char *
 hvmemJSONText(JsonNode *root,
               bool pretty);

@@ -217,6 +217,25 @@ testJSONText(void)
 }
 
 
+/* A text that is not UTF-8 does not spoil the document: its last byte may begin a character that never ends. */
+static void
+testJSONNoUTF8(void)
+{
+    static const char *const names[] = { "a\xf0", "\xc3", "\xff" "b", "\xe2\x80" };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autoptr(JsonNode) node = json_node_init_string(json_node_alloc(), names[i]);
+        g_autofree char *valid = g_utf8_make_valid(names[i], -1);
+        g_autofree char *text = hvmemJSONText(node, false);
+        g_autoptr(JsonNode) back = json_from_string(text, NULL);
+
+        g_assert_nonnull(back);
+        g_assert_cmpstr(json_node_get_string(back), ==, valid);
+    }
+}
+
+
 static void
 testSum(void)
 {
@@ -300,6 +319,7 @@ main(int argc,
     g_test_add_func("/hvmem/text/clip", testClip);
     g_test_add_func("/hvmem/text/printable", testPrintable);
     g_test_add_func("/hvmem/text/json", testJSONText);
+    g_test_add_func("/hvmem/text/json-no-utf8", testJSONNoUTF8);
     g_test_add_func("/hvmem/text/ellipsis", testEllipsis);
     g_test_add_func("/hvmem/size/sum", testSum);
     g_test_add_func("/hvmem/text/duration", testDuration);
