@@ -145,6 +145,16 @@ parseForeign(hvmemBalanceOwner *owner,
 
 
 static void
+parseNumber(hvmemBalanceOwner *owner,
+            const char *value,
+            guint64 *number)
+{
+    if (!g_ascii_string_to_unsigned(value, 10, 0, G_MAXUINT64, number, NULL))
+        owner->told = false;
+}
+
+
+static void
 parseLine(hvmemBalanceOwner *owner,
           const char *line)
 {
@@ -154,9 +164,9 @@ parseLine(hvmemBalanceOwner *owner,
         g_free(owner->uri);
         owner->uri = g_strdup(line + strlen("uri "));
     } else if (g_str_has_prefix(line, "budget "))
-        owner->budget = g_ascii_strtoull(line + strlen("budget "), NULL, 10);
+        parseNumber(owner, line + strlen("budget "), &owner->budget);
     else if (g_str_has_prefix(line, "reserve "))
-        owner->reserve = g_ascii_strtoull(line + strlen("reserve "), NULL, 10);
+        parseNumber(owner, line + strlen("reserve "), &owner->reserve);
     else if (g_str_has_prefix(line, "foreign "))
         parseForeign(owner, line + strlen("foreign "));
 }
@@ -169,6 +179,7 @@ hvmemBalanceOwnerParse(const char *text)
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     size_t i;
 
+    owner->told = true;
     owner->reserve = HVMEM_UNKNOWN;
     owner->foreign = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     for (i = 0; lines[i]; i++)
@@ -201,18 +212,41 @@ hvmemBalanceIsLocked(const char *locks,
 }
 
 
+/* Only what is a file, and small: anybody can put something else of that name into his folder. */
+static char *
+readLock(const char *path,
+         struct stat *there)
+{
+    int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    char *text = NULL;
+    size_t length = 0;
+    ssize_t n;
+
+    if (fd < 0)
+        return NULL;
+    if (fstat(fd, there) == 0 && S_ISREG(there->st_mode) && there->st_size <= MOST) {
+        text = g_malloc0(there->st_size + 1);
+        while ((off_t)length < there->st_size && (n = read(fd, text + length, there->st_size - length)) > 0)
+            length += n;
+    }
+    close(fd);
+    return text;
+}
+
+
 /* One whose process is gone is nobody's: the file stays behind. */
 static void
 addOwner(GPtrArray *owners,
          const char *path,
          const char *locks)
 {
-    g_autofree char *text = NULL;
-    hvmemBalanceOwner *owner;
-    struct stat there;
+    struct stat there = { 0 };
+    g_autofree char *text = readLock(path, &there);
+    hvmemBalanceOwner *owner = text ? hvmemBalanceOwnerParse(text) : NULL;
 
-    if (stat(path, &there) < 0 || !S_ISREG(there.st_mode) || there.st_size > MOST || !g_file_get_contents(path, &text, NULL, NULL) || !(owner = hvmemBalanceOwnerParse(text)))
+    if (!owner)
         return;
+    owner->uid = there.st_uid;
     if (hvmemBalanceIsLocked(locks, there.st_ino, owner->pid))
         g_ptr_array_add(owners, owner);
     else
@@ -267,4 +301,28 @@ hvmemBalanceOwners(void)
         addUsers(owners, locks);
     }
     return owners;
+}
+
+
+/* Each user has a libvirt of its own behind a session's URI. */
+static bool
+isBelieved(const hvmemBalanceOwner *owner)
+{
+    return owner->uid == geteuid() || (owner->uid == 0 && !strstr(owner->uri, "/session"));
+}
+
+
+const hvmemBalanceOwner *
+hvmemBalanceOwnerOf(const GPtrArray *owners,
+                    const char *uri)
+{
+    size_t i;
+
+    for (i = 0; i < owners->len; i++) {
+        const hvmemBalanceOwner *owner = owners->pdata[i];
+
+        if (owner->uri && g_strcmp0(owner->uri, uri) == 0 && isBelieved(owner))
+            return owner;
+    }
+    return NULL;
 }

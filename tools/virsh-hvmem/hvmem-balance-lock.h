@@ -8,6 +8,8 @@
 
 #include "hvmem-balance-conf.h"
 
+#include <sys/types.h>
+
 char *
 hvmemBalanceLockPath(const char *uri);
 
@@ -21,10 +23,12 @@ void
 hvmemBalancePublish(const hvmemBalanceConf *conf,
                     GHashTable *foreign);
 
-/* Somebody who has such a lock, with what it tells. */
+/* Somebody who has such a lock, with what it tells: it is to be believed only if hvmemBalanceOwnerOf() returns it. */
 typedef struct _hvmemBalanceOwner hvmemBalanceOwner;
 struct _hvmemBalanceOwner {
     long pid;
+    uid_t uid;                  /* whose file it is */
+    bool told;                  /* else its configuration is not known */
     char *uri;                  /* NULL: not told */
     guint64 budget;             /* as in hvmemBalanceConf */
     guint64 reserve;
@@ -47,3 +51,8 @@ hvmemBalanceIsLocked(const char *locks,
 /* Array of hvmemBalanceOwner: all of this host that can be seen. Nobody's lock is touched. */
 GPtrArray *
 hvmemBalanceOwners(void);
+
+/* The one among @owners that balances @uri for this user: its own, or root's. NULL: there is none. Anybody can have a file that says so. */
+const hvmemBalanceOwner *
+hvmemBalanceOwnerOf(const GPtrArray *owners,
+                    const char *uri);

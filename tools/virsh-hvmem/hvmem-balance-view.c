@@ -12,22 +12,6 @@
 #include <stdlib.h>
 
 
-static const hvmemBalanceOwner *
-findOwner(const GPtrArray *owners,
-          const char *uri)
-{
-    size_t i;
-
-    for (i = 0; i < owners->len; i++) {
-        const hvmemBalanceOwner *owner = owners->pdata[i];
-
-        if (g_strcmp0(owner->uri, uri) == 0)
-            return owner;
-    }
-    return NULL;
-}
-
-
 hvmemBalanceView *
 hvmemBalanceViewNew(virConnectPtr conn)
 {
@@ -37,7 +21,7 @@ hvmemBalanceViewNew(virConnectPtr conn)
     view->local = hvmemConnIsLocal(conn);
     view->uri = g_strdup(uri ? uri : "this connection");
     view->owners = view->local ? hvmemBalanceOwners() : g_ptr_array_new();
-    view->owner = findOwner(view->owners, view->uri);
+    view->owner = hvmemBalanceOwnerOf(view->owners, view->uri);
     free(uri);
     virResetLastError();
     return view;
@@ -64,7 +48,7 @@ hvmemBalanceViewDecide(const hvmemBalanceView *view,
     hvmemPressure pressure;
     bool known;
 
-    if (!view->owner || !hvmemBalancerReadDomains(balancer, conn, NULL) || !hvmemBalancerReadStats(balancer, conn, &known, NULL)) {
+    if (!view->owner || !view->owner->told || !hvmemBalancerReadDomains(balancer, conn, NULL) || !hvmemBalancerReadStats(balancer, conn, &known, NULL)) {
         virResetLastError();
         return NULL;
     }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 /* A minimal domain with the balloon. */
 #define TRIAL_XML \
@@ -185,7 +186,7 @@ runs(const char *name)
 }
 
 
-/* "process 7 (qemu:///session)", those that do not balance this connection, or do so too. */
+/* "process 7 (qemu:///session)", those that do not balance this connection, or do so too; of whom, if its word is not to be believed. */
 static char *
 otherBalancers(const hvmemBalanceView *view)
 {
@@ -195,8 +196,12 @@ otherBalancers(const hvmemBalanceView *view)
     for (i = 0; i < view->owners->len; i++) {
         const hvmemBalanceOwner *owner = view->owners->pdata[i];
 
-        if (owner != view->owner)
-            g_string_append_printf(out, "%sprocess %ld (%s)", out->len ? ", " : "", owner->pid, owner->uri ? owner->uri : "not known which");
+        if (owner == view->owner)
+            continue;
+        g_string_append_printf(out, "%sprocess %ld", out->len ? ", " : "", owner->pid);
+        if (owner->uid != 0 && owner->uid != geteuid())
+            g_string_append_printf(out, " of user %u", owner->uid);
+        g_string_append_printf(out, " (%s)", owner->uri ? owner->uri : "not known which");
     }
     return out->len ? g_strdup(out->str) : NULL;
 }

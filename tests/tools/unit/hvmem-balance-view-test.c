@@ -8,7 +8,10 @@
 #include "hvmem-test-auto.h"
 
 #include <glib/gstdio.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -33,6 +36,7 @@ testOwnerText(void)
     hvmemBalanceOwner *owner = hvmemBalanceOwnerParse(text);
 
     g_assert_cmpint(owner->pid, ==, 77);
+    g_assert_true(owner->told);
     g_assert_cmpstr(owner->uri, ==, "qemu:///system");
     g_assert_cmpuint(owner->budget, ==, 4 * GIB);
     g_assert_cmpuint(owner->reserve, ==, 0);
@@ -44,6 +48,14 @@ testOwnerText(void)
     owner = hvmemBalanceOwnerParse("process 7\n");
     g_assert_null(owner->uri);
     g_assert_cmpuint(owner->reserve, ==, HVMEM_UNKNOWN);
+    hvmemBalanceOwnerFree(owner);
+
+    /* nothing is guessed from what is no number */
+    owner = hvmemBalanceOwnerParse("process 7\nbudget 5x\n");
+    g_assert_false(owner->told);
+    hvmemBalanceOwnerFree(owner);
+    owner = hvmemBalanceOwnerParse("process 7\nreserve -1\n");
+    g_assert_false(owner->told);
     hvmemBalanceOwnerFree(owner);
     g_assert_null(hvmemBalanceOwnerParse(""));
     g_assert_null(hvmemBalanceOwnerParse("process 0\nuri x\n"));
@@ -62,23 +74,6 @@ testIsLocked(void)
     g_assert_false(hvmemBalanceIsLocked(locks, 5678, 77));
     g_assert_false(hvmemBalanceIsLocked(locks, 5678, 88));
     g_assert_false(hvmemBalanceIsLocked("", 5678, 66));
-}
-
-
-/* Found among @owners by its connection; NULL: it is not there. */
-static const hvmemBalanceOwner *
-ownerOf(const GPtrArray *owners,
-        const char *uri)
-{
-    size_t i;
-
-    for (i = 0; i < owners->len; i++) {
-        const hvmemBalanceOwner *owner = owners->pdata[i];
-
-        if (g_strcmp0(owner->uri, uri) == 0)
-            return owner;
-    }
-    return NULL;
 }
 
 
@@ -102,7 +97,7 @@ testOwners(void)
     g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
     g_assert_cmpint(status, ==, 0);
     owners = hvmemBalanceOwners();
-    g_assert_null(ownerOf(owners, uri));
+    g_assert_null(hvmemBalanceOwnerOf(owners, uri));
 
     g_assert_true(hvmemBalanceLock(uri, NULL));
     conf.budget = 3 * GIB;
@@ -110,13 +105,74 @@ testOwners(void)
     hvmemBalancePublish(&conf, foreign);
     g_ptr_array_unref(owners);
     owners = hvmemBalanceOwners();
-    owner = ownerOf(owners, uri);
+    owner = hvmemBalanceOwnerOf(owners, uri);
     g_assert_nonnull(owner);
     g_assert_cmpint(owner->pid, ==, getpid());
     g_assert_cmpuint(owner->budget, ==, 3 * GIB);
     g_assert_cmpuint(owner->reserve, ==, HVMEM_UNKNOWN);
     g_assert_cmpuint(g_hash_table_size(owner->foreign), ==, 1);
     g_unlink(path);
+}
+
+
+/* A file of ours in the folder of users, as any of them can have it: with the lock taken. */
+static int
+claim(const char *path,
+      const char *uri)
+{
+    g_autofree char *text = g_strdup_printf("process %d\nuri %s\nbudget 1\n", getpid(), uri);
+    int fd;
+
+    g_assert_true(g_file_set_contents(path, text, -1, NULL));
+    fd = g_open(path, O_RDONLY | O_CLOEXEC, 0);
+    g_assert_cmpint(flock(fd, LOCK_EX | LOCK_NB), ==, 0);
+    return fd;
+}
+
+
+static const hvmemBalanceOwner *
+seen(const GPtrArray *owners,
+     const char *uri)
+{
+    size_t i;
+
+    for (i = 0; i < owners->len; i++) {
+        const hvmemBalanceOwner *owner = owners->pdata[i];
+
+        if (g_strcmp0(owner->uri, uri) == 0)
+            return owner;
+    }
+    return NULL;
+}
+
+
+/* What any user says in a file of that name is not believed, but shown; and what is no file does not stop whoever looks. */
+static void
+testStrangers(void)
+{
+    const char *dir = g_get_user_runtime_dir();
+    g_autofree char *path = g_build_filename(dir, "virsh-hvmem-balance-0.lock", NULL);
+    g_autofree char *pipe = g_build_filename(dir, "virsh-hvmem-balance-1.lock", NULL);
+    g_autofree char *link = g_build_filename(dir, "virsh-hvmem-balance-2.lock", NULL);
+    g_autoptr(GPtrArray) owners = NULL;
+    int fd = claim(path, "test:///stranger");
+
+    g_assert_cmpint(mkfifo(pipe, 0644), ==, 0);
+    g_assert_cmpint(symlink(path, link), ==, 0);
+    owners = hvmemBalanceOwners();
+    g_assert_nonnull(hvmemBalanceOwnerOf(owners, "test:///stranger"));
+    g_assert_cmpint(seen(owners, "test:///stranger")->uid, ==, geteuid());
+    if (geteuid() == 0) {
+        g_assert_cmpint(chown(path, 12345, -1), ==, 0);
+        g_ptr_array_unref(owners);
+        owners = hvmemBalanceOwners();
+        g_assert_null(hvmemBalanceOwnerOf(owners, "test:///stranger"));
+        g_assert_cmpint(seen(owners, "test:///stranger")->uid, ==, 12345);
+    }
+    close(fd);
+    g_unlink(path);
+    g_unlink(pipe);
+    g_unlink(link);
 }
 
 
@@ -198,12 +254,19 @@ int
 main(int argc,
      char **argv)
 {
+    g_autofree char *dir = g_dir_make_tmp("balance-view-XXXXXX", NULL);
+    int failed;
+
+    g_setenv("XDG_RUNTIME_DIR", dir, true);
     g_test_init(&argc, &argv, NULL);
 
     g_test_add_func("/hvmem/balance-view/owner-text", testOwnerText);
     g_test_add_func("/hvmem/balance-view/is-locked", testIsLocked);
     g_test_add_func("/hvmem/balance-view/owners", testOwners);
+    g_test_add_func("/hvmem/balance-view/strangers", testStrangers);
     g_test_add_func("/hvmem/balance-view/text", testViewText);
     g_test_add_func("/hvmem/balance-view/remark", testViewRemark);
-    return g_test_run();
+    failed = g_test_run();
+    g_rmdir(dir);
+    return failed;
 }
