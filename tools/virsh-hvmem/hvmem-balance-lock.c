@@ -80,6 +80,9 @@ hvmemBalanceLock(const char *uri,
         close(fd);
         return false;
     }
+    /* whatever the umask: others may know. If it fails they know less */
+    if (fchmod(fd, 0644) < 0)
+        g_debug("cannot show %s to others: %s", path, g_strerror(errno));
     if (!writeAll(fd, text)) {
         hvmemFail(error, "cannot write %s: %s", path, g_strerror(errno));
         close(fd);
@@ -127,6 +130,7 @@ hvmemBalanceOwnerFree(hvmemBalanceOwner *owner)
         return;
 
     g_free(owner->uri);
+    g_free(owner->file);
     g_hash_table_unref(owner->foreign);
     g_free(owner);
 }
@@ -192,11 +196,12 @@ hvmemBalanceOwnerParse(const char *text)
 }
 
 
-/* A line is "1: FLOCK  ADVISORY  WRITE 1234 00:19:5678 0 EOF"; of one that waits it is "1: -> FLOCK". */
-bool
-hvmemBalanceIsLocked(const char *locks,
-                     guint64 inode,
-                     long pid)
+/* Of process @pid, or of any if that is 0; 0: nobody has it. A line is "1: FLOCK  ADVISORY  WRITE 1234 00:19:5678 0 EOF"; of one that waits it is
+ * "1: -> FLOCK". */
+static long
+holderOf(const char *locks,
+         guint64 inode,
+         long pid)
 {
     g_auto(GStrv) lines = g_strsplit(locks, "\n", -1);
     size_t i;
@@ -205,10 +210,19 @@ hvmemBalanceIsLocked(const char *locks,
         unsigned long number;
         long holder;
 
-        if (sscanf(lines[i], "%*d: FLOCK %*s %*s %ld %*x:%*x:%lu", &holder, &number) == 2 && holder == pid && number == inode)
-            return true;
+        if (sscanf(lines[i], "%*d: FLOCK %*s %*s %ld %*x:%*x:%lu", &holder, &number) == 2 && (pid == 0 || holder == pid) && number == inode)
+            return holder;
     }
-    return false;
+    return 0;
+}
+
+
+bool
+hvmemBalanceIsLocked(const char *locks,
+                     guint64 inode,
+                     long pid)
+{
+    return holderOf(locks, inode, pid) > 0;
 }
 
 
@@ -234,6 +248,22 @@ readLock(const char *path,
 }
 
 
+/* That we may not read it does not mean that nobody has it: the kernel tells who. */
+static hvmemBalanceOwner *
+unreadable(const char *path,
+           const char *locks,
+           struct stat *there)
+{
+    long pid = lstat(path, there) == 0 && S_ISREG(there->st_mode) ? holderOf(locks, there->st_ino, 0) : 0;
+    g_autofree char *text = g_strdup_printf("process %ld\n", pid);
+    hvmemBalanceOwner *owner = hvmemBalanceOwnerParse(text);
+
+    if (owner)
+        owner->told = false;
+    return owner;
+}
+
+
 /* One whose process is gone is nobody's: the file stays behind. */
 static void
 addOwner(GPtrArray *owners,
@@ -242,11 +272,12 @@ addOwner(GPtrArray *owners,
 {
     struct stat there = { 0 };
     g_autofree char *text = readLock(path, &there);
-    hvmemBalanceOwner *owner = text ? hvmemBalanceOwnerParse(text) : NULL;
+    hvmemBalanceOwner *owner = text ? hvmemBalanceOwnerParse(text) : access(path, R_OK) < 0 && errno == EACCES ? unreadable(path, locks, &there) : NULL;
 
     if (!owner)
         return;
     owner->uid = there.st_uid;
+    owner->file = g_path_get_basename(path);
     if (hvmemBalanceIsLocked(locks, there.st_ino, owner->pid))
         g_ptr_array_add(owners, owner);
     else
@@ -306,9 +337,10 @@ hvmemBalanceOwners(void)
 
 /* Each user has a libvirt of its own behind a session's URI. */
 static bool
-isBelieved(const hvmemBalanceOwner *owner)
+isBelieved(const hvmemBalanceOwner *owner,
+           const char *uri)
 {
-    return owner->uid == geteuid() || (owner->uid == 0 && !strstr(owner->uri, "/session"));
+    return owner->uid == geteuid() || (owner->uid == 0 && !strstr(uri, "/session"));
 }
 
 
@@ -316,12 +348,15 @@ const hvmemBalanceOwner *
 hvmemBalanceOwnerOf(const GPtrArray *owners,
                     const char *uri)
 {
+    g_autofree char *path = hvmemBalanceLockPath(uri);
+    g_autofree char *file = g_path_get_basename(path);
     size_t i;
 
     for (i = 0; i < owners->len; i++) {
         const hvmemBalanceOwner *owner = owners->pdata[i];
+        bool same = owner->uri ? strcmp(owner->uri, uri) == 0 : g_strcmp0(owner->file, file) == 0;
 
-        if (owner->uri && g_strcmp0(owner->uri, uri) == 0 && isBelieved(owner))
+        if (same && isBelieved(owner, uri))
             return owner;
     }
     return NULL;

@@ -29,6 +29,7 @@ struct _hvmemBalanceOwner {
     long pid;
     uid_t uid;                  /* whose file it is */
     bool told;                  /* else its configuration is not known */
+    char *file;                 /* the name of its lock: known also if the file cannot be read. NULL: not known */
     char *uri;                  /* NULL: not told */
     guint64 budget;             /* as in hvmemBalanceConf */
     guint64 reserve;

@@ -86,8 +86,10 @@ testOwners(void)
     g_autoptr(GHashTable) foreign = g_hash_table_new(g_str_hash, g_str_equal);
     g_autoptr(GPtrArray) owners = NULL;
     const hvmemBalanceOwner *owner;
+    mode_t before = umask(077);
     hvmemBalanceConf conf;
     gint64 when = 1234;
+    struct stat there;
     int status = 0;
     pid_t pid;
 
@@ -100,6 +102,9 @@ testOwners(void)
     g_assert_null(hvmemBalanceOwnerOf(owners, uri));
 
     g_assert_true(hvmemBalanceLock(uri, NULL));
+    umask(before);
+    g_assert_cmpint(stat(path, &there), ==, 0);
+    g_assert_cmpint(there.st_mode & 0777, ==, 0644);
     conf.budget = 3 * GIB;
     g_hash_table_insert(foreign, (char *)"abc", &when);
     hvmemBalancePublish(&conf, foreign);
@@ -173,6 +178,35 @@ testStrangers(void)
     g_unlink(path);
     g_unlink(pipe);
     g_unlink(link);
+}
+
+
+/* By a user who may not read the file: who has the lock is known all the same, from the kernel, but not with what. */
+static void
+testUnreadable(void)
+{
+    g_autofree char *uri = g_strdup_printf("test:///hvmem-unreadable-test-%d", getpid());
+    g_autofree char *path = hvmemBalanceLockPath(uri);
+    int status = 0;
+    pid_t pid;
+
+    if (geteuid() != 0) {
+        g_test_skip("root can do this");
+        return;
+    }
+    g_assert_true(hvmemBalanceLock(uri, NULL));
+    g_assert_cmpint(chmod(path, 0600), ==, 0);
+    if ((pid = fork()) == 0) {
+        const hvmemBalanceOwner *owner;
+        bool known;
+
+        known = setuid(12345) == 0 && (owner = hvmemBalanceOwnerOf(hvmemBalanceOwners(), uri)) && owner->pid == getppid() && !owner->told &&
+            !hvmemBalanceOwnerOf(hvmemBalanceOwners(), "test:///another");
+        _exit(known ? 0 : 1);
+    }
+    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+    g_assert_cmpint(status, ==, 0);
+    g_unlink(path);
 }
 
 
@@ -264,6 +298,7 @@ main(int argc,
     g_test_add_func("/hvmem/balance-view/is-locked", testIsLocked);
     g_test_add_func("/hvmem/balance-view/owners", testOwners);
     g_test_add_func("/hvmem/balance-view/strangers", testStrangers);
+    g_test_add_func("/hvmem/balance-view/unreadable", testUnreadable);
     g_test_add_func("/hvmem/balance-view/text", testViewText);
     g_test_add_func("/hvmem/balance-view/remark", testViewRemark);
     failed = g_test_run();
