@@ -64,6 +64,20 @@ writeAll(int fd,
 }
 
 
+/* Root's lock and a user's are different files. */
+static bool
+isFree(const char *uri,
+       GError **error)
+{
+    g_autoptr(GPtrArray) owners = hvmemBalanceOwners();
+    const hvmemBalanceOwner *owner = hvmemBalanceOwnerOf(owners, uri);
+
+    if (owner)
+        return hvmemFail(error, "another process balances %s already: process %ld, of user %u", uri, owner->pid, owner->uid);
+    return true;
+}
+
+
 /* The file stays: one that is removed could be locked twice. */
 bool
 hvmemBalanceLock(const char *uri,
@@ -71,9 +85,11 @@ hvmemBalanceLock(const char *uri,
 {
     g_autofree char *path = hvmemBalanceLockPath(uri);
     g_autofree char *text = g_strdup_printf("process %ld\nuri %s\n", (long)getpid(), uri);
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+    int fd;
 
-    if (fd < 0)
+    if (!isFree(uri, error))
+        return false;
+    if ((fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644)) < 0)
         return hvmemFail(error, "cannot open %s: %s", path, g_strerror(errno));
     if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
         failLocked(fd, path, uri, error);

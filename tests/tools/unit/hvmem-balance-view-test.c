@@ -210,6 +210,41 @@ testUnreadable(void)
 }
 
 
+/* Root's balancer and a user's have their locks in different folders, and still only one of them gets it. A session is another one for each user. */
+static void
+testBetweenUsers(void)
+{
+    g_autofree char *uri = g_strdup_printf("test:///hvmem-users-test-%d", getpid());
+    g_autofree char *session = g_strdup_printf("test:///session?%d", getpid());
+    g_autofree char *path = hvmemBalanceLockPath(uri);
+    g_autofree char *sessionPath = hvmemBalanceLockPath(session);
+    g_autofree char *owner = g_strdup_printf("process %d", getpid());
+    int status = 0;
+    pid_t pid;
+
+    if (geteuid() != 0) {
+        g_test_skip("root can do this");
+        return;
+    }
+    g_assert_cmpint(chmod(g_get_user_runtime_dir(), 0777), ==, 0);
+    g_assert_true(hvmemBalanceLock(uri, NULL) && hvmemBalanceLock(session, NULL));
+    if ((pid = fork()) == 0) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *own = NULL;
+        bool refused = setuid(12345) == 0 && !hvmemBalanceLock(uri, &error) && strstr(error->message, owner);
+        bool got = hvmemBalanceLock(session, NULL);
+
+        own = hvmemBalanceLockPath(session);
+        g_unlink(own);
+        _exit(refused && got ? 0 : 1);
+    }
+    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+    g_unlink(path);
+    g_unlink(sessionPath);
+    g_assert_cmpint(status, ==, 0);
+}
+
+
 /*
  * What others say of it
  */
@@ -299,6 +334,7 @@ main(int argc,
     g_test_add_func("/hvmem/balance-view/owners", testOwners);
     g_test_add_func("/hvmem/balance-view/strangers", testStrangers);
     g_test_add_func("/hvmem/balance-view/unreadable", testUnreadable);
+    g_test_add_func("/hvmem/balance-view/between-users", testBetweenUsers);
     g_test_add_func("/hvmem/balance-view/text", testViewText);
     g_test_add_func("/hvmem/balance-view/remark", testViewRemark);
     failed = g_test_run();
