@@ -24,9 +24,6 @@
 /* Seconds: a guest has been well for so long before its next failure is named, and somebody's requests are named as often. */
 #define AGAIN 60.0
 
-/* Seconds for which others can learn of such a request. */
-#define REMEMBERED 3600
-
 /* The longest wait for a libvirt that does not answer, in seconds, and how often systemd is told meanwhile. */
 #define RETRY_MOST 60.0
 #define RETRY_STEP 5.0
@@ -197,7 +194,7 @@ isOld(gpointer uuid G_GNUC_UNUSED,
       gpointer when,
       gpointer seconds)
 {
-    return *(gint64 *)when < *(gint64 *)seconds - REMEMBERED;
+    return !hvmemAutoIsLately(*(gint64 *)when, *(gint64 *)seconds);
 }
 
 

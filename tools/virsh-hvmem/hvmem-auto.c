@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+/* Seconds. */
+#define REMEMBERED 3600
+
 #define ELEMENT "metadata/*[local-name() = 'auto' and namespace-uri() = '" HVMEM_AUTO_URI "']"
 
 
@@ -207,4 +210,12 @@ hvmemAutoParseDuration(const char *text,
         }
     }
     return hvmemFail(error, "'%s' is not a duration: use a whole number with s, min, h or d, as 30min", text);
+}
+
+
+bool
+hvmemAutoIsLately(gint64 when,
+                  gint64 now)
+{
+    return when <= now && now - when <= REMEMBERED;
 }

@@ -84,3 +84,8 @@ bool
 hvmemAutoParseDuration(const char *text,
                        gint64 *seconds,
                        GError **error);
+
+/* Is somebody else's request of @when still worth a word at @now, in seconds since 1970? Not after an hour, nor if the clock was set back. */
+bool
+hvmemAutoIsLately(gint64 when,
+                  gint64 now);

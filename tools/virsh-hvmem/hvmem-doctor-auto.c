@@ -122,9 +122,10 @@ checkForeign(GPtrArray *checks,
 {
     g_autofree char *word = hvmemShellWord(dom->name);
     g_autofree char *remedy = g_strdup_printf("End what does so (MOM, a script), or 'virsh-hvmem auto %s --hold 30min' for a while.", word);
-    gint64 ago = g_get_real_time() / G_USEC_PER_SEC - host->foreign;
+    gint64 now = g_get_real_time() / G_USEC_PER_SEC;
+    gint64 ago = now - host->foreign;
 
-    if (host->foreign)
+    if (host->foreign && hvmemAutoIsLately(host->foreign, now))
         hvmemChecksAdd(checks, HVMEM_WARN, "automatic", remedy, "%" G_GINT64_FORMAT " minute%s ago somebody else requested a size for it, too",
                        ago / 60, ago / 60 == 1 ? "" : "s");
 }

@@ -113,6 +113,11 @@ testAutomatic(void)
 
     host.foreign = g_get_real_time() / G_USEC_PER_SEC - 130;
     assertAutomatic(dom, &host, HVMEM_WARN, "2 minutes ago somebody else requested a size");
+    /* too long ago, and by a clock that was set meanwhile */
+    host.foreign = g_get_real_time() / G_USEC_PER_SEC - 3700;
+    assertAutomatic(dom, &host, HVMEM_PASS, "left alone for now");
+    host.foreign = g_get_real_time() / G_USEC_PER_SEC + 100;
+    assertAutomatic(dom, &host, HVMEM_PASS, "left alone for now");
     host.foreign = 0;
     dom->current = 4 * GIB;
     assertAutomatic(dom, &host, HVMEM_WARN, "its minimum is 1 GiB, and it uses 3.5 GiB");
