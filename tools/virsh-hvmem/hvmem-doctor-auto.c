@@ -43,20 +43,26 @@ checkOthers(GPtrArray *checks,
 }
 
 
+/* What others of the host use, and a reserve that the balancer finds itself, is not known here: that it passes does not say that they fit. */
 static void
 checkMinimums(GPtrArray *checks,
               const hvmemHost *host)
 {
-    guint64 most = host->budget ? MIN(host->budget, host->memory) : host->memory;
+    bool budget = host->budget && host->budget < host->memory;
+    guint64 all = budget ? host->budget : host->memory;
+    guint64 most = all - MIN(all, host->reserve);
     g_autofree char *sum = hvmemFormatSize(host->minimums);
     g_autofree char *memory = hvmemFormatSize(most);
-    const char *what = most < host->memory ? "the budget" : "the host's memory";
+    const char *what = budget ? "the budget" : "the host's memory";
+    const char *less = !host->reserve ? "" : budget ? " less its reserve" : " less the balancer's reserve";
 
     if (host->minimums > most)
         hvmemChecksAdd(checks, HVMEM_FAIL, "minimums", "Lower some ('virsh-hvmem auto DOMAIN --minimum SIZE'): nobody gets more than its minimum.",
-                       "automatic guests have minimums of %s in all, more than %s, %s", sum, what, memory);
+                       "automatic guests have minimums of %s in all, more than %s%s, %s", sum, what, less, memory);
     else
-        hvmemChecksAdd(checks, HVMEM_PASS, "minimums", NULL, "of automatic guests: %s in all, %s is %s", sum, what, memory);
+        hvmemChecksAdd(checks, HVMEM_PASS, "minimums", NULL,
+                       "of automatic guests: %s in all, not more than %s%s, %s; 'virsh-hvmem balance' says if others leave less than that", sum, what, less,
+                       memory);
 }
 
 

@@ -59,6 +59,7 @@ struct _hvmemHost {
     char *uri;                  /* of the connection; NULL: not asked */
     long balancer;              /* the process that balances it; 0: none */
     guint64 budget;             /* that this one was given; 0: what the host has */
+    guint64 reserve;            /* of this one; 0: none, or it finds that itself */
     char *otherBalancers;       /* in words; NULL: there are none */
     bool mom;                   /* MOM runs, which moves guests too */
     gint64 foreign;             /* when the balancer last noticed somebody else's request for the domain, in seconds since 1970; 0: it has not */

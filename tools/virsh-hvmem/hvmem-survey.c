@@ -219,6 +219,7 @@ readBalancers(virConnectPtr conn,
     host->uri = g_strdup(view->uri);
     host->balancer = view->owner ? view->owner->pid : 0;
     host->budget = view->owner ? view->owner->budget : 0;
+    host->reserve = view->owner && view->owner->reserve != HVMEM_UNKNOWN ? view->owner->reserve : 0;
     host->otherBalancers = otherBalancers(view);
     host->mom = view->local && runs("momd");
     host->foreign = when ? *when : 0;
