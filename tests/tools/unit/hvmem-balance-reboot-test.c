@@ -253,6 +253,8 @@ testExample(void)
     g_assert_cmpuint(scene.out[1].goal + scene.n, >=, 2 * GIB);
     g_assert_cmpint(scene.out[1].bound, ==, HVMEM_BALANCE_BUFFER_CUT);
     g_assert_cmpuint(scene.summary.reboot, ==, 3 * GIB);
+    /* what is kept is not free */
+    g_assert_cmpuint(scene.summary.room, <, scene.n * HVMEM_BALANCE_GRANULE);
 
     scene.guests[1].demand = 4 * GIB;
     decide(&scene);

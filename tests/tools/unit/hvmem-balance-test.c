@@ -107,7 +107,7 @@ checkSums(const Scene *scene)
         before += sane(MAX(scene->guests[i].actual, scene->guests[i].requested));
     g_assert_cmpuint(worstSum(scene), <=, MAX(before, poolOf(scene)));
     g_assert_cmpuint(scene->summary.held, ==, before);
-    g_assert_cmpuint(scene->summary.room, ==, hvmemShareSub(poolOf(scene), worstSum(scene)));
+    g_assert_cmpuint(scene->summary.room, ==, hvmemShareSub(hvmemShareSub(poolOf(scene), scene->summary.reboot), worstSum(scene)));
 }
 
 

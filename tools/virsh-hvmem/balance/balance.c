@@ -720,7 +720,7 @@ sumUp(const Work *work,
         minimums = hvmemShareAdd(minimums, guest->minimum);
     }
     summary->over = minimums > summary->pool;
-    summary->room = hvmemShareSub(work->budget, sumOf(work, heldThen));
+    summary->room = hvmemShareSub(hvmemShareSub(work->budget, summary->reboot), sumOf(work, heldThen));
 }
 
 

@@ -126,7 +126,7 @@ struct _hvmemBalanceSummary {
     guint64 pool;               /* what there is for them */
     guint64 held;               /* all guests: held, or requested and not yet there, before this decision */
     guint64 reboot;             /* of the budget, kept for reboots beyond the reserve when all have their goals */
-    guint64 room;               /* of the budget without the reserve, left after it */
+    guint64 room;               /* of the budget without the reserve and @reboot, left after it */
     bool over;                  /* not even the minimums fit */
 };
 
