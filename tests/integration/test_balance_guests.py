@@ -251,7 +251,7 @@ def test_the_other_commands_tell(guests, balancer):
     hvb.wait_until("it balances", 30, lambda: f"process {balancer.process.pid} balances" in " ".join(doctor().split()))
     assert "0.4-1.5 GiB" in run("list", "--columns", "name,auto")
     got = json.loads(run("--format=json", "set", first.name, mib(BOOT + 128 * MIB).replace(" ", "")))["domains"][0]
-    assert f"process {balancer.process.pid}, which balances it, changes this again" in got["remark"]
+    assert f"process {balancer.process.pid}, which balances it, may change this again" in got["remark"]
     balancer.wait_said(f"{first.name}: somebody else has requested 640 MiB")
     assert "somebody else requested a size for it" in " ".join(doctor(first.name).split())
 

@@ -283,7 +283,7 @@ def test_others_see_who_balances_and_why(host):
     assert abs(got["demand"] - (4000 << 20)) < 1 << 20
     assert re.search(rf"pass balancer process {balancer.pid} balances test://", doctor)
     assert "pass minimums of automatic guests: 2 GiB in all, not more than the host's memory, 3 GiB; 'virsh-hvmem balance' says if" in doctor
-    assert f"process {balancer.pid}, which balances it, changes this again" in checked(planned.stdout)["domains"][0]["remark"]
+    assert f"process {balancer.pid}, which balances it, may change this again, at once if others need memory" in checked(planned.stdout)["domains"][0]["remark"]
     assert not planned.stderr
     assert "warn automatic 0 minutes ago somebody else requested a size for it, too > End what does so (MOM, a script), or 'virsh-hvmem auto a" in moved
     assert "nobody balances" in host.run("doctor").stdout

@@ -227,8 +227,8 @@ nameForeign(Loop *loop)
             continue;
         guest->foreignNamed = now();
         noteForeign(loop, guest);
-        text = g_strdup_printf("somebody else has requested %s; its memory is automatic, so that does not last: 'virsh-hvmem auto %s --hold 30min' "
-                               "leaves it alone for a while", size, word);
+        text = g_strdup_printf("somebody else has requested %s; its memory is automatic, so that may be changed again, at once if others need memory: "
+                               "'virsh-hvmem auto %s --hold 30min' leaves it alone for a while", size, word);
         warn(loop, guest->dom->name, text);
     }
 }

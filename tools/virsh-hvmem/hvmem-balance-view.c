@@ -156,11 +156,12 @@ hvmemBalanceViewRemark(const hvmemBalanceView *view,
     if (!hvmemAutoIsOn(dom))
         return NULL;
     if (hvmemAutoIsHeld(&dom->automatic))
-        return g_strdup_printf("its memory is automatic, and left alone until %s; then the balancer changes it again. 'virsh-hvmem auto %s --off' ends "
+        return g_strdup_printf("its memory is automatic, and left alone until %s; then the balancer may change it again. 'virsh-hvmem auto %s --off' ends "
                                "that", until, word);
 
-    who = view->owner ? g_strdup_printf("process %ld, which balances it, changes this again with its next decision", view->owner->pid) :
-        view->local ? g_strdup("'virsh-hvmem balance' changes this again once it runs") : g_strdup("the balancer, if one runs on its host, changes this again");
+    who = view->owner ? g_strdup_printf("process %ld, which balances it, may change this again, at once if others need memory", view->owner->pid) :
+        view->local ? g_strdup("'virsh-hvmem balance' may change this again once it runs") :
+        g_strdup("the balancer, if one runs on its host, may change this again");
     return g_strdup_printf("its memory is automatic: %s. 'virsh-hvmem auto %s --hold 30min' leaves it alone for a while, 'virsh-hvmem auto %s --off' for good",
                            who, word, word);
 }
