@@ -59,6 +59,7 @@ class Witness:
     def __init__(self, guests):
         self.names = [guest.name for guest in guests]
         self.most, self.last, self.least = 0, 0, dict.fromkeys(self.names, MAXIMUM)
+        self.looks, self.began, self.seconds, self.failure = 0, 0, 0, None
         self.done = threading.Event()
         self.thread = threading.Thread(target=self.watch, daemon=True)
 
@@ -74,22 +75,32 @@ class Witness:
         self.most, self.last = max(self.most, min(self.last, held)), held
         for name, stat in stats.items():
             self.least[name] = min(self.least[name], int(stat["balloon.hyperv.requested"]))
+        self.looks += 1
 
     def watch(self):
-        while not self.done.wait(0.5):
-            # a daemon that is being restarted does not answer
-            with contextlib.suppress(hvb.VirshError, subprocess.TimeoutExpired):
-                self.look()
+        try:
+            while not self.done.wait(0.5):
+                # a daemon that is being restarted does not answer
+                with contextlib.suppress(hvb.VirshError, subprocess.TimeoutExpired):
+                    self.look()
+        except Exception as failure:        # pylint: disable=broad-except
+            self.failure = failure
 
     def __enter__(self):
+        self.began = time.monotonic()
         self.thread.start()
         return self
 
     def __exit__(self, *what):
         self.done.set()
         self.thread.join()
+        self.seconds = time.monotonic() - self.began
 
     def check(self):
+        """And it has looked, once in five seconds or more often: the daemon may have been away for a while."""
+        if self.failure:
+            raise AssertionError("the witness has ended early") from self.failure
+        assert self.looks >= max(2, self.seconds / 5), f"only {self.looks} looks in {self.seconds:.0f} s"
         assert 3 * MINIMUM <= self.most <= BUDGET, f"all guests: {mib(self.most)} of {mib(BUDGET)}"
         for name, least in self.least.items():
             assert least >= MINIMUM, f"{name}: {mib(least)} were requested"
