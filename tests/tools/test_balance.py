@@ -55,7 +55,7 @@ class Host:
 
     def environment(self):
         clean = {k: v for k, v in os.environ.items() if not k.startswith("LIBVIRT_") and k != "LD_LIBRARY_PATH"}
-        return {**clean, "LC_ALL": "C.UTF-8", "HVMEM_FAKE_GUESTS": str(self.guests), "LD_PRELOAD": str(FAKE),
+        return {**clean, "LC_ALL": "C.UTF-8", "HVMEM_FAKE_GUESTS": str(self.guests), "HVMEM_TEST_LOCKS": str(self.guests.parent), "LD_PRELOAD": str(FAKE),
                 "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=1"}
 
     def run(self, *args):
@@ -126,6 +126,12 @@ def test_once_is_json_of_all_guests(host):
     assert [g["name"] for g in got["guests"]] == ["a", "b"]
     assert got["guests"][0]["move"] == "grow"
     assert host.log() == [("a", got["guests"][0]["target"] >> 20)]
+
+
+def test_its_lock_goes_with_the_test(host):
+    """And not into a folder of the host, where it would stay."""
+    assert host.run("balance", "--once", "--budget", f"{BUDGET}MiB").returncode == 0
+    assert len(list(host.guests.parent.glob("virsh-hvmem-balance-*.lock"))) == 1
 
 
 def test_a_load_that_wanders(host):
