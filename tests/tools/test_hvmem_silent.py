@@ -38,7 +38,8 @@ def a_silent_daemon(tmp_path):
 
 def begin(one, *args):
     """The command, which asks that daemon."""
-    return subprocess.Popen([TOOL, "-c", one.uri, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENV)
+    return subprocess.Popen([TOOL, "-c", one.uri, *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env={**ENV, "HVMEM_TEST_LOCKS": str(one.folder)})
 
 
 def test_all_say_that_the_daemon_does_not_answer(silent):

@@ -57,6 +57,7 @@ class Daemon:
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.listener.bind(str(path))
         self.listener.listen()
+        self.folder = path.parent
         self.uri = f"qemu+unix:///system?socket={path}"
         self.connections = []
         threading.Thread(target=self.accept, daemon=True).start()
