@@ -179,6 +179,14 @@ def test_a_name_that_is_no_utf8_does_not_spoil_the_document():
     assert "a\ufffd" in document("status", b"a\xf0", status=1)["error"]["message"]
 
 
+def test_a_sample_that_outlasts_the_duration_is_not_lost(made_up, tmp_path):
+    """Libvirt is slow, not silent."""
+    (tmp_path / "scene").write_text(GUESTS.replace("[g1]\n", "[g1]\nslow=800\n"), encoding="utf-8")
+    status, documents = made_up("watch", "g1", "--duration", "0.2", "--record", str(tmp_path / "r.csv"))
+    assert status == 0 and documents
+    assert len((tmp_path / "r.csv").read_text(encoding="utf-8").splitlines()) >= 2
+
+
 def test_a_plan_that_is_refused_is_a_plan(made_up):
     _, (one,) = made_up("plan", "g1", "64GiB")
     assert one["error"]["kind"] == "refused" and one["steps"] == []

@@ -20,7 +20,7 @@
 /* A timer cannot take more: beyond that, the end comes with a sample. */
 #define MAX_SECONDS (G_MAXINT / 1000)
 
-/* The user sees that libvirt does not answer after so many seconds; and at the end, that is not waited for longer. */
+/* The user sees that libvirt does not answer after so many seconds, and --duration waits no longer for a last sample; and at the end, that is not waited for longer. */
 #define SILENT_SEC 3
 #define CLOSE_SEC 1
 
@@ -99,7 +99,8 @@ work(void *opaque)
 }
 
 
-/* While libvirt does not answer: has the user, or --duration, ended it? The event loop goes on: without it libvirt would not notice that nobody answers. */
+/* While libvirt does not answer: has the user, or --duration, ended it? A sample that is only slow is still the last one. The event loop
+ * goes on: without it libvirt would not notice that nobody answers. */
 static bool
 isEnough(void *opaque,
          double seconds)
@@ -109,7 +110,7 @@ isEnough(void *opaque,
     hvmemEventsTurn();
     if (watch->screen && seconds >= SILENT_SEC)
         watchShowSilence(seconds);
-    return watch->done || watchKeysQuit(watch) || watchNow() - watch->start >= duration;
+    return watch->done || watchKeysQuit(watch) || (seconds >= SILENT_SEC && watchNow() - watch->start >= duration);
 }
 
 

@@ -23,6 +23,7 @@
  *     floor=512                    but not below
  *     refuse=true                  libvirt refuses every request
  *     migrated=true                it does not run here any more, since it was migrated to another host
+ *     slow=500                     libvirt takes so many milliseconds for statistics
  *     hangs=true                   libvirt does not answer any more when it is asked for statistics
  */
 
@@ -416,6 +417,7 @@ virDomainListGetStats(virDomainPtr *doms,
         n++;
     if (g_key_file_get_boolean(scene, virDomainGetName(doms[0]), "hangs", NULL))
         hang();
+    g_usleep(1000 * g_key_file_get_uint64(scene, virDomainGetName(doms[0]), "slow", NULL));
     *records = calloc(n + 1, sizeof(**records));
     for (i = 0; i < n; i++)
         (*records)[i] = statsOf(doms[i]);
