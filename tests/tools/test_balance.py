@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """virsh-hvmem auto and balance from end to end, with the domains of libvirt's test driver and guests that are made up (hvmem-fake-guests.c)."""
+import fcntl
 import os
 import pathlib
 import re
@@ -293,6 +294,22 @@ def test_others_see_who_balances_and_why(host):
     assert not planned.stderr
     assert "warn automatic 0 minutes ago somebody else requested a size for it, too > End what does so (MOM, a script), or 'virsh-hvmem auto a" in moved
     assert "nobody balances" in host.run("doctor").stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a file to another user")
+def test_the_lock_of_a_stranger_is_shown_and_not_believed(host):
+    """It does not stop root's balancer either."""
+    path = host.guests.parent / "virsh-hvmem-balance-0.lock"
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.write(f"process {os.getpid()}\nuri test://{host.node}\nbudget 1\n")
+        lock.flush()
+        os.chown(path, 12345, -1)
+        said = " ".join(host.run("doctor").stdout.split())
+        once = host.run("balance", "--once", "--budget", f"{BUDGET}MiB")
+    assert f"process {os.getpid()} of user 12345 (test://{host.node})" in said
+    assert "warn balancer nobody balances" in said and "pass minimums" in said
+    assert once.returncode == 0, once.stderr
 
 
 def test_watch_tells_demand_of_an_automatic_guest(host, tmp_path):
