@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A libvirt that does not answer: a signal ends virsh-hvmem at once, and without one it says so in the time of the keepalive."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -42,6 +43,16 @@ def begin(one, *args):
                             env={**ENV, "HVMEM_TEST_LOCKS": str(one.folder)})
 
 
+@contextlib.contextmanager
+def running(one, *args):
+    """The same, until then at most."""
+    with begin(one, *args) as tool:
+        try:
+            yield tool
+        finally:
+            tool.kill()
+
+
 def test_all_say_that_the_daemon_does_not_answer(silent):
     """All at the same time, as each takes so long. The last two are not about silence: libvirt asks whether the daemon is there, and it says so."""
     asked = {
@@ -80,7 +91,7 @@ def test_all_say_that_the_daemon_does_not_answer(silent):
 def test_one_signal_ends_it(silent, args, count, status, number):
     """None: by the signal itself, as there is nothing to say yet."""
     one = silent(daemon.LIST if args == "balance" else daemon.XML, count)
-    with begin(one, *args.split()) as tool:
+    with running(one, *args.split()) as tool:
         assert one.silent.wait(timeout=60)
         time.sleep(0.5)
         sent = time.monotonic()
@@ -96,7 +107,7 @@ def test_one_signal_ends_it(silent, args, count, status, number):
 
 def test_the_limit_of_time_holds(silent):
     one = silent(daemon.XML, AGAIN)
-    with begin(one, "wait", "g", "--timeout", "3") as tool:
+    with running(one, "wait", "g", "--timeout", "3") as tool:
         _, errors = tool.communicate(timeout=60)
     assert one.silent.is_set()
     assert tool.returncode == NOT_REACHED
