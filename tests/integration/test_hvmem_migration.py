@@ -87,7 +87,8 @@ def test_without_another_host_it_says_that_the_guest_went(guest, hosts):
         line_with(tool, lambda line: line["type"] == "sample")
         guest.migrate("--persistent", "--undefinesource")
         line_with(tool, lambda line: line["type"] == "event" and "migrated to another host" in line["event"])
-        out, err = tool.communicate(timeout=60)
+        # not by communicate(), which does not have what line_with() has read ahead
+        out, err = tool.stdout.read(), tool.stderr.read()
     assert tool.returncode == 1
     assert "--also" in err
     assert json.loads(out.splitlines()[-1])["error"]["name"] == guest.name
