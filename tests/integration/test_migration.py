@@ -11,8 +11,7 @@ import tempfile
 
 import pytest
 from checks import Held, at_rest, consistent, go, no_sticks
-from conftest import kernel_complaints
-from travel import GROWN, SHRUNK, Traveller, agree, create_image, elapsed, keeps, quickly, slowly, travelled, with_disk
+from travel import GROWN, SHRUNK, Traveller, agree, create_image, elapsed, keeps, quickly, slowly, travelled, travelling, with_disk
 
 import hvb
 from hvb import GIB, MIB
@@ -29,22 +28,9 @@ def the_guest(traveller):
 
 @pytest.fixture(scope="module", name="traveller")
 def a_guest(hosts, request):
-    """1 GiB, up to 4 GiB; some of its memory is data whose checksum is known."""
-    guest = Traveller("hvbt-travel", hosts, memory=GIB, maximum=4 * GIB, vcpus=2, accel=request.config.getoption("--accel"))
-    guest.remove()
-    guest.define()
-    guest.start()
-    guest.wait_up()
-    hvb.wait_until(guest.seen, 30, guest.resting)
-    guest.held = Held(guest, 8)
-    yield guest
-    guest.remove()
-    complaints = []
-    for host in hosts:
-        guest.is_at(host)
-        complaints += kernel_complaints(guest)
-    hosts[0].use()
-    assert not complaints, "a guest's kernel complained"
+    """One for all tests, wherever it is."""
+    with travelling("hvbt-travel", hosts, accel=request.config.getoption("--accel")) as guest:
+        yield guest
 
 
 @contextlib.contextmanager

@@ -5,37 +5,22 @@ import contextlib
 import os
 
 import pytest
-from checks import Held, go
-from conftest import kernel_complaints
-from travel import GROWN, SHRUNK, Traveller, keeps, travelled
+from checks import go
+from travel import GROWN, SHRUNK, keeps, travelled, travelling
 
 import hvb
-from hvb import GIB
 
 pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module", name="guest")
 def a_guest(hosts, kernel):
-    """1 GiB, up to 4 GiB."""
+    """One for each kernel."""
     try:
-        guest = Traveller("hvbt-travel-kernel", hosts, memory=GIB, maximum=4 * GIB, vcpus=2, kernel=kernel)
+        with travelling("hvbt-travel-kernel", hosts, release=kernel) as guest:
+            yield guest
     except hvb.NoKernel as why:
         pytest.skip(str(why))
-    guest.remove()
-    guest.define()
-    guest.start()
-    guest.wait_up()
-    hvb.wait_until(guest.seen, 30, guest.resting)
-    guest.held = Held(guest, 8)
-    yield guest
-    guest.remove()
-    complaints = []
-    for host in hosts:
-        guest.is_at(host)
-        complaints += kernel_complaints(guest)
-    hosts[0].use()
-    assert not complaints, "the guest's kernel complained"
 
 
 def test_there_and_back_and_saved(guest):

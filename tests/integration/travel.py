@@ -9,8 +9,9 @@ import threading
 import time
 
 import hvb
-from checks import consistent
-from hvb import MIB
+from checks import Held, consistent
+from conftest import kernel_complaints
+from hvb import GIB, MIB
 from speed import patient
 
 
@@ -70,6 +71,26 @@ class Traveller(hvb.Guest):
         for host in (*self.hosts[1:], self.hosts[0]):
             self.is_at(host)
             super().remove()
+
+
+@contextlib.contextmanager
+def travelling(name, hosts, **options):
+    """A guest that is up, with 1 GiB, up to 4 GiB, of which some is data whose checksum is known; its kernel must not complain."""
+    guest = Traveller(name, hosts, memory=GIB, maximum=4 * GIB, vcpus=2, **options)
+    guest.remove()
+    guest.define()
+    guest.start()
+    guest.wait_up()
+    hvb.wait_until(guest.seen, 30, guest.resting)
+    guest.held = Held(guest, 8)
+    yield guest
+    guest.remove()
+    complaints = []
+    for host in hosts:
+        guest.is_at(host)
+        complaints += kernel_complaints(guest)
+    hosts[0].use()
+    assert not complaints, "a guest's kernel complained"
 
 
 class Migration:
