@@ -321,6 +321,16 @@ static void new_kernel_connects(Fixture *f)
     wait_state(f->qts, "new-kernel");
 }
 
+/* Both kernels have what they had, and wrote on either side of the switch. */
+static void end_with_new_kernel(Fixture *f, QTestState *from, QTestState *to)
+{
+    end_postcopy(from);
+    check(f);
+    g_assert_cmpuint(guest_check(to, ADDED_BASE, NEW_KERNEL_PAGES, 5), ==, 0);
+    g_assert_cmpuint(guest_check(to, ADDED_BASE + 1024, NEW_KERNEL_PAGES, 6),
+                     ==, 0);
+}
+
 static void reset_and_finish(Fixture *f)
 {
     system_reset(f->qts);
@@ -355,11 +365,7 @@ static void do_kexec_before(bool told)
     g_assert_cmpuint(guest_check(to, ADDED_BASE, NEW_KERNEL_PAGES, 5), ==, 0);
     new_kernel_writes(to, 1024, 6);
     g_assert_true(migration_is(from, "postcopy-active"));
-    end_postcopy(from);
-    check(f);
-    g_assert_cmpuint(guest_check(to, ADDED_BASE, NEW_KERNEL_PAGES, 5), ==, 0);
-    g_assert_cmpuint(guest_check(to, ADDED_BASE + 1024, NEW_KERNEL_PAGES, 6),
-                     ==, 0);
+    end_with_new_kernel(f, from, to);
     new_kernel_connects(f);
     reset_and_finish(f);
 }
@@ -391,11 +397,7 @@ static void test_kexec_after(void)
     new_kernel_connects(f);
     new_kernel_writes(to, 1024, 6);
     g_assert_true(migration_is(from, "postcopy-active"));
-    end_postcopy(from);
-    check(f);
-    g_assert_cmpuint(guest_check(to, ADDED_BASE, NEW_KERNEL_PAGES, 5), ==, 0);
-    g_assert_cmpuint(guest_check(to, ADDED_BASE + 1024, NEW_KERNEL_PAGES, 6),
-                     ==, 0);
+    end_with_new_kernel(f, from, to);
     reset_and_finish(f);
 }
 

@@ -4,28 +4,8 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include "pace.h"
+#include "hvmem-test-hosts.h"
 #include "usage.h"
-
-#define MIB G_GUINT64_CONSTANT(1024)
-#define GIB (1024 * MIB)
-#define GUESTS 4
-
-typedef struct _Scene Scene;
-struct _Scene {
-    hvmemBalanceHost host;
-    hvmemBalanceGuest guests[GUESTS];
-    hvmemBalanceDecision out[GUESTS];
-    hvmemBalanceSummary summary;
-    size_t n;
-};
-
-
-static void
-decide(Scene *scene)
-{
-    hvmemBalanceDecide(&scene->host, scene->guests, scene->out, scene->n, &scene->summary);
-}
 
 
 static void

@@ -1,5 +1,5 @@
 /*
- * hvmem-test-hosts.h: random hosts for tests of the balancer, and guests that follow
+ * hvmem-test-hosts.h: hosts for tests of the balancer, also random ones, and guests that follow
  *
  * HVMEM_BALANCE_HOSTS=1000000 before a test checks so many hosts, and fewer where each takes many rounds; --seed=… of GLib repeats a run.
  *
