@@ -5,9 +5,9 @@
  *
  * An event handler takes no job and sends no command: it schedules a reconcile.
  * At most one is pending for a domain (priv->hvBalloonPending), either in the
- * queue of the worker for reconciles or on a timer. One is enough, since a reconcile queries
- * everything when it runs. Two of them would each set the next timer, and go on
- * for ever.
+ * queue of the worker for reconciles or on a timer. One is enough, since a
+ * reconcile queries everything when it runs. Two of them would each set the next
+ * timer, and go on for ever.
  */
 
 #include <config.h>

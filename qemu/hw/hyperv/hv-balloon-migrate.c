@@ -652,7 +652,7 @@ static int precopy_notified(NotifierWithReturn *notifier, void *data,
     if (precopy->reason == PRECOPY_NOTIFY_AFTER_BITMAP_SYNC &&
         !migrate_postcopy_ram()) {
         leave_out_absent(container_of(notifier, HvBalloonMigration,
-                                        precopy));
+                                      precopy));
     }
     return 0;
 }

@@ -216,10 +216,10 @@ DmProblem dm_late_problem(const DmEngine *e);
 
 /* Makes the request that brings the guest nearer to its target, if any can. */
 void dm_pursue(DmEngine *e, uint64_t now);
+DmProblem dm_not_onlined(uint64_t pages);
 
 /* Does what is to be done wait for the end of a hold? No time makes it due. */
 bool dm_growth_waits(const DmEngine *e);
-DmProblem dm_not_onlined(uint64_t pages);
 
 /* ---- relief.c: a Linux guest whose kernel ran dry ---- */
 
