@@ -201,21 +201,35 @@ hvmemCanvasText(hvmemCanvas *canvas,
 }
 
 
+static cairo_status_t
+appendBytes(void *bytes,
+            const unsigned char *data,
+            unsigned int length)
+{
+    g_byte_array_append(bytes, data, length);
+    return CAIRO_STATUS_SUCCESS;
+}
+
+
 bool
 hvmemCanvasWrite(hvmemCanvas *canvas,
                  const char *path,
                  GError **error)
 {
+    g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autoptr(GError) reason = NULL;
     cairo_status_t status;
 
-    if (!canvas->svg) {
-        status = cairo_surface_write_to_png(canvas->surface, path);
-        return status == CAIRO_STATUS_SUCCESS || hvmemFail(error, "cannot write '%s': %s", path, cairo_status_to_string(status));
+    if (canvas->svg) {
+        g_string_append(canvas->svg, "</svg>\n");
+        g_byte_array_append(bytes, (const guint8 *) canvas->svg->str, canvas->svg->len);
+    } else {
+        /* Not to the file itself: cairo does not say why it could not be written, and leaves half a picture */
+        status = cairo_surface_write_to_png_stream(canvas->surface, appendBytes, bytes);
+        if (status != CAIRO_STATUS_SUCCESS)
+            return hvmemFail(error, "cannot draw '%s': %s", path, cairo_status_to_string(status));
     }
-
-    g_string_append(canvas->svg, "</svg>\n");
-    if (!g_file_set_contents(path, canvas->svg->str, canvas->svg->len, &reason))
+    if (!g_file_set_contents(path, (const char *) bytes->data, bytes->len, &reason))
         return hvmemFail(error, "cannot write '%s': %s", path, reason->message);
     return true;
 }
