@@ -23,6 +23,7 @@ import time
 RESEND = 1.0        # seconds without @begin before the request is sent again; each time twice as long
 RESEND_MOST = 8.0   # up to this
 GRACE = 10.0        # what the guest may need beyond the command's own limit to say that it was killed
+PORT = "/dev/ttyS1"  # the agent's, in the guest
 MAX_REQUEST = 16384  # bytes; the guest's serial line buffers hold more than this, with no flow control
 
 Result = collections.namedtuple("Result", "status out err")
@@ -147,21 +148,53 @@ def collect(lines, ident, deadline):
     return status, out, err
 
 
+@contextlib.contextmanager
+def taken(path, command, timeout):
+    """The guest has taken the command: gives the lines that follow, its identifier, and the time at which it has to have ended."""
+    deadline = time.monotonic() + timeout
+    with turn(path, deadline), contextlib.closing(connect(path)) as sock:
+        ident, line = request(command, timeout)
+        lines = Lines(sock)
+        begin(sock, lines, ident, line, deadline)
+        yield lines, ident, time.monotonic() + timeout + GRACE
+
+
+def result(lines, ident, deadline, timeout):
+    status, out, err = collect(lines, ident, deadline)
+    if status == "late":
+        raise GuestTimeout(f"the command was killed after {timeout:g} seconds")
+    return Result(int(status), out, err)
+
+
 def run(path, command, timeout=60.0):
     """Runs a shell command line in the guest behind the socket PATH.
 
     A guest that is still starting is waited for, within the same TIMEOUT (seconds). Returns Result(status, out, err), the last
     two as bytes. Raises GuestTimeout or GuestError.
     """
-    deadline = time.monotonic() + timeout
-    with turn(path, deadline), contextlib.closing(connect(path)) as sock:
-        ident, line = request(command, timeout)
-        lines = Lines(sock)
-        begin(sock, lines, ident, line, deadline)
-        status, out, err = collect(lines, ident, time.monotonic() + timeout + GRACE)
-    if status == "late":
-        raise GuestTimeout(f"the command was killed after {timeout:g} seconds")
-    return Result(int(status), out, err)
+    with taken(path, command, timeout) as (lines, ident, deadline):
+        return result(lines, ident, deadline, timeout)
+
+
+@contextlib.contextmanager
+def running(path, command, timeout=60.0):
+    """Runs it while the caller does something. Gives a function that waits for a line which the command writes to PORT itself: that is here at once,
+    while an answer takes programs in the guest which encode it. Such a line starts with '=', as none of the agent's does. At the end, the command has
+    to have succeeded. Raises as run() does."""
+    with taken(path, command, timeout) as (lines, ident, deadline):
+        yield lambda word: said(lines, word, deadline)
+        got = result(lines, ident, deadline, timeout)
+    if got.status:
+        raise GuestError(f"{command}: {got.err.decode(errors='replace').strip() or got.status}")
+
+
+def said(lines, word, deadline):
+    """The command has written WORD."""
+    while (line := lines.get(deadline)) != word:
+        if line is None:
+            raise GuestTimeout(f"the guest's command did not say '{word}' in time")
+        if line.startswith("@"):
+            raise GuestError(f"the guest's command ended, or the guest did, before it said '{word}'")
 
 
 def command_line(words):

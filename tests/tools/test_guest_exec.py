@@ -64,6 +64,41 @@ def test_output_and_status_come_back(tmp_path):
     assert got == (7, "echo ä".encode() * 1000, b"\0\xff")
 
 
+def running(tmp_path, *more):
+    """What it gives while a guest runs a command that says '=here', and then sends MORE."""
+    def serve(lines, send):
+        for ident, _ in requests(lines):
+            send(f"\n@begin {ident}\nnoise\n=here\n")
+            for text in more:
+                send(text.replace("ID", ident))
+
+    stack = contextlib.ExitStack()
+    return stack, guest_exec.running(stack.enter_context(agent(tmp_path / "s", serve)), "x", 1)
+
+
+def test_a_command_speaks_while_it_runs(tmp_path):
+    stack, command = running(tmp_path, "=there\n@out\n@err\n@end ID 0 0 0\n")
+    with stack, command as said:
+        said("=here")
+        said("=there")
+
+
+@pytest.mark.parametrize("end, error", [("@out\n@err\n@end ID 0 0 0\n", "before it said '=there'"), ("\n@boot 1\n", "before it said '=there'")])
+def test_one_that_ends_before_it_has_spoken(end, error, tmp_path):
+    stack, command = running(tmp_path, end)
+    with stack, pytest.raises(guest_exec.GuestError, match=error), command as said:
+        said("=here")
+        said("=there")
+
+
+@pytest.mark.parametrize("end, kind, error", [("@out\n@err\n" + b64(b"no") + "@end ID 3 0 2\n", guest_exec.GuestError, "x: no"),
+                                              ("@out\n@err\n@end ID late 0 0\n", guest_exec.GuestTimeout, "killed after 1 seconds")])
+def test_one_that_fails_after_it_has_spoken(end, kind, error, tmp_path):
+    stack, command = running(tmp_path, end)
+    with stack, pytest.raises(kind, match=error), command as said:
+        said("=here")
+
+
 def test_a_request_is_repeated_until_it_is_taken(tmp_path):
     seen = []
 

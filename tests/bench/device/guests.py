@@ -23,6 +23,7 @@ from speed import patient  # noqa: E402
 
 MIB, GIB = 2 ** 20, 2 ** 30
 NEAR = 32 * MIB             # what MemTotal may be off: page tables, rounding
+LOOK = 0.05                 # seconds between two looks of the guest at its MemTotal
 SETTLE = 2                  # seconds after which what was freed is no longer resident
 LIMIT = 300                 # seconds until a step counts as failed, as the next two on an ordinary machine
 BOOT_LIMIT = 120
@@ -215,7 +216,7 @@ class Guest:
         return ram, total
 
     def calibrate(self):
-        """What it takes to ask QEMU and the guest, and by how much that varies, where it is much: a guest's agent needs a second on an emulated host."""
+        """What it takes to ask QEMU and to hear from the guest, and by how much that varies: much, on an emulated host."""
         calls = [self.step(lambda: None, lambda: True, 0) for _ in range(self.setting.calls)]
         if calls:
             asking = {key: min(call[key] for call in calls) for key in self.asking}
@@ -227,19 +228,24 @@ class Guest:
         rest = value - self.asking[key]
         return max(LEAST, rest) if rest >= self.noise[key] else 0
 
+    def until_total(self, want):
+        """A command that says when it waits, and when the guest's MemTotal is WANT. It starts no program while it looks."""
+        total = "while read -r k v u; do [ $k = MemTotal: ] && break; done </proc/meminfo; d=$((v - %d))" % (want // 1024)
+        return (f"[ -p /tmp/tick ] || mkfifo /tmp/tick; exec 3<>/tmp/tick 4>{guest_exec.PORT}; echo =waits >&4; "
+                f"while {total}; [ ${{d#-}} -gt {NEAR // 1024} ]; do read -t {LOOK} x <&3; done; echo =there >&4")
+
     def step(self, ask, shown, delta):
         """Seconds and CPU seconds until QEMU shows it and the guest's MemTotal is DELTA away from what it was after the boot, and what was counted."""
-        want = (self.total + delta) // 1024
-        before = self.setting.counts.read()
-        start, cpu = time.monotonic(), self.cpu()
-        ask()
-        self.wait("QEMU's side", patient(LIMIT), shown)
-        self.exec(f"while read -r k v u; do [ $k = MemTotal: ] && break; done </proc/meminfo; "
-                  f"while d=$((v - {want})); [ ${{d#-}} -gt {NEAR // 1024} ]; do sleep 0.05; "
-                  "while read -r k v u; do [ $k = MemTotal: ] && break; done </proc/meminfo; done")
-        seconds, (total, host) = time.monotonic() - start, self.cpu()
+        with guest_exec.running(self.agent, self.until_total(self.total + delta), patient(LIMIT)) as said:
+            said("=waits")
+            before = self.setting.counts.read()
+            start, cpu = time.monotonic(), self.cpu()
+            ask()
+            self.wait("QEMU's side", patient(LIMIT), shown)
+            said("=there")
+            seconds, (total, host) = time.monotonic() - start, self.cpu()
+            counted = {name: count - before[name] for name, count in self.setting.counts.read().items()}
         took = {"seconds": seconds, "cpu": total - cpu[0], "host": host - cpu[1]}
-        counted = {name: count - before[name] for name, count in self.setting.counts.read().items()}
         return {**{key: self.net(key, value) for key, value in took.items()}, **counted, **self.setting.counts.levels()}
 
     def out(self):
