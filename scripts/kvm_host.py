@@ -22,10 +22,13 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
 import time
 import tty
 
-UP_LIMIT = 180              # seconds until the host must be up, on a busy machine
+from speed import patient
+
+UP_LIMIT = 180              # seconds until the host must be up, on a busy machine of ordinary speed
 END_LIMIT = 20              # seconds that it may take to turn itself off
 # What is written there stays; everything else that is written is gone in the end.
 KEPT = ("build/test", "build/bench", "build/log")
@@ -170,7 +173,7 @@ class Host:
         """Ends it, also when it does not want to."""
         if self.status is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.qemu.wait(END_LIMIT)
+                self.qemu.wait(patient(END_LIMIT))
         if self.qemu.poll() is None:
             self.qemu.kill()
         self.qemu.wait()
@@ -195,6 +198,15 @@ class Host:
             self.status = int(match.group(1))
 
 
+def feed(port):
+    """All that this program gets to read, and that it ends, to the command. That the host is gone shows elsewhere."""
+    with contextlib.suppress(OSError):
+        while data := os.read(0, 65536):
+            port.sendall(data)
+    with contextlib.suppress(OSError):
+        port.shutdown(socket.SHUT_WR)
+
+
 class Relay:
     """Carries what the command reads and writes, until the host is gone."""
 
@@ -206,12 +218,8 @@ class Relay:
         for name, fd in out.items():
             self.selector.register(host.ports[name], selectors.EVENT_READ, lambda port, fd=fd: self.copy_out(port, fd))
         self.selector.register(host.ports["control"], selectors.EVENT_READ, self.read_control)
-        self.input = host.ports["terminal" if terminal else "stdin"]
-        with contextlib.suppress(PermissionError):      # a file, which is always ready
-            self.selector.register(0, selectors.EVENT_READ, lambda _: self.copy_in())
-            return
-        self.send(sys.stdin.buffer.read())
-        self.send(b"")
+        # Of its own thread: a command that writes what it has read waits for this program to read that, before it reads on.
+        threading.Thread(target=feed, args=(host.ports["terminal" if terminal else "stdin"],), daemon=True).start()
 
     def read_port(self, port):
         try:
@@ -227,20 +235,6 @@ class Relay:
         while view:
             view = view[os.write(fd, view):]
 
-    def copy_in(self):
-        data = os.read(0, 4096)
-        if not data:
-            self.selector.unregister(0)
-        self.send(data)
-
-    def send(self, data):
-        """To the command; nothing is the end. That the host is gone shows elsewhere."""
-        with contextlib.suppress(OSError):
-            if data:
-                self.input.sendall(data)
-            else:
-                self.input.shutdown(socket.SHUT_WR)
-
     def read_control(self, port):
         self.lines += self.read_port(port)
         *whole, self.lines = self.lines.split(b"\n")
@@ -249,11 +243,12 @@ class Relay:
 
     def run(self):
         """Returns when the command has ended and all that it wrote has come. Raises HostError."""
-        while self.host.ports["control"] in self.selector.get_map():
+        limit = patient(UP_LIMIT)
+        while self.selector.get_map():
             for key, _ in self.selector.select(1.0):
                 key.data(key.fileobj)
-            if not self.host.up and time.monotonic() - self.host.started > UP_LIMIT:
-                raise HostError(f"the host was not up after {UP_LIMIT} s: {self.host.why()}")
+            if not self.host.up and time.monotonic() - self.host.started > limit:
+                raise HostError(f"the host was not up after {limit:.0f} s: {self.host.why()}")
         if self.host.status is None:
             raise HostError(f"the host went away{'' if self.host.up else ' before it was up'}: {self.host.why()}")
 
@@ -310,7 +305,9 @@ def parse():
 
 def main():
     options = parse()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    for ends in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(ends) != signal.SIG_IGN:
+            signal.signal(ends, lambda number, _: sys.exit(128 + number))
     try:
         with tempfile.TemporaryDirectory(prefix="hvb-kvm-") as folder:
             return run(options, folder)

@@ -2,9 +2,12 @@
 """scripts/kvm_host.py without a host: what it is asked for, what it makes of that, and what it says when QEMU fails."""
 
 import argparse
+import os
 import pathlib
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -27,9 +30,12 @@ def fake(tree, text):
     (tree / "qemu").chmod(0o755)
 
 
+def command(tree, *words):
+    return [sys.executable, "-B", ROOT / "scripts/kvm_host.py", f"--path-tree={tree}", f"--path-qemu={tree}/qemu", f"--path-log={tree}/log", *words]
+
+
 def kvm(tree, *words, **how):
-    return subprocess.run([sys.executable, "-B", ROOT / "scripts/kvm_host.py", f"--path-tree={tree}", f"--path-qemu={tree}/qemu", f"--path-log={tree}/log",
-                           *words], text=True, capture_output=True, check=False, stdin=subprocess.DEVNULL, **how)
+    return subprocess.run(command(tree, *words), text=True, capture_output=True, check=False, **({} if "input" in how else {"stdin": subprocess.DEVNULL}) | how)
 
 
 @pytest.mark.parametrize("words, says", [
@@ -68,6 +74,51 @@ def test_nothing_is_left(tree, tmp_path_factory):
     fake(tree, "exit 1\n")
     kvm(tree, "--iommu", "true", env={"TMPDIR": str(scratch), "PATH": "/usr/sbin:/usr/bin"})
     assert not list(scratch.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_nothing_is_left_after_a_signal(number, tree, tmp_path_factory):
+    scratch = tmp_path_factory.mktemp("scratch")
+    fake(tree, "echo $$ >pid.new; mv pid.new pid; exec sleep 300\n")
+    # One that a test's own shell ignores is ignored by what it starts.
+    with subprocess.Popen(command(tree, "true"), env={"TMPDIR": str(scratch), "PATH": "/usr/sbin:/usr/bin"}, cwd=tree, stdin=subprocess.DEVNULL,
+                          preexec_fn=lambda: signal.signal(number, signal.SIG_DFL)) as run:    # pylint: disable=subprocess-popen-preexec-fn
+        end = time.monotonic() + 30
+        while not (tree / "pid").exists():
+            assert run.poll() is None and time.monotonic() < end
+            time.sleep(0.05)
+        assert list(scratch.iterdir())
+        run.send_signal(number)
+        assert run.wait(30) == 128 + number
+    assert not list(scratch.iterdir())
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tree / "pid").read_text()), 0)
+
+
+# A QEMU whose host copies what it reads, and says when it ends.
+COPIES = """#!/usr/bin/python3
+import re, socket, sys
+ports = {name: socket.socket(fileno=int(number)) for name, number in re.findall(r"socket,id=(\\w+),fd=(\\d+)", " ".join(sys.argv))}
+ports["control"].sendall(b"up\\n")
+while data := ports["stdin"].recv(65536):
+    ports["stdout"].sendall(data)
+ports["stderr"].sendall(b"that is all")
+ports["control"].sendall(b"status 7\\n")
+"""
+
+
+@pytest.mark.parametrize("how", ["file", "pipe"])
+def test_input_output_and_status_are_the_commands(how, tree, tmp_path):
+    """As much as no buffer between them holds."""
+    (tree / "qemu").write_text(COPIES)
+    (tree / "qemu").chmod(0o755)
+    text = "".join(f"{number}\n" for number in range(600_000))
+    (tmp_path / "input").write_text(text)
+    with open(tmp_path / "input", encoding="ascii") as file:
+        done = kvm(tree, "--quiet", "x", timeout=60, **({"input": text} if how == "pipe" else {"stdin": file}))
+    assert done.returncode == 7
+    assert done.stdout == text
+    assert done.stderr == "that is all"
 
 
 def test_words_of_the_command_arrive_as_they_are():
