@@ -39,7 +39,7 @@ class Soak:
         options = {"vcpus": 1} if guest_xml.on_emulated_host() else {}
         self.guest = hvb.Guest("hvbs-dma", accel="kvm", memory=MEMORY, maximum=MAXIMUM, reporting=True, **options)
         self.guest.xml = assigned.with_disk(self.guest.xml)
-        self.held, self.sticks, self.mib = None, set(), 0
+        self.held, self.sticks = None, set()
         self.did = collections.Counter()
         self.last, self.late = "start", False
 
@@ -56,7 +56,6 @@ class Soak:
     def begin(self):
         """After each boot."""
         assigned.wait_disk(self.guest)
-        self.mib = int(self.guest.exec(f"cat /sys/block/{os.path.basename(assigned.BLOCK)}/size")) * 512 >> 20
         self.held = checks.Held(self.guest, PARTS)
         self.read_on()
 
@@ -245,7 +244,7 @@ def main():
     finally:
         if "HVB_KEEP" not in os.environ:
             soak.guest.remove()
-    print(f"==> soak: nothing lost, nothing left locked: {soak.report()}; {soak.did['reads'] * soak.mib} MiB by DMA")
+    print(f"==> soak: nothing lost, nothing left locked: {soak.report()}; {soak.did['reads'] * assigned.SIZE // MIB} MiB by DMA")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""An NVMe disk of known content that is assigned to a guest: it is read past the guest's page cache, so what arrives is what DMA wrote."""
+"""An NVMe disk that is assigned to a guest. What it has at its beginning is known, and is read past the guest's page cache: what arrives is what DMA
+wrote."""
 
 import contextlib
 import os
 
 from hvb import MIB
 
-DISK = os.environ.get("HVB_NVME")       # its PCI address, and the MD5 of its content: ./run kvm --iommu names them
-MD5 = os.environ.get("HVB_NVME_MD5")
+DISK = os.environ.get("HVB_NVME")       # its PCI address: ./run kvm --iommu names both
+MD5 = os.environ.get("HVB_NVME_MD5")    # of its first SIZE bytes, all that is read: a real disk has too much
+SIZE = 128 * MIB
 NEAR = 64 * MIB                         # by which locked memory may be more than the guest's
 BLOCK = "/dev/nvme0n1"                  # in the guest
-READ = f"echo 3 >/proc/sys/vm/drop_caches; md5sum <{BLOCK}"            # commands for the guest
+READ = f"{{ echo 3 >/proc/sys/vm/drop_caches; dd if={BLOCK} bs=64k count={SIZE >> 16} status=none | md5sum; }}"     # commands for the guest
 FIND = f"for i in $(seq 300); do [ -b {BLOCK} ] && exit; sleep 0.2; done; exit 1"
 PORTS = "<controller type='pci' index='0' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 3
 
@@ -34,7 +36,7 @@ def with_disk(xml):
 
 
 def read(guest):
-    """The MD5 of the disk's content as the guest gets it now."""
+    """The MD5 as the guest gets it now."""
     return guest.exec(READ, 300).split()[0]
 
 

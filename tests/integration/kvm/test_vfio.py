@@ -16,7 +16,7 @@ from hvb import GIB, MIB, mib
 BOOT, MAXIMUM = GIB, 4 * GIB
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(not (DISK and MD5), reason="no NVMe disk to assign: HVB_NVME names its PCI address, HVB_NVME_MD5 "
-                                                   "the MD5 of its content")]
+                                                   "the MD5 of its first 128 MiB")]
 
 
 @pytest.fixture(scope="module", name="guest")

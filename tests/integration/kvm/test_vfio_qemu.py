@@ -16,7 +16,7 @@ from speed import patient  # noqa: E402
 
 STICK = 2 * GIB
 
-pytestmark = pytest.mark.skipif(not (DISK and MD5), reason="no NVMe disk to assign: HVB_NVME names its PCI address, HVB_NVME_MD5 the MD5 of its content")
+pytestmark = pytest.mark.skipif(not (DISK and MD5), reason="no NVMe disk to assign: HVB_NVME names its PCI address, HVB_NVME_MD5 the MD5 of its first 128 MiB")
 
 
 @pytest.fixture(scope="module", name="guest")
