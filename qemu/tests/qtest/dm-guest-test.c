@@ -458,8 +458,7 @@ static void test_posts_while_opening(void)
 
     fixture_start(f, " -smp 2");
     qts = f->qts;
-    init_ap(qts, 1);            /* KVM wants it before a SIPI */
-    start_ap(qts, 1);
+    boot_ap(qts, 1);
     dm_close(&f->guest);
     open.child_relid = f->guest.relid;
     open.ring_buffer_gpadl_id = f->guest.gpadl;

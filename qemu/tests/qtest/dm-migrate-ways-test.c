@@ -314,7 +314,7 @@ static void test_writes_are_logged(void)
     uint32_t passes;
 
     from = guest_start("q35", test_accel(), 2, DM_FLAGS, options);
-    start_ap(from, 1);
+    boot_ap(from, 1);
     execute_start(from, 0, OP_COUNT, &few);
     execute_start(from, 1, OP_COUNT, &many);
     to = destination(" -smp 2 " STICK);
@@ -348,7 +348,7 @@ static Fixture *busy_guest(void)
 {
     Fixture *f = grown_with(" -smp 2 " STICK);
 
-    start_ap(f->qts, 1);
+    boot_ap(f->qts, 1);
     execute_start(f->qts, 1, OP_COUNT, &counting);
     halve(f, 64);
     return f;
@@ -427,11 +427,8 @@ static void add_tests(void)
     qtest_add_data_func("/dm-migrate-ways/xbzrle", &xbzrle, test_busy);
     qtest_add_data_func("/dm-migrate-ways/auto-converge", &auto_converge,
                         test_busy);
-    if (!test_accel_is_kvm()) {
-        /* about TCG's TLB */
-        qtest_add_func("/dm-migrate-ways/writes-are-logged",
-                       test_writes_are_logged);
-    }
+    qtest_add_func("/dm-migrate-ways/writes-are-logged",
+                   test_writes_are_logged);
 }
 
 int main(int argc, char **argv)

@@ -240,6 +240,13 @@ void init_ap(QTestState *qts, int cpu)
     store(qts, 0, 0xfee00300, 0x4500);          /* INIT */
 }
 
+/* KVM wants an INIT before a SIPI. */
+void boot_ap(QTestState *qts, int cpu)
+{
+    init_ap(qts, cpu);
+    start_ap(qts, cpu);
+}
+
 /* ---- A guest's Hyper-V driver ---- */
 
 void enable_hypercalls(QTestState *qts)

@@ -119,6 +119,7 @@ uint64_t hypercall_out(QTestState *qts, uint64_t input, uint64_t in,
 /* Start processor @cpu, which begins where the first one did. */
 void start_ap(QTestState *qts, int cpu);
 void init_ap(QTestState *qts, int cpu);
+void boot_ap(QTestState *qts, int cpu);
 void enable_hypercalls(QTestState *qts);
 void enable_synic(QTestState *qts, int cpu);
 uint64_t slot_addr(int cpu);
