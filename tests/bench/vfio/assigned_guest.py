@@ -4,6 +4,8 @@
 import pathlib
 import subprocess
 import sys
+import threading
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "device"), str(HERE.parents[1] / "integration/kvm"), str(HERE.parents[2] / "scripts")]
@@ -67,3 +69,43 @@ class Assigned(guests.HvBalloon):
 
     def read(self):
         return self.exec(READ).split()[0]
+
+
+class Prober(threading.Thread):
+    """Sends a command that does nothing, again and again, and notes how long the reply takes."""
+
+    def __init__(self, path):
+        super().__init__(daemon=True)
+        self.qmp, self.waits, self.going = guests.Qmp(path), [], True
+
+    def run(self):
+        while self.going:
+            start = time.monotonic()
+            self.qmp("query-name")
+            self.waits.append(time.monotonic() - start)
+            time.sleep(0.002)
+
+    def since(self):
+        """What was noted since the last call, the last command included."""
+        count = len(self.waits)
+        while len(self.waits) == count:
+            time.sleep(0.01)
+        waits, self.waits = self.waits, []
+        return waits
+
+    def end(self):
+        self.going = False
+        self.join()
+
+
+class Probed(Assigned):
+    """With a second QMP monitor."""
+
+    def devices(self):
+        return [*super().devices(), "-qmp", f"unix:{self.folder.name}/probe,server=on,wait=off"]
+
+    def prober(self):
+        """One that has begun."""
+        prober = Prober(f"{self.folder.name}/probe")
+        prober.start()
+        return prober

@@ -38,7 +38,7 @@ def test_it_starts_with_all_of_its_memory_locked(guest):
     assert read(guest) == MD5
     now, limit = locked(guest)
     assert BOOT <= now <= BOOT + NEAR
-    assert limit >= BOOT
+    assert BOOT <= limit < float("inf"), "libvirt sets a limit, of what the guest may have"
 
 
 def test_boot_memory_is_never_discarded(guest):
@@ -58,7 +58,7 @@ def test_what_is_added_is_locked_and_what_it_releases_is_not(guest):
     go(guest, 2 * GIB + 512 * MIB)
     top, limit = locked(guest)
     assert 2 * GIB + 512 * MIB <= top + NEAR
-    assert limit >= 2 * GIB + 512 * MIB
+    assert 2 * GIB + 512 * MIB <= limit < float("inf")
     guest.touch(GIB)
     rss = guest.rss()
     go(guest, 800 * MIB)
