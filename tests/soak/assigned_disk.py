@@ -236,6 +236,7 @@ def main():
                 said = time.monotonic()
                 print(f"    {said - began:.0f} s: {soak.report()}", flush=True)
         soak.verify()
+        assert soak.did["reads"], "nothing was read"
     except BaseException as err:
         print(f"==> soak: failed after {soak.report()}, seed {seed}, at '{soak.last}': {err}", flush=True)
         if not isinstance(err, KeyboardInterrupt):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A guest under KVM with an assigned NVMe disk, and sticks, driven by QMP: for the benchmark here and for tests/integration/kvm/test_vfio_qemu.py."""
 
+import contextlib
 import pathlib
 import subprocess
 import sys
@@ -89,6 +90,7 @@ class Prober(threading.Thread):
         """What was noted since the last call, the last command included."""
         count = len(self.waits)
         while len(self.waits) == count:
+            assert self.is_alive(), "QMP does not answer any more"
             time.sleep(0.01)
         waits, self.waits = self.waits, []
         return waits
@@ -104,8 +106,12 @@ class Probed(Assigned):
     def devices(self):
         return [*super().devices(), "-qmp", f"unix:{self.folder.name}/probe,server=on,wait=off"]
 
-    def prober(self):
-        """One that has begun."""
+    @contextlib.contextmanager
+    def probed(self):
+        """One that asks meanwhile."""
         prober = Prober(f"{self.folder.name}/probe")
         prober.start()
-        return prober
+        try:
+            yield prober
+        finally:
+            prober.end()
