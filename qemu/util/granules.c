@@ -72,6 +72,19 @@ int granules_populate(Granules *g, uint64_t offset, uint64_t size,
     return ret;
 }
 
+void granules_populate_anyway(Granules *g, uint64_t offset, uint64_t size,
+                              GranulesFunc *populate, void *opaque)
+{
+    uint64_t start = offset / g->granule, at = start, first, count;
+    uint64_t end = whole_from(g, offset + size);
+
+    while (pageset_next_gap(g->populated, at, end, &first, &count)) {
+        populate(first * g->granule, count * g->granule, opaque);
+        at = first + count;
+    }
+    pageset_add(g->populated, start, end - start);
+}
+
 void granules_discard(Granules *g, uint64_t offset, uint64_t size,
                       GranulesFunc *discard, void *opaque)
 {

@@ -243,6 +243,26 @@ static void test_return_lowered(void)
     done_honest(sim);
 }
 
+/* Huge pages of boot memory may have been populated too. */
+static void test_return_of_boot_lowered(void)
+{
+    Sim *sim = sim_new(SIM_GIB, DM_PROFILE_AUTO, SIM_LINUX);
+    uint64_t before;
+
+    sim_connect(sim);
+    sim_target(sim, 512 * SIM_MIB);
+    before = sim->discarded;
+    sim->ns_per_mib = SLOW;
+    sim->turns = 10;
+    sim_target(sim, SIM_GIB);
+    g_assert_cmpuint(sim_info(sim).populated, ==, 10 * LEAST);
+    sim->turns = 0;
+    sim_target(sim, 512 * SIM_MIB);
+    g_assert_cmpuint(sim_info(sim).populated, ==, 0);
+    g_assert_cmpuint(sim->discarded, ==, before + 10 * LEAST);
+    done_honest(sim);
+}
+
 /* ---- failures ---- */
 
 /* The limit on locked memory is reached in the middle. */
@@ -692,6 +712,7 @@ int main(int argc, char **argv)
     ADD("time/reset-handshake", test_reset_handshake);
     ADD("return", test_return);
     ADD("return/target", test_return_lowered);
+    ADD("return/target-boot", test_return_of_boot_lowered);
     ADD("refused/host", test_refused);
     ADD("refused/second-stick", test_refused_second_stick);
     ADD("refused/guest", test_guest_refuses);

@@ -11,6 +11,7 @@
 #include "exec/ramblock.h"
 #include "hv-balloon-internal.h"
 #include "migration/misc.h"
+#include "qemu/madvise.h"
 #include "system/system.h"
 #include "trace.h"
 
@@ -54,6 +55,7 @@ typedef struct DiscardWindow {
     RAMBlock *block;
     uint64_t pfn;               /* a guest page and ... */
     uint64_t page;              /* ... where it is in its block */
+    bool rest_in_doubt;         /* what else counts as released may be in use */
 } DiscardWindow;
 
 /*
@@ -84,9 +86,33 @@ static bool window_released(DmRange range, void *opaque)
     uint64_t pfn = range.first + w->pfn - w->page;
 
     /* the block may begin below page 0 of the guest */
-    return range.first + w->pfn >= w->page &&
+    return !w->rest_in_doubt && range.first + w->pfn >= w->page &&
            window_shows(w, range, pfn) &&
            dm_engine_is_released(w->engine, pfn, range.count);
+}
+
+/* Of a file that others can open: it may be what they start from, too. */
+static bool is_private_copy_of_file(RAMBlock *rb)
+{
+    struct stat st;
+
+    return qemu_ram_get_fd(rb) >= 0 && !qemu_ram_is_shared(rb) &&
+           !fstat(qemu_ram_get_fd(rb), &st) && st.st_nlink > 0;
+}
+
+/*
+ * ram_block_discard_range() also punches a hole into the file, which is not the
+ * guest's. Without that its own copies are gone all the same. Huge pages have no
+ * such call; a hugetlbfs is not where such files are.
+ */
+static int discard_block_range(RAMBlock *rb, uint64_t offset, uint64_t size)
+{
+    if (!is_private_copy_of_file(rb) ||
+        qemu_ram_pagesize(rb) != qemu_real_host_page_size()) {
+        return ram_block_discard_range(rb, offset, size);
+    }
+    return qemu_madvise(rb->host + offset, size, QEMU_MADV_DONTNEED) ? -errno
+                                                                     : 0;
 }
 
 /*
@@ -104,7 +130,7 @@ static void discard_units(HvBalloon *balloon, RAMBlock *rb, DmRange units)
         return;
     }
     trace_hv_balloon_discard(qemu_ram_get_idstr(rb), offset, size);
-    ret = ram_block_discard_range(rb, offset, size);
+    ret = discard_block_range(rb, offset, size);
     if (!ret) {
         balloon->discarded += size;
         return;
@@ -196,6 +222,8 @@ static uint64_t discard_section(HvBalloon *balloon,
             .block = s->mr->ram_block,
             .pfn = first,
             .page = offset >> DM_PAGE_SHIFT,
+            .rest_in_doubt = !released &&
+                             dm_engine_released_in_doubt(balloon->engine),
         };
         discard_window(balloon, s, &window, (end >> DM_PAGE_SHIFT) - first,
                        released);
@@ -203,27 +231,65 @@ static uint64_t discard_section(HvBalloon *balloon,
     return DIV_ROUND_UP(end, DM_PAGE_SIZE);
 }
 
-bool hv_balloon_populate(DmRange range)
+/*
+ * A huge page that was discarded is the host's to give to others. If there is
+ * none when the guest touches it, QEMU gets SIGBUS: so it is allocated before.
+ * Kernels before 5.14 cannot do that.
+ */
+static bool allocate_huge_pages(const MemoryRegionSection *s)
+{
+    RAMBlock *rb = s->mr->ram_block;
+    uint64_t size = qemu_ram_pagesize(rb);
+    uint64_t start = QEMU_ALIGN_DOWN(s->offset_within_region, size);
+    uint64_t end = s->offset_within_region + int128_get64(s->size);
+
+    return size == qemu_real_host_page_size() ||
+           !qemu_madvise(rb->host + start, QEMU_ALIGN_UP(end, size) - start,
+                         QEMU_MADV_POPULATE_WRITE) ||
+           errno == EINVAL;
+}
+
+/* One section. With @anyway the guest has it, and may have used it. */
+static bool populate_section(const MemoryRegionSection *s, bool anyway)
+{
+    MemHaprot *stick = section_stick(s);
+
+    if (!anyway && hv_balloon_section_is_memory(s) &&
+        !allocate_huge_pages(s)) {
+        return false;
+    }
+    return !stick || haprot_populate(stick, s->offset_within_region,
+                                     int128_get64(s->size), anyway);
+}
+
+static bool populate(DmRange range, bool anyway)
 {
     hwaddr next = range.first << DM_PAGE_SHIFT;
     hwaddr end = (range.first + range.count) << DM_PAGE_SHIFT;
     bool ok = true;
 
-    while (ok && next < end) {
+    while ((ok || anyway) && next < end) {
         MemoryRegionSection s = memory_region_find(get_system_memory(), next,
                                                    end - next);
-        MemHaprot *stick;
 
         if (!s.mr) {
-            return true;
+            return ok;
         }
-        stick = section_stick(&s);
         next = s.offset_within_address_space + int128_get64(s.size);
-        ok = !stick || haprot_populate(stick, s.offset_within_region,
-                                       int128_get64(s.size));
+        ok = populate_section(&s, anyway) && ok;
         memory_region_unref(s.mr);
     }
     return ok;
+}
+
+bool hv_balloon_populate(DmRange range)
+{
+    return populate(range, false);
+}
+
+bool hv_balloon_populate_anyway(DmRange range)
+{
+    return populate(range, true);
 }
 
 void hv_balloon_discard(HvBalloon *balloon, DmRange range, bool released)
@@ -246,7 +312,7 @@ void hv_balloon_discard(HvBalloon *balloon, DmRange range, bool released)
 
 /*
  * The accounting does not change. A huge page of the host is only discarded if
- * the rest of it is released.
+ * the rest of it is released, by the kernel that runs.
  */
 void hv_balloon_free_pages_reported(void *opaque, uint64_t first,
                                     uint64_t count)

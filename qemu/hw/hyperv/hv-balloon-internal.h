@@ -7,8 +7,8 @@
  *
  * They call each other downwards only: hv-balloon.c, which owns the device, at
  * the top; below it hv-balloon-qmp.c; then hv-balloon-migrate.c; then
- * hv-balloon-mem.c and
- * hv-balloon-discard.c; hv-balloon-text.c and hv-balloon-base.c at the bottom.
+ * hv-balloon-layout.c, hv-balloon-mem.c and hv-balloon-discard.c;
+ * hv-balloon-text.c and hv-balloon-base.c at the bottom.
  * Calls upwards go through tables of functions: DmEngineOps, HaprotProtocol,
  * MemoryDeviceClass.
  *
@@ -138,10 +138,13 @@ bool hv_balloon_mem_realize(HvBalloon *balloon, const DmEngineOps *ops,
 void hv_balloon_mem_unrealize(HvBalloon *balloon);
 /* The boot memory that the guest may release. How many windows? */
 unsigned hv_balloon_boot_windows(DmRange windows[HV_BALLOON_WINDOWS]);
-/* The engine's state was loaded: populate what the guest has of sticks. */
-void hv_balloon_populate_as_loaded(HvBalloon *balloon);
-/* Another kernel has been started without a system reset. */
-void hv_balloon_populate_for_new_kernel(HvBalloon *balloon);
+/*
+ * The engine's state was loaded: populate what the guest has of sticks. False
+ * if a listener refuses some of it; it is populated nevertheless.
+ */
+bool hv_balloon_populate_as_loaded(HvBalloon *balloon);
+/* Another kernel has been started without a system reset. Ditto. */
+bool hv_balloon_populate_for_new_kernel(HvBalloon *balloon);
 /* What the guest was never given of sticks is to be discarded: false if that
  * has to wait. */
 bool hv_balloon_discard_never_given(HvBalloon *balloon);
@@ -179,9 +182,11 @@ bool hv_balloon_memory_is_held(void);
 
 /*
  * @range is about to be given to the guest: false if a listener that maps the
- * guest's memory refuses.
+ * guest's memory refuses, or the host has no huge page for it.
  */
 bool hv_balloon_populate(DmRange range);
+/* The guest has it already: then it is populated nevertheless. */
+bool hv_balloon_populate_anyway(DmRange range);
 /*
  * The guest does not need the contents of @range. With @released it has
  * released the pages, and the engine knows that; without, it may use them

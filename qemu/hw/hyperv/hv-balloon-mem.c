@@ -250,41 +250,63 @@ uint64_t hv_balloon_unpopulated(HvBalloon *balloon)
 
 /*
  * If a snapshot is loaded into a VM that was running, the guest may have had
- * more. If a listener cannot map what the guest has, there is no way back: that
- * was reported, and its device cannot reach this memory.
+ * more. If a listener cannot map what the guest has, that was reported, and its
+ * device cannot reach this memory.
  */
 static void populate_part(HvBalloon *balloon, MemHaprot *stick, DmRange part,
                           bool used, void *opaque)
 {
+    bool *ok = opaque;
+
     if (used) {
-        hv_balloon_populate(part);
+        *ok = hv_balloon_populate_anyway(part) && *ok;
     } else if (!runstate_check(RUN_STATE_INMIGRATE)) {
         hv_balloon_discard(balloon, part, true);
     }
 }
 
-void hv_balloon_populate_as_loaded(HvBalloon *balloon)
+bool hv_balloon_populate_as_loaded(HvBalloon *balloon)
 {
-    for_each_part_of_all(balloon, populate_part, NULL);
+    bool ok = true;
+
+    for_each_part_of_all(balloon, populate_part, &ok);
+    return ok;
+}
+
+/* What the guest was given of the stick, whether or not it has released it. */
+static bool populate_added(HvBalloon *balloon, MemHaprot *stick)
+{
+    DmRange left = page_range(stick->addr, haprot_size(stick)), run;
+    uint64_t end = left.first + left.count;
+    uint64_t unit = haprot_granule(stick) >> DM_PAGE_SHIFT;
+    bool ok = true;
+
+    while (left.count &&
+           dm_engine_next_added(balloon->engine, left, unit, &run)) {
+        ok = hv_balloon_populate_anyway(run) && ok;
+        left.first = run.first + run.count;
+        left.count = end - left.first;
+    }
+    return ok;
 }
 
 /*
  * As another kernel may use what the last one had released, none of it counts
  * as unpopulated.
  */
-void hv_balloon_populate_for_new_kernel(HvBalloon *balloon)
+bool hv_balloon_populate_for_new_kernel(HvBalloon *balloon)
 {
     GHashTableIter iter;
     gpointer stick;
-    DmStickInfo si;
+    bool ok = true;
 
     g_hash_table_iter_init(&iter, balloon->sticks);
     while (g_hash_table_iter_next(&iter, NULL, &stick)) {
-        if (dm_engine_query_stick(balloon->engine, MEM_HAPROT(stick)->handle,
-                                  &si) && si.added) {
-            hv_balloon_populate(si.range);
+        if (MEM_HAPROT(stick)->granules) {
+            ok = populate_added(balloon, stick) && ok;
         }
     }
+    return ok;
 }
 
 static bool discard_never_given(HvBalloon *balloon, uint64_t addr,

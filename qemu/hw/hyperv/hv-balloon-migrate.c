@@ -23,6 +23,7 @@
 #include "exec/memory.h"
 #include "exec/ramblock.h"
 #include "hv-balloon-internal.h"
+#include "hv-balloon-layout.h"
 #include "hw/hyperv/dm/state.h"
 #include "migration/misc.h"
 #include "migration/vmstate.h"
@@ -39,23 +40,8 @@
 /* How often it is looked whether the migration has ended that holds memory. */
 #define HELD_MS 100
 
-#define MAX_STICKS 65536
 /* of guest time, so that no deadline overflows */
 #define MAX_CLOCK_MS (INT64_MAX / SCALE_MS / 2)
-
-typedef struct StickLayout {
-    uint64_t addr;              /* bytes */
-    uint64_t size;              /* bytes */
-    bool on_demand;
-} StickLayout;
-
-typedef struct Layout {
-    uint8_t profile;            /* HvBalloonProfile */
-    uint64_t boot;              /* bytes, with the holes for ROM */
-    uint64_t windows[2 * HV_BALLOON_WINDOWS];   /* first page, pages */
-    int32_t n_sticks;
-    StickLayout *sticks;        /* by address */
-} Layout;
 
 struct HvBalloonMigration {
     HvBalloon *balloon;
@@ -64,7 +50,7 @@ struct HvBalloonMigration {
     NotifierWithReturn precopy;
     QEMUTimer *poll;            /* while memory is held */
 
-    Layout layout;
+    HvBalloonLayout layout;
 
     /* the engine's state */
     bool kernel_is_new;         /* and has not connected; when it was saved */
@@ -77,6 +63,7 @@ struct HvBalloonMigration {
     bool unfinished;            /* a snapshot, since the reset that precedes it */
     bool loaded;                /* and the VM has not run since */
     bool held;                  /* a migration relies on what the guest has */
+    bool inhibited;             /* a device forbids that memory is discarded */
     bool discard_due;           /* what the guest lacks may be populated */
     bool populate_due;          /* a new kernel came while memory was held */
 
@@ -89,134 +76,6 @@ struct HvBalloonMigration {
 };
 
 /* ---- The layout, before the memory ---- */
-
-static StickLayout builtin_layout(const HvBalloon *balloon)
-{
-    MemoryRegion *mr = host_memory_backend_get_memory(balloon->memdev);
-
-    return (StickLayout) {
-        .addr = balloon->addr,
-        .size = memory_region_size(mr),
-        .on_demand = true,
-    };
-}
-
-static StickLayout stick_layout(const MemHaprot *stick)
-{
-    return (StickLayout) {
-        .addr = stick->addr,
-        .size = haprot_size(stick),
-        .on_demand = stick->insert == HAPROT_INSERT_ON_DEMAND,
-    };
-}
-
-static gint compare_sticks(gconstpointer a, gconstpointer b)
-{
-    const StickLayout *x = a, *y = b;
-
-    return x->addr < y->addr ? -1 : x->addr > y->addr;
-}
-
-static void layout_clear(Layout *layout)
-{
-    g_clear_pointer(&layout->sticks, g_free);
-    *layout = (Layout) { 0 };
-}
-
-static void layout_of_sticks(const HvBalloon *balloon, Layout *layout)
-{
-    unsigned n = g_hash_table_size(balloon->sticks);
-    GHashTableIter iter;
-    gpointer stick;
-
-    layout->sticks = g_new(StickLayout, n + 1);
-    if (balloon->memdev) {
-        layout->sticks[layout->n_sticks++] = builtin_layout(balloon);
-    }
-    g_hash_table_iter_init(&iter, balloon->sticks);
-    while (g_hash_table_iter_next(&iter, NULL, &stick)) {
-        layout->sticks[layout->n_sticks++] = stick_layout(stick);
-    }
-    qsort(layout->sticks, layout->n_sticks, sizeof(StickLayout),
-          compare_sticks);
-}
-
-static void layout_now(const HvBalloon *balloon, Layout *layout)
-{
-    DmRange windows[HV_BALLOON_WINDOWS] = { };
-    DmEngineInfo e;
-
-    layout_clear(layout);
-    dm_engine_query(balloon->engine, &e);
-    layout->profile = balloon->profile;
-    layout->boot = hv_balloon_bytes(e.boot);
-    hv_balloon_boot_windows(windows);
-    for (int i = 0; i < HV_BALLOON_WINDOWS; i++) {
-        layout->windows[2 * i] = windows[i].first;
-        layout->windows[2 * i + 1] = windows[i].count;
-    }
-    layout_of_sticks(balloon, layout);
-}
-
-static char *sticks_text(const Layout *layout)
-{
-    GString *text = g_string_new(NULL);
-
-    for (int i = 0; i < layout->n_sticks; i++) {
-        const StickLayout *stick = &layout->sticks[i];
-
-        g_string_append_printf(text, "%s0x%" PRIx64 " bytes at 0x%" PRIx64
-                               " (%s)", i ? ", " : "", stick->size,
-                               stick->addr,
-                               HaprotInsert_str(stick->on_demand ?
-                                                HAPROT_INSERT_ON_DEMAND :
-                                                HAPROT_INSERT_NOW));
-    }
-    return g_string_free(g_string_append(text, layout->n_sticks ? "" : "none"),
-                         FALSE);
-}
-
-static bool same_sticks(const Layout *a, const Layout *b)
-{
-    bool same = a->n_sticks == b->n_sticks;
-
-    for (int i = 0; same && i < a->n_sticks; i++) {
-        same = a->sticks[i].addr == b->sticks[i].addr &&
-               a->sticks[i].size == b->sticks[i].size &&
-               a->sticks[i].on_demand == b->sticks[i].on_demand;
-    }
-    return same;
-}
-
-static bool layouts_match(const Layout *theirs, const Layout *ours)
-{
-    g_autofree char *there = sticks_text(theirs);
-    g_autofree char *here = sticks_text(ours);
-
-    if (theirs->boot != ours->boot ||
-        memcmp(theirs->windows, ours->windows, sizeof(ours->windows))) {
-        error_report(TYPE_HV_BALLOON ": boot memory is %" PRIu64 " MiB there"
-                     " and %" PRIu64 " MiB here, or lies elsewhere: use the"
-                     " same -m and machine type", theirs->boot / MiB,
-                     ours->boot / MiB);
-        return false;
-    }
-    if (theirs->profile != ours->profile) {
-        error_report(TYPE_HV_BALLOON ": 'guest-profile' is %s there and %s"
-                     " here: use the same",
-                     HvBalloonProfile_str(theirs->profile),
-                     HvBalloonProfile_str(ours->profile));
-        return false;
-    }
-    if (!same_sticks(theirs, ours)) {
-        error_report(TYPE_HV_BALLOON ": the sticks (" TYPE_MEM_HAPROT ", and"
-                     " memdev=) differ. There: %s. Here: %s. Start this QEMU"
-                     " with those that query-haprot shows there, with addr=",
-                     there, here);
-        return false;
-    }
-    return true;
-}
 
 /*
  * Another kernel may run, and use what the last one had released: it is sent.
@@ -236,7 +95,7 @@ static int layout_pre_save(void *opaque)
 {
     HvBalloonMigration *m = opaque;
 
-    layout_now(m->balloon, &m->layout);
+    hv_balloon_layout_now(m->balloon, &m->layout);
     m->kernel_was_new = hv_balloon_kernel_is_new(m->balloon);
     if (!hv_balloon_memory_is_held()) {
         populate_in_doubt(m);
@@ -251,7 +110,7 @@ static int layout_post_save(void *opaque)
 {
     HvBalloonMigration *m = opaque;
 
-    layout_clear(&m->layout);
+    hv_balloon_layout_clear(&m->layout);
     return 0;
 }
 
@@ -263,58 +122,16 @@ static int layout_pre_load(void *opaque)
 static int layout_post_load(void *opaque, int version_id)
 {
     HvBalloonMigration *m = opaque;
-    Layout ours = { 0 };
+    HvBalloonLayout ours = { 0 };
     bool match;
 
-    layout_now(m->balloon, &ours);
-    match = layouts_match(&m->layout, &ours);
-    layout_clear(&ours);
-    layout_clear(&m->layout);
+    hv_balloon_layout_now(m->balloon, &ours);
+    match = hv_balloon_layouts_match(&m->layout, &ours);
+    hv_balloon_layout_clear(&ours);
+    hv_balloon_layout_clear(&m->layout);
     m->layout_came = match;
     return match ? 0 : -EINVAL;
 }
-
-static bool profile_valid(void *opaque, int version_id)
-{
-    return ((Layout *)opaque)->profile < HV_BALLOON_PROFILE__MAX;
-}
-
-/* Before as many are allocated. */
-static bool n_sticks_valid(void *opaque, int version_id)
-{
-    Layout *layout = opaque;
-
-    return layout->n_sticks >= 0 && layout->n_sticks <= MAX_STICKS;
-}
-
-static const VMStateDescription vmstate_stick_layout = {
-    .name = "hv-balloon/layout/stick",
-    .version_id = 1,
-    .minimum_version_id = 1,
-    .fields = (const VMStateField[]) {
-        VMSTATE_UINT64(addr, StickLayout),
-        VMSTATE_UINT64(size, StickLayout),
-        VMSTATE_BOOL(on_demand, StickLayout),
-        VMSTATE_END_OF_LIST()
-    }
-};
-
-static const VMStateDescription vmstate_layout_fields = {
-    .name = "hv-balloon/layout/fields",
-    .version_id = 1,
-    .minimum_version_id = 1,
-    .fields = (const VMStateField[]) {
-        VMSTATE_UINT8(profile, Layout),
-        VMSTATE_VALIDATE("guest-profile", profile_valid),
-        VMSTATE_UINT64(boot, Layout),
-        VMSTATE_UINT64_ARRAY(windows, Layout, 2 * HV_BALLOON_WINDOWS),
-        VMSTATE_INT32(n_sticks, Layout),
-        VMSTATE_VALIDATE("number of sticks", n_sticks_valid),
-        VMSTATE_STRUCT_VARRAY_ALLOC(sticks, Layout, n_sticks, 1,
-                                    vmstate_stick_layout, StickLayout),
-        VMSTATE_END_OF_LIST()
-    }
-};
 
 /* The priority puts it before the RAM, which asks the granules at once. */
 static const VMStateDescription vmstate_layout = {
@@ -328,8 +145,8 @@ static const VMStateDescription vmstate_layout = {
     .pre_load = layout_pre_load,
     .post_load = layout_post_load,
     .fields = (const VMStateField[]) {
-        VMSTATE_STRUCT(layout, HvBalloonMigration, 1, vmstate_layout_fields,
-                       Layout),
+        VMSTATE_STRUCT(layout, HvBalloonMigration, 1, vmstate_hv_balloon_layout,
+                       HvBalloonLayout),
         VMSTATE_END_OF_LIST()
     }
 };
@@ -405,10 +222,13 @@ static int memory_post_load(void *opaque, int version_id)
         error_report(TYPE_HV_BALLOON ": %s", error->message);
         return -EINVAL;
     }
-    if (m->kernel_is_new) {
-        hv_balloon_populate_for_new_kernel(m->balloon);
-    } else {
-        hv_balloon_populate_as_loaded(m->balloon);
+    ok = m->kernel_is_new ? hv_balloon_populate_for_new_kernel(m->balloon)
+                          : hv_balloon_populate_as_loaded(m->balloon);
+    if (!ok && runstate_check(RUN_STATE_INMIGRATE)) {
+        error_report(TYPE_HV_BALLOON ": an assigned device cannot map what the"
+                     " guest has: raise the limit of locked memory, or of what"
+                     " the IOMMU may map");
+        return -EINVAL;
     }
     m->loaded = m->discard_due = m->memory_came = true;
     m->held = m->populate_due = false;
@@ -679,11 +499,21 @@ static void after_hold(HvBalloonMigration *m)
     }
 }
 
+/* What was released while a device was there is given up once it is gone. */
+static void note_inhibited(HvBalloonMigration *m)
+{
+    bool inhibited = ram_block_discard_is_disabled();
+
+    m->discard_due |= m->inhibited && !inhibited;
+    m->inhibited = inhibited;
+}
+
 void hv_balloon_before_run(HvBalloon *balloon)
 {
     HvBalloonMigration *m = balloon->migration;
     bool held = hv_balloon_memory_is_held();
 
+    note_inhibited(m);
     if (held != m->held) {
         m->held = held;
         dm_engine_hold_growth(balloon->engine, held);
@@ -796,7 +626,7 @@ void hv_balloon_migrate_stop(HvBalloon *balloon)
     precopy_remove_notifier(&m->precopy);
     migration_remove_notifier(&m->migration);
     timer_free(m->poll);
-    layout_clear(&m->layout);
+    hv_balloon_layout_clear(&m->layout);
     g_free(m->state);
     g_clear_pointer(&balloon->migration, g_free);
 }

@@ -97,8 +97,9 @@ static char *memory_problem(const DmProblem *p)
                                " this", mib(p->pages));
     case DM_PROBLEM_POPULATE:
         return g_strdup_printf("the host cannot make memory at 0x%" PRIx64
-                               " ready for the guest, as an assigned device"
-                               " cannot map it; it will be tried again",
+                               " ready for the guest: no huge page is free,"
+                               " or an assigned device cannot map it; it will"
+                               " be tried again",
                                hv_balloon_bytes(p->page));
     case DM_PROBLEM_HELD:
         return g_strdup_printf("the guest gets %" PRIu64 " MiB more as soon as"

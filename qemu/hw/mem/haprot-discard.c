@@ -103,11 +103,16 @@ uint64_t haprot_granule(const MemHaprot *stick)
     return granules_size(stick->granules);
 }
 
-bool haprot_populate(MemHaprot *stick, uint64_t offset, uint64_t size)
+bool haprot_populate(MemHaprot *stick, uint64_t offset, uint64_t size,
+                     bool anyway)
 {
     int ret = granules_populate(stick->granules, offset, size, populate_run,
                                 discard_run, stick);
 
+    if (ret && anyway) {
+        granules_populate_anyway(stick->granules, offset, size, populate_run,
+                                 stick);
+    }
     if (ret) {
         error_report_once("memory of " TYPE_MEM_HAPROT " '%s' cannot be given"
                           " to the guest, as an assigned device cannot map"

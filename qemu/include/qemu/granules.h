@@ -35,6 +35,11 @@ int granules_populate(Granules *granules, uint64_t offset, uint64_t size,
                       GranulesFunc *populate, GranulesFunc *discard,
                       void *opaque);
 
+/* Ditto; what fails is populated all the same. */
+void granules_populate_anyway(Granules *granules, uint64_t offset,
+                              uint64_t size, GranulesFunc *populate,
+                              void *opaque);
+
 /* Discards the granules that lie in the range as a whole; may not fail. */
 void granules_discard(Granules *granules, uint64_t offset, uint64_t size,
                       GranulesFunc *discard, void *opaque);

@@ -375,6 +375,41 @@ static void test_del_during_reset(void)
     qtest_quit(qts);
 }
 
+/* Another kernel is started, and connects. */
+static void kexec(DmGuest *guest)
+{
+    QTestState *qts = guest->qts;
+
+    wrmsr(qts, 0, MSR_GUEST_OS_ID, 0);
+    enable_hypercalls(qts);
+    connect_vmbus(qts, 0);
+    dm_connect(guest, qts);
+    dm_open(guest, DM_CAPS);
+    wait_state(qts, "new-kernel");
+}
+
+/*
+ * What is populated for it is what the guest was given, not the whole stick,
+ * which may be large.
+ */
+static void test_kexec_populates(void)
+{
+    g_autofree char *log = NULL, *options = NULL, *text = NULL;
+    int fd = g_file_open_tmp("hv-balloon-XXXXXX", &log, NULL);
+    DmGuest guest;
+
+    close(fd);
+    options = g_strdup_printf("-trace haprot_populate -D %s", log);
+    start(&guest, options);
+    start_with_unused_stick(&guest);
+    kexec(&guest);
+    qtest_quit(guest.qts);
+    g_assert_true(g_file_get_contents(log, &text, NULL, NULL));
+    g_assert_nonnull(strstr(text, "haprot_populate id=a 0x0 + 0x8000000\n"));
+    g_assert_null(strstr(text, "+ 0x10000000\n"));
+    unlink(log);
+}
+
 /*
  * A kernel that starts another one (kexec) clears its guest OS id. What it had
  * released may be in the memory map of the new one, long before that connects.
@@ -557,27 +592,86 @@ static void test_discard_locked(void)
     do_discard("-overcommit mem-lock=on ", true);
 }
 
-/* After a failure there is a pause, so that the log is not flooded. */
+/* A guest with a stick of file @path, or of what a descriptor is open for. */
+static QTestState *guest_of_file(const char *path, const char *more)
+{
+    g_autofree char *options = g_strdup_printf(
+        MEMORY "-object memory-backend-file,id=m,size=128M,mem-path=%s,%s ",
+        path, more);
+
+    return guest_with_vmbus(options);
+}
+
+/*
+ * Other guests may have begun with the same file: only the guest's own copies
+ * of its pages go.
+ */
+static void do_private_file(const char *more)
+{
+    g_autofree char *file = NULL, *now = NULL;
+    g_autofree char *text = g_malloc(CHUNK);
+    DmGuest guest;
+    QTestState *qts;
+    DmPages pages;
+    gsize len;
+    int fd;
+
+    fd = g_file_open_tmp("hv-balloon-XXXXXX", &file, NULL);
+    memset(text, 'x', CHUNK);
+    g_assert_cmpint(qemu_write_full(fd, text, CHUNK), ==, CHUNK);
+    close(fd);
+    qts = guest_of_file(file, more);
+    dm_connect(&guest, qts);
+    dm_open(&guest, DM_CAPS);
+    pages = take_memory(&guest);
+    wait_number(qts, "actual", BOOT + CHUNK);
+    qtest_writel(qts, pages.first * DM_PAGE, 0x12345678);
+    set_target(qts, BOOT);
+    dm_release(&guest, pages);
+    wait_number(qts, "released", CHUNK);
+    g_assert_cmphex(balloon_counter(qts, "discarded"), ==, CHUNK);
+    g_assert_cmphex(balloon_counter(qts, "discard-failed"), ==, 0);
+    g_assert_cmphex(qtest_readl(qts, pages.first * DM_PAGE), ==, 0x78787878);
+    qtest_quit(qts);
+    g_assert_true(g_file_get_contents(file, &now, &len, NULL));
+    g_assert_cmpmem(now, len, text, CHUNK);
+    unlink(file);
+}
+
+static void test_discard_private_file(void)
+{
+    do_private_file("share=off -device mem-haprot,id=a,memdev=m");
+}
+
+static void test_discard_read_only_file(void)
+{
+    do_private_file("share=off,readonly=on,rom=off"
+                    " -device mem-haprot,id=a,memdev=m");
+}
+
+/*
+ * After a failure there is a pause, so that the log is not flooded. From a file
+ * that is sealed nothing can be removed.
+ */
 static void test_discard_failed(void)
 {
-    g_autofree char *log = NULL, *file = NULL, *options = NULL, *text = NULL;
+    g_autofree char *log = NULL, *file = NULL, *more = NULL, *text = NULL;
     g_auto(GStrv) lines = NULL;
     unsigned i, complaints = 0;
     DmGuest guest;
     QTestState *qts;
     DmPages pages;
-    int fd;
+    int fd, sealed = memfd_create("sealed", MFD_ALLOW_SEALING);
 
-    fd = g_file_open_tmp("hv-balloon-XXXXXX", &file, NULL);
-    g_assert_cmpint(ftruncate(fd, CHUNK), ==, 0);
-    close(fd);
+    g_assert_cmpint(ftruncate(sealed, CHUNK), ==, 0);
+    file = g_strdup_printf("/proc/%d/fd/%d", getpid(), sealed);
     fd = g_file_open_tmp("hv-balloon-log-XXXXXX", &log, NULL);
     close(fd);
-    options = g_strdup_printf(
-        MEMORY "-object memory-backend-file,id=m,size=128M,mem-path=%s,readonly=on,"
-        "rom=off,share=off -device mem-haprot,id=a,memdev=m 2>%s ", file, log);
+    more = g_strdup_printf("share=on -device mem-haprot,id=a,memdev=m 2>%s",
+                           log);
 
-    qts = guest_with_vmbus(options);
+    qts = guest_of_file(file, more);
+    g_assert_cmpint(fcntl(sealed, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), ==, 0);
     dm_connect(&guest, qts);
     dm_open(&guest, DM_CAPS);
     pages = take_memory(&guest);
@@ -605,7 +699,7 @@ static void test_discard_failed(void)
     }
     g_assert_cmpuint(complaints, >=, 1);
     g_assert_cmpuint(complaints, <=, 2);
-    unlink(file);
+    close(sealed);
     unlink(log);
 }
 
@@ -645,14 +739,20 @@ static void test_discard_smram(void)
     do_smram("", 1 * MiB);
 }
 
-/* Does the host have @size in huge pages of 2 MiB? */
-static bool have_huge_pages(uint64_t size)
+/* Bytes in huge pages of 2 MiB that the host has, free or promised to others. */
+static uint64_t huge_pages(const char *name)
 {
+    g_autofree char *file =
+        g_strdup_printf("/sys/kernel/mm/hugepages/hugepages-2048kB/%s", name);
     g_autofree char *text = NULL;
 
-    return g_file_get_contents("/sys/kernel/mm/hugepages/hugepages-2048kB/"
-                               "free_hugepages", &text, NULL, NULL) &&
-           g_ascii_strtoull(text, NULL, 10) >= size / (2 * MiB);
+    return g_file_get_contents(file, &text, NULL, NULL) ?
+           g_ascii_strtoull(text, NULL, 10) * 2 * MiB : 0;
+}
+
+static bool have_huge_pages(uint64_t size)
+{
+    return huge_pages("free_hugepages") - huge_pages("resv_hugepages") >= size;
 }
 
 #define HUGE_MEMORY "-machine memory-backend=m -object memory-backend-memfd," \
@@ -691,6 +791,79 @@ static void test_discard_huge(void)
     wait_number(qts, "actual", BOOT - 2 * MiB);
     g_assert_cmphex(balloon_counter(qts, "discarded"), ==, 2 * MiB);
     g_assert_cmphex(qtest_readl(qts, SAFE), ==, 0);
+    qtest_quit(qts);
+}
+
+/*
+ * Others have taken the pages that the guest released. It gets them back when
+ * there are some, and does not die of touching what there is not.
+ */
+static void test_no_huge_page_is_free(void)
+{
+    DmGuest guest;
+    DmPages part = { SAFE / DM_PAGE, 16 * MiB / DM_PAGE };
+    DmPages back;
+    uint64_t size;
+    QTestState *qts;
+    void *taken;
+
+    if (!have_huge_pages(BOOT)) {
+        g_test_skip("not enough free huge pages of 2 MiB on this host");
+        return;
+    }
+    qts = start(&guest, HUGE_MEMORY);
+    qtest_memset(qts, SAFE, 1, part.count * DM_PAGE);
+    set_target(qts, BOOT - 16 * MiB);
+    dm_release(&guest, part);
+    wait_number(qts, "actual", BOOT - 16 * MiB);
+    size = huge_pages("free_hugepages") - huge_pages("resv_hugepages");
+    taken = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE |
+                 MAP_ANONYMOUS | MAP_HUGETLB | MAP_POPULATE, -1, 0);
+    g_assert_true(taken != MAP_FAILED);
+    set_target(qts, BOOT);
+    wait_state(qts, "refused");
+    g_assert_cmphex(balloon_number(qts, "actual"), ==, BOOT - 16 * MiB);
+    munmap(taken, size);
+    g_assert_cmpuint(dm_unballoon_request(&guest, &back, 1), ==, 1);
+    dm_unballoon_response(&guest);
+    wait_number(qts, "actual", BOOT);
+    qtest_memset(qts, SAFE, 2, part.count * DM_PAGE);
+    qtest_quit(qts);
+}
+
+/*
+ * Another kernel may use what counts as released: if it reports the rest of a
+ * huge page, that is not discarded.
+ */
+static void test_reports_of_new_kernel(void)
+{
+    DmGuest guest;
+    DmPages part = { SAFE / DM_PAGE, 512 - 1 };
+    uint64_t last = SAFE + 511 * DM_PAGE;
+    QTestState *qts;
+
+    if (!have_huge_pages(BOOT)) {
+        g_test_skip("not enough free huge pages of 2 MiB on this host");
+        return;
+    }
+    qts = guest_simple(ALL_FLAGS ",hv-free-page-reporting",
+                       "-device vmbus-bridge " MEMORY HUGE_MEMORY);
+    enable_hypercalls(qts);
+    enable_synic(qts, 0);
+    dm_connect(&guest, qts);
+    dm_open(&guest, DM_CAPS);
+    wait_state(qts, "idle");
+    set_target(qts, BOOT - 2 * MiB);
+    g_assert_cmpuint(dm_balloon_request(&guest), ==, 512);
+    dm_balloon_response(&guest, &part, 1, false);
+    wait_number(qts, "released", part.count * DM_PAGE);
+
+    kexec(&guest);
+    qtest_writel(qts, SAFE, 0x12345678);
+    g_assert_cmphex(hint_free_pages(qts, &last, 1, 0), ==, REPS(1));
+    g_assert_cmphex(balloon_counter(qts, "reported"), ==, DM_PAGE);
+    g_assert_cmphex(balloon_counter(qts, "discarded"), ==, 0);
+    g_assert_cmphex(qtest_readl(qts, SAFE), ==, 0x12345678);
     qtest_quit(qts);
 }
 
@@ -1180,6 +1353,7 @@ int main(int argc, char **argv)
     qtest_add_func("/hv-balloon/stick/del-during-reset",
                    test_del_during_reset);
     qtest_add_func("/hv-balloon/stick/kexec", test_kexec);
+    qtest_add_func("/hv-balloon/stick/kexec-populates", test_kexec_populates);
     qtest_add_func("/hv-balloon/stick/driver-reload", test_driver_reload);
     qtest_add_func("/hv-balloon/unrealize/stick", test_unrealize_stick);
     qtest_add_func("/hv-balloon/unrealize/balloon", test_unrealize_balloon);
@@ -1187,7 +1361,15 @@ int main(int argc, char **argv)
     qtest_add_func("/hv-balloon/discard/anonymous", test_discard);
     qtest_add_func("/hv-balloon/discard/shared", test_discard_shared);
     qtest_add_func("/hv-balloon/discard/locked", test_discard_locked);
+    qtest_add_func("/hv-balloon/discard/private-file",
+                   test_discard_private_file);
+    qtest_add_func("/hv-balloon/discard/read-only-file",
+                   test_discard_read_only_file);
     qtest_add_func("/hv-balloon/discard/failed", test_discard_failed);
+    qtest_add_func("/hv-balloon/discard/no-huge-page",
+                   test_no_huge_page_is_free);
+    qtest_add_func("/hv-balloon/discard/reports-of-new-kernel",
+                   test_reports_of_new_kernel);
     qtest_add_func("/hv-balloon/discard/smram", test_discard_smram);
     qtest_add_func("/hv-balloon/discard/smram-huge", test_discard_smram_huge);
     qtest_add_func("/hv-balloon/discard/huge", test_discard_huge);

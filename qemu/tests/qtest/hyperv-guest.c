@@ -225,6 +225,18 @@ uint64_t hypercall(QTestState *qts, uint64_t input, uint64_t param)
     return hypercall_out(qts, input, param, 0);
 }
 
+uint64_t hint_free_pages(QTestState *qts, const uint64_t *ranges, unsigned n,
+                         uint64_t flags)
+{
+    unsigned i;
+
+    qtest_writeq(qts, INPUT, 2);
+    for (i = 0; i < n; i++) {
+        qtest_writeq(qts, INPUT + 8 + i * 8, ranges[i]);
+    }
+    return hypercall(qts, EXT_HINT | REPS(n) | flags, INPUT);
+}
+
 /* Start processor @cpu, which begins where the first one did. */
 void start_ap(QTestState *qts, int cpu)
 {

@@ -68,6 +68,7 @@ enum {
 #define FAST            (1u << 16)
 #define EXT_QUERY       0x8001
 #define EXT_HINT        0x8003
+#define REPS(n)         ((uint64_t)(n) << 32)
 
 enum {
     OP_RDMSR = 1, OP_WRMSR, OP_CPUID, OP_VMCALL, OP_STORE, OP_FILL, OP_CHECK,
@@ -116,6 +117,9 @@ uint64_t hypercall(QTestState *qts, uint64_t input, uint64_t param);
 /* With an address for the results too. */
 uint64_t hypercall_out(QTestState *qts, uint64_t input, uint64_t in,
                        uint64_t out);
+/* Tells that these @n pages or huge pages are free; @flags of the hypercall. */
+uint64_t hint_free_pages(QTestState *qts, const uint64_t *ranges, unsigned n,
+                         uint64_t flags);
 /* Start processor @cpu, which begins where the first one did. */
 void start_ap(QTestState *qts, int cpu);
 void init_ap(QTestState *qts, int cpu);

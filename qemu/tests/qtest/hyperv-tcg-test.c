@@ -312,9 +312,7 @@ static const char reporting_flags[] =
 #define LARGE_SIZE      (2ull << 20)
 #define LARGE           (1ull << 11)
 #define HUGE_PAGES      (LARGE | 1ull << 12)
-#define REPS(n)         ((uint64_t)(n) << 32)
 #define FROM(n)         ((uint64_t)(n) << 48)
-#define HINT            INPUT
 #define PATTERN         0x1234567890abcdef
 
 static QTestState *guest_reporting(const char *more)
@@ -334,13 +332,7 @@ static QTestState *guest_reporting_to_balloon(void)
 static uint64_t hint(QTestState *qts, const uint64_t *ranges, unsigned n,
                      unsigned start)
 {
-    unsigned i;
-
-    qtest_writeq(qts, HINT, 2);
-    for (i = 0; i < n; i++) {
-        qtest_writeq(qts, HINT + 8 + i * 8, ranges[i]);
-    }
-    return hypercall(qts, EXT_HINT | REPS(n) | FROM(start), HINT);
+    return hint_free_pages(qts, ranges, n, FROM(start));
 }
 
 static uint64_t balloon_counter(QTestState *qts, const char *name)
@@ -379,7 +371,7 @@ static void test_reporting_off(void)
     g_assert_cmphex(cpuid(qts, 0x40000003).ebx, ==, 0x30);
     g_assert_cmphex(hypercall_out(qts, EXT_QUERY, 0, INPUT), ==,
                     STATUS_ACCESS_DENIED);
-    g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(1), HINT), ==,
+    g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(1), INPUT), ==,
                     STATUS_ACCESS_DENIED);
     qtest_quit(qts);
     assert_fails("-cpu max,hv-free-page-reporting", "requires 'hv-synic'");
@@ -395,7 +387,7 @@ static void test_reporting_query(void)
     g_assert_cmphex(hypercall_out(qts, EXT_QUERY, 0, INPUT), ==,
                     STATUS_SUCCESS);
     g_assert_cmphex(qtest_readq(qts, INPUT), ==, 0);
-    g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(1), HINT), ==,
+    g_assert_cmphex(hypercall(qts, EXT_HINT | REPS(1), INPUT), ==,
                     STATUS_INVALID_CODE);
     qtest_quit(qts);
 
@@ -625,11 +617,11 @@ static void test_reporting_bad(void)
 /* Hinting at the page with the hint itself, and at the code. */
 static void test_reporting_itself(void)
 {
-    const uint64_t ranges[] = { HINT, HCALL_PAGE, HINT, 0xf0000 };
+    const uint64_t ranges[] = { INPUT, HCALL_PAGE, INPUT, 0xf0000 };
     QTestState *qts = guest_reporting_to_balloon();
 
     g_assert_cmphex(hint(qts, ranges, 4, 0), ==, REPS(4));
-    g_assert_cmphex(qtest_readq(qts, HINT), ==, 0);
+    g_assert_cmphex(qtest_readq(qts, INPUT), ==, 0);
     /* ROM stays. */
     g_assert_cmphex(hint(qts, ranges, 4, 3), ==, REPS(4));
     qtest_quit(qts);

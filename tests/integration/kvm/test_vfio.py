@@ -85,15 +85,22 @@ def test_a_reset_with_the_stick_in_use(guest):
 
 
 def test_unplugged_discards_go_on_and_plugged_they_stop(guest):
-    """A stick that the guest has does not keep the disk's memory locked."""
+    """A stick that the guest has does not keep the disk's memory locked. What the guest had released of boot memory before goes once it is gone."""
     go(guest, GIB + 512 * MIB)
+    go(guest, 700 * MIB)
+    before, rss = guest.balloon()["counters"]["discarded"], guest.rss()
     path = os.path.join(os.environ["HVB_GUEST_RUN"], guest.name + ".hostdev.xml")
     with open(path, "w", encoding="ascii") as file:
         file.write(hostdev())
     hvb.virsh("detach-device", guest.name, path, "--live")
     hvb.wait_until("the disk is gone", 60, lambda: "<hostdev" not in hvb.virsh("dumpxml", guest.name))
     hvb.wait_until("nothing is locked", 30, lambda: locked(guest)[0] == 0)
+    hvb.wait_until(lambda: f"what was released is discarded; {guest.balloon()['counters']}", 60,
+                   lambda: guest.balloon()["counters"]["discarded"] > before + 250 * MIB * 1024)
+    assert guest.rss() < rss - 200 * MIB
     before = guest.balloon()["counters"]["discarded"]
+    guest.setmem(GIB)
+    guest.wait_at(GIB, 120)
     guest.setmem(700 * MIB)
     guest.wait_at(700 * MIB, 120)
     assert guest.balloon()["counters"]["discarded"] > before

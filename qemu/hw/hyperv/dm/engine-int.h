@@ -177,6 +177,8 @@ Populated dm_populate(DmEngine *e, DmRequest kind, const DmRange *ranges,
                       unsigned n);
 /* What is populated for a request is to be discarded. */
 void dm_unpopulate(DmEngine *e);
+/* Ditto of sticks; boot memory is the guest's, after a reset. */
+void dm_unpopulate_sticks(DmEngine *e);
 /* @range was populated for a request that the guest has not seen. */
 void dm_populated_for_nothing(DmEngine *e, DmRange range);
 /* Another kernel may use what is to be discarded: not before a reset. */

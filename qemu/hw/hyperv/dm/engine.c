@@ -192,7 +192,7 @@ void dm_engine_system_reset(DmEngine *e)
     forget_driver(e);
     dm_obstacle_clear(e);
     dm_regions_reset(&e->regions, e->discard);
-    dm_unpopulate(e);
+    dm_unpopulate_sticks(e);
     e->settled = false;
     dm_tell_sticks(e);
     dm_tell_actual(e);

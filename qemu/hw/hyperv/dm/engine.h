@@ -91,6 +91,14 @@ bool dm_engine_next_absent(const DmEngine *engine, uint64_t from,
 bool dm_engine_next_in_use(const DmEngine *engine, DmRange within,
                            uint64_t unit, DmRange *run);
 /*
+ * Ditto where it was given a page, whether or not it has released it since:
+ * what another kernel may use that was started without a reset.
+ */
+bool dm_engine_next_added(const DmEngine *engine, DmRange within,
+                          uint64_t unit, DmRange *run);
+/* May another kernel use what counts as released? */
+bool dm_engine_released_in_doubt(const DmEngine *engine);
+/*
  * All that the guest has released is to be discarded once more, because the
  * host may have populated it. False: not all yet, as a request gives some of
  * it, or is being prepared, the guest is disconnected, or time is over; call it

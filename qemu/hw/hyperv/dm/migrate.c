@@ -16,7 +16,7 @@
  * Between a close and the next open another kernel may run, which uses what the
  * last one had released; after that, nobody can tell.
  */
-static bool released_may_be_in_use(const DmEngine *e)
+bool dm_engine_released_in_doubt(const DmEngine *e)
 {
     return e->regions.new_kernel || !dm_may_discard(e);
 }
@@ -29,7 +29,7 @@ static bool next_not_given(const DmEngine *e, NextRun *next, uint64_t from,
 {
     DmRange given = dm_request_next_given(e, from);
 
-    if (released_may_be_in_use(e)) {
+    if (dm_engine_released_in_doubt(e)) {
         return false;
     }
     while (next(&e->regions, from, run)) {
@@ -77,7 +77,7 @@ static bool next_kept(const DmEngine *e, uint64_t from, uint64_t end,
     DmRange added, released;
 
     while (pageset_next(r->added, from, end, &added.first, &added.count)) {
-        if (released_may_be_in_use(e) ||
+        if (dm_engine_released_in_doubt(e) ||
             !pageset_next(r->released, added.first, range_end(added),
                           &released.first, &released.count)) {
             *run = added;
@@ -108,22 +108,44 @@ static bool next_in_use(const DmEngine *e, uint64_t from, uint64_t end,
     return kept;
 }
 
-bool dm_engine_next_in_use(const DmEngine *e, DmRange within, uint64_t unit,
-                           DmRange *run)
+/* Whether or not it has released them. */
+static bool next_added(const DmEngine *e, uint64_t from, uint64_t end,
+                       DmRange *run)
+{
+    return pageset_next(e->regions.added, from, end, &run->first, &run->count);
+}
+
+typedef bool NextWithin(const DmEngine *e, uint64_t from, uint64_t end,
+                        DmRange *run);
+
+/* The first run of whole units that what @func finds touches. */
+static bool next_units(const DmEngine *e, NextWithin *func, DmRange within,
+                       uint64_t unit, DmRange *run)
 {
     uint64_t end = range_end(within), at;
     DmRange next;
 
-    if (!next_in_use(e, within.first, end, &next)) {
+    if (!func(e, within.first, end, &next)) {
         return false;
     }
     run->first = round_down(next.first, unit);
     do {
         at = MIN(round_up(range_end(next), unit), end);
-    } while (at < end && next_in_use(e, at, end, &next) &&
-             next.first < at + unit);
+    } while (at < end && func(e, at, end, &next) && next.first < at + unit);
     run->count = at - run->first;
     return true;
+}
+
+bool dm_engine_next_in_use(const DmEngine *e, DmRange within, uint64_t unit,
+                           DmRange *run)
+{
+    return next_units(e, next_in_use, within, unit, run);
+}
+
+bool dm_engine_next_added(const DmEngine *e, DmRange within, uint64_t unit,
+                          DmRange *run)
+{
+    return next_units(e, next_added, within, unit, run);
 }
 
 /*
@@ -163,7 +185,7 @@ bool dm_engine_discard_never_given(DmEngine *e, DmRange within)
     uint64_t at = within.first;
     DmRange run;
 
-    if (something_is_given(e) || released_may_be_in_use(e)) {
+    if (something_is_given(e) || dm_engine_released_in_doubt(e)) {
         return false;
     }
     while (dm_regions_next_never_given(&e->regions, at, &run) &&

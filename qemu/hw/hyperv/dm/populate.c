@@ -19,6 +19,12 @@
 
 void dm_unpopulate(DmEngine *e)
 {
+    pageset_add_from(e->discard, e->populated, 0, DM_MAX_PFN + 1);
+    pageset_clear(e->populated);
+}
+
+void dm_unpopulate_sticks(DmEngine *e)
+{
     dm_regions_stick_pages(&e->regions, e->populated, e->discard);
     pageset_clear(e->populated);
 }

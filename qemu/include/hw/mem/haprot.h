@@ -80,10 +80,13 @@ HaprotSpace *haprot_space(void);
  * For the handler, of a stick with granules: before the guest is given memory
  * of it, and after it has released some.  Those who map the guest's memory are
  * told, in whole granules of haprot_granule() bytes, and may refuse the former:
- * then it must not be given.  Offsets are within the stick.
+ * then it must not be given.  With @anyway the guest has it already, and what
+ * is refused counts as populated: else a dump or a migration left it out.
+ * Offsets are within the stick.
  */
 uint64_t haprot_granule(const MemHaprot *stick);
-bool haprot_populate(MemHaprot *stick, uint64_t offset, uint64_t size);
+bool haprot_populate(MemHaprot *stick, uint64_t offset, uint64_t size,
+                     bool anyway);
 void haprot_discard(MemHaprot *stick, uint64_t offset, uint64_t size);
 
 /* haprot-discard.c, for haprot.c: before it is mapped, after it is unmapped. */
