@@ -192,8 +192,8 @@ def test_a_daemon_dies_in_the_middle(guest, which):
     """The guest runs on where it was, and the next attempt succeeds."""
     go(guest, GROWN)
     slowly(guest)
-    with guest.beginning("--p2p") as migration:
-        host = guest.host if which == "source" else guest.other()
+    host = guest.host if which == "source" else guest.other()
+    with guest.beginning("--p2p", lock=host.second) as migration:
         with hvb.daemon_use(exclusive=True, host=host):
             with using(guest, host):
                 hvb.kill_daemon()
@@ -246,7 +246,9 @@ def test_a_daemon_dies_in_each_phase(guest, which, point, then):
     guest.setmem(SHRUNK)
     guest.wait_at(SHRUNK)
     before = keeps(guest)
-    with ending(guest.host if which == "source" else guest.other(), guest, point), pytest.raises(hvb.VirshError):
+    host = guest.host if which == "source" else guest.other()
+    # who ends the first daemon has its lock already
+    with ending(host, guest, point), hvb.daemon_use(host=guest.hosts[0]) if host.second else contextlib.nullcontext(), pytest.raises(hvb.VirshError):
         hvb.virsh_alone(*guest.command("--p2p"))
     if then == "has arrived":
         guest.is_at(guest.other())
@@ -388,7 +390,8 @@ def test_under_another_name(guest):
             guest.wait_at(SHRUNK)
             before = keeps(guest)
             command = guest.command("--dname", name, "--persistent", "--undefinesource")
-            hvb.virsh(*command, timeout=120)
+            with hvb.daemon_use(host=guest.hosts[0]):
+                hvb.virsh(*command, timeout=120)
             guest.is_at(guest.other())
             guest.name = name
             travelled(guest, before)

@@ -48,8 +48,9 @@ class Traveller(hvb.Guest):
         return command
 
     def migrate(self, *flags, seconds=120, live=True):
-        """Migrates to the other host."""
-        hvb.virsh(*self.command(*flags, live=live), timeout=seconds)
+        """Migrates to the other host. Neither daemon may be restarted meanwhile: the first one is used by other tests too."""
+        with hvb.daemon_use(host=self.hosts[0]):
+            hvb.virsh(*self.command(*flags, live=live), timeout=seconds)
         self.is_at(self.other())
 
     def go_home(self):
@@ -58,9 +59,9 @@ class Traveller(hvb.Guest):
             persistent = any(line.split() == ["Persistent:", "yes"] for line in hvb.virsh("dominfo", self.name).splitlines())
             self.migrate(*(("--persistent", "--undefinesource") if persistent else ()))
 
-    def beginning(self, *flags):
-        """A migration in the background."""
-        return Migration(self, flags)
+    def beginning(self, *flags, lock=True):
+        """A migration in the background. LOCK is False for who ends the first daemon meanwhile, and so takes its lock exclusively."""
+        return Migration(self, flags, lock)
 
     def kill_qemu(self):
         """Its QEMU on the host in use is gone, as for lack of memory."""
@@ -96,21 +97,27 @@ def travelling(name, hosts, **options):
 class Migration:
     """virsh migrate as it runs: entered when memory is being sent, left when it has ended, whichever way."""
 
-    def __init__(self, guest, flags):
+    def __init__(self, guest, flags, lock):
         self.guest = guest
         self.flags = flags
+        self.lock = lock
         self.error = None
         self.thread = None
 
-    def _run(self, command):
+    def _run(self, held, command):
         # not by virsh(), whose environment may change while it waits
-        got = subprocess.run([self.guest.host.environ["HVB_VIRSH"], "-q", *command], capture_output=True, text=True, check=False,
-                             env={**os.environ, **self.guest.host.environ}, stdin=subprocess.DEVNULL, timeout=patient(300))
+        with held:
+            got = subprocess.run([self.guest.host.environ["HVB_VIRSH"], "-q", *command], capture_output=True, text=True, check=False,
+                                 env={**os.environ, **self.guest.host.environ}, stdin=subprocess.DEVNULL, timeout=patient(300))
         self.error = got.stderr.strip() if got.returncode else ""
 
     def start(self):
         """From now on it runs, in whatever phase."""
-        self.thread = threading.Thread(target=self._run, args=(self.guest.command(*self.flags),))
+        # taken here and not in the thread: who waits for the migration to begin does not wait for the lock as well
+        held = contextlib.ExitStack()
+        if self.lock:
+            held.enter_context(hvb.daemon_use(host=self.guest.hosts[0]))
+        self.thread = threading.Thread(target=self._run, args=(held, self.guest.command(*self.flags)))
         self.thread.start()
         return self
 
