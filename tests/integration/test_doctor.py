@@ -17,8 +17,9 @@ TOOL = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem"
 
 def doctor(name, *options):
     """Its exit status, and what it finds in the domain: the worst result of each check."""
-    got = subprocess.run([TOOL, "--format=json", *options, "doctor", name], capture_output=True, text=True, check=False, timeout=60,
-                         env={**os.environ, "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=1"})
+    with hvb.daemon_use():
+        got = subprocess.run([TOOL, "--format=json", *options, "doctor", name], capture_output=True, text=True, check=False, timeout=60,
+                             env={**os.environ, "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=1"})
     assert got.stdout, got.stderr
     found = {}
     for check in json.loads(got.stdout)["checks"]:

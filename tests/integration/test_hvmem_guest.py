@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """virsh-hvmem with a real guest, and its live view on a real terminal."""
 
+import contextlib
 import csv
 import json
 import pathlib
@@ -37,11 +38,22 @@ def at_its_first_size(guest):
 
 def run(*args, status=0, timeout=120):
     """Its standard output; the exit status has to be STATUS."""
-    got = subprocess.run([TOOL, *map(str, args)], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-                         timeout=timeout, env=environment())
+    with hvb.daemon_use():
+        got = subprocess.run([TOOL, *map(str, args)], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+                             timeout=timeout, env=environment())
     assert "Sanitizer" not in got.stderr, got.stderr
     assert got.returncode == status, f"{args}: {got.returncode}\n{got.stdout}\n{got.stderr}"
     return got.stdout if status == 0 else got.stderr
+
+
+@contextlib.contextmanager
+def running(*args):
+    """The process of the tool, which ends with the test if not before. Who starts it holds the daemon's lock as long as it runs."""
+    with subprocess.Popen([TOOL, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()) as tool:
+        try:
+            yield tool
+        finally:
+            tool.kill()
 
 
 def query(*args):
@@ -56,16 +68,17 @@ def query(*args):
 
 @pytest.fixture(name="screen")
 def a_screen():
-    """Screen, ended after the test."""
+    """Screen, ended after the test; until then the daemon is not restarted."""
     screens = []
 
     def start(*args, **kwargs):
         screens.append(Screen(f"s{len(screens)}", *args, **kwargs))
         return screens[-1]
 
-    yield start
-    for screen in screens:
-        screen.end()
+    with hvb.daemon_use():
+        yield start
+        for screen in screens:
+            screen.end()
 
 
 def test_list_and_status_tell_what_the_guest_has(guest):
@@ -132,7 +145,8 @@ def test_a_refusal_names_the_ceiling(guest):
 
 def refused_plan(*args):
     """The error of a plan that libvirt would refuse."""
-    got = subprocess.run([TOOL, "--format=json", "plan", *args], capture_output=True, text=True, check=False, env=environment())
+    with hvb.daemon_use():
+        got = subprocess.run([TOOL, "--format=json", "plan", *args], capture_output=True, text=True, check=False, env=environment())
     assert got.returncode == 4
     return json.loads(got.stdout)["error"]
 
@@ -166,7 +180,7 @@ def test_the_floor_is_explained(guest):
 
 
 def test_interrupted_it_leaves_the_request(guest):
-    with subprocess.Popen([TOOL, "set", guest.name, "150MiB", "--force", "--wait"], stderr=subprocess.PIPE, text=True, env=environment()) as tool:
+    with hvb.daemon_use(), running("set", guest.name, "150MiB", "--force", "--wait") as tool:
         hvb.wait_until("the request is there", 20, lambda: guest.domain().requested == 150 * MIB)
         time.sleep(0.5)
         tool.send_signal(signal.SIGINT)
@@ -178,9 +192,12 @@ def test_interrupted_it_leaves_the_request(guest):
 
 
 def test_a_daemon_that_goes_away_is_reported(guest):
-    with subprocess.Popen([TOOL, "set", guest.name, "150MiB", "--force", "--wait"], stderr=subprocess.PIPE, text=True, env=environment()) as tool:
-        hvb.wait_until("the request is there", 20, lambda: guest.domain().requested == 150 * MIB)
-        hvb.restart_daemon(away=2)
+    # nobody else restarts it before there is the request: so the lock is taken exclusively from the beginning
+    with hvb.daemon_use(exclusive=True), running("set", guest.name, "150MiB", "--force", "--wait") as tool:
+        hvb.wait_until("the request is there", 20, lambda: hvb.Domain(hvb.virsh_alone("dumpxml", guest.name)).requested == 150 * MIB)
+        hvb.daemon("end")
+        time.sleep(2)
+        hvb.daemon("start")
         said = tool.communicate(timeout=60)[1]
     assert tool.returncode == 3, said
     assert "\nerror: " in said
@@ -252,7 +269,7 @@ def test_progress_stays_on_its_line(small, screen):
 
 
 def test_lines_where_there_is_no_terminal(guest):
-    with subprocess.Popen([TOOL, "watch", guest.name, "--duration", "8"], stdout=subprocess.PIPE, text=True, env=environment()) as tool:
+    with hvb.daemon_use(), running("watch", guest.name, "--duration", "8") as tool:
         time.sleep(1)
         guest.setmem(2 * GIB)
         text = tool.communicate(timeout=40)[0]

@@ -14,15 +14,16 @@ from hvb import GIB, MIB
 
 @pytest.fixture(name="guest")
 def a_guest(hosts, request):
-    """1 GiB, up to 4 GiB, on the first host."""
-    guest = Traveller("hvbt-followed", hosts, memory=GIB, maximum=4 * GIB, vcpus=1, accel=request.config.getoption("--accel"))
-    guest.remove()
-    guest.define()
-    guest.start()
-    guest.wait_up()
-    hvb.wait_until(guest.seen, 30, guest.resting)
-    yield guest
-    guest.remove()
+    """1 GiB, up to 4 GiB, on the first host, whose daemon is not restarted until the test ends: the tool has it open all the time."""
+    with hvb.daemon_use(host=hosts[0]):
+        guest = Traveller("hvbt-followed", hosts, memory=GIB, maximum=4 * GIB, vcpus=1, accel=request.config.getoption("--accel"))
+        guest.remove()
+        guest.define()
+        guest.start()
+        guest.wait_up()
+        hvb.wait_until(guest.seen, 30, guest.resting)
+        yield guest
+        guest.remove()
     hosts[0].use()
 
 

@@ -197,7 +197,8 @@ def test_an_older_virsh_reads_them(guest):
     uri = f"{os.environ['LIBVIRT_DEFAULT_URI'].replace('qemu:', 'qemu+unix:')}?socket={listens}"
 
     def virsh(*args):
-        return subprocess.run([STOCK, "-q", "-c", uri, *args], env=env, check=True, capture_output=True, text=True).stdout
+        with hvb.daemon_use():
+            return subprocess.run([STOCK, "-q", "-c", uri, *args], env=env, check=True, capture_output=True, text=True).stdout
 
     assert f"balloon.hyperv.requested={guest.domain().requested}" in virsh("domstats", guest.name, "--balloon")
     assert f"actual {guest.actual()}" in virsh("dommemstat", guest.name)
