@@ -6,9 +6,13 @@ import os
 import pathlib
 import re
 import subprocess
+import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))
+from speed import patient  # noqa: E402
+
 NUMBERS = itertools.count()
 KEEP = ROOT / "build/test/screens"      # copies of screens, to be looked at by people
 
@@ -48,8 +52,8 @@ class Screen:
         return self.tmux("capture-pane", "-p", *(["-e"] if colours else []), "-t", self.name)
 
     def wait(self, pattern, seconds=30):
-        """The screen, once it has PATTERN."""
-        end = time.monotonic() + seconds
+        """The screen, once it has PATTERN: in that many seconds of an ordinary machine."""
+        end = time.monotonic() + patient(seconds)
         while not re.search(pattern, self.text()):
             assert time.monotonic() < end, f"'{pattern}' is not on the screen, which is\n{self.text()}"
             time.sleep(0.1)

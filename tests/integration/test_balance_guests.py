@@ -39,7 +39,7 @@ pytestmark = pytest.mark.alone
 
 def run(*args, status=0):
     """Its standard output; the exit status has to be STATUS."""
-    got = subprocess.run([TOOL, *map(str, args)], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=120, env=environment())
+    got = subprocess.run([TOOL, *map(str, args)], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=patient(120), env=environment())
     assert "Sanitizer" not in got.stderr, got.stderr
     assert got.returncode == status, f"{args}: {got.returncode}\n{got.stdout}\n{got.stderr}"
     return got.stdout
@@ -271,7 +271,7 @@ def test_the_other_commands_tell(guests, balancer):
 
 def doctor(*args):
     """Whatever it finds wrong with this machine."""
-    got = subprocess.run([TOOL, "doctor", *args], capture_output=True, text=True, check=False, timeout=120, env=environment())
+    got = subprocess.run([TOOL, "doctor", *args], capture_output=True, text=True, check=False, timeout=patient(120), env=environment())
     assert "Sanitizer" not in got.stderr, got.stderr
     return got.stdout
 

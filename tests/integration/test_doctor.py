@@ -10,6 +10,7 @@ import subprocess
 import pytest
 
 import hvb
+from speed import patient
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOL = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem"
@@ -18,7 +19,7 @@ TOOL = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem"
 def doctor(name, *options):
     """Its exit status, and what it finds in the domain: the worst result of each check."""
     with hvb.daemon_use():
-        got = subprocess.run([TOOL, "--format=json", *options, "doctor", name], capture_output=True, text=True, check=False, timeout=60,
+        got = subprocess.run([TOOL, "--format=json", *options, "doctor", name], capture_output=True, text=True, check=False, timeout=patient(60),
                              env={**os.environ, "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=1"})
     assert got.stdout, got.stderr
     found = {}

@@ -10,6 +10,7 @@ from travel import Traveller, quickly, slowly
 
 import hvb
 from hvb import GIB, MIB
+from speed import patient
 
 
 @pytest.fixture(name="guest")
@@ -29,7 +30,7 @@ def a_guest(hosts, request):
 
 def ask(*args, status=0):
     """The document, and the text of its errors."""
-    got = subprocess.run([TOOL, "--format=json", *map(str, args)], capture_output=True, text=True, check=False, timeout=120, env=environment())
+    got = subprocess.run([TOOL, "--format=json", *map(str, args)], capture_output=True, text=True, check=False, timeout=patient(120), env=environment())
     assert got.returncode == status, f"{args}: {got.returncode}\n{got.stdout}\n{got.stderr}"
     return json.loads(got.stdout), got.stderr
 
@@ -77,7 +78,7 @@ def test_a_guest_is_followed_to_another_host(guest, hosts):
         guest.migrate("--persistent")
         line_with(tool, lambda line: line["type"] == "sample" and line["domain"]["running"] and "host" not in line["domain"])
         tool.terminate()
-        tool.communicate(timeout=20)
+        tool.communicate(timeout=patient(20))
     assert tool.returncode == 0
     one = ask("status", guest.name, *there)[0]["domain"]
     assert (one["summary"], one["migration"], one["running"]) == ("migrated away", "away", False)
