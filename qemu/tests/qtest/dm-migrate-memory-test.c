@@ -396,10 +396,12 @@ static void test_reset_meanwhile(const void *opaque)
     const char *options = opaque;
     Fixture *f = grown_with(options);
     QTestState *to = destination(options);
+    int64_t end = g_get_monotonic_time() + WAIT_US;
 
     set_bandwidth(f->qts, 8 * MiB);
     qmp_migrate(f->qts, move_uri());
     while (ram_number(f->qts, "transferred") < 8 * MiB) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
         g_usleep(10000);
     }
     system_reset(f->qts);

@@ -1027,7 +1027,10 @@ static void test_dump(void)
 static void wait_dump_size(QTestState *qts, uint64_t addr, uint64_t size,
                            uint64_t dumped)
 {
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+
     while (dump_size(qts, addr, size) != dumped) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
         g_usleep(1000);
     }
 }

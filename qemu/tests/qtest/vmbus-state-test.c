@@ -175,6 +175,8 @@ static void scene_channel(Fixture *f)
 
 static void scene_driver(Fixture *f)
 {
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+
     scene_bus(f);
     dm_open(&f->guest, CAPS);
     set_target(f->qts, BOOT_SIZE + ADDED_SIZE);
@@ -184,6 +186,7 @@ static void scene_driver(Fixture *f)
     serve_until(f, BOOT_SIZE + ADDED_SIZE / 2);
     set_target(f->qts, BOOT_SIZE + ADDED_SIZE);
     while (!dm_pending(&f->guest)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
         g_usleep(1000);
     }
 }
