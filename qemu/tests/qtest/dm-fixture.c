@@ -7,20 +7,6 @@
 #include "qemu/osdep.h"
 #include "dm-fixture.h"
 
-/* ---- Queries ---- */
-
-void wait_counter(QTestState *qts, const char *name, uint64_t val)
-{
-    int64_t end = g_get_monotonic_time() + WAIT_US;
-    uint64_t is;
-
-    while ((is = balloon_counter(qts, name)) < val) {
-        if (g_get_monotonic_time() >= end) {
-            g_error("%s: %" PRIu64 ", not %" PRIu64, name, is, val);
-        }
-    }
-}
-
 /* ---- The guest ---- */
 
 static void take_boot_page(Fixture *f, uint64_t pfn, bool is_new)

@@ -50,9 +50,6 @@ typedef struct Fixture {
     unsigned hot_adds;
 } Fixture;
 
-/* Wait until this counter of query-hv-balloon is at least @val. */
-void wait_counter(QTestState *qts, const char *name, uint64_t val);
-
 /* What the machine is made of; @more: further options, which may begin with
  * properties of hv-balloon. Free with g_free(). */
 char *fixture_options(const char *more);

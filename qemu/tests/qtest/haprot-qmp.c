@@ -48,6 +48,18 @@ uint64_t balloon_counter(QTestState *qts, const char *name)
     return number;
 }
 
+void wait_counter(QTestState *qts, const char *name, uint64_t val)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+    uint64_t is;
+
+    while ((is = balloon_counter(qts, name)) < val) {
+        if (g_get_monotonic_time() >= end) {
+            g_error("%s: %" PRIu64 ", not %" PRIu64, name, is, val);
+        }
+    }
+}
+
 static char *balloon_state(QTestState *qts)
 {
     QDict *info = query_dict(qts, "query-hv-balloon");

@@ -21,6 +21,8 @@ QList *query_list(QTestState *qts, const char *command);
 /* A member of query-hv-balloon, and one of its counters. */
 uint64_t balloon_number(QTestState *qts, const char *member);
 uint64_t balloon_counter(QTestState *qts, const char *name);
+/* Wait until a counter is at least @val; a timeout fails the test. */
+void wait_counter(QTestState *qts, const char *name, uint64_t val);
 bool balloon_state_is(QTestState *qts, const char *state);
 /* Wait for this state of query-hv-balloon; a timeout fails the test. */
 void wait_state(QTestState *qts, const char *state);

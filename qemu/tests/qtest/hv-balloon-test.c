@@ -535,7 +535,7 @@ static void test_memdev(void)
     set_target(qts, BOOT);
     dm_release(&guest, pages);
     wait_number(qts, "actual", BOOT);
-    g_assert_cmphex(qtest_readl(qts, pages.first * DM_PAGE), ==, 0);
+    wait_for(qts, pages.first * DM_PAGE, 0, true);
 
     /* released memory is returned before anything is added */
     set_target(qts, BOOT + 2 * CHUNK);
@@ -547,7 +547,7 @@ static void test_memdev(void)
     system_reset(qts);
     wait_number(qts, "actual", BOOT);
     wait_number(qts, "ungranted", 2 * CHUNK);
-    g_assert_cmphex(qtest_readl(qts, pages.first * DM_PAGE), ==, 0);
+    wait_for(qts, pages.first * DM_PAGE, 0, true);
     /* the target is kept */
     g_assert_cmphex(balloon_number(qts, "target"), ==, BOOT + 2 * CHUNK);
     qtest_quit(qts);
@@ -567,6 +567,8 @@ static void do_discard(const char *more, bool inhibited)
     dm_release(&guest, pages);
     wait_number(qts, "actual", BOOT - 32 * MiB);
     g_assert_cmphex(balloon_number(qts, "released"), ==, 32 * MiB);
+    /* it is discarded after the size has changed */
+    wait_counter(qts, inhibited ? "discard-inhibited" : "discarded", 32 * MiB);
     g_assert_cmphex(qtest_readl(qts, addr), ==, inhibited ? 0x12345678 : 0);
     g_assert_cmphex(balloon_counter(qts, "discarded"), ==,
                     inhibited ? 0 : 32 * MiB);
@@ -688,6 +690,7 @@ static void test_discard_failed(void)
             set_target(qts, BOOT - i * 2 * MiB);
         }
     }
+    wait_counter(qts, "discard-failed", CHUNK);
     g_assert_cmphex(balloon_counter(qts, "discard-failed"), ==, CHUNK);
     g_assert_cmphex(balloon_counter(qts, "discarded"), ==, 0);
     qtest_quit(qts);
@@ -726,6 +729,7 @@ static void do_smram(const char *more, uint64_t discarded)
     set_target(qts, BOOT - 2 * MiB);
     dm_release(&guest, pages);
     wait_number(qts, "actual", BOOT - 2 * MiB);
+    wait_counter(qts, "discarded", discarded);
     g_assert_cmphex(balloon_counter(qts, "discarded"), ==, discarded);
     set_tseg(qts, false);
     g_assert_cmphex(qtest_readl(qts, smram), ==, 0x9abcdef0);
@@ -789,6 +793,7 @@ static void test_discard_huge(void)
     part = (DmPages) { part.first + 300, 212 };
     dm_balloon_response(&guest, &part, 1, false);
     wait_number(qts, "actual", BOOT - 2 * MiB);
+    wait_counter(qts, "discarded", 2 * MiB);
     g_assert_cmphex(balloon_counter(qts, "discarded"), ==, 2 * MiB);
     g_assert_cmphex(qtest_readl(qts, SAFE), ==, 0);
     qtest_quit(qts);
@@ -1000,6 +1005,18 @@ static uint64_t dump_size(QTestState *qts, uint64_t addr, uint64_t size)
     return st.st_size;
 }
 
+/* It may take several turns of the main loop. */
+static void wait_dump_size(QTestState *qts, uint64_t addr, uint64_t size,
+                           uint64_t dumped)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+
+    while (dump_size(qts, addr, size) != dumped) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(1000);
+    }
+}
+
 /* Memory that the guest was not given, or has released, is not dumped. */
 static void test_dump(void)
 {
@@ -1019,20 +1036,8 @@ static void test_dump(void)
     set_target(qts, BOOT);
     dm_release(&guest, pages);
     wait_number(qts, "actual", BOOT);
-    g_assert_cmphex(dump_size(qts, begin, size), ==, before);
+    wait_dump_size(qts, begin, size, before);
     qtest_quit(qts);
-}
-
-/* It may take several turns of the main loop. */
-static void wait_dump_size(QTestState *qts, uint64_t addr, uint64_t size,
-                           uint64_t dumped)
-{
-    int64_t end = g_get_monotonic_time() + WAIT_US;
-
-    while (dump_size(qts, addr, size) != dumped) {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-        g_usleep(1000);
-    }
 }
 
 /* What the guest is offered is populated before, and no longer once it has
