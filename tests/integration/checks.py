@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """Checks for a guest at rest, and steps that most tests share."""
 
+import time
+
 import hvb
 from hvb import MIB, NEAR, mib
+from speed import patient
 
 SLACK = 16 * MIB            # by which MemTotal may miss
 OVERHEAD = 400 * MIB        # what QEMU may use beside the guest's memory and translated code
@@ -84,6 +87,19 @@ class Held:
     def drop(self):
         """Frees it."""
         self.guest.exec("rm -f /tmp/hold*")
+
+
+def reboot_without_daemon(guest):
+    """The guest's own reboot begins while the daemon is away; returns the boot id before."""
+    before = guest.boot_id()
+    with hvb.daemon_use(exclusive=True):
+        hvb.daemon("end")
+        try:
+            guest.exec("(sleep 1; reboot) >/dev/null 2>&1 &")
+            time.sleep(patient(3))
+        finally:
+            hvb.daemon("start")
+    return before
 
 
 def no_sticks(guest, seconds=20):

@@ -2,7 +2,7 @@
 """QEMU is killed, the daemon is restarted."""
 
 import pytest
-from checks import at_rest, go, no_sticks
+from checks import at_rest, go, no_sticks, reboot_without_daemon
 
 import hvb
 from hvb import GIB, MIB
@@ -27,18 +27,16 @@ def test_daemon_restart_at_rest(guest):
 
 
 def test_daemon_restart_while_the_guest_grows(guest):
-    guest.setmem(3 * GIB)
-    hvb.restart_daemon()
+    with hvb.daemon_use(exclusive=True):
+        hvb.virsh_alone("setmem", guest.name, 3 * GIB, "--live")
+        hvb.daemon("restart")
     guest.wait_at(3 * GIB)
     at_rest(guest)
 
 
 def test_daemon_away_while_the_guest_reboots(guest):
     go(guest, 800 * MIB)
-    before = guest.boot_id()
-    guest.exec("(sleep 1; reboot) >/dev/null 2>&1 &")
-    hvb.restart_daemon(away=3)
-    guest.wait_boot_after(before)
+    guest.wait_boot_after(reboot_without_daemon(guest))
     guest.wait_at(800 * MIB)
     no_sticks(guest)
     at_rest(guest)

@@ -12,7 +12,7 @@ import signal
 import time
 
 import pytest
-from checks import Held, at_rest, go, near
+from checks import Held, at_rest, go, near, reboot_without_daemon
 
 import hvb
 from hvb import GIB, MIB
@@ -172,11 +172,8 @@ def test_the_daemon_is_restarted(guest):
 
 
 def test_it_reboots_while_the_daemon_is_away(guest):
-    before = guest.boot_id()
     guest.setmem(GIB + 256 * MIB)
-    guest.exec("(sleep 1; reboot) >/dev/null 2>&1 &")
-    hvb.restart_daemon(away=3)
-    guest.wait_boot_after(before)
+    guest.wait_boot_after(reboot_without_daemon(guest))
     guest.wait_at(GIB + 256 * MIB)
     at_rest(guest, fixed=True)
 

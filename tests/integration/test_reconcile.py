@@ -221,10 +221,13 @@ def test_an_orphan_backend_is_removed(guest):
 
 def test_events_missed_while_the_daemon_is_away(driven):
     go(driven, 2 * GIB)
-    driven.setmem(900 * MIB)
     with hvb.daemon_use(exclusive=True):
+        hvb.virsh_alone("setmem", driven.name, 900 * MIB, "--live")
         hvb.kill_daemon()
-        hvb.daemon("start")
+        try:
+            hvb.wait_until("the guest has released it", 60, lambda: driven.memtotal() < GIB)
+        finally:
+            hvb.daemon("start")
     driven.wait_at(900 * MIB)
     consistent(driven)
     at_rest(driven)
