@@ -64,7 +64,10 @@ def beside_memory(text):
 
 KVM = both(swap("type='qemu'", "type='kvm'"), swap("<tcg>.*</tcg>", ""), cpu("<cpu mode='host-passthrough'/>"))
 
-# What is changed, and which check has to find it if it does not start here. None: it starts on any host.
+TOO_FEW_BITS = "bits of physical address, the CPU of this domain has"
+
+# What is changed, and which check has to find it if it does not start here. None: it starts on any host. A third word: what libvirt says if it does
+# not even define it.
 CASES = {
     "as-it-is": (both(), None),
     "pc": (swap("machine='q35'", "machine='pc'"), None),
@@ -73,9 +76,9 @@ CASES = {
     "slots": (ceiling(800, "GiB", "slots='255'"), None),
     "cpu-for-4-tib": (both(ceiling(4, "TiB"), cpu("<cpu mode='maximum'><maxphysaddr mode='emulate' bits='43'/></cpu>")), None),
     "pinned": (swap("<vcpu>", "<vcpu cpuset='0-4095'>"), None),
-    "4-tib": (ceiling(4, "TiB"), "ceiling"),
-    "cpu-of-32-bits": (both(ceiling(64, "GiB"), cpu("<cpu mode='custom'><model>qemu32</model></cpu>")), "ceiling"),
-    "kvm": (KVM, "KVM"),
+    "4-tib": (ceiling(4, "TiB"), "ceiling", TOO_FEW_BITS),
+    "cpu-of-32-bits": (both(ceiling(64, "GiB"), cpu("<cpu mode='custom'><model>qemu32</model></cpu>")), "ceiling", TOO_FEW_BITS),
+    "kvm": (KVM, "KVM", r"(?i)\bkvm\b"),
     "runtime": (hyperv("<runtime state='on'/>"), "features"),
     "passthrough": (swap("<hyperv>.*</hyperv>", "<hyperv mode='passthrough'/>"), "features"),
     "pvspinlock": (swap("<acpi/>", "<acpi/><pvspinlock state='on'/>"), "pvspinlock"),
@@ -117,12 +120,13 @@ def a_definition():
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_it_passes_starts(define, name):
-    change, check = CASES[name]
+    change, check, *refusal = CASES[name]
     try:
         guest = define(name, change)
     except hvb.VirshError as err:
-        assert check, err       # libvirt refuses it even earlier
-        return
+        if refusal and re.search(refusal[0], str(err)):
+            return
+        raise
     status, found = doctor(guest.name)
     try:
         guest.start()
