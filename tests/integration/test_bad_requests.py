@@ -45,7 +45,7 @@ def test_maxmemory_itself_is_accepted(guest):
 
 def test_zero_is_refused(guest):
     before = guest.actual()
-    with pytest.raises(hvb.VirshError, match="."):
+    with pytest.raises(hvb.VirshError, match="must not be zero"):
         guest.setmem(0)
     assert guest.actual() == before
     at_rest(guest)

@@ -84,7 +84,8 @@ EDITS = {
     "currentMemory": (r"<currentMemory unit='KiB'>\d+<", f"<currentMemory unit='KiB'>{900 * MIB}<", "current memory .* does not match source"),
     "maxMemory": (r"(<maxMemory [^>]*>)\d+<", rf"\g<1>{5 * GIB}<", "maximum memory size '.*' doesn't match source"),
     "minimum above what it has": (r"(<minimum [^>]*>)\d+<", rf"\g<1>{1100 * MIB}<", "(?i)minimum"),
-    "no stick": (r"(?s)<memory model='haprot'>.*?</memory>", "", "(?i)memory"),
+    "no stick": (r"(?s)<memory model='haprot'>.*?</memory>", "",
+                 "max memory .* does not match source|memory device count .* does not match source"),
 }
 
 

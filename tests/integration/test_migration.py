@@ -133,7 +133,7 @@ def test_nobody_changes_memory_while_it_migrates_and_an_abort_ends_that(guest):
                 assert elapsed(refused) < 10, f"{command[0]} waited"
             with on_other(guest), pytest.raises(hvb.VirshError, match="is being migrated to this host"):
                 hvb.virsh("setmem", guest.name, GIB, "--live")
-            assert "abort" in migration.abort() or migration.error
+            assert "canceled by client" in migration.abort()
         quickly(guest)
         assert guest.state() == "running"
         agree(guest)
@@ -537,7 +537,7 @@ def test_another_minimum_counts_where_it_is_restored(guest, tmp_path):
     hvb.virsh("save", guest.name, image)
     text = hvb.virsh("save-image-dumpxml", image)
     xml.write_text(re.sub("<currentMemory unit='KiB'>[0-9]*<", f"<currentMemory unit='KiB'>{GIB}<", text))
-    with pytest.raises(hvb.VirshError, match="(?i)memory"):
+    with pytest.raises(hvb.VirshError, match="current memory .* does not match source"):
         hvb.virsh("restore", image, "--xml", xml)
     more = text.replace("<memballoon model='hyperv'/>", f"<memballoon model='hyperv'><minimum unit='KiB'>{SHRUNK}</minimum></memballoon>")
     assert more != text
