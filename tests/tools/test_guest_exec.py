@@ -17,24 +17,33 @@ import guest_exec  # noqa: E402
 
 @contextlib.contextmanager
 def agent(path, serve):
-    """A socket at PATH; SERVE(lines, send) plays the guest for each connection."""
+    """A socket at PATH; SERVE(lines, send) plays the guest for each connection, in a thread of its own. At the end all of them have ended."""
     server = socket.socket(socket.AF_UNIX)
     server.bind(str(path))
     server.listen(4)
-    server.settimeout(10)
+    threads = []
+
+    def start(target, *args):
+        threads.append(threading.Thread(target=target, args=args, daemon=True))
+        threads[-1].start()
+
+    def talk(conn):
+        with contextlib.suppress(OSError), conn, conn.makefile("r") as lines:
+            serve(lines, lambda text: conn.sendall(text.encode()))
 
     def loop():
         with contextlib.suppress(OSError):
             while True:
-                conn, _ = server.accept()
-                with conn, conn.makefile("r") as lines:
-                    serve(lines, lambda text, c=conn: c.sendall(text.encode()))
+                start(talk, server.accept()[0])
 
-    thread = threading.Thread(target=loop, daemon=True)
-    thread.start()
+    start(loop)
     try:
         yield str(path)
     finally:
+        server.shutdown(socket.SHUT_RDWR)       # close() alone does not end accept()
+        for thread in threads:
+            thread.join(10)
+            assert not thread.is_alive()
         server.close()
 
 
@@ -123,7 +132,8 @@ def test_a_guest_that_starts_is_not_flooded(tmp_path, monkeypatch):
         time.sleep(1)               # it starts, and then reads what came
         for ident, _ in requests(lines):
             seen.append(ident)
-            send(answer(ident))
+            if len(seen) == 1:      # nobody takes another answer
+                send(answer(ident))
 
     with agent(tmp_path / "s", serve) as path:
         assert guest_exec.run(path, "true", 10).status == 0
@@ -182,6 +192,7 @@ def test_concurrent_callers_take_turns(tmp_path):
         for ident, _ in requests(lines):
             running.append(ident)
             most.append(len(running))
+            time.sleep(0.05)        # another one would be here meanwhile
             send(answer(ident, ident.encode()))
             running.remove(ident)
 
