@@ -11,6 +11,7 @@ RUN=$INSIDE${HVB_SECOND:+2}
 HOST_UUID=                       # libvirt refuses to migrate to a host with the same one
 [ -z "${HVB_SECOND:-}" ] || HOST_UUID=7f9a4a5e-8f4b-4c0b-9d3e-5b1f0a2c6d22
 DAEMON=$OBJ/libvirt/src/virtqemud
+VIRSH=$OBJ/libvirt/tools/virsh
 DAEMON_PID=$RUN/virtqemud.pid
 DAEMON_LOG=$RUN/virtqemud.log
 GUEST_RUN=$RUN/guest             # agent sockets and console logs
@@ -19,27 +20,34 @@ GUEST_RUN=$RUN/guest             # agent sockets and console logs
 daemon_env() {
     export LIBVIRT_DIR_OVERRIDE=1 LIBVIRT_AUTOSTART=0
     export LD_LIBRARY_PATH=$OBJ/libvirt/src
-    export PATH=$OBJ/libvirt/tools:$OBJ/qemu:$PATH
-    export PATH=$PATH:$OBJ/tools/tools/virsh-hvmem
+    export PATH=$OBJ/libvirt/tools:$OBJ/qemu:$OBJ/tools/tools/virsh-hvmem:$PATH
     if [ "$(id -u)" = 0 ]; then
         export LIBVIRT_DEFAULT_URI=qemu:///system
-        [ -z "${HVB_SECOND:-}" ] || LIBVIRT_DEFAULT_URI="qemu+unix:///system?socket=$RUN/var/run/libvirt/virtqemud-sock"
         DAEMON_ETC=$RUN/etc/libvirt
         DAEMON_STATE=$RUN/var/run/libvirt/qemu
+        DAEMON_URI="qemu+unix:///system?socket=$RUN/var/run/libvirt/virtqemud-sock"
     else
         export LIBVIRT_DEFAULT_URI=qemu:///session
         export XDG_RUNTIME_DIR=$RUN/rt XDG_CONFIG_HOME=$RUN/config XDG_CACHE_HOME=$RUN/cache XDG_DATA_HOME=$RUN/data XDG_STATE_HOME=$RUN/state
         DAEMON_ETC=$XDG_CONFIG_HOME/libvirt
         DAEMON_STATE=$XDG_RUNTIME_DIR/libvirt/qemu/run
+        DAEMON_URI="qemu+unix:///session?socket=$XDG_RUNTIME_DIR/libvirt/virtqemud-sock"
     fi
+    [ -z "${HVB_SECOND:-}" ] || LIBVIRT_DEFAULT_URI=$DAEMON_URI
+    # virsh prefers it, and the caller's may be that of another host.
+    export VIRSH_DEFAULT_CONNECT_URI=$LIBVIRT_DEFAULT_URI
     export DAEMON_ETC DAEMON_STATE
 }
 
-# is_program PID FILE: is this process an instance of that program? It may have been rebuilt since.
+# own_virsh SECONDS ARGUMENT…: on the private daemon and no other. Neither a virsh that is found elsewhere nor the default URI, which with the
+# machine's own libvirt.so is the machine's own daemon.
+own_virsh() { timeout "$1" "$VIRSH" -q -c "$DAEMON_URI" "${@:2}"; }
+
+# is_program PID FILE: is this process an instance of that program? It may have been rebuilt since, or its folder may be gone.
 is_program() {
     local exe
     exe=$(readlink "/proc/$1/exe" 2>/dev/null) || return 1
-    [ "${exe% (deleted)}" = "$(readlink -f "$2")" ]
+    [ "${exe% (deleted)}" = "$(readlink -m "$2")" ]
 }
 
 daemon_pid() {
@@ -126,7 +134,7 @@ daemon_launch() {
 daemon_wait() {
     local pid=$1 i
     for ((i = 0; i < 300; i++)); do
-        ! timeout 10 virsh -q uri >/dev/null 2>&1 || return 0
+        ! own_virsh 10 uri >/dev/null 2>&1 || return 0
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.1
     done
@@ -169,12 +177,12 @@ daemon_end() {
 
 # daemon_stop: guests and daemon.
 daemon_stop() {
-    local pid name
+    local pid uuid
     [ -d "$RUN" ] || return 0
     if daemon_pid >/dev/null; then
-        # If the daemon does not answer, the processes are ended below.
-        for name in $(timeout 20 virsh -q list --name 2>/dev/null || true); do
-            timeout 20 virsh -q destroy "$name" >/dev/null 2>&1 || true
+        # If there is no virsh, or the daemon does not answer, the processes are ended below.
+        for uuid in $(own_virsh 20 list --uuid 2>/dev/null || true); do
+            own_virsh 20 destroy "$uuid" >/dev/null 2>&1 || true
         done
     fi
     for pid in $(guest_pids); do end_process "$pid" 5; done
@@ -184,11 +192,11 @@ daemon_stop() {
 # What programs that are not shell scripts need to know, as NAME=VALUE lines.
 daemon_print_env() {
     local name
-    for name in LIBVIRT_DIR_OVERRIDE LIBVIRT_AUTOSTART LD_LIBRARY_PATH PATH LIBVIRT_DEFAULT_URI XDG_RUNTIME_DIR XDG_CONFIG_HOME XDG_CACHE_HOME \
-        XDG_DATA_HOME XDG_STATE_HOME; do
+    for name in LIBVIRT_DIR_OVERRIDE LIBVIRT_AUTOSTART LD_LIBRARY_PATH PATH LIBVIRT_DEFAULT_URI VIRSH_DEFAULT_CONNECT_URI XDG_RUNTIME_DIR \
+        XDG_CONFIG_HOME XDG_CACHE_HOME XDG_DATA_HOME XDG_STATE_HOME; do
         [ -z "${!name:-}" ] || printf '%s=%s\n' "$name" "${!name}"
     done
-    printf 'HVB_%s=%s\n' SECOND "${HVB_SECOND:-}" RUN "$RUN" STATE "$DAEMON_STATE" GUEST_RUN "$GUEST_RUN" VIRSH "$OBJ/libvirt/tools/virsh" \
+    printf 'HVB_%s=%s\n' SECOND "${HVB_SECOND:-}" RUN "$RUN" STATE "$DAEMON_STATE" GUEST_RUN "$GUEST_RUN" VIRSH "$VIRSH" \
         EMULATOR "$OBJ/qemu/qemu-system-x86_64" KERNEL "$BUILD/guest/kernel" INITRD "$BUILD/guest/initrd"
 }
 

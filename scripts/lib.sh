@@ -155,7 +155,7 @@ have_built() {
     for part; do
         case $part in
             qemu) [ -x "$OBJ/qemu/qemu-system-x86_64" ] ;;
-            libvirt) [ -x "$OBJ/libvirt/tools/virsh" ] ;;
+            libvirt) [ -x "$OBJ/libvirt/tools/virsh" ] && [ -e "$OBJ/libvirt/src/libvirt.so.0" ] ;;  # or virsh takes the machine's
             guest) [ -f "$BUILD/guest/host-initrd" ] ;;
             tools) [ -x "$OBJ/tools/tools/virsh-hvmem/virsh-hvmem" ] ;;
         esac || prepare "$part"

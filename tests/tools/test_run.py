@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The entry script and its messages: one clear line with a remedy, exit 1."""
+import os
 import pathlib
 import re
 import shutil
 import subprocess
+import tempfile
+import threading
 
 import pytest
 
@@ -11,7 +14,6 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def run(*words, script="run", **env):
-    import os
     return subprocess.run([ROOT / script, *words], text=True, capture_output=True, stdin=subprocess.DEVNULL,
                           env={**os.environ, **env}, check=False)
 
@@ -122,3 +124,66 @@ def test_an_unknown_kernel(nothing_built):
     done = subprocess.run([nothing_built / "run", "guest", "--kernel", "5"], text=True, capture_output=True, stdin=subprocess.DEVNULL, check=False)
     assert done.returncode == 1 and not done.stdout
     assert "no kernel '5' -- one of: this other newest" in done.stderr
+
+
+class FakeDaemon:
+    """Our scripts beside a program that has the place of the private daemon, and runs. The path is short, as for a socket below it."""
+
+    def __init__(self, top):
+        self.top = pathlib.Path(top)
+        shutil.copytree(ROOT / "scripts", self.top / "scripts")
+        self.program = self.top / "build/obj/libvirt/src/virtqemud"
+        self.virsh = self.top / "build/obj/libvirt/tools/virsh"
+        self.run = self.top / "build/run"
+        for folder in (self.program.parent, self.run):
+            folder.mkdir(parents=True)
+        shutil.copy("/bin/sleep", self.program)
+        self.process = subprocess.Popen([self.program, "600"])
+        threading.Thread(target=self.process.wait, daemon=True).start()     # no zombie is waited for
+        (self.run / "virtqemud.pid").write_text(f"{self.process.pid}\n")
+
+    def script(self, *words, **env):
+        return subprocess.run([self.top / "scripts/daemon", *words], text=True, capture_output=True, check=False, env={**os.environ, **env})
+
+    def put_virsh(self, path, guests=""):
+        """A virsh that writes down what it is called with, and lists GUESTS."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"""#!/bin/sh
+echo "$VIRSH_DEFAULT_CONNECT_URI: $*" >>{self.top}/calls
+case "$*" in *list*) echo "{guests}" ;; esac
+""")
+        path.chmod(0o755)
+
+
+@pytest.fixture(name="daemon")
+def a_daemon_that_runs():
+    with tempfile.TemporaryDirectory(prefix="h", dir="/tmp") as top:
+        made = FakeDaemon(top)
+        yield made
+        made.process.kill()
+
+
+def test_no_other_virsh_is_asked_to_stop_the_daemon(daemon):
+    """Half rebuilt, there is no virsh. One that PATH has is for the machine's guests."""
+    daemon.put_virsh(daemon.top / "build/obj/qemu/virsh", guests="a-guest-of-the-machine")
+    shutil.rmtree(daemon.top / "build/obj/libvirt")
+    assert daemon.script("status").returncode == 0, "it still runs"
+    done = daemon.script("stop")
+    assert done.returncode == 0, done.stderr
+    assert not called(daemon.top)
+    assert daemon.process.wait(10) == -15
+
+
+def test_only_guests_of_the_private_daemon_are_stopped(daemon):
+    daemon.put_virsh(daemon.virsh, guests="6fd2")
+    assert daemon.script("stop", VIRSH_DEFAULT_CONNECT_URI="qemu+ssh://elsewhere/system").returncode == 0
+    calls = called(daemon.top)
+    assert len(calls) == 2 and calls[0].endswith(" list --uuid") and calls[1].endswith(" destroy 6fd2")
+    for call in calls:
+        assert f"socket={daemon.run}/" in call and "elsewhere" not in call, "the private daemon's own socket"
+
+
+def test_a_client_of_the_private_daemon_does_not_use_the_shell_s_uri(daemon):
+    environ = dict(line.split("=", 1) for line in daemon.script("env", VIRSH_DEFAULT_CONNECT_URI="qemu+ssh://elsewhere/system").stdout.splitlines())
+    assert environ["VIRSH_DEFAULT_CONNECT_URI"] == environ["LIBVIRT_DEFAULT_URI"]
+    assert environ["PATH"].split(":")[:3] == [str(daemon.top / "build/obj" / folder) for folder in ("libvirt/tools", "qemu", "tools/tools/virsh-hvmem")]
