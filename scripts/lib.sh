@@ -94,6 +94,15 @@ step() {
 done_already() { [ -f "$STAMP/$1" ] && [ "$(cat "$STAMP/$1")" = "$2" ]; }
 mark_done() { mkdir -p "$STAMP"; printf '%s\n' "$2" >"$STAMP/$1.new"; mv "$STAMP/$1.new" "$STAMP/$1"; }
 
+# patch_sums FOLDER: its patches, lines "sha256 file", in order. scripts/tree notes those that it has applied in .git/hvb-applied, in the same form.
+patch_sums() { (cd "$1" && for p in *.patch; do [ ! -f "$p" ] || sha256sum "$p"; done); }
+
+# tree_edited TREE: has it changes that are not ours? One whose patching was interrupted, which scripts/tree marks, is not looked at.
+tree_edited() {
+    [ ! -f "$1/.git/hvb-patching" ] &&
+        { [ "$(git -C "$1" rev-parse HEAD)" != "$(cat "$1/.git/hvb-head")" ] || ! git -C "$1" diff --quiet HEAD; }
+}
+
 # One build at a time; a second one waits, with a message.
 lock_build() {
     mkdir -p "$BUILD"

@@ -53,7 +53,21 @@ class Checkout:
         (self.top / "qemu/patches" / name).write_text(PATCH.format(subject=name, file=file, old=old, new=new))
 
     def make(self):
-        return subprocess.run([self.top / "scripts/tree", "qemu"], text=True, capture_output=True, check=False)
+        return subprocess.run([self.top / "scripts/tree", "qemu"], text=True, capture_output=True, check=False, start_new_session=True)
+
+    def make_interrupted(self, patch):
+        """All processes are killed when git am has done what it can with PATCH."""
+        folder = self.top / "build/meson/usr/bin"        # first in PATH
+        folder.mkdir(parents=True)
+        (folder / "git").write_text(f'#!/bin/sh\n/usr/bin/git "$@"; s=$?\ncase "$*" in *" am "*{patch}) kill -KILL 0 ;; esac\nexit $s\n')
+        for name in ("git", "meson"):
+            (folder / name).touch(0o755)
+            (folder / name).chmod(0o755)
+        assert self.make().returncode == -9
+        shutil.rmtree(folder)
+
+    def run(self, script):
+        return subprocess.run([self.top / "scripts" / script], text=True, capture_output=True, check=False)
 
     def git(self, *words):
         return subprocess.run(["git", "-C", self.tree, *words], text=True, capture_output=True, check=True).stdout
@@ -122,6 +136,59 @@ def test_edits_in_the_tree_are_never_thrown_away(checkout):
     assert done.returncode == 1
     assert "has edits of its own" in done.stderr
     assert (checkout.tree / "a.c").read_text() == "mine\n"
+
+
+def test_interrupted_between_patch_and_note(checkout):
+    checkout.patch("0003-c.patch", "b.c", "B", "C")
+    checkout.patch("0004-d.patch", "b.c", "C", "D")
+    checkout.make_interrupted("0003-c.patch")
+    done = checkout.make()
+    assert done.returncode == 0, done.stderr
+    assert "interrupted" in done.stdout
+    assert (checkout.tree / "b.c").read_text() == "D\n"
+    assert len(checkout.git("log", "--format=%s", "base..").splitlines()) == 4
+    assert checkout.make().stdout == ""
+
+
+def test_interrupted_in_a_patch(checkout):
+    """git has its notes about what it is applying, a lock, and a file that is not in the index yet."""
+    checkout.patch("0003-c.patch", "b.c", "something else", "C")
+    checkout.make_interrupted("0003-c.patch")
+    assert (checkout.tree / ".git/rebase-apply").is_dir()
+    (checkout.tree / ".git/index.lock").touch()
+    (checkout.tree / "new.c").write_text("half")
+    (checkout.tree / "notes").write_text("the user's")
+    (checkout.top / "qemu/patches/0003-c.patch").write_text(
+        PATCH.format(subject="new", file="new.c", old="", new="N").replace("--- a/new.c", "new file mode 100644\n--- /dev/null")
+        .replace("@@ -1 +1 @@\n-\n", "@@ -0,0 +1 @@\n"))
+    done = checkout.make()
+    assert done.returncode == 0, done.stderr
+    assert (checkout.tree / "new.c").read_text() == "N\n"
+    assert (checkout.tree / "notes").exists()
+
+
+def test_interrupted_patching_is_no_edit(checkout):
+    checkout.patch("0003-c.patch", "b.c", "B", "C")
+    checkout.make_interrupted("0003-c.patch")
+    (checkout.top / "build/dl/qemu.version").write_text("10.0.100-1\n")
+    assert checkout.make().returncode == 0, "unpacked anew"
+    checkout.patch("0003-c.patch", "b.c", "B", "CC")
+    checkout.make_interrupted("0003-c.patch")
+    (checkout.top / "scripts/daemon").unlink()
+    assert checkout.run("cmd-clean").returncode == 0
+
+
+def test_patches_that_are_not_applied_are_not_deleted(checkout):
+    patches = checkout.top / "qemu/patches"
+    checkout.patch("0003-c.patch", "b.c", "B", "C")
+    for prepare in (lambda: None, lambda: checkout.make_interrupted("0003-c.patch")):
+        prepare()
+        refused = checkout.run("cmd-patches")
+        assert refused.returncode == 1
+        assert "lacks patches" in refused.stderr
+        assert len(list(patches.iterdir())) == 3
+    assert checkout.make().returncode == 0
+    assert checkout.run("cmd-patches").returncode == 0
 
 
 def test_the_link_of_a_removed_file_goes_too(checkout):
