@@ -55,16 +55,15 @@ last_progress() {
 
 # step ID DESCRIPTION COMMAND…: runs COMMAND with its output in log/ID.log and shows progress; on failure shows the log's end.
 step() {
-    local id=$1 what=$2 start=$SECONDS pid rc=0 every=15 last=0
+    local id=$1 what=$2 start=$SECONDS pid='' rc=0 every=15 last=0
     shift 2
     mkdir -p "$LOG"
     local log=$LOG/$id.log
     [ -t 1 ] && every=1
     say "$what"
+    trap 'pkill -TERM -P "$pid" 2>/dev/null || true; kill "$pid" 2>/dev/null || true; exit 130' INT TERM
     "$@" >"$log" 2>&1 &
     pid=$!
-    # shellcheck disable=SC2064
-    trap "pkill -TERM -P $pid 2>/dev/null; kill $pid 2>/dev/null; exit 130" INT TERM
     while kill -0 "$pid" 2>/dev/null; do
         sleep 0.3
         if [ $((SECONDS - start - last)) -ge $every ]; then
@@ -88,6 +87,14 @@ step() {
         die "$what failed (exit $rc)" "the whole output is in build/log/$id.log"
     fi
     return 0
+}
+
+# attempt COMMAND…: its exit status. One that was interrupted is the end of all.
+attempt() {
+    local rc=0
+    ("$@") || rc=$?
+    [ $rc -lt 128 ] || exit $rc
+    return $rc
 }
 
 # done_already NAME KEY / mark_done NAME KEY: a step is skipped if KEY, the hash of all it depends on, is unchanged.

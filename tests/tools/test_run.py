@@ -126,6 +126,54 @@ def test_an_unknown_kernel(nothing_built):
     assert "no kernel '5' -- one of: this other newest" in done.stderr
 
 
+def put_program(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("#!/bin/sh\n" + text, encoding="utf-8")
+    path.chmod(0o755)
+
+
+CTRL_C = "kill -INT 0; sleep 5\n"
+
+
+def run_in_terminal(clone, *words):
+    """It has a process group of its own, for a ctrl-C."""
+    return subprocess.run([clone / "run", *words], text=True, capture_output=True, stdin=subprocess.DEVNULL, check=False, start_new_session=True)
+
+
+def test_ctrl_c_in_a_suite_ends_all(nothing_built):
+    put_program(nothing_built / "build/meson/usr/bin/meson", CTRL_C)       # first in PATH
+    done = run_in_terminal(nothing_built, "test", "unit", "fuzz")
+    assert done.returncode == 130
+    assert "suite unit" in done.stdout and "suite fuzz" not in done.stdout
+
+
+def test_ctrl_c_in_a_suite_with_guests_stops_the_daemon(nothing_built):
+    put_program(nothing_built / "scripts/daemon", STUB + "[ $1 != status ]\n")
+    (nothing_built / "tests/virt-manager").mkdir(parents=True)
+    (nothing_built / "tests/virt-manager/test_it.py").write_text("import os, signal, time\nos.kill(0, signal.SIGINT)\ntime.sleep(5)\n")
+    assert run_in_terminal(nothing_built, "test", "virt-manager").returncode == 130
+    assert [line for line in called(nothing_built) if line.startswith("daemon ")] == ["daemon status", "daemon stop"]
+
+
+def test_ctrl_c_while_a_guest_is_made_ends_all(nothing_built):
+    put_program(nothing_built / "scripts/guest-image", f"case $1 in other) trap 'exit 130' INT; {CTRL_C} ;; esac\n" + STUB)
+    put_program(nothing_built / "scripts/daemon", STUB)
+    assert run_in_terminal(nothing_built, "test", "integration").returncode == 130
+    assert "guest-image newest" not in called(nothing_built) and not any(line.startswith("daemon") for line in called(nothing_built))
+
+
+def test_ctrl_c_in_a_campaign_ends_all(nothing_built):
+    for name in ("engine", "wire"):
+        put_program(nothing_built / f"tests/fuzz/fuzz-{name}.c", "")
+        put_program(nothing_built / f"build/obj/fuzz/tests/fuzz/fuzz-{name}", CTRL_C)
+    (nothing_built / "build/obj/fuzz/build.ninja").touch()
+    for name in ("meson", "ninja"):
+        put_program(nothing_built / f"build/meson/usr/bin/{name}", "")
+    done = run_in_terminal(nothing_built, "fuzz", "10", "engine", "wire")
+    assert done.returncode == 130
+    assert "fuzzing engine" in done.stdout and "fuzzing wire" not in done.stdout
+
+
 class FakeDaemon:
     """Our scripts beside a program that has the place of the private daemon, and runs. The path is short, as for a socket below it."""
 
