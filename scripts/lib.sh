@@ -101,6 +101,23 @@ attempt() {
 done_already() { [ -f "$STAMP/$1" ] && [ "$(cat "$STAMP/$1")" = "$2" ]; }
 mark_done() { mkdir -p "$STAMP"; printf '%s\n' "$2" >"$STAMP/$1.new"; mv "$STAMP/$1.new" "$STAMP/$1"; }
 
+# release: this machine's, 12 or 13. Tests point OS_RELEASE elsewhere.
+# shellcheck disable=SC1090
+release() { (. "${OS_RELEASE:-/etc/os-release}" && printf '%s\n' "${VERSION_ID:-}"); }
+
+# configured NAME WHAT FOLDER DEPENDS COMMAND…: makes the build folder by COMMAND, unless the calling script has made it from the same DEPENDS, in
+# this place and on this release: it is full of absolute paths, so that in a copy of this checkout it would build the other one.
+configured() {
+    local key
+    key=$( (cat "$0" && printf '%s\n' "$3" "$4" "$(release)") | sha256sum)
+    if done_already "configure-$1" "$key" && [ -f "$3/build.ninja" ]; then
+        return
+    fi
+    rm -rf "$3" "$STAMP/configure-$1"
+    step "configure-$1" "configuring $2" "${@:5}"
+    mark_done "configure-$1" "$key"
+}
+
 # patch_sums FOLDER: its patches, lines "sha256 file", in order. scripts/tree notes those that it has applied in .git/hvb-applied, in the same form.
 patch_sums() { (cd "$1" && for p in *.patch; do [ ! -f "$p" ] || sha256sum "$p"; done); }
 

@@ -132,6 +132,19 @@ def put_program(path, text):
     path.chmod(0o755)
 
 
+def put_fake_build(clone):
+    """A configure of QEMU and a meson that write down that they were called, and make a build folder; a ninja that fails."""
+    put_program(clone / "build/meson/usr/bin/meson", f"mkdir -p $2 && touch $2/build.ninja && echo configured $2 >>{clone}/calls\n")
+    put_program(clone / "build/meson/usr/bin/ninja", "exit 1\n")
+    put_program(clone / "build/src/qemu/configure", f"touch build.ninja && echo configured $PWD >>{clone}/calls\n")
+    for name in ("engine", "wire"):
+        put_program(clone / f"tests/fuzz/fuzz-{name}.c", "")
+    (clone / "build/src/libvirt").mkdir()
+    (clone / "build/dl").mkdir()
+    for name in ("qemu", "libvirt"):
+        (clone / f"build/dl/{name}.version").write_text("1\n")
+
+
 CTRL_C = "kill -INT 0; sleep 5\n"
 
 
@@ -163,15 +176,45 @@ def test_ctrl_c_while_a_guest_is_made_ends_all(nothing_built):
 
 
 def test_ctrl_c_in_a_campaign_ends_all(nothing_built):
-    for name in ("engine", "wire"):
-        put_program(nothing_built / f"tests/fuzz/fuzz-{name}.c", "")
-        put_program(nothing_built / f"build/obj/fuzz/tests/fuzz/fuzz-{name}", CTRL_C)
-    (nothing_built / "build/obj/fuzz/build.ninja").touch()
-    for name in ("meson", "ninja"):
-        put_program(nothing_built / f"build/meson/usr/bin/{name}", "")
+    put_fake_build(nothing_built)
+    put_program(nothing_built / "build/fuzz-it", CTRL_C)
+    put_program(nothing_built / "build/meson/usr/bin/ninja",
+                f"mkdir -p $2/tests/fuzz && for t in engine wire; do cp {nothing_built}/build/fuzz-it $2/tests/fuzz/fuzz-$t; done\n")
     done = run_in_terminal(nothing_built, "fuzz", "10", "engine", "wire")
     assert done.returncode == 130
     assert "fuzzing engine" in done.stdout and "fuzzing wire" not in done.stdout
+
+
+@pytest.fixture(name="places")
+def a_clone_and_its_copy(nothing_built):
+    """Two folders with our scripts that build; the second is empty."""
+    first, second = nothing_built / "first", nothing_built / "second"
+    shutil.copytree(ROOT / "scripts", first / "scripts")
+    for name in ("packages", "fetch"):
+        put_program(first / f"scripts/{name}", "")
+    put_fake_build(first)
+    put_program(first / "tests/bench/mine/bench", "# needs: bench\n")
+    return first, second
+
+
+@pytest.mark.parametrize("words", [["build-qemu"], ["build-qemu", "--asan"], ["build-libvirt"], ["build-tools"], ["build-package"],
+                                   ["cmd-bench", "mine"], ["cmd-fuzz", "1", "wire"]])
+def test_a_build_folder_of_another_place_is_made_anew(places, words):
+    first, second = places
+
+    def configured(top, **env):
+        (first / "calls").unlink(missing_ok=True)
+        subprocess.run([top / "scripts" / words[0], *words[1:]], capture_output=True, check=False, env={**os.environ, **env})
+        return called(first)
+
+    once = configured(first)
+    assert once
+    assert not configured(first), "nothing has changed"
+    shutil.copytree(first, second, symlinks=True)
+    assert len(configured(second)) == len(once), "a copy"
+    assert not configured(second)
+    (second / "os-release").write_text("ID=debian\nVERSION_ID=14\n")
+    assert len(configured(second, OS_RELEASE=str(second / "os-release"))) == len(once), "the release was upgraded"
 
 
 class FakeDaemon:
