@@ -20,6 +20,7 @@ GUEST_RUN=$RUN/guest             # agent sockets and console logs
 daemon_env() {
     export LIBVIRT_DIR_OVERRIDE=1 LIBVIRT_AUTOSTART=0
     export LD_LIBRARY_PATH=$OBJ/libvirt/src
+    export HVMEM_TEST_LOCKS=$RUN     # a balancer of this daemon's guests is not one of the machine's own
     export PATH=$OBJ/libvirt/tools:$OBJ/qemu:$OBJ/tools/tools/virsh-hvmem:$PATH
     if [ "$(id -u)" = 0 ]; then
         export LIBVIRT_DEFAULT_URI=qemu:///system
@@ -65,14 +66,16 @@ is_emulator() {
     esac
 }
 
-# guest_pids: the QEMU processes that this daemon started, whether or not it still runs.
-guest_pids() {
-    local file pid
+# guests: the QEMU processes that this daemon started, whether or not it still runs: lines "PID NAME".
+guests() {
+    local file pid name
     for file in "$DAEMON_STATE"/*.pid; do
         pid=$(cat "$file" 2>/dev/null) || continue
-        if is_emulator "$pid"; then printf '%s\n' "$pid"; fi
+        name=${file##*/}
+        if is_emulator "$pid"; then printf '%s %s\n' "$pid" "${name%.pid}"; fi
     done
 }
+guest_pids() { guests | cut -d ' ' -f 1; }
 
 # A folder in /tmp or /run must belong to this user alone.
 make_run_dir() {
@@ -119,7 +122,7 @@ daemon_stale() {
 daemon_launch() {
     make_run_dir
     write_config
-    # It keeps no file of the caller open, neither the terminal nor the build lock. A test may preload a library that kills the
+    # It keeps no file of the caller open, neither the terminal nor a lock. A test may preload a library that kills the
     # daemon at a chosen point.
     local within=()
     if [ -n "${HVB_SECOND:-}" ]; then
@@ -127,7 +130,7 @@ daemon_launch() {
         within=(unshare --mount sh -c "$NAMESPACE" sh "$INSIDE" "$RUN")
     fi
     setsid "${within[@]}" env ${HVB_DAEMON_PRELOAD:+LD_PRELOAD="$HVB_DAEMON_PRELOAD"} "$DAEMON" --config "$INSIDE${DAEMON_ETC#"$RUN"}/virtqemud.conf" \
-        --pid-file "$INSIDE/own.pid" --timeout 0 </dev/null >"$RUN/virtqemud.out" 2>&1 8>&- 9>&- &
+        --pid-file "$INSIDE/own.pid" --timeout 0 </dev/null >"$RUN/virtqemud.out" 2>&1 7>&- 8>&- 9>&- &
     printf '%s\n' $! >"$DAEMON_PID"
 }
 
@@ -189,11 +192,22 @@ daemon_stop() {
     daemon_end
 }
 
+# daemon_stop_unless_used PATTERN: by whoever started it. The guests of others go on, and so does the daemon; only names that match are one's own.
+daemon_stop_unless_used() {
+    local name others=
+    while read -r _ name; do
+        # shellcheck disable=SC2254
+        case $name in $1) ;; *) others="$others $name" ;; esac
+    done < <(guests)
+    [ -n "$others" ] || { daemon_stop; return; }
+    note "the private libvirt daemon goes on, with$others: 'scripts/daemon stop' ends it"
+}
+
 # What programs that are not shell scripts need to know, as NAME=VALUE lines.
 daemon_print_env() {
     local name
-    for name in LIBVIRT_DIR_OVERRIDE LIBVIRT_AUTOSTART LD_LIBRARY_PATH PATH LIBVIRT_DEFAULT_URI VIRSH_DEFAULT_CONNECT_URI XDG_RUNTIME_DIR \
-        XDG_CONFIG_HOME XDG_CACHE_HOME XDG_DATA_HOME XDG_STATE_HOME; do
+    for name in LIBVIRT_DIR_OVERRIDE LIBVIRT_AUTOSTART LD_LIBRARY_PATH PATH LIBVIRT_DEFAULT_URI VIRSH_DEFAULT_CONNECT_URI HVMEM_TEST_LOCKS \
+        XDG_RUNTIME_DIR XDG_CONFIG_HOME XDG_CACHE_HOME XDG_DATA_HOME XDG_STATE_HOME; do
         [ -z "${!name:-}" ] || printf '%s=%s\n' "$name" "${!name}"
     done
     printf 'HVB_%s=%s\n' SECOND "${HVB_SECOND:-}" RUN "$RUN" STATE "$DAEMON_STATE" GUEST_RUN "$GUEST_RUN" VIRSH "$VIRSH" \

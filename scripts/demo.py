@@ -158,14 +158,14 @@ def daemon_runs():
 
 
 def clean_up(story, daemon_was_running):
-    """Removes the guest. A daemon that was already running is left running."""
+    """Removes the guest. A daemon that was already running, or has other guests by now, is left running."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     print("\n==> stopping the guest" + ("" if daemon_was_running else " and the private daemon"), flush=True)
     if story:
         story.guest.remove()
     if not daemon_was_running:
-        subprocess.run([os.path.join(hvb.HERE, "daemon"), "stop"], check=False)
+        subprocess.run([os.path.join(hvb.HERE, "daemon"), "stop-unless-used", NAME], check=False)
 
 
 def tell_safely():

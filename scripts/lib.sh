@@ -127,14 +127,17 @@ tree_edited() {
         { [ "$(git -C "$1" rev-parse HEAD)" != "$(cat "$1/.git/hvb-head")" ] || ! git -C "$1" diff --quiet HEAD; }
 }
 
-# One build at a time; a second one waits, with a message.
+# lock_or_wait FD WHAT: one at a time; a second one waits, with a message.
+lock_or_wait() {
+    if ! flock -n "$1"; then
+        say "another ./$2 here; waiting for it"
+        flock "$1"
+    fi
+}
 lock_build() {
     mkdir -p "$BUILD"
     exec 9>"$BUILD/.lock"
-    if ! flock -n 9; then
-        say "another ./run is building here; waiting for it"
-        flock 9
-    fi
+    lock_or_wait 9 "run is building"
 }
 unlock_build() { exec 9>&-; }
 

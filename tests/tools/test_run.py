@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The entry script and its messages: one clear line with a remedy, exit 1."""
+import fcntl
 import os
 import pathlib
 import re
@@ -165,7 +166,7 @@ def test_ctrl_c_in_a_suite_with_guests_stops_the_daemon(nothing_built):
     (nothing_built / "tests/virt-manager").mkdir(parents=True)
     (nothing_built / "tests/virt-manager/test_it.py").write_text("import os, signal, time\nos.kill(0, signal.SIGINT)\ntime.sleep(5)\n")
     assert run_in_terminal(nothing_built, "test", "virt-manager").returncode == 130
-    assert [line for line in called(nothing_built) if line.startswith("daemon ")] == ["daemon status", "daemon stop"]
+    assert [line for line in called(nothing_built) if line.startswith("daemon ")] == ["daemon status", "daemon stop-unless-used hvbt-*"]
 
 
 def test_ctrl_c_while_a_guest_is_made_ends_all(nothing_built):
@@ -183,6 +184,18 @@ def test_ctrl_c_in_a_campaign_ends_all(nothing_built):
     done = run_in_terminal(nothing_built, "fuzz", "10", "engine", "wire")
     assert done.returncode == 130
     assert "fuzzing engine" in done.stdout and "fuzzing wire" not in done.stdout
+
+
+def test_a_second_test_waits_for_the_first(nothing_built):
+    put_program(nothing_built / "scripts/junit-summary", "")
+    put_program(nothing_built / "build/meson/usr/bin/meson", "")
+    with open(nothing_built / "build/.lock-test", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with subprocess.Popen([nothing_built / "run", "test", "unit"], text=True, stdout=subprocess.PIPE) as second:
+            assert "another ./run test is running here; waiting" in second.stdout.readline()
+            assert not called(nothing_built)
+            fcntl.flock(lock, fcntl.LOCK_UN)
+            assert "suite unit" in second.communicate(timeout=60)[0]
 
 
 @pytest.fixture(name="places")
@@ -229,12 +242,32 @@ class FakeDaemon:
         for folder in (self.program.parent, self.run):
             folder.mkdir(parents=True)
         shutil.copy("/bin/sleep", self.program)
-        self.process = subprocess.Popen([self.program, "600"])
-        threading.Thread(target=self.process.wait, daemon=True).start()     # no zombie is waited for
+        self.processes = []
+        self.process = self.start(self.program)
         (self.run / "virtqemud.pid").write_text(f"{self.process.pid}\n")
+
+    def start(self, program):
+        process = subprocess.Popen([program, "600"])
+        threading.Thread(target=process.wait, daemon=True).start()     # no zombie is waited for
+        self.processes.append(process)
+        return process
 
     def script(self, *words, **env):
         return subprocess.run([self.top / "scripts/daemon", *words], text=True, capture_output=True, check=False, env={**os.environ, **env})
+
+    def start_guest(self, name):
+        """The process of a guest."""
+        qemu = self.top / "build/obj/qemu/qemu-system-x86_64"
+        qemu.parent.mkdir(exist_ok=True)
+        if not qemu.exists():
+            shutil.copy("/bin/sleep", qemu)
+        state = pathlib.Path(self.environ()["HVB_STATE"])
+        state.mkdir(parents=True, exist_ok=True)
+        (state / f"{name}.pid").write_text(str(self.start(qemu).pid))
+
+    def environ(self, **env):
+        """What clients are told."""
+        return dict(line.split("=", 1) for line in self.script("env", **env).stdout.splitlines())
 
     def put_virsh(self, path, guests=""):
         """A virsh that writes down what it is called with, and lists GUESTS."""
@@ -251,7 +284,8 @@ def a_daemon_that_runs():
     with tempfile.TemporaryDirectory(prefix="h", dir="/tmp") as top:
         made = FakeDaemon(top)
         yield made
-        made.process.kill()
+        for process in made.processes:
+            process.kill()
 
 
 def test_no_other_virsh_is_asked_to_stop_the_daemon(daemon):
@@ -275,6 +309,24 @@ def test_only_guests_of_the_private_daemon_are_stopped(daemon):
 
 
 def test_a_client_of_the_private_daemon_does_not_use_the_shell_s_uri(daemon):
-    environ = dict(line.split("=", 1) for line in daemon.script("env", VIRSH_DEFAULT_CONNECT_URI="qemu+ssh://elsewhere/system").stdout.splitlines())
+    environ = daemon.environ(VIRSH_DEFAULT_CONNECT_URI="qemu+ssh://elsewhere/system")
     assert environ["VIRSH_DEFAULT_CONNECT_URI"] == environ["LIBVIRT_DEFAULT_URI"]
     assert environ["PATH"].split(":")[:3] == [str(daemon.top / "build/obj" / folder) for folder in ("libvirt/tools", "qemu", "tools/tools/virsh-hvmem")]
+
+
+def test_a_daemon_with_guests_of_others_goes_on(daemon):
+    daemon.start_guest("hvbt-mine")
+    daemon.start_guest("theirs")
+    done = daemon.script("stop-unless-used", "hvbt-*")
+    assert done.returncode == 0 and "with theirs:" in done.stdout
+    assert all(process.poll() is None for process in daemon.processes)
+
+
+def test_a_daemon_with_guests_of_one_s_own_is_stopped(daemon):
+    daemon.start_guest("hvbt-mine")
+    assert daemon.script("stop-unless-used", "hvbt-*").returncode == 0
+    assert [process.wait(10) for process in daemon.processes] == [-15, -15]
+
+
+def test_a_balancer_of_private_guests_has_its_lock_there(daemon):
+    assert daemon.environ()["HVMEM_TEST_LOCKS"] == str(daemon.run)

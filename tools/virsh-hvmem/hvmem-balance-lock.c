@@ -18,7 +18,7 @@
 #define SUFFIX ".lock"
 #define ROOT_DIR "/run"
 #define USERS_DIR "/run/user"
-/* An environment variable for tests only: a folder that has all locks, and where alone they are looked for. */
+/* An environment variable for tests and scripts/daemon only: a folder that has all locks, and where alone they are looked for. */
 #define TEST_DIR "HVMEM_TEST_LOCKS"
 #define MOST (1 << 20)            /* bytes: nobody's file is larger */
 
