@@ -11,6 +11,7 @@ SRC=$BUILD/src                  # unpacked trees, each a git repository
 OBJ=$BUILD/obj                  # meson build folders
 LOG=$BUILD/log                  # one log a step
 STAMP=$BUILD/stamp              # what was done, by the hash of what it was done from
+FULL_BUILD=1600                 # MiB that ./run demo takes on the disk, as README.md says
 # shellcheck source=scripts/versions
 . "$ROOT/scripts/versions"
 
@@ -82,7 +83,7 @@ step() {
         grep -nE 'error:|Error|ERROR|FAILED|fatal:|No space left' "$log" | head -n 12 | cut -c1-300 >&2 || true
         tail -n 15 "$log" | cut -c1-300 >&2
         if grep -q 'No space left on device' "$log"; then
-            die "$what: the disk that holds build/ is full" "free some space (a full build takes 5 GiB) and run again"
+            die "$what: the disk that holds build/ is full" "free some space (a full build takes $FULL_BUILD MiB) and run again"
         fi
         die "$what failed (exit $rc)" "the whole output is in build/log/$id.log"
     fi

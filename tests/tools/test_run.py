@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The entry script and its messages: one clear line with a remedy, exit 1."""
 import fcntl
+import hashlib
 import os
 import pathlib
 import re
@@ -228,6 +229,66 @@ def test_a_build_folder_of_another_place_is_made_anew(places, words):
     assert not configured(second)
     (second / "os-release").write_text("ID=debian\nVERSION_ID=14\n")
     assert len(configured(second, OS_RELEASE=str(second / "os-release"))) == len(once), "the release was upgraded"
+
+
+@pytest.fixture(name="offline")
+def a_clone_without_network(tmp_path):
+    """Our scripts; the tested sources are in build/dl, and Debian's index cannot be read."""
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    put_program(tmp_path / "build/meson/usr/bin/meson", "")
+    put_program(tmp_path / "build/meson/usr/bin/apt-get", STUB + """case $* in
+*indextargets*) echo http://archive trixie Debian ;;
+*update*) exit 100 ;;
+esac
+""")
+    (tmp_path / "build/dl").mkdir()
+    versions = (ROOT / "scripts/versions").read_text(encoding="utf-8")
+    for name in ("qemu", "libvirt"):
+        (tmp_path / f"build/dl/{name}.version").write_text(re.search(f"{name.upper()}_TESTED=(?:\\d+:)?(.*)", versions)[1] + "\n")
+        for kind in ("orig", "debian"):
+            (tmp_path / f"build/dl/{name}.{kind}.tar.xz").write_text(name + kind)
+            digest = hashlib.sha256((name + kind).encode()).hexdigest()
+            versions = re.sub(f"(?<={name.upper()}_{kind.upper()}_SHA256=).*", digest, versions)
+    (tmp_path / "scripts/versions").write_text(versions)
+    return tmp_path
+
+
+def fetch(clone, **env):
+    return subprocess.run([clone / "scripts/fetch"], text=True, capture_output=True, check=False, env={**os.environ, **env})
+
+
+def test_without_network_the_tested_sources_suffice(offline):
+    done = fetch(offline)
+    assert done.returncode == 0, done.stderr
+    assert "going on with the tested sources" in done.stdout and not done.stderr
+    assert not (offline / "build/stamp/fetch").exists(), "the next time the index is tried again"
+
+
+@pytest.mark.parametrize("name", ["qemu.debian.tar.xz", "libvirt.version"])
+def test_without_network_other_sources_do_not(offline, name):
+    (offline / "build/dl" / name).write_text("other")
+    done = fetch(offline)
+    assert done.returncode == 1
+    assert "run: error:" in done.stderr
+
+
+def test_a_point_release_is_no_reason_to_fetch_anew(offline):
+    key = subprocess.run(["sh", "-c", f"(cat {offline}/scripts/versions {offline}/scripts/fetch; . /etc/os-release; echo $VERSION_ID) | sha256sum"],
+                         check=True, capture_output=True, text=True).stdout
+    (offline / "build/stamp").mkdir()
+    (offline / "build/stamp/fetch").write_text(key)
+    assert (fetch(offline).returncode, called(offline)) == (0, [])
+
+
+def test_the_disk_space_is_that_of_the_readme(offline):
+    lib = (ROOT / "scripts/lib.sh").read_text(encoding="utf-8")
+    needed = int(re.search(r"^FULL_BUILD=(\d+)", lib, re.MULTILINE)[1])
+    assert f"needs {needed / 1000:g} GiB of disk space" in (ROOT / "README.md").read_text(encoding="utf-8")
+    put_program(offline / "build/meson/usr/bin/df", f"printf 'head\\n/dev/x 9000 8000 {needed - 1} 99%% /\\n'\n")
+    full = fetch(offline)
+    assert full.returncode == 1 and f"{needed} MiB needed" in full.stderr
+    (offline / "build/obj").mkdir()
+    assert fetch(offline).returncode == 0, "what is built needs no more"
 
 
 class FakeDaemon:
