@@ -17,8 +17,11 @@ FULL_BUILD=1600                 # MiB that ./run demo takes on the disk, as READ
 
 # A private Python or compiler in front of PATH must not change what is built: the packages installed below serve /usr/bin/python3.
 export PATH=/usr/lib/ccache:/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin
-locale=${LC_ALL:-${LC_CTYPE:-${LANG-}}}     # the user's, for what is shown on a screen
+locale=${LC_ALL:-${LC_CTYPE:-${LANG-}}} language=${LANGUAGE-}     # the user's, for what is shown on a screen
 export LC_ALL=C.UTF-8
+unset LANGUAGE                   # gettext prefers it, and what programs print is read here
+HOME=${HOME:-$(getent passwd "$(id -u)" | cut -d : -f 6 || echo "$BUILD")}
+export HOME                      # a service or a container may have none
 export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}
 # A clone elsewhere finds in the cache what this one compiled.
 export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=true CCACHE_SLOPPINESS=time_macros,include_file_mtime,include_file_ctime
@@ -35,6 +38,11 @@ say() { printf '==> %s\n' "$*"; }
 note() { printf '    %s\n' "$*"; }
 # die MESSAGE REMEDY: one line, exit 1.
 die() { printf 'run: error: %s%s\n' "$1" "${2:+ -- $2}" >&2; exit 1; }
+
+case $ROOT in
+    *[!a-zA-Z0-9/._+=@,~-]*) die "the path of this checkout has characters that make, PATH or a URI cannot have: $ROOT" \
+        "move it to one of ASCII letters, digits and /._+=@,~-" ;;
+esac
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then

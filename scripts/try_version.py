@@ -48,7 +48,8 @@ def source_lines(text):
 def apt(folder, *words, cwd=None):
     """What a private apt prints."""
     options = (f"Dir::State={folder}/state", f"Dir::Cache={folder}/cache", f"Dir::Etc::sourcelist={folder}/sources.list",
-               "Dir::Etc::sourceparts=/dev/null", f"APT::Sandbox::User={os.environ.get('USER', 'root')}", "Acquire::Languages=none")
+               "Dir::Etc::sourceparts=/dev/null", f"APT::Sandbox::User={os.environ.get('USER', 'root')}", "Acquire::Languages=none",
+               "APT::Default-Release=", "Dir::Etc::preferences=/dev/null", "Dir::Etc::preferencesparts=/dev/null")
     done = subprocess.run([words[0], *(word for option in options for word in ("-o", option)), *words[1:]], text=True, capture_output=True,
                           check=False, cwd=cwd)
     if done.returncode:

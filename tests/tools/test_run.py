@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import os
 import pathlib
+import pwd
 import re
 import shutil
 import subprocess
@@ -291,6 +292,41 @@ def test_the_disk_space_is_that_of_the_readme(offline):
     assert fetch(offline).returncode == 0, "what is built needs no more"
 
 
+def in_lib(top, command, unset=(), **env):
+    """COMMAND in a shell that has sourced lib.sh and apt.sh."""
+    kept = {name: value for name, value in os.environ.items() if name not in unset}
+    return subprocess.run(["bash", "-c", f". '{top}/scripts/lib.sh'; . '{top}/scripts/apt.sh'; {command}"], text=True, capture_output=True, check=False,
+                          env={**kept, **env})
+
+
+def test_what_the_machine_s_apt_prefers_is_ignored(offline):
+    (offline / "conf").write_text('APT::Default-Release "bookworm";\n')
+    said = in_lib(ROOT, "suite_apt /nowhere apt-config dump", APT_CONFIG=str(offline / "conf")).stdout
+    assert 'APT::Default-Release "";' in said
+    assert all(f'Dir::Etc::{name} "/dev/null";' in said for name in ("preferences", "preferencesparts"))
+    assert fetch(offline).returncode == 0
+    called_by_fetch = (offline / "build/meson/usr/calls").read_text(encoding="utf-8").splitlines()
+    assert all(" -o APT::Default-Release= " in call for call in called_by_fetch if "update" in call)
+
+
+def test_messages_are_english_for_the_scripts():
+    assert in_lib(ROOT, "echo $LC_ALL ${LANGUAGE-none} $language", LANGUAGE="de_DE:de").stdout == "C.UTF-8 none de_DE:de\n"
+
+
+def test_without_a_home():
+    assert in_lib(ROOT, "echo $HOME", unset=("HOME",)).stdout.strip() == pwd.getpwuid(os.getuid()).pw_dir
+    done = subprocess.run(["bash", "-c", f"id() {{ echo 4294960000; }}; unset HOME; . {ROOT}/scripts/lib.sh; echo $HOME"], text=True, capture_output=True, check=False)
+    assert done.stdout == f"{ROOT}/build\n", "an account that no file has"
+
+
+@pytest.mark.parametrize("name", ["a b", "a:b", "a#b", "\u00fc"])
+def test_a_path_that_cannot_be_is_refused(tmp_path, name):
+    shutil.copytree(ROOT / "scripts", tmp_path / name / "scripts")
+    done = in_lib(tmp_path / name, "true")
+    assert done.returncode == 1 and done.stderr.startswith("run: error: the path of this checkout has characters")
+    assert len(done.stderr.splitlines()) == 1
+
+
 class FakeDaemon:
     """Our scripts beside a program that has the place of the private daemon, and runs. The path is short, as for a socket below it."""
 
@@ -391,3 +427,13 @@ def test_a_daemon_with_guests_of_one_s_own_is_stopped(daemon):
 
 def test_a_balancer_of_private_guests_has_its_lock_there(daemon):
     assert daemon.environ()["HVMEM_TEST_LOCKS"] == str(daemon.run)
+
+
+def test_the_screens_have_the_user_s_language(daemon):
+    for path in (daemon.virsh, daemon.top / "build/obj/libvirt/src/libvirt.so.0", daemon.top / "build/obj/qemu/qemu-system-x86_64"):
+        put_program(path, "")
+    os.utime(daemon.run / "virtqemud.pid")          # it is not older than what is built
+    put_program(daemon.top / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem", "echo $LC_ALL $LANGUAGE\n")
+    done = subprocess.run([daemon.top / "scripts/cmd-virsh-hvmem"], text=True, capture_output=True, check=False,
+                          env={**os.environ, "LC_ALL": "de_DE.UTF-8", "LANGUAGE": "de"})
+    assert done.stdout == "de_DE.UTF-8 de\n", done.stderr

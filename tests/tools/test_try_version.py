@@ -41,6 +41,14 @@ def test_what_there_is_not_is_said_with_what_there_is(wanted):
     assert "libvirt 12.8.0-1" in err.value.remedy
 
 
+def test_what_the_machine_prefers_is_ignored(tmp_path, monkeypatch):
+    (tmp_path / "conf").write_text('APT::Default-Release "bookworm";\n')
+    monkeypatch.setenv("APT_CONFIG", str(tmp_path / "conf"))
+    said = trial.apt(tmp_path, "apt-config", "dump")
+    assert 'APT::Default-Release "";' in said
+    assert all(f'Dir::Etc::{name} "/dev/null";' in said for name in ("preferences", "preferencesparts"))
+
+
 def git(folder, *words):
     return subprocess.run(["git", "-C", folder, *words], check=True, capture_output=True, text=True).stdout
 
