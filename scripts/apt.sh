@@ -16,6 +16,21 @@ suite_apt() {
     "$2" -o APT::Sandbox::User="$(id -un)" "${where[@]}" "${@:3}"
 }
 
+# update_lists: reads the indexes of this machine, which only root may do. Another apt, such as Debian's daily one, may hold the lock, for which
+# apt-get update does not wait.
+update_lists() {
+    local i said
+    for ((i = 0; i < 60; i++)); do
+        if said=$(as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q 2>&1); then
+            return
+        fi
+        printf '%s\n' "$said"
+        grep -q 'Could not get lock' <<<"$said" || break
+        sleep 10
+    done
+    return 1
+}
+
 # suite_sources SUITE…: these suites of the archive, at the address that scripts/fetch found for this machine, and the security updates of a
 # release; apt checks their signatures.
 suite_sources() {
@@ -33,7 +48,7 @@ suite_sources() {
 read_suite_index() {
     local private=$1
     if [ -z "$private" ]; then
-        as_root apt-get update -q
+        update_lists
         return
     fi
     "$ROOT/scripts/fetch" && mkdir -p "$private/state/lists/partial" "$private/cache/archives/partial" || return 1

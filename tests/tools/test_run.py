@@ -327,6 +327,43 @@ def test_a_path_that_cannot_be_is_refused(tmp_path, name):
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.fixture(name="install")
+def nothing_installed(tmp_path):
+    """install(APT, USER): scripts/packages where no package is installed, and apt-get is this script."""
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    (tmp_path / "os-release").write_text("ID=debian\nVERSION_ID=12\n")
+    first = tmp_path / "build/meson/usr/bin"
+    for name, text in (("meson", ""), ("dpkg-query", "exit 1\n"), ("sleep", STUB + "[ $1 = 10 ] || exec /bin/sleep $1\n"),
+                       ("sudo", "echo 'sudo: a terminal is required to read the password' >&2; echo 'sudo: a password is required' >&2; exit 1\n")):
+        put_program(first / name, text)
+
+    def install(apt, user=0):
+        put_program(first / "apt-get", STUB + apt)
+        put_program(first / "id", f"echo {user}\n")
+        done = subprocess.run([tmp_path / "scripts/packages"], text=True, capture_output=True, check=False, stdin=subprocess.DEVNULL,
+                              env={**os.environ, "OS_RELEASE": str(tmp_path / "os-release")})
+        return done, [call for call in called(first.parent) if call != "sleep 0.3"]      # how often a step looks at what it runs
+
+    return install
+
+
+def test_another_apt_is_waited_for(install):
+    done, calls = install("""[ "$1" = update ] || exit 0
+grep -q 'sleep 10' $(dirname $0)/../calls || { echo 'E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1'; exit 100; }
+""")
+    assert done.returncode == 0, done.stderr
+    assert calls[0].startswith("apt-get update") and "sleep 10" in calls
+    assert calls[-1].startswith("apt-get -o DPkg::Lock::Timeout=600 install")
+
+
+@pytest.mark.parametrize("user, says", [(0, "check the network"), (1000, "apt-get needs root: sudo: a password is required")])
+def test_why_packages_cannot_be_installed(install, user, says):
+    done, _ = install("echo 'E: Failed to fetch'; exit 100\n", user)
+    assert done.returncode == 1
+    assert says in done.stderr.splitlines()[-1]
+    assert ("network" in done.stderr) == (user == 0)
+
+
 class FakeDaemon:
     """Our scripts beside a program that has the place of the private daemon, and runs. The path is short, as for a socket below it."""
 
