@@ -25,6 +25,7 @@ export HOME                      # a service or a container may have none
 export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}
 # A clone elsewhere finds in the cache what this one compiled.
 export CCACHE_BASEDIR=$ROOT CCACHE_NOHASHDIR=true CCACHE_SLOPPINESS=time_macros,include_file_mtime,include_file_ctime
+unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE      # as a hook of git has them: they are of another repository than our trees
 PRIVATE_MESON=$BUILD/meson
 use_private_meson() {
     if [ -x "$PRIVATE_MESON/usr/bin/meson" ]; then
@@ -125,6 +126,12 @@ configured() {
     rm -rf "$3" "$STAMP/configure-$1"
     step "configure-$1" "configuring $2" "${@:5}"
     mark_done "configure-$1" "$key"
+}
+
+# plain_git: from here on git without the user's configuration, which may sign, run hooks, refuse white space or change the form of patches.
+plain_git() {
+    export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
+    export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'     # on some file systems all is another user's
 }
 
 # patch_sums FOLDER: its patches, lines "sha256 file", in order. scripts/tree notes those that it has applied in .git/hvb-applied, in the same form.

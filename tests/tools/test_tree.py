@@ -52,6 +52,12 @@ class Checkout:
     def patch(self, name, file, old, new):
         (self.top / "qemu/patches" / name).write_text(PATCH.format(subject=name, file=file, old=old, new=new))
 
+    def new_file(self, name, file, line):
+        """A patch that creates a file."""
+        text = PATCH.format(subject=name, file=file, old="", new=line)
+        text = text.replace(f"--- a/{file}", "new file mode 100644\n--- /dev/null").replace("@@ -1 +1 @@\n-\n", "@@ -0,0 +1 @@\n")
+        (self.top / "qemu/patches" / name).write_text(text)
+
     def make(self):
         return subprocess.run([self.top / "scripts/tree", "qemu"], text=True, capture_output=True, check=False, start_new_session=True)
 
@@ -158,9 +164,7 @@ def test_interrupted_in_a_patch(checkout):
     (checkout.tree / ".git/index.lock").touch()
     (checkout.tree / "new.c").write_text("half")
     (checkout.tree / "notes").write_text("the user's")
-    (checkout.top / "qemu/patches/0003-c.patch").write_text(
-        PATCH.format(subject="new", file="new.c", old="", new="N").replace("--- a/new.c", "new file mode 100644\n--- /dev/null")
-        .replace("@@ -1 +1 @@\n-\n", "@@ -0,0 +1 @@\n"))
+    checkout.new_file("0003-c.patch", "new.c", "N")
     done = checkout.make()
     assert done.returncode == 0, done.stderr
     assert (checkout.tree / "new.c").read_text() == "N\n"
@@ -189,6 +193,34 @@ def test_patches_that_are_not_applied_are_not_deleted(checkout):
         assert len(list(patches.iterdir())) == 3
     assert checkout.make().returncode == 0
     assert checkout.run("cmd-patches").returncode == 0
+
+
+def test_the_user_s_configuration_of_git_does_not_matter(tmp_path, monkeypatch):
+    made = Checkout(tmp_path)
+    made.patch("0001-a.patch", "a.c", "a", "A ")
+    hook = tmp_path / "hooks/pre-commit"
+    hook.parent.mkdir()
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    (tmp_path / "config").write_text(f"[core]\nhooksPath={hook.parent}\n[commit]\ngpgSign=true\n[tag]\ngpgSign=true\n[apply]\nwhitespace=error\n"
+                                     "[format]\nsignOff=true\n[diff]\nnoprefix=true\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    monkeypatch.setenv("GIT_DIR", str(ROOT / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
+    done = made.make()
+    assert done.returncode == 0, done.stderr
+    assert (made.tree / "a.c").read_text() == "A \n"
+    assert made.run("cmd-patches").returncode == 0
+    patch = next((tmp_path / "qemu/patches").iterdir()).read_text(encoding="utf-8")
+    assert "+++ b/a.c" in patch and "Signed-off-by" not in patch
+
+
+def test_a_patch_may_bring_a_file_that_was_ours(checkout):
+    (checkout.top / "qemu/hw/ours.c").unlink()
+    checkout.new_file("0003-c.patch", "hw/ours.c", "int theirs;")
+    done = checkout.make()
+    assert done.returncode == 0, done.stderr
+    assert (checkout.tree / "hw/ours.c").read_text() == "int theirs;\n"
 
 
 def test_the_link_of_a_removed_file_goes_too(checkout):
