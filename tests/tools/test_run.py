@@ -111,6 +111,23 @@ def test_the_demo_builds_all_that_the_next_steps_use(nothing_built):
                 assert part == "guest" or f"build-{part}" in built, f"./run {command} would build {part}"
 
 
+def test_the_soak_is_of_what_is_here_now(nothing_built):
+    (nothing_built / "tests/soak").mkdir(parents=True)
+    (nothing_built / "tests/soak/kill_daemon.py").write_text("print('soaked')\n")
+    for path in ("obj/qemu/qemu-system-x86_64", "obj/libvirt/tools/virsh", "obj/libvirt/src/libvirt.so.0", "guest/host-initrd"):
+        put_program(nothing_built / "build" / path, "")       # of an earlier build
+    done = subprocess.run([nothing_built / "run", "soak", "1"], text=True, capture_output=True, check=False)
+    assert done.stdout == "soaked\n", done.stderr
+    assert {"build-qemu ", "build-libvirt ", "guest-image "} <= set(called(nothing_built))
+
+
+def test_the_test_program_that_hacking_runs_is_built_by_it():
+    text = (ROOT / "HACKING.md").read_text(encoding="utf-8").split("One test:")[1].split("\nFuzzing:")[0]
+    ran = re.findall(r"QTEST_QEMU_BINARY=\S+ (tests/\S+)", text)
+    assert ran and all(re.search(f"scripts/build-qemu [^&]*{program}$", text, re.MULTILINE) for program in ran)
+    assert not re.search(r"(?<!/run shell )meson test", text), "Debian 12's own is too old"
+
+
 @pytest.mark.parametrize("words, made, folder", [
     ([], "guest-image ", "guest"), (["--kernel", "this"], "guest-image ", "guest"),
     (["--kernel", "newest"], "guest-image newest", "guest-trixie-backports"), (["--kernel=6.18"], "guest-image 6.18", "guest-trixie-backports-6.18"),
