@@ -2,12 +2,14 @@
 """apparmor_parser accepts the AppArmor profile of the packages."""
 
 import pathlib
+import re
 import shutil
 import subprocess
 
 import pytest
 
-PROFILE = pathlib.Path(__file__).resolve().parents[2] / "packaging/apparmor/opt.hv-balloon.virtqemud"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROFILE = ROOT / "packaging/apparmor/opt.hv-balloon.virtqemud"
 
 
 @pytest.fixture(scope="module")
@@ -47,3 +49,34 @@ def test_a_mistake_would_be_seen(parser, tmp_path, good, bad):
     wrong = tmp_path / "wrong"
     wrong.write_text(text.replace(good, bad), encoding="utf-8")
     assert parse(parser, wrong).returncode != 0
+
+
+def rules(text):
+    """[(the paths of a file rule as a regular expression, its permissions)]"""
+    for path, modes in re.findall(r"^ +(/\S+) ([a-z]+),$", text, re.MULTILINE):
+        pattern = re.escape(path).replace(r"\*\*", ".+").replace(r"\*", "[^/]*").replace(r"\{", "(").replace(r"\}", ")").replace(",", "|")
+        yield pattern, modes
+
+
+def guest_may(path):
+    """What the profile of guests permits for a path."""
+    guest = PROFILE.read_text(encoding="utf-8").split("profile qemu ")[1]
+    return {mode for pattern, modes in rules(guest) if re.fullmatch(pattern, path) for mode in modes}
+
+
+@pytest.mark.parametrize("path", ["/dev/sdb", "/dev/vdb1", "/dev/nvme0n1p2", "/dev/dm-3", "/dev/mapper/vg-g1", "/dev/md0", "/dev/loop7",
+                                  "/var/lib/libvirt/images/g1.qcow2", "/var/opt/hv-balloon/lib/libvirt/images/g1.qcow2"])
+def test_a_guest_uses_the_disks_that_the_documentation_promises(path):
+    assert {"r", "w", "k"} <= guest_may(path)
+
+
+@pytest.mark.parametrize("path", ["/srv/images/g1.qcow2", "/etc/shadow", "/dev/mem", "/dev/sda/x"])
+def test_a_guest_may_no_more(path):
+    assert not guest_may(path)
+
+
+@pytest.mark.parametrize("page", ["packages.md", "troubleshooting.md"])
+def test_the_file_for_other_folders_is_in_the_documentation(page):
+    included = re.findall(r"include if exists <(local/\S+)>", PROFILE.read_text(encoding="utf-8").split("profile qemu ")[1])
+    assert len(included) == 1
+    assert f"/etc/apparmor.d/{included[0]}`" in (ROOT / "docs" / page).read_text(encoding="utf-8")
