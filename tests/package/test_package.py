@@ -6,6 +6,7 @@ The main job runs on what was installed; after a purge the machine is, file by f
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -76,6 +77,12 @@ def installed(debs):
     root.remove()
 
 
+def test_a_later_commit_is_an_upgrade(debs):
+    _, shared = debs
+    version = next((shared / "debs").glob("virsh-hvmem_*")).name.split("_")[1]
+    assert re.fullmatch(r"\d+\.\d+(\.\d+)?\+git\d{14}\+deb\d+u1", version)
+
+
 def test_packages_are_built(debs):
     _, shared = debs
     names = sorted(path.name.split("_")[0] for path in (shared / "debs").iterdir())
@@ -120,6 +127,12 @@ def test_main_job(machine):
         shutil.copy(TREE / "build/guest" / name, shared / name)
     root.run("mkdir -p /srv/job && cp -a /mnt/shared/scripts /mnt/shared/*.py /mnt/shared/kernel /mnt/shared/initrd /srv/job/; "
              "python3 -B /srv/job/main_job.py; rm -rf /srv/job", shared=shared)
+
+
+def test_purge_of_one_keeps_the_files_of_the_others(machine):
+    root, _, _, _ = machine
+    root.run("apt-get -q -y remove " + " ".join(PACKAGES))
+    root.run("dpkg --purge hv-balloon-libvirt; test -f /etc/opt/hv-balloon/balance.conf; test ! -e /etc/opt/hv-balloon/libvirt")
 
 
 def test_purge_leaves_nothing(machine):
