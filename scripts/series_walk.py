@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -104,7 +105,10 @@ class Builder:
         self.touched = maker.git(repo, "diff", "--name-only", first, last).split()
 
     def checkout(self, commit):
-        if not self.tree.exists():
+        link = self.tree / ".git"
+        # In a copy of a checkout it is a work tree of the other one.
+        if not link.exists() or not link.read_text(encoding="utf-8").startswith(f"gitdir: {self.repo.resolve()}/"):
+            shutil.rmtree(self.tree, ignore_errors=True)
             maker.git(self.repo, "worktree", "prune")
             maker.git(self.repo, "worktree", "add", "-q", "--detach", str(self.tree), commit)
         maker.git(self.tree, "checkout", "-q", "--detach", "-f", commit)

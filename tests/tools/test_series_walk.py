@@ -4,6 +4,8 @@ import argparse
 import json
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
@@ -172,3 +174,23 @@ def test_ours_name_tests_that_suites_have():
         named = {test for entry in series.read_series(series.ROOT / series.OURS[name] / "series").entries for test in entry.tests}
         assert named
         assert not {test for test in named - ours - own if test not in re.findall(r"[\w-]+", script)}
+
+
+def test_a_copy_of_a_checkout_has_its_own_work_tree(tmp_path):
+    def builder(top):
+        made = walk.Builder.__new__(walk.Builder)
+        made.repo, made.tree = top / "qemu.git", top / "qemu"
+        return made
+
+    first, second = tmp_path / "first", tmp_path / "second"
+    subprocess.run(["git", "init", "-q", "--bare", first / "qemu.git"], check=True)
+    empty = series.git(first / "qemu.git", "write-tree").strip()
+    who = {f"GIT_{role}_{what}": "t@localhost" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    commits = [series.git(first / "qemu.git", "commit-tree", empty, "-m", message, env=who).strip() for message in ("one", "two")]
+    builder(first).checkout(commits[0])
+    shutil.copytree(first, second)
+    builder(second).checkout(commits[1])
+    assert [series.git(top / "qemu", "rev-parse", "HEAD").strip() for top in (first, second)] == commits
+    mine = (second / "qemu/.git").read_text()
+    builder(second).checkout(commits[0])
+    assert (second / "qemu/.git").read_text() == mine, "it is kept"
