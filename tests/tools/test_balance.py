@@ -206,6 +206,25 @@ def test_a_paused_guest_is_left_alone(tmp_path):
     assert said.count("p: left alone: it is paused") == 1
 
 
+def test_a_guest_with_nothing_to_give_is_left_alone(tmp_path):
+    """What is locked does not come back to the host: it is said by everybody who is asked, and taken from others that have some."""
+    host = Host(tmp_path, a=(6500, 2048, 0, "ok"), fixed=(500, 3000, 0, "locked"))
+    with host.start() as balancer:
+        try:
+            got = host.settled()
+            page = " ".join(host.run("status", "fixed").stdout.split())
+            doctor = " ".join(host.run("doctor", "fixed").stdout.split())
+        finally:
+            balancer.terminate()
+        said = balancer.stderr.read()
+    assert got["fixed"] == 3000 and 5000 < got["a"] <= BUDGET - 3000
+    assert said.count("fixed: left alone: its memory is in huge pages or locked") == 1
+    assert "Left alone: its memory is in huge pages or locked" in page
+    assert "warn automatic the balancer leaves it alone: its memory is locked" in doctor
+    assert "But 'balance' leaves it alone: its memory is locked, and others could not have what it gives back.\n" in host.run("auto", "fixed").stdout
+    assert "leaves it alone" not in host.run("auto", "a").stdout
+
+
 def test_minimums_that_do_not_fit_are_said_once(tmp_path):
     host = Host(tmp_path, **{f"g{i}": (900, 1024, 0, "ok") for i in range(9)})
     with host.start() as balancer:

@@ -191,6 +191,20 @@ printHold(const hvmemAuto *settings)
 }
 
 
+/* What is set and does not count. */
+static void
+printFixed(const hvmemDomain *info)
+{
+    const char *fixed = hvmemAutoFixed(info);
+    g_autofree char *boot = hvmemFormatSize(info->boot);
+
+    if (fixed)
+        printf("But 'balance' leaves it alone: %s.\n", fixed);
+    else if (info->hostdevs > 0)
+        printf("It never has less than its boot memory, %s: that is kept for passed-through devices, and others could not have it.\n", boot);
+}
+
+
 static void
 printSettings(const hvmemDomain *info,
               const hvmemAuto *settings)
@@ -205,6 +219,7 @@ printSettings(const hvmemDomain *info,
     }
     hvmemSay(stdout, "The memory of %s is automatic: from %s to %s, %u %% more than it uses, weight %u.\n", info->name, minimum, maximum,
              settings->buffer, settings->weight);
+    printFixed(info);
     printHold(settings);
 }
 

@@ -110,6 +110,9 @@ hvmemAutoMinimum(const hvmemAuto *settings,
     guint64 usual = dom->minimum ? dom->minimum : dom->boot == HVMEM_UNKNOWN ? 0 : dom->boot / 2;
     guint64 minimum = settings->minimum ? MAX(settings->minimum, dom->minimum) : usual;
 
+    /* VFIO keeps all of boot memory */
+    if (dom->hostdevs > 0 && dom->boot != HVMEM_UNKNOWN)
+        minimum = MAX(minimum, dom->boot);
     return MIN(minimum, hvmemAutoMaximum(settings, dom));
 }
 
@@ -125,6 +128,16 @@ bool
 hvmemAutoIsOn(const hvmemDomain *dom)
 {
     return dom->hyperv && dom->automatic.on;
+}
+
+
+/* What is back in the pool of huge pages is available for nothing else, and what is locked cannot be discarded. */
+const char *
+hvmemAutoFixed(const hvmemDomain *dom)
+{
+    if (hvmemNeedsHuge(&dom->needs))
+        return "its memory is in huge pages, and others could not have what it gives back";
+    return dom->locked ? "its memory is locked, and others could not have what it gives back" : NULL;
 }
 
 

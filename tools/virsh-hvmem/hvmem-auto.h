@@ -44,7 +44,8 @@ hvmemAutoReadNode(hvmemAuto *settings,
 char *
 hvmemAutoFormat(const hvmemAuto *settings);
 
-/* The minimum and maximum that count for @dom: the defaults filled in, and within what the domain has now. */
+/* The minimum and maximum that count for @dom: the defaults filled in, and within what the domain has now. A minimum that is below what is assigned
+ * devices' for good would take memory from the guest that nobody gets. */
 guint64
 hvmemAutoMinimum(const hvmemAuto *settings,
                  const hvmemDomain *dom);
@@ -60,6 +61,10 @@ hvmemAutoIsHeld(const hvmemAuto *settings);
 /* Is it one that the balancer chooses the memory of, while it runs? */
 bool
 hvmemAutoIsOn(const hvmemDomain *dom);
+
+/* Why the balancer leaves @dom alone whatever is set, after a colon: others could not have what it gives back. NULL: it does not. */
+const char *
+hvmemAutoFixed(const hvmemDomain *dom);
 
 /* What the guest uses, as far as one report of it tells, in bytes. HVMEM_UNKNOWN: it has not told, or does not run. */
 guint64

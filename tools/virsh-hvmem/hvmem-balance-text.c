@@ -32,7 +32,7 @@ const char *
 hvmemBalanceStateName(hvmemBalanceState state)
 {
     static const char *const names[] = { "ready", "silent", "disconnected", "refused", "frozen", "not-onlined", "paused", "migrating", "held",
-                                         "busy" };
+                                         "busy", "fixed" };
 
     return names[state];
 }
@@ -45,6 +45,7 @@ aloneText(hvmemBalanceState state)
         "left alone", "left alone: it has not told lately what it uses", "left alone: its driver is not connected", "left alone: libvirt or the guest refused a request",
         "left alone: it does not answer", "left alone: it does not use the memory that it was given", "left alone: it is paused",
         "left alone: it is being migrated", "left alone: 'auto --hold' says so", "left alone: libvirt is busy with it",
+        "left alone: its memory is in huge pages or locked, and others could not have what it gives back",
     };
 
     return texts[state];

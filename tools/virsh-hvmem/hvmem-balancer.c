@@ -196,6 +196,8 @@ stateOf(const hvmemBalanced *guest,
     const hvmemDomain *dom = guest->dom;
     size_t i;
 
+    if (hvmemAutoFixed(dom))
+        return HVMEM_BALANCE_FIXED;
     if (hvmemAutoIsHeld(&guest->settings))
         return HVMEM_BALANCE_HELD;
     if (dom->paused)
@@ -221,6 +223,14 @@ known(guint64 bytes)
 }
 
 
+/* What the host has to give at once when it is rebooted: nothing of huge pages, which are the guest's, nor of what is locked. */
+static guint64
+bootOf(const hvmemDomain *dom)
+{
+    return hvmemAutoFixed(dom) ? 0 : kib(dom->boot);
+}
+
+
 static void
 readGuest(hvmemBalanced *guest,
           double now)
@@ -233,7 +243,7 @@ readGuest(hvmemBalanced *guest,
     guest->in = (hvmemBalanceGuest) {
         .minimum = kib(hvmemAutoMinimum(&guest->settings, dom)), .maximum = kib(hvmemAutoMaximum(&guest->settings, dom)),
         .buffer = guest->settings.buffer, .weight = guest->settings.weight, .state = stateOf(guest, now),
-        .demand = guest->usage.demand, .rise = guest->usage.rise, .actual = actual, .requested = requested, .boot = kib(dom->boot),
+        .demand = guest->usage.demand, .rise = guest->usage.rise, .actual = actual, .requested = requested, .boot = bootOf(dom),
         .rate = hvmemPaceTake(&guest->pace, actual, requested, now),
     };
     guest->foreign = guest->asked != 0 && MAX(requested, guest->asked) - MIN(requested, guest->asked) > NEAR;
@@ -266,6 +276,20 @@ struct _Sums {
 };
 
 
+/* What the guest may have of huge pages: those of its boot memory, and sticks beyond that. */
+static guint64
+hugeOf(const hvmemDomain *dom,
+       guint64 current)
+{
+    guint64 sum = dom->needs.stickPage && dom->boot != HVMEM_UNKNOWN ? hvmemShareSub(current, dom->boot) : 0;
+    size_t i;
+
+    for (i = 0; dom->needs.hugepages && i < dom->needs.hugepages->len; i++)
+        sum = hvmemShareAdd(sum, g_array_index(dom->needs.hugepages, hvmemPages, i).bytes);
+    return sum;
+}
+
+
 /*
  * What the host has available is without this. A process also holds memory that is not the guest's: no guest can be given that. A domain that is busy
  * does not tell it: it is taken for what it was, and for nothing before it was told. Huge pages are neither available nor resident: they count as what
@@ -279,7 +303,7 @@ residentOf(hvmemBalanced *guest)
 
     if (dom->rss != HVMEM_UNKNOWN)
         guest->rss = dom->rss;
-    return dom->needs.stickPage != 0 ? current : MIN(guest->rss, current);
+    return MIN(hvmemShareAdd(guest->rss, hugeOf(dom, current)), current);
 }
 
 
@@ -301,10 +325,13 @@ hvmemBalancedSaved(hvmemBalanced *guest,
 }
 
 
-/* What is taken at once when it starts, and what it then grows to because its definition says so. A saved state has what it had. */
+/* What is taken at once when it starts, and what it then grows to because its definition says so. A saved state has what it had. Huge pages are there
+ * already. */
 static guint64
 startOf(const hvmemBalanced *guest)
 {
+    if (hvmemNeedsHuge(&guest->dom->needs))
+        return 0;
     return guest->saved ? guest->saved / HVMEM_KIB : MAX(kib(guest->dom->boot), heldBy(guest->dom));
 }
 
@@ -326,7 +353,7 @@ addOther(Sums *sums,
     guint64 has = heldBy(dom);
 
     sums->others = hvmemShareAdd(sums->others, has);
-    addStart(sums, hvmemShareSub(kib(dom->boot), has));
+    addStart(sums, hvmemShareSub(bootOf(dom), has));
 }
 
 

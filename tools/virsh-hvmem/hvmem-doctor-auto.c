@@ -83,6 +83,18 @@ hvmemDoctorBalancer(GPtrArray *checks,
  * A domain
  */
 
+static void
+checkFixed(GPtrArray *checks,
+           const hvmemDomain *dom)
+{
+    g_autofree char *word = hvmemShellWord(dom->name);
+    g_autofree char *remedy = g_strdup_printf("Take %s out of <memoryBacking>, or say that its memory is not automatic: 'virsh-hvmem auto %s --off'.",
+                                              hvmemNeedsHuge(&dom->needs) ? "<hugepages>" : "<locked/>", word);
+
+    hvmemChecksAdd(checks, HVMEM_WARN, "automatic", remedy, "the balancer leaves it alone: %s", hvmemAutoFixed(dom));
+}
+
+
 /* It may have been changed since they were set. */
 static void
 checkSettings(GPtrArray *checks,
@@ -158,6 +170,10 @@ hvmemDoctorAuto(GPtrArray *checks,
 
     if (!hvmemAutoIsOn(dom))
         return;
+    if (hvmemAutoFixed(dom)) {
+        checkFixed(checks, dom);
+        return;
+    }
 
     checkSettings(checks, dom);
     checkMinimum(checks, dom, host);

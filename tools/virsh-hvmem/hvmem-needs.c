@@ -291,6 +291,13 @@ hvmemNeedsRead(hvmemNeeds *needs,
 }
 
 
+bool
+hvmemNeedsHuge(const hvmemNeeds *needs)
+{
+    return needs->stickPage != 0 || (needs->hugepages && needs->hugepages->len > 0);
+}
+
+
 void
 hvmemNeedsClear(hvmemNeeds *needs)
 {

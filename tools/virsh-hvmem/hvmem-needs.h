@@ -46,6 +46,10 @@ hvmemNeedsRead(hvmemNeeds *needs,
 void
 hvmemNeedsClear(hvmemNeeds *needs);
 
+/* Is any of its memory in huge pages? */
+bool
+hvmemNeedsHuge(const hvmemNeeds *needs);
+
 /* Is @n in @list, which has the form of cpuset= and nodeset=: "0-3,^2,8"? */
 bool
 hvmemListHas(const char *list,

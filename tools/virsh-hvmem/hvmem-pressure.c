@@ -59,6 +59,9 @@ hvmemPressureReadMeminfo(hvmemPressure *pressure,
 {
     pressure->total = sizeAfter(text, "MemTotal:");
     pressure->available = sizeAfter(text, "MemAvailable:");
+    pressure->huge = sizeAfter(text, "Hugetlb:");
+    if (pressure->huge == HVMEM_UNKNOWN)
+        pressure->huge = 0;
 }
 
 
@@ -179,12 +182,13 @@ hvmemPressureBudget(const hvmemPressure *pressure,
                     hvmemSteady *steady,
                     double now)
 {
+    guint64 host = hvmemShareSub(pressure->total, pressure->huge) / HOST_PART;
     guint64 most;
 
     if (pressure->available == HVMEM_UNKNOWN || pressure->total == HVMEM_UNKNOWN)
         return budget ? budget : HVMEM_UNKNOWN;
 
-    most = hvmemShareSub(MIN(hvmemShareAdd(guests, pressure->available), pressure->total), pressure->total / HOST_PART);
+    most = hvmemShareSub(MIN(hvmemShareAdd(guests, pressure->available), pressure->total), host);
     most = steadyBudget(steady, most, now);
     return budget ? MIN(budget, most) : most;
 }

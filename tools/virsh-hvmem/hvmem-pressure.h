@@ -14,6 +14,7 @@ struct _hvmemPressure {
     /* bytes; HVMEM_UNKNOWN: not told */
     guint64 total;
     guint64 available;          /* MemAvailable */
+    guint64 huge;               /* the pool of huge pages: part of the total, and never available; 0: there is none */
     double some;                /* percent of the last ten seconds in which somebody waited for memory */
     double full;                /* in which everybody did */
     guint64 swappedOut;         /* pages since the host was started */
@@ -61,7 +62,7 @@ hvmemPressureLevel(const hvmemPressure *pressure,
 
 /*
  * What guests may hold in all, in bytes, if they hold @guests of this host's memory now: that and what is available, without a part of the host's
- * memory for the host itself. It becomes less at once; more if there is much more, or has been for half a minute. @budget, if it is not 0, is the most.
+ * memory, but for its huge pages, for the host itself. It becomes less at once; more if there is much more, or has been for half a minute. @budget, if it is not 0, is the most.
  * HVMEM_UNKNOWN if neither is known.
  */
 guint64

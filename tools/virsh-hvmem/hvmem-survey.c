@@ -231,7 +231,7 @@ addAutomatic(const hvmemDomain *dom,
              bool counts,
              hvmemHost *host)
 {
-    if (!hvmemAutoIsOn(dom))
+    if (!hvmemAutoIsOn(dom) || hvmemAutoFixed(dom))
         return;
 
     host->automatic++;

@@ -79,6 +79,26 @@ testBounds(void)
     g_assert_cmpuint(hvmemAutoMaximum(&settings, dom), ==, 8 * GIB);
     settings.maximum = GIB;
     g_assert_cmpuint(hvmemAutoMinimum(&settings, dom), ==, GIB);
+
+    /* boot memory is an assigned device's, too */
+    settings.maximum = 0;
+    dom->hostdevs = 1;
+    g_assert_cmpuint(hvmemAutoMinimum(&settings, dom), ==, 4 * GIB);
+    settings.maximum = 3 * GIB;
+    g_assert_cmpuint(hvmemAutoMinimum(&settings, dom), ==, 3 * GIB);
+}
+
+
+static void
+testFixed(void)
+{
+    g_autoptr(hvmemDomain) dom = domain(XML(AUTO("")), true);
+
+    g_assert_null(hvmemAutoFixed(dom));
+    dom->locked = true;
+    g_assert_cmpstr(hvmemAutoFixed(dom), ==, "its memory is locked, and others could not have what it gives back");
+    dom->needs.stickPage = 1;
+    g_assert_cmpstr(hvmemAutoFixed(dom), ==, "its memory is in huge pages, and others could not have what it gives back");
 }
 
 
@@ -179,6 +199,7 @@ main(int argc,
     g_test_add_func("/hvmem/auto/read", testRead);
     g_test_add_func("/hvmem/auto/format", testFormat);
     g_test_add_func("/hvmem/auto/bounds", testBounds);
+    g_test_add_func("/hvmem/auto/fixed", testFixed);
     g_test_add_func("/hvmem/auto/demand", testDemand);
     g_test_add_func("/hvmem/auto/held", testHeld);
     g_test_add_func("/hvmem/auto/check", testCheck);

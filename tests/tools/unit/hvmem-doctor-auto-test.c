@@ -120,6 +120,13 @@ testAutomatic(void)
     dom->automatic.hold = g_get_real_time() / G_USEC_PER_SEC + 1000;
     assertAutomatic(dom, &host, HVMEM_PASS, "left alone for now");
 
+    dom->locked = true;
+    assertAutomatic(dom, &host, HVMEM_WARN, "the balancer leaves it alone: its memory is locked");
+    dom->locked = false;
+    dom->needs.stickPage = 1;
+    assertAutomatic(dom, &host, HVMEM_WARN, "the balancer leaves it alone: its memory is in huge pages");
+    dom->needs.stickPage = 0;
+
     host.foreign = g_get_real_time() / G_USEC_PER_SEC - 130;
     assertAutomatic(dom, &host, HVMEM_WARN, "2 minutes ago somebody else requested a size");
     /* too long ago, and by a clock that was set meanwhile */

@@ -2,8 +2,8 @@
  * hvmem-fake-guests.c: preloaded into virsh-hvmem, gives the domains of libvirt's test driver a hyperv balloon and guests that follow
  *
  * What guests use and what was requested of them is in the file HVMEM_FAKE_GUESTS, so that it survives the program: for each domain a line
- * "NAME USED REQUESTED HELD KIND" in MiB; what is HELD is never given back; KIND is "ok", "paused" or "refuses" (every request). Each
- * request is appended to that file's name with .log. While there is one with .gone, libvirt does not answer.
+ * "NAME USED REQUESTED HELD KIND" in MiB; what is HELD is never given back; KIND is "ok", "paused", "locked" (its memory) or "refuses" (every
+ * request). Each request is appended to that file's name with .log. While there is one with .gone, libvirt does not answer.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -111,13 +111,16 @@ virDomainGetXMLDesc(virDomainPtr dom,
     char *(*next)(virDomainPtr, unsigned int) = real("virDomainGetXMLDesc");
     char *xml = next(dom, flags);
     g_autoptr(GString) text = g_string_new(xml);
+    const Guest *guest = find(dom);
 
     free(xml);
-    if (!find(dom))
+    if (!guest)
         return strdup(text->str);
 
     g_string_replace(text, "<memballoon model='virtio'", "<memballoon model='hyperv'", 1);
     g_string_replace(text, "<memory unit=", "<maxMemory unit='GiB'>8</maxMemory><memory unit=", 1);
+    if (strcmp(guest->kind, "locked") == 0)
+        g_string_replace(text, "<os>", "<memoryBacking><locked/></memoryBacking><os>", 1);
     return strdup(text->str);
 }
 

@@ -106,6 +106,7 @@ testHugepages(void)
         for (j = 0; j < dom->needs.hugepages->len; j++)
             huge += g_array_index(dom->needs.hugepages, hvmemPages, j).bytes;
         g_assert_cmpuint(huge, ==, cases[i].huge);
+        g_assert_true(hvmemNeedsHuge(&dom->needs) == (huge > 0));
     }
 }
 

@@ -50,6 +50,7 @@ typedef enum {
     HVMEM_BALANCE_MIGRATING,
     HVMEM_BALANCE_HELD,         /* an administrator said so */
     HVMEM_BALANCE_BUSY,         /* libvirt does something else with it, and does not tell what it has */
+    HVMEM_BALANCE_FIXED,        /* others could not have what it gives back */
 
     HVMEM_BALANCE_STATE_LAST
 } hvmemBalanceState;

@@ -1,0 +1,130 @@
+/*
+ * hvmem-balancer-cases-test.c: guests whose memory others could not have, and figures that are missing, late or another process's
+ *
+ * SPDX-License-Identifier: LGPL-2.1-or-later
+ */
+
+#include "hvmem-balance-text.h"
+#include "hvmem-test-balancer.h"
+
+
+/*
+ * Guests that have nothing to give
+ */
+
+static void
+useHugePages(hvmemDomain *dom,
+             guint64 boot,
+             guint64 stickPage)
+{
+    hvmemPages pages = { .size = 2 * MIB, .bytes = boot };
+
+    dom->needs.stickPage = stickPage;
+    g_array_append_val(dom->needs.hugepages, pages);
+}
+
+
+/* The guest follows at once. */
+static void
+follow(hvmemBalanced *guest)
+{
+    guest->dom->current = guest->dom->requested = hvmemFromKiB(guest->out.target);
+    hvmemBalancedAsked(guest);
+}
+
+
+/* The host is short of memory, and has no more of it whatever these guests do. */
+static void
+assertNoneMoves(hvmemBalancer *balancer,
+                hvmemBalanced *a,
+                hvmemBalanced *b)
+{
+    static const hvmemPressure tight = { .total = 64 * GIB, .available = GIB, .huge = 32 * GIB, .swappedOut = HVMEM_UNKNOWN };
+    int i;
+
+    for (i = 0; i < 20; i++) {
+        g_assert_true(hvmemBalancerDecide(balancer, &tight, 100 + i, NULL));
+        follow(a);
+        follow(b);
+    }
+    g_assert_cmpuint(a->dom->requested, ==, 2 * GIB);
+    g_assert_cmpuint(b->dom->requested, ==, 2 * GIB);
+    g_assert_cmpint(a->in.state, ==, HVMEM_BALANCE_FIXED);
+    g_assert_false(balancer->summary.over);
+}
+
+
+/* What a guest in huge pages gives back goes to their pool. */
+static void
+testHuge(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *a = addGuest(balancer, "a", GIB);
+    hvmemBalanced *b = addGuest(balancer, "b", GIB);
+    g_autofree char *reason = NULL;
+
+    useHugePages(a->dom, 4 * GIB, 2 * MIB);
+    useHugePages(b->dom, 4 * GIB, 2 * MIB);
+    assertNoneMoves(balancer, a, b);
+    reason = hvmemBalanceReason(a);
+    g_assert_cmpstr(reason, ==, "left alone: its memory is in huge pages or locked, and others could not have what it gives back");
+
+    /* none of the usual memory is kept for its reboot, nor for its start, whether it is automatic or not */
+    g_assert_cmpuint(balancer->summary.reboot, ==, 0);
+    g_assert_cmpuint(balancer->host.reserve, ==, 0);
+    a->settings.on = false;
+    b->dom->active = false;
+    decide(balancer, 200);
+    g_assert_cmpuint(balancer->host.reserve, ==, 0);
+}
+
+
+/* Locked memory is not discarded. */
+static void
+testLocked(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *a = addGuest(balancer, "a", GIB);
+    hvmemBalanced *b = addGuest(balancer, "b", GIB);
+
+    a->dom->locked = b->dom->locked = true;
+    a->dom->rss = b->dom->rss = 4 * GIB;
+    assertNoneMoves(balancer, a, b);
+}
+
+
+/* Others have what is available, whatever these have: 2 GiB are the host's own. */
+static void
+testBesideHuge(void)
+{
+    static const hvmemPressure host = { .total = 64 * GIB, .available = 10 * GIB, .swappedOut = HVMEM_UNKNOWN };
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *huge = addGuest(balancer, "a", GIB);
+
+    addGuest(balancer, "b", GIB);
+    useHugePages(huge->dom, 4 * GIB, 2 * MIB);
+    g_assert_true(hvmemBalancerDecide(balancer, &host, 100, NULL));
+    g_assert_cmpuint(balancer->summary.pool, ==, 9 * GIB / 1024);
+
+    /* one of its cells only: the rest of what it has is what its process does */
+    huge->dom->needs.stickPage = 0;
+    g_array_set_size(huge->dom->needs.hugepages, 0);
+    useHugePages(huge->dom, GIB, 0);
+    huge->dom->rss = GIB / 2;
+    g_assert_true(hvmemBalancerDecide(balancer, &host, 200, NULL));
+    g_assert_cmpint(huge->in.state, ==, HVMEM_BALANCE_FIXED);
+    g_assert_cmpuint(balancer->host.budget, ==, (8 * GIB + 2 * GIB + GIB / 2) / 1024);
+}
+
+
+int
+main(int argc,
+     char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+
+    g_test_add_func("/hvmem/balancer/huge", testHuge);
+    g_test_add_func("/hvmem/balancer/locked", testLocked);
+    g_test_add_func("/hvmem/balancer/beside-huge", testBesideHuge);
+    return g_test_run();
+}
