@@ -273,6 +273,10 @@ struct _Sums {
     guint64 others;             /* KiB that guests hold whose memory is not automatic */
     guint64 starting;           /* KiB that automatic domains take that are shut off, when they start, and others that are rebooted */
     guint64 largest;            /* one of them */
+    guint64 held;               /* KiB that all who run have, or may take because it was requested for them */
+    guint64 untold;             /* KiB of that which may be in use, but of which nobody has told yet: it is not in @resident */
+    guint64 back;               /* KiB that automatic guests would take back that are rebooted */
+    guint64 backLargest;        /* one of them */
 };
 
 
@@ -357,6 +361,31 @@ addOther(Sums *sums,
 }
 
 
+static void
+addRunning(Sums *sums,
+           hvmemBalanced *guest)
+{
+    guint64 resident = residentOf(guest);
+    guint64 has = heldBy(guest->dom);
+
+    sums->resident = hvmemShareAdd(sums->resident, resident);
+    sums->held = hvmemShareAdd(sums->held, has);
+    if (guest->rss == 0)
+        sums->untold = hvmemShareAdd(sums->untold, hvmemShareSub(has, resident / HVMEM_KIB));
+}
+
+
+static void
+addAutomatic(Sums *sums,
+             const hvmemDomain *dom)
+{
+    guint64 back = hvmemShareSub(bootOf(dom), heldBy(dom));
+
+    sums->back = hvmemShareAdd(sums->back, back);
+    sums->backLargest = MAX(sums->backLargest, back);
+}
+
+
 static Sums
 sortDomains(hvmemBalancer *balancer)
 {
@@ -376,14 +405,39 @@ sortDomains(hvmemBalancer *balancer)
                 addStart(&sums, startOf(guest));
             continue;
         }
-        sums.resident = hvmemShareAdd(sums.resident, residentOf(guest));
-        if (automatic)
+        addRunning(&sums, guest);
+        if (automatic) {
+            addAutomatic(&sums, dom);
             g_ptr_array_add(balancer->active, guest);
-        else
+        } else {
             addOther(&sums, dom);
+        }
     }
     g_ptr_array_sort(balancer->active, compareNames);
     return sums;
+}
+
+
+/*
+ * A guest that arrives, is restored or has just been started has not told what it holds of the host, only what it has. What it holds is not available any
+ * more, and would be missing twice: there, and as what the guest has. Nobody knows how much that is. So nobody gives on its account: the budget is no
+ * less than what is held and kept for starts, and meanwhile nothing is kept for reboots. And nobody gets on its account: it is no more than that.
+ */
+static void
+allowForUntold(const hvmemBalancer *balancer,
+               const Sums *sums,
+               hvmemBalanceHost *host)
+{
+    guint64 back = host->reboots ? hvmemBalanceReserve(host->budget, sums->back, sums->backLargest) : 0;
+    guint64 could = hvmemShareAdd(host->budget, sums->untold);
+
+    if (sums->untold == 0 || host->budget >= hvmemShareAdd(sums->held, MAX(host->reserve, back)))
+        return;
+
+    if (balancer->budget)
+        could = MIN(could, kib(balancer->budget));
+    host->budget = MAX(host->budget, MIN(could, hvmemShareAdd(sums->held, host->reserve)));
+    host->reboots = false;
 }
 
 
@@ -407,6 +461,7 @@ readHost(hvmemBalancer *balancer,
         .reserve = balancer->reserve == HVMEM_UNKNOWN ? hvmemBalanceReserve(kib(budget), sums->starting, sums->largest) : kib(balancer->reserve),
         .seconds = idle ? now - balancer->idle : 0, .reboots = balancer->reserve == HVMEM_UNKNOWN,
     };
+    allowForUntold(balancer, sums, &balancer->host);
     if (idle || balancer->idle < 0)
         balancer->idle = now;
     balancer->before = *pressure;

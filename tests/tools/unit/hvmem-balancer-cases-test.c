@@ -117,6 +117,95 @@ testBesideHuge(void)
 }
 
 
+/*
+ * A guest that has not told what it holds
+ */
+
+/* With 4 GiB, of which it uses so much that it has its buffer. */
+static hvmemBalanced *
+addFull(hvmemBalancer *balancer,
+        const char *name)
+{
+    hvmemBalanced *guest = addGuest(balancer, name, 680 * MIB);
+
+    guest->dom->current = guest->dom->requested = guest->dom->rss = 4 * GIB;
+    return guest;
+}
+
+
+/* One that is migrated to here: it is paused, and takes what is available step by step. */
+static hvmemBalanced *
+addArriving(hvmemBalancer *balancer)
+{
+    hvmemBalanced *guest = addFull(balancer, "c");
+
+    guest->dom->paused = true;
+    guest->dom->rss = HVMEM_UNKNOWN;
+    return guest;
+}
+
+
+static void
+assertArriving(hvmemBalancer *balancer,
+               guint64 needs)
+{
+    hvmemPressure host = { .total = 16 * GIB, .available = 7 * GIB, .swappedOut = HVMEM_UNKNOWN };
+    hvmemBalanced *a = addFull(balancer, "a");
+    hvmemBalanced *b = addFull(balancer, "b");
+    hvmemBalanced *c = addArriving(balancer);
+    int i;
+
+    a->dom->boot = b->dom->boot = needs;
+    for (i = 0; i <= 20; i++) {
+        host.available = 7 * GIB - i * 200 * MIB;
+        g_assert_true(hvmemBalancerDecide(balancer, &host, 100 + i, NULL));
+        g_assert_cmpint(c->in.state, ==, HVMEM_BALANCE_PAUSED);
+        g_assert_cmpuint(a->out.target, ==, 4 * GIB / 1024);
+        g_assert_cmpuint(b->out.target, ==, 4 * GIB / 1024);
+    }
+
+    /* another may need more now: there is none that is known of */
+    a->dom->usable = 0;
+    g_assert_true(hvmemBalancerDecide(balancer, &host, 121, NULL));
+    g_assert_cmpuint(a->out.target, >=, 4 * GIB / 1024);
+    g_assert_cmpuint(MAX(a->in.requested, a->out.target) + MAX(b->in.requested, b->out.target), <=, 8 * GIB / 1024);
+
+    /* it has told */
+    c->dom->rss = 4 * GIB;
+    c->dom->paused = false;
+    g_assert_true(hvmemBalancerDecide(balancer, &host, 122, NULL));
+    g_assert_cmpuint(a->out.target, >, 4 * GIB / 1024);
+}
+
+
+/* Its memory is not missing twice, nor is it there twice; whatever is kept for reboots. */
+static void
+testArriving(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    g_autoptr(hvmemBalancer) keeping = hvmemBalancerNew();
+
+    assertArriving(balancer, 4 * GIB);
+    assertArriving(keeping, 5 * GIB);
+}
+
+
+/* A budget that was given is the most. */
+static void
+testArrivingBudget(void)
+{
+    static const hvmemPressure host = { .total = 16 * GIB, .available = 3 * GIB, .swappedOut = HVMEM_UNKNOWN };
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+
+    addFull(balancer, "a");
+    addFull(balancer, "b");
+    addArriving(balancer);
+    balancer->budget = 11 * GIB;
+    g_assert_true(hvmemBalancerDecide(balancer, &host, 100, NULL));
+    g_assert_cmpuint(balancer->host.budget, ==, 11 * GIB / 1024);
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -126,5 +215,7 @@ main(int argc,
     g_test_add_func("/hvmem/balancer/huge", testHuge);
     g_test_add_func("/hvmem/balancer/locked", testLocked);
     g_test_add_func("/hvmem/balancer/beside-huge", testBesideHuge);
+    g_test_add_func("/hvmem/balancer/arriving", testArriving);
+    g_test_add_func("/hvmem/balancer/arriving-budget", testArrivingBudget);
     return g_test_run();
 }
