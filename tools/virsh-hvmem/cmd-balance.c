@@ -540,6 +540,7 @@ recover(Loop *loop,
     if (!stopped)
         g_free(aside(loop, connectAgain));
     loop->readAt = -1;
+    hvmemBalancerLost(loop->balancer);
 }
 
 

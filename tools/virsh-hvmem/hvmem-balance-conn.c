@@ -69,6 +69,34 @@ hvmemBalancerReadDomains(hvmemBalancer *balancer,
 }
 
 
+/* 0: it has none any more. */
+static unsigned int
+idOf(virDomainPtr dom)
+{
+    unsigned int id = virDomainGetID(dom);
+
+    return id == (unsigned int)-1 ? 0 : id;
+}
+
+
+/* False: it is not one of those that ran at the last look. */
+static bool
+takeRecord(hvmemBalancer *balancer,
+           const virDomainStatsRecord *record)
+{
+    char uuid[VIR_UUID_STRING_BUFLEN] = "";
+    hvmemBalanced *guest;
+
+    virDomainGetUUIDString(record->dom, uuid);
+    guest = hvmemBalancerGet(balancer, uuid);
+    if (!guest || !guest->dom->active || !hvmemBalancedMeet(guest, idOf(record->dom)))
+        return false;
+
+    hvmemBalancedTake(guest, record->params, record->nparams);
+    return true;
+}
+
+
 bool
 hvmemBalancerReadStats(hvmemBalancer *balancer,
                        virConnectPtr conn,
@@ -86,17 +114,8 @@ hvmemBalancerReadStats(hvmemBalancer *balancer,
         return hvmemFailVir(error, "failed to get statistics");
 
     *known = true;
-    for (i = 0; i < n; i++) {
-        char uuid[VIR_UUID_STRING_BUFLEN] = "";
-        hvmemBalanced *guest;
-
-        virDomainGetUUIDString(records[i]->dom, uuid);
-        guest = hvmemBalancerGet(balancer, uuid);
-        if (guest && guest->dom->active)
-            hvmemBalancedTake(guest, records[i]->params, records[i]->nparams);
-        else
-            *known = false;
-    }
+    for (i = 0; i < n; i++)
+        *known = takeRecord(balancer, records[i]) && *known;
     virDomainStatsRecordListFree(records);
 
     g_hash_table_iter_init(&iter, balancer->domains);

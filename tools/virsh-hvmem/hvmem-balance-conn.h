@@ -14,7 +14,7 @@ hvmemBalancerReadDomains(hvmemBalancer *balancer,
                          virConnectPtr conn,
                          GError **error);
 
-/* Sizes and states. @known becomes false if there is a domain that is not known yet, or one is not active any more. */
+/* Sizes and states. @known becomes false if there is a domain that is not known yet, or has been started again, or one is not active any more. */
 bool
 hvmemBalancerReadStats(hvmemBalancer *balancer,
                        virConnectPtr conn,

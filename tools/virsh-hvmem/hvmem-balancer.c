@@ -59,6 +59,28 @@ hvmemBalancerGet(const hvmemBalancer *balancer,
 }
 
 
+/* Of a process that is gone. */
+static void
+forgetRun(hvmemBalanced *guest)
+{
+    guest->asked = 0;
+    guest->rss = 0;
+    guest->refused = -1;
+    guest->migrating = false;
+    guest->pace = (hvmemPace) { 0 };
+    guest->usage = (hvmemUsage) { 0 };
+}
+
+
+/* Has a guest with the @id, as far as that is known, been started since it had the one of @dom? */
+static bool
+isAnother(const hvmemDomain *dom,
+          unsigned int id)
+{
+    return dom->id != 0 && id != 0 && dom->id != id;
+}
+
+
 /* The key of the table is the domain's own UUID. */
 hvmemBalanced *
 hvmemBalancerPut(hvmemBalancer *balancer,
@@ -69,12 +91,8 @@ hvmemBalancerPut(hvmemBalancer *balancer,
 
     if (guest) {
         g_hash_table_steal(balancer->domains, dom->uuid);
-        if (!dom->active || !guest->dom->active) {
-            guest->asked = 0;
-            guest->rss = 0;
-            guest->pace = (hvmemPace) { 0 };
-            guest->usage = (hvmemUsage) { 0 };
-        }
+        if (!dom->active || !guest->dom->active || isAnother(guest->dom, dom->id))
+            forgetRun(guest);
         hvmemDomainFree(guest->dom);
     } else {
         guest = g_new0(hvmemBalanced, 1);
@@ -108,6 +126,40 @@ hvmemBalancerRead(hvmemBalancer *balancer,
     g_free(guest->xml);
     guest->xml = g_strdup(xml);
     return true;
+}
+
+
+bool
+hvmemBalancedMeet(hvmemBalanced *guest,
+                  unsigned int id)
+{
+    bool another = isAnother(guest->dom, id);
+
+    if (id != 0)
+        guest->dom->id = id;
+    if (!another)
+        return true;
+
+    forgetRun(guest);
+    guest->dom->requested = HVMEM_UNKNOWN;
+    g_clear_pointer(&guest->xml, g_free);
+    return false;
+}
+
+
+void
+hvmemBalancerLost(hvmemBalancer *balancer)
+{
+    GHashTableIter iter;
+    gpointer value;
+
+    g_hash_table_iter_init(&iter, balancer->domains);
+    while (g_hash_table_iter_next(&iter, NULL, &value)) {
+        hvmemBalanced *guest = value;
+
+        guest->asked = 0;
+        guest->dom->id = 0;
+    }
 }
 
 
@@ -237,7 +289,8 @@ readGuest(hvmemBalanced *guest,
 {
     const hvmemDomain *dom = guest->dom;
     guint64 actual = kib(dom->current);
-    guint64 requested = dom->requested == HVMEM_UNKNOWN ? actual : kib(dom->requested);
+    bool told = dom->requested != HVMEM_UNKNOWN;
+    guint64 requested = told ? kib(dom->requested) : actual;
 
     hvmemUsageTake(&guest->usage, actual, requested, known(dom->usable), known(dom->committed), now);
     guest->in = (hvmemBalanceGuest) {
@@ -246,8 +299,8 @@ readGuest(hvmemBalanced *guest,
         .demand = guest->usage.demand, .rise = guest->usage.rise, .actual = actual, .requested = requested, .boot = bootOf(dom),
         .rate = hvmemPaceTake(&guest->pace, actual, requested, now),
     };
-    guest->foreign = guest->asked != 0 && MAX(requested, guest->asked) - MIN(requested, guest->asked) > NEAR;
-    if (guest->foreign || guest->asked == 0)
+    guest->foreign = told && guest->asked != 0 && MAX(requested, guest->asked) - MIN(requested, guest->asked) > NEAR;
+    if (told && (guest->foreign || guest->asked == 0))
         guest->asked = requested;
 }
 

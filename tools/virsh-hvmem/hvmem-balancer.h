@@ -85,6 +85,15 @@ void
 hvmemBalancedSaved(hvmemBalanced *guest,
                    const char *xml);
 
+/* Libvirt tells of the running guest with this @id; 0: not known. False if it has been started again since the last look: nothing is known of it then. */
+bool
+hvmemBalancedMeet(hvmemBalanced *guest,
+                  unsigned int id);
+
+/* The connection was lost, and others may have moved guests since, or started them: an id may be another's by now. */
+void
+hvmemBalancerLost(hvmemBalancer *balancer);
+
 /* NULL: there is none. */
 hvmemBalanced *
 hvmemBalancerGet(const hvmemBalancer *balancer,

@@ -180,6 +180,7 @@ hvmemDomainNew(const char *name,
         return NULL;
 
     root = xmlDocGetRootElement(doc);
+    dom->id = active ? hvmemXMLNumber(root, "string(@id)") : 0;
     readName(dom, root);
     readMachine(dom, root);
     readBalloon(dom, root);

@@ -48,6 +48,7 @@ struct _hvmemDomain {
     bool active;
 
     /* from its XML */
+    unsigned int id;            /* another with each start; 0: not known, or it does not run */
     char *model;                /* of the balloon; "none" if there is none */
     bool hyperv;                /* is that model hyperv? */
     bool freePageReporting;

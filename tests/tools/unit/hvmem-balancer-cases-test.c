@@ -206,6 +206,93 @@ testArrivingBudget(void)
 }
 
 
+/*
+ * A guest that was started again
+ */
+
+/* Between two looks: nothing that was known of the process before is the new one's. */
+static void
+testRestarted(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addGuest(balancer, "a", GIB / 8);
+
+    g_assert_true(hvmemBalancedMeet(guest, 7));
+    decide(balancer, 100);
+    hvmemBalancedAsked(guest);
+    guest->dom->requested = hvmemFromKiB(guest->out.target);
+    guest->refused = 101;
+    g_assert_true(hvmemBalancedMeet(guest, 7));
+    g_assert_true(hvmemBalancedMeet(guest, 0));
+    decide(balancer, 102);
+    g_assert_false(guest->foreign);
+    g_assert_cmpint(guest->in.state, ==, HVMEM_BALANCE_REFUSED);
+    g_assert_cmpuint(guest->rss, ==, GIB);
+
+    g_assert_false(hvmemBalancedMeet(guest, 8));
+    g_assert_cmpuint(guest->rss, ==, 0);
+    decide(balancer, 103);
+    g_assert_false(guest->foreign);
+    g_assert_cmpint(guest->in.state, ==, HVMEM_BALANCE_READY);
+    guest->dom->requested = 4 * GIB;
+    decide(balancer, 104);
+    g_assert_false(guest->foreign);
+    guest->dom->requested = 3 * GIB;
+    decide(balancer, 105);
+    g_assert_true(guest->foreign);
+}
+
+
+/* Who has requested something while there was no connection is not known, and an id may be that of the next start. */
+static void
+testLost(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addGuest(balancer, "a", GIB / 8);
+
+    g_assert_true(hvmemBalancedMeet(guest, 8));
+    decide(balancer, 100);
+    hvmemBalancerLost(balancer);
+    guest->dom->requested = 4 * GIB;
+    g_assert_true(hvmemBalancedMeet(guest, 3));
+    decide(balancer, 101);
+    g_assert_false(guest->foreign);
+    g_assert_false(hvmemBalancedMeet(guest, 8));
+}
+
+
+#define RUNNING(id, gib) \
+    "<domain type='kvm' id='" id "'><name>g</name><maxMemory unit='GiB'>8</maxMemory><memory unit='GiB'>4</memory>" \
+    "<metadata>" AUTO("") "</metadata><devices><memballoon model='hyperv'><requested unit='GiB'>" gib "</requested></memballoon></devices></domain>"
+
+
+static hvmemBalanced *
+readRunning(hvmemBalancer *balancer,
+            const char *xml,
+            double now)
+{
+    g_assert_true(hvmemBalancerRead(balancer, "g", "u", true, xml, NULL));
+    decide(balancer, now);
+    return hvmemBalancerGet(balancer, "u");
+}
+
+
+/* The same by the definition, which is read now and then. */
+static void
+testRestartedByXML(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = readRunning(balancer, RUNNING("7", "2"), 100);
+
+    g_assert_cmpuint(guest->dom->id, ==, 7);
+    guest->refused = 100;
+    g_assert_true(readRunning(balancer, RUNNING("7", "3"), 101)->foreign);
+    g_assert_cmpfloat(guest->refused, ==, 100);
+    g_assert_false(readRunning(balancer, RUNNING("8", "4"), 102)->foreign);
+    g_assert_cmpfloat(guest->refused, ==, -1);
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -217,5 +304,8 @@ main(int argc,
     g_test_add_func("/hvmem/balancer/beside-huge", testBesideHuge);
     g_test_add_func("/hvmem/balancer/arriving", testArriving);
     g_test_add_func("/hvmem/balancer/arriving-budget", testArrivingBudget);
+    g_test_add_func("/hvmem/balancer/restarted", testRestarted);
+    g_test_add_func("/hvmem/balancer/lost", testLost);
+    g_test_add_func("/hvmem/balancer/restarted-by-xml", testRestartedByXML);
     return g_test_run();
 }
