@@ -193,6 +193,42 @@ def test_libvirt_that_cannot_try_a_definition(tmp_path):
         assert "+    <memballoon model='hyperv' freePageReporting='on'>\n       <stats period='3'/>\n" in got["diff"]
 
 
+def change(tmp_path, meanwhile, *args, **env):
+    """Has the definition of t changed, while something happens to it; what came of it, and what was defined."""
+    file = tmp_path / "defined.xml"
+    got = hvmem("-c", acpi_driver(tmp_path), *args, HVMEM_FAKE_DEFINITION=meanwhile, HVMEM_FAKE_DEFINED=str(file),
+                LD_PRELOAD=str(ROOT / "build/obj/tools/tests/tools/unit/hvmem-fake-definition.so"),
+                ASAN_OPTIONS="verify_asan_link_order=0:detect_leaks=1", **env)
+    return got, file.read_text() if file.exists() else None
+
+
+def test_a_definition_is_changed(tmp_path):
+    got, defined = change(tmp_path, "nothing", "enable", "t", "--max", "2GiB")
+    assert got.returncode == 0, got.stderr
+    assert "<memballoon model='hyperv'" in defined and "t's definition has been changed" in got.stdout
+
+
+@pytest.mark.parametrize("args, env", [(["enable", "t", "--max", "2GiB"], {}), (["disable", "t"], {"HVMEM_FAKE_HYPERV": "1"})], ids=["enable", "disable"])
+@pytest.mark.parametrize("meanwhile, word", [
+    ("changed", "somebody else has changed the definition of domain 't' meanwhile; nothing has been changed: try again"),
+    ("undefined", "domain 't' is transient"),
+])
+def test_a_definition_that_somebody_else_changes_meanwhile_stays(tmp_path, args, env, meanwhile, word):
+    """Also if it was removed: it is not defined again."""
+    got, defined = change(tmp_path, meanwhile, *args, **env)
+    assert got.returncode == 4, got.stderr
+    assert word in " ".join(got.stderr.split())
+    assert "has been changed" not in got.stdout and defined is None
+
+
+def test_a_definition_that_cannot_be_read_again_has_been_changed(tmp_path):
+    got, defined = change(tmp_path, "unreadable", "--format=json", "enable", "t", "--max", "2GiB")
+    assert got.returncode == 1 and "<memballoon model='hyperv'" in defined
+    one = json.loads(got.stdout)["domains"][0]
+    assert one["changed"] is True and "diff" not in one
+    assert one["error"]["message"] == "the definition of domain 't' has been changed, but could not be read again"
+
+
 def test_output_that_does_not_arrive_is_an_error():
     with open("/dev/full", "w", encoding="utf-8") as full:
         got = subprocess.run([TOOL, "-c", "test:///default", "list", "--all"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)

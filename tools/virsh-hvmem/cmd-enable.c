@@ -97,25 +97,6 @@ inactiveXML(virDomainPtr dom,
 }
 
 
-/* Defines @xml; returns what libvirt has stored. */
-static char *
-define(virConnectPtr conn,
-       virDomainPtr dom,
-       const char *xml,
-       GError **error)
-{
-    g_autoptr(virDomain) defined = virDomainDefineXML(conn, xml);
-    g_autofree char *stored = NULL;
-
-    if (!defined) {
-        hvmemFailVir(error, "failed to change the definition of domain '%s'", virDomainGetName(dom));
-        return NULL;
-    }
-    stored = inactiveXML(dom, error);
-    return stored ? hvmemEditNormalise(stored) : NULL;
-}
-
-
 /* Each of @sentences as a paragraph. */
 static void
 printSentences(const hvmemApp *app,
@@ -196,6 +177,7 @@ struct _Result {
     const char *name;
     char *before;               /* NULL: it did not get so far */
     char *after;
+    bool defined;               /* libvirt has taken it, also if it could not be read again */
     hvmemEdit *edit;
     char *pending;
     GError *error;
@@ -217,7 +199,7 @@ resultFree(Result *result)
 static bool
 isChanged(const Result *result)
 {
-    return result->after && strcmp(result->before, result->after) != 0 && !dryRun && !result->error;
+    return result->defined && (!result->after || strcmp(result->before, result->after) != 0);
 }
 
 
@@ -365,6 +347,44 @@ printResult(const hvmemApp *app,
 }
 
 
+/* Is the definition still what was read? Libvirt was asked since, and perhaps the user, and whoever has changed it meanwhile would lose that. */
+static bool
+checkUnchanged(virDomainPtr dom,
+               const char *command,
+               const char *definition,
+               GError **error)
+{
+    g_autofree char *now = checkPersistent(dom, command, error) ? inactiveXML(dom, error) : NULL;
+
+    if (!now || strcmp(now, definition) == 0)
+        return now != NULL;
+    return hvmemFailRefused(error, "somebody else has changed the definition of domain '%s' meanwhile; nothing has been changed: try again",
+                            virDomainGetName(dom));
+}
+
+
+/* Defines what was edited, and reads what libvirt has stored. */
+static bool
+define(virConnectPtr conn,
+       virDomainPtr dom,
+       Result *result,
+       GError **error)
+{
+    g_autoptr(virDomain) defined = virDomainDefineXML(conn, result->edit->xml);
+    g_autofree char *stored = NULL;
+
+    if (!defined)
+        return hvmemFailVir(error, "failed to change the definition of domain '%s'", result->name);
+
+    result->defined = true;
+    if (!(stored = inactiveXML(dom, NULL)))
+        return hvmemFailVir(error, "the definition of domain '%s' has been changed, but could not be read again", result->name);
+
+    result->after = hvmemEditNormalise(stored);
+    return true;
+}
+
+
 /* Changes the definition, and shows the difference to what libvirt has stored. */
 static bool
 apply(const hvmemApp *app,
@@ -402,7 +422,7 @@ apply(const hvmemApp *app,
 
     if (same || dryRun)
         result->after = g_strdup(result->edit->xml);
-    else if (!(result->after = define(conn, dom, result->edit->xml, error)))
+    else if (!checkUnchanged(dom, command, definition, error) || !define(conn, dom, result, error))
         return false;
 
     if (!dryRun || same)
