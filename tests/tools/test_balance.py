@@ -268,6 +268,40 @@ def test_libvirt_that_is_gone_comes_back(host):
             balancer.terminate()
 
 
+def test_a_connection_that_is_lost_among_requests_is_no_refusal(tmp_path):
+    """The guests are asked again as soon as libvirt is back."""
+    host = Host(tmp_path, a=(2500, 2048, 0, "cuts"), b=(2500, 2048, 0, "ok"))
+    said = ""
+    with host.start() as balancer:
+        try:
+            while "\nlibvirt answers again" not in said:
+                line = balancer.stderr.readline()
+                assert line, f"it has ended, and said: {said}"
+                said += line
+                if line.startswith("Nothing is balanced"):
+                    host.guests.with_suffix(".gone").unlink()
+            got = host.settled()
+        finally:
+            balancer.terminate()
+        said += balancer.stderr.read()
+    assert got["a"] >= 2500 and got["b"] >= 2500
+    assert not re.search(r"^[ab]: ", said, re.M), said
+
+
+def test_a_connection_that_is_lost_is_the_result_of_once(tmp_path):
+    host = Host(tmp_path, a=(2500, 2048, 0, "cuts"), b=(2500, 2048, 0, "ok"))
+    got = host.run("-q", "balance", "--once", "--budget", f"{BUDGET}MiB")
+    assert got.returncode == 3, got.stderr
+    assert got.stderr.startswith("error: the connection to libvirt was closed")
+
+
+def test_a_guest_that_was_just_shut_down_refuses_nothing(tmp_path):
+    host = Host(tmp_path, a=(2500, 2048, 0, "leaves"), b=(2500, 2048, 0, "ok"))
+    got = host.run("-q", "balance", "--once", "--budget", f"{BUDGET}MiB")
+    assert got.returncode == 0 and not got.stderr, got.stderr
+    assert [name for name, _ in host.log()] == ["a", "b"]
+
+
 def test_a_refusal_is_the_result_of_once(tmp_path):
     host = Host(tmp_path, a=(1900, 2048, 0, "refuses"))
     got = host.run("-q", "balance", "--once", "--budget", f"{BUDGET}MiB")

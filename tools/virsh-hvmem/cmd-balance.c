@@ -57,6 +57,7 @@ struct _Loop {
     virConnectPtr conn;         /* NULL: libvirt did not answer lately */
     unsigned failures;          /* so often */
     bool refused;               /* was a request of the last decision? */
+    bool lost;                  /* was the connection, among its requests? */
     hvmemBalancer *balancer;
     hvmemBalanceConf conf;
     double stopAt;              /* if a signal has come: how long libvirt is waited for, in seconds of this turn */
@@ -139,24 +140,52 @@ isMigrating(virDomainPtr dom)
 }
 
 
+/* A request has failed, with that @code: since there is nobody any more who could refuse it? The next look tells what has become of the guest, or of
+ * libvirt. */
+static bool
+isGone(Loop *loop,
+       virDomainPtr dom,
+       int code)
+{
+    loop->lost = virConnectIsAlive(loop->conn) != 1;
+    return loop->lost || code == VIR_ERR_NO_DOMAIN || (dom && virDomainIsActive(dom) == 0);
+}
+
+
+static void
+noteRefusal(Loop *loop,
+            hvmemBalanced *guest,
+            const char *message)
+{
+    guest->refused = now();
+    loop->refused = true;
+    if (once)
+        hvmemSay(stderr, "%s: %s\n", guest->dom->name, message);
+    else
+        warn(loop, guest->dom->name, message);
+}
+
+
 static bool
 request(Loop *loop,
         hvmemBalanced *guest)
 {
     g_autoptr(virDomain) dom = virDomainLookupByUUIDString(loop->conn, guest->dom->uuid);
+    g_autofree char *message = NULL;
+    int code;
 
     if (dom && virDomainSetMemoryFlags(dom, guest->out.target, VIR_DOMAIN_AFFECT_LIVE) == 0) {
         guest->refused = -1;
         hvmemBalancedAsked(guest);
         return true;
     }
-    guest->refused = now();
-    loop->refused = true;
-    if (once)
-        hvmemSay(stderr, "%s: %s\n", guest->dom->name, virGetLastErrorMessage());
-    else
-        warn(loop, guest->dom->name, virGetLastErrorMessage());
-    guest->migrating = dom && isMigrating(dom);
+    /* before libvirt is called again, which forgets its error */
+    code = virGetLastErrorCode();
+    message = g_strdup(virGetLastErrorMessage());
+    if (!isGone(loop, dom, code)) {
+        noteRefusal(loop, guest, message);
+        guest->migrating = dom && isMigrating(dom);
+    }
     virResetLastError();
     return false;
 }
@@ -171,7 +200,7 @@ requestSome(Loop *loop,
     bool ok = true;
     size_t i;
 
-    for (i = 0; i < active->len; i++) {
+    for (i = 0; i < active->len && !loop->lost; i++) {
         hvmemBalanced *guest = active->pdata[i];
 
         if (hvmemBalancedMoves(guest) && (guest->out.target > guest->in.requested) == grow)
@@ -378,7 +407,7 @@ decide(Loop *loop,
         hvmemPressureRead(&pressure);
     loop->balancer->budget = loop->conf.budget;
     loop->balancer->reserve = loop->conf.reserve;
-    loop->refused = false;
+    loop->refused = loop->lost = false;
     if (!hvmemBalancerDecide(loop->balancer, &pressure, now(), error))
         return false;
 
@@ -599,6 +628,8 @@ decideOnce(Loop *loop,
         loop->balancer->idle = now() - HVMEM_BALANCER_IDLE;
     if (!readAll(loop, error) || !decide(loop, error))
         return false;
+    if (loop->lost)
+        return hvmemFailClosed(error);
     return !loop->refused || hvmemFailSilently(error, HVMEM_EXIT_REFUSED);
 }
 

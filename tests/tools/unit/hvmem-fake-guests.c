@@ -2,8 +2,9 @@
  * hvmem-fake-guests.c: preloaded into virsh-hvmem, gives the domains of libvirt's test driver a hyperv balloon and guests that follow
  *
  * What guests use and what was requested of them is in the file HVMEM_FAKE_GUESTS, so that it survives the program: for each domain a line
- * "NAME USED REQUESTED HELD KIND" in MiB; what is HELD is never given back; KIND is "ok", "paused", "locked" (its memory) or "refuses" (every
- * request). Each request is appended to that file's name with .log. While there is one with .gone, libvirt does not answer.
+ * "NAME USED REQUESTED HELD KIND" in MiB; what is HELD is never given back; KIND is "ok", "paused", "locked" (its memory), "refuses" (every
+ * request), "leaves" (is shut off by one), or "cuts" (ends the connection with one, and is "ok" then). Each request is appended to that file's name with
+ * .log. While there is one with .gone, libvirt does not answer.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -80,6 +81,35 @@ isGone(void)
     g_autofree char *path = g_strconcat(getenv("HVMEM_FAKE_GUESTS"), ".gone", NULL);
 
     return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+
+static void
+go(void)
+{
+    g_autofree char *path = g_strconcat(getenv("HVMEM_FAKE_GUESTS"), ".gone", NULL);
+
+    if (!g_file_set_contents(path, "", 0, NULL))
+        abort();
+}
+
+
+int
+virConnectIsAlive(virConnectPtr conn)
+{
+    int (*next)(virConnectPtr) = real("virConnectIsAlive");
+
+    return isGone() ? 0 : next(conn);
+}
+
+
+virDomainPtr
+virDomainLookupByUUIDString(virConnectPtr conn,
+                            const char *uuid)
+{
+    virDomainPtr (*next)(virConnectPtr, const char *) = real("virDomainLookupByUUIDString");
+
+    return isGone() ? NULL : next(conn, uuid);
 }
 
 
@@ -199,6 +229,25 @@ virConnectGetAllDomainStats(virConnectPtr conn,
 }
 
 
+/* Something happens just now. */
+static bool
+fails(virDomainPtr dom,
+      Guest *guest)
+{
+    if (strcmp(guest->kind, "leaves") == 0) {
+        virDomainDestroy(dom);
+        return true;
+    }
+    if (strcmp(guest->kind, "cuts") != 0)
+        return false;
+
+    g_strlcpy(guest->kind, "ok", sizeof(guest->kind));
+    save();
+    go();
+    return true;
+}
+
+
 int
 virDomainSetMemoryFlags(virDomainPtr dom,
                         unsigned long memory,
@@ -212,7 +261,7 @@ virDomainSetMemoryFlags(virDomainPtr dom,
         abort();
     fprintf(log, "%s %llu\n", guest->name, memory / MIB);
     fclose(log);
-    if (strcmp(guest->kind, "refuses") == 0)
+    if (strcmp(guest->kind, "refuses") == 0 || fails(dom, guest))
         return -1;
 
     guest->requested = memory / MIB;
