@@ -157,7 +157,7 @@ hvmemPressureLevel(const hvmemPressure *pressure,
 
 
 /* @most, in steps. */
-static guint64
+static void
 steadyBudget(hvmemSteady *steady,
              guint64 most,
              double now)
@@ -166,12 +166,12 @@ steadyBudget(hvmemSteady *steady,
 
     if (more && !steady->more)
         steady->rich = now;
-    if (steady->budget == 0 || most < steady->budget || most >= steady->budget + 2 * BUDGET_STEP || (more && now - steady->rich >= LASTING)) {
+    if (!steady->known || most < steady->budget || most >= steady->budget + 2 * BUDGET_STEP || (more && now - steady->rich >= LASTING)) {
         steady->budget = most - most % BUDGET_STEP;
         more = false;
     }
     steady->more = more;
-    return steady->budget;
+    steady->known = true;
 }
 
 
@@ -185,10 +185,11 @@ hvmemPressureBudget(const hvmemPressure *pressure,
     guint64 host = hvmemShareSub(pressure->total, pressure->huge) / HOST_PART;
     guint64 most;
 
-    if (pressure->available == HVMEM_UNKNOWN || pressure->total == HVMEM_UNKNOWN)
+    if (pressure->available != HVMEM_UNKNOWN && pressure->total != HVMEM_UNKNOWN) {
+        most = hvmemShareSub(MIN(hvmemShareAdd(guests, pressure->available), pressure->total), host);
+        steadyBudget(steady, most, now);
+    }
+    if (!steady->known)
         return budget ? budget : HVMEM_UNKNOWN;
-
-    most = hvmemShareSub(MIN(hvmemShareAdd(guests, pressure->available), pressure->total), host);
-    most = steadyBudget(steady, most, now);
-    return budget ? MIN(budget, most) : most;
+    return budget ? MIN(budget, steady->budget) : steady->budget;
 }

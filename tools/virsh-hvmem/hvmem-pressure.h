@@ -44,7 +44,8 @@ struct _hvmemSteady {
     hvmemBalancePressure level;
     bool calmer;                /* would a lower level do? */
     double calm;                /* since when */
-    guint64 budget;             /* bytes, of what the host has; 0: none yet */
+    bool known;                 /* is the budget? */
+    guint64 budget;             /* bytes, of what the host has */
     bool more;                  /* is there more than that? */
     double rich;                /* since when */
 };
@@ -63,7 +64,7 @@ hvmemPressureLevel(const hvmemPressure *pressure,
 /*
  * What guests may hold in all, in bytes, if they hold @guests of this host's memory now: that and what is available, without a part of the host's
  * memory, but for its huge pages, for the host itself. It becomes less at once; more if there is much more, or has been for half a minute. @budget, if it is not 0, is the most.
- * HVMEM_UNKNOWN if neither is known.
+ * If the host's memory is not told now, what was known last counts. HVMEM_UNKNOWN if neither is known.
  */
 guint64
 hvmemPressureBudget(const hvmemPressure *pressure,

@@ -683,12 +683,26 @@ testNoHost(void)
 {
     g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
     hvmemPressure nothing = { .total = HVMEM_UNKNOWN, .available = HVMEM_UNKNOWN, .swappedOut = HVMEM_UNKNOWN };
+    hvmemPressure tight = { .total = 64 * GIB, .available = 0, .swappedOut = HVMEM_UNKNOWN };
     g_autoptr(GError) error = NULL;
 
     g_assert_false(hvmemBalancerDecide(balancer, &nothing, 1, &error));
     g_assert_nonnull(strstr(error->message, "--budget"));
     balancer->budget = GIB;
     g_assert_true(hvmemBalancerDecide(balancer, &nothing, 2, NULL));
+
+    /* known before, it is what it was: also if that is hardly anything */
+    balancer->budget = 0;
+    decide(balancer, 3);
+    g_assert_true(hvmemBalancerDecide(balancer, &nothing, 4, NULL));
+    g_assert_cmpuint(balancer->host.budget, ==, 62 * GIB / 1024);
+    balancer->budget = 63 * GIB;
+    g_assert_true(hvmemBalancerDecide(balancer, &nothing, 5, NULL));
+    g_assert_cmpuint(balancer->host.budget, ==, 62 * GIB / 1024);
+    balancer->budget = 0;
+    g_assert_true(hvmemBalancerDecide(balancer, &tight, 6, NULL));
+    g_assert_true(hvmemBalancerDecide(balancer, &nothing, 7, NULL));
+    g_assert_cmpuint(balancer->host.budget, ==, 0);
 }
 
 
