@@ -512,7 +512,7 @@ readHost(hvmemBalancer *balancer,
         .budget = kib(budget), .used = sums->others,
         .pressure = hvmemPressureLevel(pressure, &balancer->before, seconds, &balancer->steady, now),
         .reserve = balancer->reserve == HVMEM_UNKNOWN ? hvmemBalanceReserve(kib(budget), sums->starting, sums->largest) : kib(balancer->reserve),
-        .seconds = idle ? now - balancer->idle : 0, .reboots = balancer->reserve == HVMEM_UNKNOWN,
+        .seconds = idle ? MIN(now - balancer->idle, 2 * HVMEM_BALANCER_IDLE) : 0, .reboots = balancer->reserve == HVMEM_UNKNOWN,
     };
     allowForUntold(balancer, sums, &balancer->host);
     if (idle || balancer->idle < 0)

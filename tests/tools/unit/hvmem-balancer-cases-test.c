@@ -293,6 +293,24 @@ testRestartedByXML(void)
 }
 
 
+/* After an hour without a decision, what is idle is not taken all at once: nobody knows whether it was idle so long. */
+static void
+testLongPause(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addGuest(balancer, "a", 7 * GIB);
+
+    guest->dom->current = guest->dom->requested = guest->dom->rss = 8 * GIB;
+    decide(balancer, 100);
+    g_assert_cmpuint(guest->out.target, ==, 8 * GIB / 1024);
+    decide(balancer, 100 + HVMEM_BALANCER_IDLE);
+    g_assert_cmpuint(guest->out.target, <, 8 * GIB / 1024);
+    decide(balancer, 3700);
+    g_assert_cmpuint(guest->out.target, <, 8 * GIB / 1024);
+    g_assert_cmpuint(guest->out.target, >, 7 * GIB / 1024 + GIB / 2048);
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -307,5 +325,6 @@ main(int argc,
     g_test_add_func("/hvmem/balancer/restarted", testRestarted);
     g_test_add_func("/hvmem/balancer/lost", testLost);
     g_test_add_func("/hvmem/balancer/restarted-by-xml", testRestartedByXML);
+    g_test_add_func("/hvmem/balancer/long-pause", testLongPause);
     return g_test_run();
 }
