@@ -563,22 +563,43 @@ areSame(const hvmemAuto *a,
 }
 
 
+static void
+stay(hvmemBalanced *guest)
+{
+    guest->out.target = guest->in.requested;
+    guest->out.move = HVMEM_BALANCE_STAY;
+}
+
+
+/* Is it not what the decision was about? The next one names that, and goes by it. */
+static bool
+isRequestedAnew(const hvmemBalanced *guest,
+                xmlNodePtr root)
+{
+    guint64 requested = root ? hvmemXMLSize(root, "devices/memballoon/requested", HVMEM_UNKNOWN) : HVMEM_UNKNOWN;
+
+    return requested != HVMEM_UNKNOWN && hvmemDistance(requested, hvmemFromKiB(guest->in.requested)) > HVMEM_NEAR;
+}
+
+
 void
 hvmemBalancedRefresh(hvmemBalanced *guest,
                      const char *xml)
 {
-    hvmemAuto settings = { 0 };
+    g_autoptr(xmlDoc) doc = xml ? hvmemXMLParse(xml, NULL) : NULL;
+    xmlNodePtr root = doc ? xmlDocGetRootElement(doc) : NULL;
+    hvmemAuto settings;
 
-    if (xml)
-        hvmemAutoRead(&settings, xml);
+    hvmemAutoReadNode(&settings, root);
+    if (isRequestedAnew(guest, root))
+        stay(guest);
     if (areSame(&settings, &guest->settings))
         return;
 
     guest->settings = settings;
     g_clear_pointer(&guest->xml, g_free);
     guest->foreign = guest->foreign && settings.on && !hvmemAutoIsHeld(&settings);
-    guest->out.target = guest->in.requested;
-    guest->out.move = HVMEM_BALANCE_STAY;
+    stay(guest);
 }
 
 

@@ -117,7 +117,8 @@ hvmemBalancerDecide(hvmemBalancer *balancer,
                     double now,
                     GError **error);
 
-/* Takes the settings of @xml, the domain's definition now; NULL: there is none. If they are not those of the decision, nothing is requested of it. */
+/* Takes the settings of @xml, the domain's definition now; NULL: there is none. If they are not those of the decision, or somebody has requested
+ * another size since, nothing is requested of it. */
 void
 hvmemBalancedRefresh(hvmemBalanced *guest,
                      const char *xml);

@@ -507,6 +507,31 @@ testRefresh(void)
 }
 
 
+#define REQUESTED(mib) \
+    "<domain type='kvm'><name>g</name><metadata>" AUTO("") "</metadata><memory unit='GiB'>4</memory>" \
+    "<devices><memballoon model='hyperv'><requested unit='MiB'>" mib "</requested></memballoon></devices></domain>"
+
+
+/* Nor is anything if somebody has requested another size since the look; the next one names that. */
+static void
+testRefreshRequested(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addGuest(balancer, "a", GIB / 8);
+
+    decide(balancer, 100);
+    g_assert_true(hvmemBalancedMoves(guest));
+    hvmemBalancedRefresh(guest, REQUESTED("2049"));
+    g_assert_true(hvmemBalancedMoves(guest));
+    hvmemBalancedRefresh(guest, REQUESTED("3072"));
+    g_assert_false(hvmemBalancedMoves(guest));
+    g_assert_true(guest->settings.on);
+    guest->dom->requested = 3 * GIB;
+    decide(balancer, 101);
+    g_assert_true(guest->foreign);
+}
+
+
 /* Also if they have become what they were when the definition was last read. */
 static void
 testRefreshBack(void)
@@ -728,6 +753,7 @@ main(int argc,
     g_test_add_func("/hvmem/balancer/rises", testRises);
     g_test_add_func("/hvmem/balancer/foreign", testForeign);
     g_test_add_func("/hvmem/balancer/refresh", testRefresh);
+    g_test_add_func("/hvmem/balancer/refresh-requested", testRefreshRequested);
     g_test_add_func("/hvmem/balancer/refresh-back", testRefreshBack);
     g_test_add_func("/hvmem/balancer/others", testOthers);
     g_test_add_func("/hvmem/balancer/saved", testSaved);
