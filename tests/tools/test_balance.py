@@ -4,6 +4,7 @@ import fcntl
 import os
 import pathlib
 import re
+import signal
 import socket
 import subprocess
 import threading
@@ -347,6 +348,28 @@ def test_others_see_who_balances_and_why(host):
     assert not planned.stderr
     assert "warn automatic 0 minutes ago somebody else requested a size for it, too > End what does so (MOM, a script), or 'virsh-hvmem auto a" in moved
     assert "nobody balances" in host.run("doctor").stdout
+
+
+def test_a_balancer_that_is_stopped_is_noticed(host):
+    """It still has its lock."""
+    with host.start("-q") as balancer:
+        try:
+            host.decided()
+            (lock,) = host.guests.parent.glob("virsh-hvmem-balance-*.lock")
+            balancer.send_signal(signal.SIGSTOP)
+            os.utime(lock, (time.time() - 630, time.time() - 630))
+            stopped = " ".join(host.run("doctor").stdout.split())
+            page = " ".join(host.run("status", "a").stdout.split())
+            balancer.send_signal(signal.SIGCONT)
+            host.forget()
+            host.decided()
+            host.decided()
+            going = " ".join(host.run("doctor").stdout.split())
+        finally:
+            balancer.kill()
+    assert re.search(rf"warn balancer process {balancer.pid} balances test://\S+, but has decided nothing for 10 minutes", stopped)
+    assert f"Process {balancer.pid} balances it, but has decided nothing for 10 minutes." in page
+    assert re.search(rf"pass balancer process {balancer.pid} balances test://", going)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives a file to another user")

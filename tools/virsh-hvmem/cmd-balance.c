@@ -597,6 +597,7 @@ repeat(Loop *loop,
             continue;
         }
         hvmemBalanceNotify("WATCHDOG=1");
+        hvmemBalanceDecided();
         next = MAX(next + loop->conf.interval, now());
         sleepUntil(next);
     }

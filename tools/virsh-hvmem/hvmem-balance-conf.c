@@ -15,7 +15,6 @@
 
 #define GROUP "balance"
 #define INTERVAL_LEAST 0.2
-#define INTERVAL_MOST 60.0
 
 
 void
@@ -33,8 +32,8 @@ setInterval(hvmemBalanceConf *conf,
     char *end;
     double interval = g_ascii_strtod(value, &end);
 
-    if (end == value || *end || !(interval >= INTERVAL_LEAST && interval <= INTERVAL_MOST))
-        return hvmemFailUsage(error, "interval '%s': a number of seconds from %g to %g", value, INTERVAL_LEAST, INTERVAL_MOST);
+    if (end == value || *end || !(interval >= INTERVAL_LEAST && interval <= HVMEM_BALANCE_INTERVAL_MOST))
+        return hvmemFailUsage(error, "interval '%s': a number of seconds from %g to %g", value, INTERVAL_LEAST, HVMEM_BALANCE_INTERVAL_MOST);
 
     conf->interval = interval;
     return true;

@@ -8,6 +8,9 @@
 
 #include "hvmem-util.h"
 
+/* Seconds between two decisions. */
+#define HVMEM_BALANCE_INTERVAL_MOST 60.0
+
 typedef struct _hvmemBalanceConf hvmemBalanceConf;
 struct _hvmemBalanceConf {
     guint64 budget;             /* bytes; 0: what the host has */

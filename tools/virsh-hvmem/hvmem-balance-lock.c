@@ -21,6 +21,11 @@
 /* An environment variable for tests and scripts/daemon only: a folder that has all locks, and where alone they are looked for. */
 #define TEST_DIR "HVMEM_TEST_LOCKS"
 #define MOST (1 << 20)            /* bytes: nobody's file is larger */
+#define GROWTH 4096               /* bytes: by so much it may grow while it is read */
+#define END "end\n"               /* what follows in it is of no interest */
+
+/* A balancer decides more often than this: twice the longest interval. */
+#define IDLE_SECONDS (2 * HVMEM_BALANCE_INTERVAL_MOST)
 
 /* Of this process; -1: it has none. */
 static int lockFd = -1;
@@ -57,13 +62,15 @@ failLocked(int fd,
 }
 
 
+/* At no time is the file empty: whoever reads it then would take it for nobody's. The rest of a longer text before comes after the end of this one. */
 static bool
 writeAll(int fd,
          const char *text)
 {
-    size_t length = strlen(text);
+    g_autofree char *whole = g_strconcat(text, END, NULL);
+    size_t length = strlen(whole);
 
-    return ftruncate(fd, 0) == 0 && pwrite(fd, text, length, 0) == (ssize_t)length;
+    return pwrite(fd, whole, length, 0) == (ssize_t)length && ftruncate(fd, length) == 0;
 }
 
 
@@ -138,6 +145,15 @@ hvmemBalancePublish(const hvmemBalanceConf *conf,
 }
 
 
+/* By its time: there is no more to be written again and again. */
+void
+hvmemBalanceDecided(void)
+{
+    if (lockFd >= 0 && futimens(lockFd, NULL) < 0)
+        g_debug("cannot touch the lock: %s", g_strerror(errno));
+}
+
+
 /*
  * Who has it?
  */
@@ -199,7 +215,9 @@ hvmemBalanceOwner *
 hvmemBalanceOwnerParse(const char *text)
 {
     hvmemBalanceOwner *owner = g_new0(hvmemBalanceOwner, 1);
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    const char *end = strstr(text, "\n" END);
+    g_autofree char *own = end ? g_strndup(text, end - text) : g_strdup(text);
+    g_auto(GStrv) lines = g_strsplit(own, "\n", -1);
     size_t i;
 
     owner->told = true;
@@ -253,13 +271,15 @@ readLock(const char *path,
     int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     char *text = NULL;
     size_t length = 0;
+    size_t most;
     ssize_t n;
 
     if (fd < 0)
         return NULL;
     if (fstat(fd, there) == 0 && S_ISREG(there->st_mode) && there->st_size <= MOST) {
-        text = g_malloc0(there->st_size + 1);
-        while ((off_t)length < there->st_size && (n = read(fd, text + length, there->st_size - length)) > 0)
+        most = there->st_size + GROWTH;
+        text = g_malloc0(most + 1);
+        while (length < most && (n = read(fd, text + length, most - length)) > 0)
             length += n;
     }
     close(fd);
@@ -296,6 +316,7 @@ addOwner(GPtrArray *owners,
     if (!owner)
         return;
     owner->uid = there.st_uid;
+    owner->decided = there.st_mtime;
     owner->file = g_path_get_basename(path);
     if (hvmemBalanceIsLocked(locks, there.st_ino, owner->pid))
         g_ptr_array_add(owners, owner);
@@ -355,6 +376,14 @@ hvmemBalanceOwners(void)
         addUsers(owners, locks);
     }
     return owners;
+}
+
+
+gint64
+hvmemBalanceIdleMinutes(gint64 decided,
+                        gint64 now)
+{
+    return decided > 0 && now - decided > IDLE_SECONDS ? (now - decided) / 60 : 0;
 }
 
 

@@ -23,11 +23,22 @@ void
 hvmemBalancePublish(const hvmemBalanceConf *conf,
                     GHashTable *foreign);
 
+/* Whoever has the lock tells that it has just decided. */
+void
+hvmemBalanceDecided(void);
+
+/* For how many minutes has a balancer not decided that last did so when @decided says, both in seconds since 1970? 0: it has lately, or that is not
+ * known. */
+gint64
+hvmemBalanceIdleMinutes(gint64 decided,
+                        gint64 now);
+
 /* Somebody who has such a lock, with what it tells: it is to be believed only if hvmemBalanceOwnerOf() returns it. */
 typedef struct _hvmemBalanceOwner hvmemBalanceOwner;
 struct _hvmemBalanceOwner {
     long pid;
     uid_t uid;                  /* whose file it is */
+    gint64 decided;             /* when it last decided or wrote the file, in seconds since 1970; 0: not known */
     bool told;                  /* else its configuration is not known */
     char *file;                 /* the name of its lock: known also if the file cannot be read. NULL: not known */
     char *uri;                  /* NULL: not told */

@@ -120,6 +120,20 @@ addDecision(GString *out,
 }
 
 
+/* One that is stopped still has its lock. */
+static void
+addOwner(GString *out,
+         const hvmemBalanceOwner *owner)
+{
+    gint64 idle = hvmemBalanceIdleMinutes(owner->decided, g_get_real_time() / G_USEC_PER_SEC);
+
+    g_string_append_printf(out, " Process %ld balances it", owner->pid);
+    if (idle > 0)
+        g_string_append_printf(out, ", but has decided nothing for %" G_GINT64_FORMAT " minutes", idle);
+    g_string_append(out, ".");
+}
+
+
 char *
 hvmemBalanceViewText(const hvmemBalanceView *view,
                      const hvmemDomain *dom,
@@ -138,7 +152,7 @@ hvmemBalanceViewText(const hvmemBalanceView *view,
     if (!view->local)
         g_string_append(out, " Whether somebody balances it is known on its host only.");
     else if (view->owner)
-        g_string_append_printf(out, " Process %ld balances it.", view->owner->pid);
+        addOwner(out, view->owner);
     else
         g_string_append_printf(out, " But nobody balances %s now: until 'virsh-hvmem balance' runs, it stays as it is.", view->uri);
     return g_string_free(out, FALSE);

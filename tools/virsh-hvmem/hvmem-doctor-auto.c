@@ -6,6 +6,7 @@
 
 #include "hvmem-doctor.h"
 #include "hvmem-auto.h"
+#include "hvmem-balance-lock.h"
 #include "hvmem-size.h"
 
 /* A minimum below this part of what the guest uses may be a mistake. */
@@ -20,8 +21,13 @@ static void
 checkBalancer(GPtrArray *checks,
               const hvmemHost *host)
 {
+    gint64 idle = hvmemBalanceIdleMinutes(host->decided, g_get_real_time() / G_USEC_PER_SEC);
+
     if (!host->local)
         hvmemChecksAdd(checks, HVMEM_SKIP, "balancer", NULL, "whether somebody balances its guests is known on that host only");
+    else if (host->balancer && idle > 0)
+        hvmemChecksAdd(checks, HVMEM_WARN, "balancer", "Is it stopped, or libvirt busy? See what it has said; end it and start it again if it stays like that.",
+                       "process %ld balances %s, but has decided nothing for %" G_GINT64_FORMAT " minutes", host->balancer, host->uri, idle);
     else if (host->balancer)
         hvmemChecksAdd(checks, HVMEM_PASS, "balancer", NULL, "process %ld balances %s", host->balancer, host->uri);
     else

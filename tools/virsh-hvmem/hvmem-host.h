@@ -58,6 +58,7 @@ struct _hvmemHost {
     bool local;                 /* is it this host? Else nothing is known of balancers */
     char *uri;                  /* of the connection; NULL: not asked */
     long balancer;              /* the process that balances it; 0: none */
+    gint64 decided;             /* when it last did so, in seconds since 1970; 0: not known */
     guint64 budget;             /* that this one was given; 0: what the host has */
     guint64 reserve;            /* of this one; 0: none, or it finds that itself */
     char *otherBalancers;       /* in words; NULL: there are none */

@@ -218,6 +218,7 @@ readBalancers(virConnectPtr conn,
     host->local = view->local;
     host->uri = g_strdup(view->uri);
     host->balancer = view->owner ? view->owner->pid : 0;
+    host->decided = view->owner ? view->owner->decided : 0;
     host->budget = view->owner ? view->owner->budget : 0;
     host->reserve = view->owner && view->owner->reserve != HVMEM_UNKNOWN ? view->owner->reserve : 0;
     host->otherBalancers = otherBalancers(view);

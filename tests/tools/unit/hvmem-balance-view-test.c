@@ -9,6 +9,7 @@
 
 #include <glib/gstdio.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -42,6 +43,12 @@ testOwnerText(void)
     g_assert_cmpuint(owner->reserve, ==, 0);
     g_assert_cmpuint(g_hash_table_size(owner->foreign), ==, 1);
     g_assert_cmpint(*(gint64 *)g_hash_table_lookup(owner->foreign, "abc"), ==, 1234);
+    hvmemBalanceOwnerFree(owner);
+
+    /* what is behind the end is of a longer text before */
+    owner = hvmemBalanceOwnerParse("process 7\nuri x\nend\nreserve 5\nforeign abc 1234\n");
+    g_assert_cmpuint(owner->reserve, ==, HVMEM_UNKNOWN);
+    g_assert_cmpuint(g_hash_table_size(owner->foreign), ==, 0);
     hvmemBalanceOwnerFree(owner);
 
     /* an older version told no more */
@@ -116,6 +123,70 @@ testOwners(void)
     g_assert_cmpuint(owner->budget, ==, 3 * GIB);
     g_assert_cmpuint(owner->reserve, ==, HVMEM_UNKNOWN);
     g_assert_cmpuint(g_hash_table_size(owner->foreign), ==, 1);
+    g_unlink(path);
+}
+
+
+/* Its time is when it last decided. */
+static void
+testDecided(void)
+{
+    static const struct timespec old[] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+    g_autofree char *uri = g_strdup_printf("test:///hvmem-decided-test-%d", getpid());
+    g_autofree char *path = hvmemBalanceLockPath(uri);
+    g_autoptr(GPtrArray) before = NULL;
+    g_autoptr(GPtrArray) after = NULL;
+
+    g_assert_true(hvmemBalanceLock(uri, NULL));
+    g_assert_cmpint(utimensat(AT_FDCWD, path, old, 0), ==, 0);
+    before = hvmemBalanceOwners();
+    g_assert_cmpint(hvmemBalanceOwnerOf(before, uri)->decided, ==, 1000);
+    hvmemBalanceDecided();
+    after = hvmemBalanceOwners();
+    g_assert_cmpint(hvmemBalanceOwnerOf(after, uri)->decided, >=, g_get_real_time() / G_USEC_PER_SEC - 60);
+    g_unlink(path);
+
+    g_assert_cmpint(hvmemBalanceIdleMinutes(1000, 1119), ==, 0);
+    g_assert_cmpint(hvmemBalanceIdleMinutes(1000, 1181), ==, 3);
+    g_assert_cmpint(hvmemBalanceIdleMinutes(0, 1181), ==, 0);
+    /* the clock was set back */
+    g_assert_cmpint(hvmemBalanceIdleMinutes(2000, 1181), ==, 0);
+}
+
+
+/* Whoever looks while something is written always sees who has the lock. */
+static void
+testWhileWriting(void)
+{
+    g_autofree char *uri = g_strdup_printf("test:///hvmem-writing-test-%d", getpid());
+    g_autofree char *path = hvmemBalanceLockPath(uri);
+    g_autoptr(GHashTable) none = g_hash_table_new(g_str_hash, g_str_equal);
+    g_autoptr(GHashTable) foreign = g_hash_table_new(g_str_hash, g_str_equal);
+    gint64 when = 1234;
+    hvmemBalanceConf conf;
+    pid_t parent = getpid();
+    pid_t pid;
+    int i;
+
+    hvmemBalanceConfInit(&conf);
+    g_hash_table_insert(foreign, (char *)"abc", &when);
+    g_assert_true(hvmemBalanceLock(uri, NULL));
+    if ((pid = fork()) == 0) {
+        while (getppid() == parent) {
+            hvmemBalancePublish(&conf, foreign);
+            hvmemBalancePublish(&conf, none);
+        }
+        _exit(0);
+    }
+    for (i = 0; i < 2000; i++) {
+        g_autofree char *text = NULL;
+        gsize length = 0;
+
+        g_assert_true(g_file_get_contents(path, &text, &length, NULL));
+        g_assert_cmpuint(length, >, 0);
+    }
+    kill(pid, SIGKILL);
+    g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
     g_unlink(path);
 }
 
@@ -272,6 +343,8 @@ testViewText(void)
     const hvmemBalanceView view = { .local = true, .owner = &someone };
     g_autoptr(hvmemDomain) dom = domain(XML(AUTO("")), true);
     hvmemBalanced guest = { .out = { .bound = HVMEM_BALANCE_DEMAND, .goal = 2 * GIB / 1024, .wish = 3 * GIB / 1024 } };
+    const hvmemBalanceOwner still = { .pid = 7, .decided = g_get_real_time() / G_USEC_PER_SEC - 630 };
+    hvmemBalanceView stopped = { .local = true };
 
     assertView(&nobody, dom, NULL, "From 512 MiB to 8 GiB, 20 % more than it uses, weight 100. It has not told what it uses. But nobody balances "
                "qemu:///system now: until 'virsh-hvmem balance' runs, it stays as it is.");
@@ -289,6 +362,9 @@ testViewText(void)
     guest.in.state = HVMEM_BALANCE_PAUSED;
     assertView(&view, dom, &guest, "From 512 MiB to 8 GiB, 20 % more than it uses, weight 100. It uses 1 GiB. Left alone: it is paused. Process 7 "
                "balances it.");
+    stopped.owner = &still;
+    assertView(&stopped, dom, &guest, "From 512 MiB to 8 GiB, 20 % more than it uses, weight 100. It uses 1 GiB. Left alone: it is paused. Process 7 "
+               "balances it, but has decided nothing for 10 minutes.");
     dom->active = false;
     assertView(&view, dom, NULL, "From 512 MiB to 8 GiB, 20 % more than it uses, weight 100. Process 7 balances it.");
 }
@@ -332,6 +408,8 @@ main(int argc,
     g_test_add_func("/hvmem/balance-view/owner-text", testOwnerText);
     g_test_add_func("/hvmem/balance-view/is-locked", testIsLocked);
     g_test_add_func("/hvmem/balance-view/owners", testOwners);
+    g_test_add_func("/hvmem/balance-view/decided", testDecided);
+    g_test_add_func("/hvmem/balance-view/while-writing", testWhileWriting);
     g_test_add_func("/hvmem/balance-view/strangers", testStrangers);
     g_test_add_func("/hvmem/balance-view/unreadable", testUnreadable);
     g_test_add_func("/hvmem/balance-view/between-users", testBetweenUsers);

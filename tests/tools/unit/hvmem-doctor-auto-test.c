@@ -44,6 +44,10 @@ testBalancers(void)
     assertHost(&host, "minimums", HVMEM_PASS, "4 GiB in all, not more than the host's memory, 16 GiB; 'virsh-hvmem balance' says if others leave less than that");
     host.balancer = 7;
     assertHost(&host, "balancer", HVMEM_PASS, "process 7 balances qemu:///system");
+    host.decided = g_get_real_time() / G_USEC_PER_SEC - 100;
+    assertHost(&host, "balancer", HVMEM_PASS, "process 7 balances qemu:///system");
+    host.decided -= 530;
+    assertHost(&host, "balancer", HVMEM_WARN, "process 7 balances qemu:///system, but has decided nothing for 10 minutes");
     host.budget = 3 * GIB;
     assertHost(&host, "minimums", HVMEM_FAIL, "4 GiB in all, more than the budget, 3 GiB");
     host.budget = 4 * GIB;
