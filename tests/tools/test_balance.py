@@ -412,3 +412,14 @@ def test_settings_are_stored_shown_and_refused(host):
         got = host.run("auto", "a", *args)
         assert got.returncode == 1
         assert word in got.stderr
+
+
+def test_settings_that_could_not_be_stored_count_for_now(host):
+    """libvirt has changed the running domain, and fails: that is neither done nor undone."""
+    host.guests.with_suffix(".full").touch()
+    for option in ["--weight", "300"], ["--off"]:
+        got = host.run("auto", "a", *option)
+        assert got.returncode == 1
+        assert "error: failed to change the metadata of domain 'a'" in got.stderr
+        assert "hint: The new settings count for now, and are lost when libvirt is restarted: they could not be written." in got.stderr
+    assert "count for now" not in host.run("auto", "a", "--minimum", "1GiB").stderr

@@ -70,17 +70,34 @@ affected(const hvmemDomain *info)
 }
 
 
+/* Libvirt changes the running domain first, and leaves it so if the definition cannot be written: does it have the settings that it had not @before? */
+static bool
+isHalfDone(virDomainPtr dom,
+           const hvmemAuto *before,
+           const hvmemAuto *settings)
+{
+    hvmemAuto now;
+
+    return readSettings(dom, &now, NULL) && hvmemAutoIsSame(&now, settings) && !hvmemAutoIsSame(&now, before);
+}
+
+
 static bool
 writeSettings(virDomainPtr dom,
               const hvmemDomain *info,
+              const hvmemAuto *before,
               const hvmemAuto *settings,
               GError **error)
 {
     g_autofree char *element = settings->on ? hvmemAutoFormat(settings) : NULL;
 
-    if (virDomainSetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, element, element ? HVMEM_AUTO_PREFIX : NULL, HVMEM_AUTO_URI, affected(info)) < 0)
-        return hvmemFailVir(error, "failed to change the metadata of domain '%s'", info->name);
-    return true;
+    if (virDomainSetMetadata(dom, VIR_DOMAIN_METADATA_ELEMENT, element, element ? HVMEM_AUTO_PREFIX : NULL, HVMEM_AUTO_URI, affected(info)) == 0)
+        return true;
+
+    hvmemFailVir(error, "failed to change the metadata of domain '%s'", info->name);
+    if (info->active && isHalfDone(dom, before, settings))
+        hvmemErrorHint(error, "The new settings count for now, and are lost when libvirt is restarted: they could not be written.");
+    return false;
 }
 
 
@@ -231,11 +248,13 @@ change(const hvmemApp *app,
        hvmemAuto *settings,
        GError **error)
 {
+    hvmemAuto before = *settings;
+
     if (app->readonly)
         return hvmemFail(error, "--readonly cannot change the settings of a domain");
 
     return applyOptions(app, settings, error) && (!settings->on || hvmemAutoCheck(settings, info, error)) &&
-        writeSettings(dom, info, settings, error);
+        writeSettings(dom, info, &before, settings, error);
 }
 
 

@@ -68,6 +68,16 @@ hvmemAutoRead(hvmemAuto *settings,
 }
 
 
+bool
+hvmemAutoIsSame(const hvmemAuto *a,
+                const hvmemAuto *b)
+{
+    if (!a->on || !b->on)
+        return a->on == b->on;
+    return a->minimum == b->minimum && a->maximum == b->maximum && a->buffer == b->buffer && a->weight == b->weight && a->hold == b->hold;
+}
+
+
 static void
 appendNumber(GString *out,
              const char *name,

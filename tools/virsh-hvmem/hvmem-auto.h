@@ -40,6 +40,11 @@ void
 hvmemAutoReadNode(hvmemAuto *settings,
                   xmlNodePtr root);
 
+/* Of a domain whose memory is not automatic, nothing else counts. */
+bool
+hvmemAutoIsSame(const hvmemAuto *a,
+                const hvmemAuto *b);
+
 /* The element, as virDomainSetMetadata() takes it. */
 char *
 hvmemAutoFormat(const hvmemAuto *settings);

@@ -554,15 +554,6 @@ hvmemBalancerDecide(hvmemBalancer *balancer,
 }
 
 
-static bool
-areSame(const hvmemAuto *a,
-        const hvmemAuto *b)
-{
-    return a->on == b->on && a->minimum == b->minimum && a->maximum == b->maximum && a->buffer == b->buffer && a->weight == b->weight &&
-        a->hold == b->hold;
-}
-
-
 static void
 stay(hvmemBalanced *guest)
 {
@@ -593,7 +584,7 @@ hvmemBalancedRefresh(hvmemBalanced *guest,
     hvmemAutoReadNode(&settings, root);
     if (isRequestedAnew(guest, root))
         stay(guest);
-    if (areSame(&settings, &guest->settings))
+    if (hvmemAutoIsSame(&settings, &guest->settings))
         return;
 
     guest->settings = settings;

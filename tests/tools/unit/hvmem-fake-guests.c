@@ -4,7 +4,7 @@
  * What guests use and what was requested of them is in the file HVMEM_FAKE_GUESTS, so that it survives the program: for each domain a line
  * "NAME USED REQUESTED HELD KIND" in MiB; what is HELD is never given back; KIND is "ok", "paused", "locked" (its memory), "refuses" (every
  * request), "leaves" (is shut off by one), or "cuts" (ends the connection with one, and is "ok" then). Each request is appended to that file's name with
- * .log. While there is one with .gone, libvirt does not answer.
+ * .log. While there is one with .gone, libvirt does not answer; while there is one with .full, it cannot write definitions.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -76,11 +76,18 @@ save(void)
 
 
 static bool
-isGone(void)
+isThere(const char *suffix)
 {
-    g_autofree char *path = g_strconcat(getenv("HVMEM_FAKE_GUESTS"), ".gone", NULL);
+    g_autofree char *path = g_strconcat(getenv("HVMEM_FAKE_GUESTS"), suffix, NULL);
 
     return g_file_test(path, G_FILE_TEST_EXISTS);
+}
+
+
+static bool
+isGone(void)
+{
+    return isThere(".gone");
 }
 
 
@@ -226,6 +233,22 @@ virConnectGetAllDomainStats(virConnectPtr conn,
     }
     free(doms);
     return n;
+}
+
+
+/* As libvirt does it: the running domain is changed before the definition. */
+int
+virDomainSetMetadata(virDomainPtr dom,
+                     int type,
+                     const char *metadata,
+                     const char *key,
+                     const char *uri,
+                     unsigned int flags)
+{
+    int (*next)(virDomainPtr, int, const char *, const char *, const char *, unsigned int) = real("virDomainSetMetadata");
+    int result = next(dom, type, metadata, key, uri, flags);
+
+    return isThere(".full") ? -1 : result;
 }
 
 
