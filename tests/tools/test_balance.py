@@ -303,6 +303,21 @@ def test_a_guest_that_was_just_shut_down_refuses_nothing(tmp_path):
     assert [name for name, _ in host.log()] == ["a", "b"]
 
 
+def test_a_decision_that_has_become_old_is_not_carried_out(tmp_path):
+    """A request has to wait, and meanwhile another guest needs nothing any more."""
+    host = Host(tmp_path, a=(2500, 2048, 0, "slow"), b=(2500, 2048, 0, "ok"))
+    with host.start("-q") as balancer:
+        try:
+            while not host.log():
+                time.sleep(0.05)
+                assert balancer.poll() is None
+            host.use("b", 1500)
+            assert host.settled()["a"] >= 2500
+        finally:
+            balancer.terminate()
+    assert "b" not in dict(host.log())
+
+
 def test_a_refusal_is_the_result_of_once(tmp_path):
     host = Host(tmp_path, a=(1900, 2048, 0, "refuses"))
     got = host.run("-q", "balance", "--once", "--budget", f"{BUDGET}MiB")

@@ -31,6 +31,9 @@
 /* Seconds that libvirt has to answer what was asked before a signal came. */
 #define END 1.0
 
+/* Seconds: a decision that is older is not carried out any further. libvirt may let a request wait half a minute for another job. */
+#define STALE 2.0
+
 static char *budgetText;
 static char *reserveText;
 static char *intervalText;
@@ -58,6 +61,7 @@ struct _Loop {
     unsigned failures;          /* so often */
     bool refused;               /* was a request of the last decision? */
     bool lost;                  /* was the connection, among its requests? */
+    double began;               /* when its first request was sent */
     hvmemBalancer *balancer;
     hvmemBalanceConf conf;
     double stopAt;              /* if a signal has come: how long libvirt is waited for, in seconds of this turn */
@@ -191,6 +195,14 @@ request(Loop *loop,
 }
 
 
+/* With --once there is no other decision. */
+static bool
+isStale(const Loop *loop)
+{
+    return !once && now() - loop->began > STALE;
+}
+
+
 /* Of those that grow, or of those that give. */
 static bool
 requestSome(Loop *loop,
@@ -200,11 +212,14 @@ requestSome(Loop *loop,
     bool ok = true;
     size_t i;
 
-    for (i = 0; i < active->len && !loop->lost; i++) {
+    for (i = 0; i < active->len; i++) {
         hvmemBalanced *guest = active->pdata[i];
 
-        if (hvmemBalancedMoves(guest) && (guest->out.target > guest->in.requested) == grow)
-            ok = request(loop, guest) && ok;
+        if (!hvmemBalancedMoves(guest) || (guest->out.target > guest->in.requested) != grow)
+            continue;
+        if (loop->lost || isStale(loop))
+            return false;
+        ok = request(loop, guest) && ok;
     }
     return ok;
 }
@@ -214,6 +229,7 @@ requestSome(Loop *loop,
 static bool
 requestAll(Loop *loop)
 {
+    loop->began = now();
     return requestSome(loop, false) && requestSome(loop, true);
 }
 

@@ -1,10 +1,11 @@
 /*
  * hvmem-fake-guests.c: preloaded into virsh-hvmem, gives the domains of libvirt's test driver a hyperv balloon and guests that follow
  *
- * What guests use and what was requested of them is in the file HVMEM_FAKE_GUESTS, so that it survives the program: for each domain a line
- * "NAME USED REQUESTED HELD KIND" in MiB; what is HELD is never given back; KIND is "ok", "paused", "locked" (its memory), "refuses" (every
- * request), "leaves" (is shut off by one), or "cuts" (ends the connection with one, and is "ok" then). Each request is appended to that file's name with
- * .log. While there is one with .gone, libvirt does not answer; while there is one with .full, it cannot write definitions.
+ * What guests use and what was requested of them is in the file HVMEM_FAKE_GUESTS, so that it survives the program: for each domain a line "NAME USED
+ * REQUESTED HELD KIND" in MiB; what is HELD is never given back; KIND is "ok", "paused", "locked" (its memory), "refuses" (every request), "leaves"
+ * (is shut off by one), "cuts" (ends the connection with one, and is "ok" then), or "slow" (lets one wait three seconds, and is "ok" then). Each
+ * request is appended to that file's name with .log. While there is one with .gone, libvirt does not answer; while there is one with .full, it cannot
+ * write definitions.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -287,6 +288,11 @@ virDomainSetMemoryFlags(virDomainPtr dom,
     if (strcmp(guest->kind, "refuses") == 0 || fails(dom, guest))
         return -1;
 
+    if (strcmp(guest->kind, "slow") == 0) {
+        g_usleep(3 * G_USEC_PER_SEC);
+        guest = find(dom);
+        g_strlcpy(guest->kind, "ok", sizeof(guest->kind));
+    }
     guest->requested = memory / MIB;
     save();
     return 0;
