@@ -226,6 +226,19 @@ def test_a_guest_with_nothing_to_give_is_left_alone(tmp_path):
     assert "leaves it alone" not in host.run("auto", "a").stdout
 
 
+def test_boot_memory_that_a_device_keeps_is_not_taken(tmp_path):
+    host = Host(tmp_path, a=(6500, 2048, 0, "ok"), v=(100, 3000, 0, "assigned"))
+    with host.start("-q") as balancer:
+        try:
+            got = host.settled()
+        finally:
+            balancer.terminate()
+    assert got["v"] == 2048 and got["a"] > 5500
+    said = host.run("auto", "v").stdout
+    assert "from 2 GiB to 8 GiB" in said
+    assert "It never has less than its boot memory, 2 GiB: that is kept for passed-through devices, and others could not have it.\n" in said
+
+
 def test_minimums_that_do_not_fit_are_said_once(tmp_path):
     host = Host(tmp_path, **{f"g{i}": (900, 1024, 0, "ok") for i in range(9)})
     with host.start() as balancer:

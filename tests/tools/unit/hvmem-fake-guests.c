@@ -2,10 +2,10 @@
  * hvmem-fake-guests.c: preloaded into virsh-hvmem, gives the domains of libvirt's test driver a hyperv balloon and guests that follow
  *
  * What guests use and what was requested of them is in the file HVMEM_FAKE_GUESTS, so that it survives the program: for each domain a line "NAME USED
- * REQUESTED HELD KIND" in MiB; what is HELD is never given back; KIND is "ok", "paused", "locked" (its memory), "refuses" (every request), "leaves"
- * (is shut off by one), "cuts" (ends the connection with one, and is "ok" then), or "slow" (lets one wait three seconds, and is "ok" then). Each
- * request is appended to that file's name with .log. While there is one with .gone, libvirt does not answer; while there is one with .full, it cannot
- * write definitions.
+ * REQUESTED HELD KIND" in MiB; what is HELD is never given back; KIND is "ok", "paused", "locked" (its memory), "assigned" (a device), "refuses"
+ * (every request), "leaves" (is shut off by one), "cuts" (ends the connection with one, and is "ok" then), or "slow" (lets one wait three seconds,
+ * and is "ok" then). Each request is appended to that file's name with .log. While there is one with .gone, libvirt does not answer; while there is
+ * one with .full, it cannot write definitions.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
@@ -159,6 +159,8 @@ virDomainGetXMLDesc(virDomainPtr dom,
     g_string_replace(text, "<memory unit=", "<maxMemory unit='GiB'>8</maxMemory><memory unit=", 1);
     if (strcmp(guest->kind, "locked") == 0)
         g_string_replace(text, "<os>", "<memoryBacking><locked/></memoryBacking><os>", 1);
+    if (strcmp(guest->kind, "assigned") == 0)
+        g_string_replace(text, "<devices>", "<devices><hostdev mode='subsystem' type='pci'/>", 1);
     return strdup(text->str);
 }
 
