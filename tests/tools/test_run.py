@@ -301,7 +301,7 @@ def test_a_point_release_is_no_reason_to_fetch_anew(offline):
 def test_the_disk_space_is_that_of_the_readme(offline):
     lib = (ROOT / "scripts/lib.sh").read_text(encoding="utf-8")
     needed = int(re.search(r"^FULL_BUILD=(\d+)", lib, re.MULTILINE)[1])
-    assert f"needs {needed / 1000:g} GiB of disk space" in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"needs {needed / 1024:.1f} GiB of disk space" in (ROOT / "README.md").read_text(encoding="utf-8")
     put_program(offline / "build/meson/usr/bin/df", f"printf 'head\\n/dev/x 9000 8000 {needed - 1} 99%% /\\n'\n")
     full = fetch(offline)
     assert full.returncode == 1 and f"{needed} MiB needed" in full.stderr
