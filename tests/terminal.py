@@ -51,6 +51,10 @@ class Screen:
         """What is on it."""
         return self.tmux("capture-pane", "-p", *(["-e"] if colours else []), "-t", self.name)
 
+    def lines(self):
+        """The same, line by line: one that did not fit, and went on in the next row, is as long as it was printed."""
+        return [line.rstrip() for line in self.tmux("capture-pane", "-p", "-J", "-t", self.name).splitlines()]
+
     def wait(self, pattern, seconds=30):
         """The screen, once it has PATTERN: in that many seconds of an ordinary machine."""
         end = time.monotonic() + patient(seconds)

@@ -94,7 +94,8 @@ def plain(env, *args, status=0, **more):
 
 def shown(view, columns):
     """The lines of a screen whose command has ended with 0, each of which fits."""
-    text = view.wait("ended: 0")
+    view.wait("ended: 0")
+    text = "\n".join(view.lines())
     lines = text[:text.index("ended: 0")].splitlines()
     assert all(width_of(line) <= columns for line in lines)
     return lines
@@ -262,7 +263,7 @@ def test_watch_shows_all(scene, screen, size):
     view.wait("q quit" if size[0] >= 80 else "Enter open")
     view.wait("at floor")
     view.keep(f"watch-all-{size[0]}x{size[1]}")
-    assert all(width_of(line) <= size[0] for line in view.text().splitlines())
+    assert all(width_of(line) <= size[0] for line in view.lines())
     assert view.text().startswith(" Name")
     assert "legacy" not in view.text()
     view.keys("q")
@@ -316,7 +317,7 @@ def test_a_small_screen_says_how_to_quit(scene, screen, args, size, keys):
     view.wait("g1")
     view.resize(*size)
     view.wait(re.escape(keys.replace("Enter open", "space pause") if args else keys) + "\n")
-    assert all(width_of(line) <= size[0] for line in view.text().splitlines())
+    assert all(width_of(line) <= size[0] for line in view.lines())
     view.resize(80, 24)
     view.wait("g1: at rest, current 3 GiB" if args else "at floor")
     view.keys("q")
@@ -357,7 +358,7 @@ def test_a_chart_draws_demand(scene, screen):
     view = screen("watch", "g1", env=scene(HOST + AUTO), width=80, height=24)
     text = view.wait("demand 1.1 GiB, ceiling")
     view.keep("watch-auto-80x24")
-    assert "◆ demand" in text and all(width_of(line) <= 80 for line in text.splitlines())
+    assert "◆ demand" in text and all(width_of(line) <= 80 for line in view.lines())
     view.keys("q")
     view.wait("ended: 0")
 
