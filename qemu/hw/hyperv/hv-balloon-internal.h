@@ -166,6 +166,11 @@ void hv_balloon_forget(HvBalloon *balloon);
 
 /* Before the guest runs, or is reset: true if a snapshot had been refused. */
 bool hv_balloon_settle(HvBalloon *balloon);
+/*
+ * The guest has none of @range, which is about to be discarded: a migration
+ * that runs does not read it, which would populate it again.
+ */
+void hv_balloon_leave_out(DmRange range);
 /* Bytes that the last migration from here left out. */
 uint64_t hv_balloon_not_sent(const HvBalloon *balloon);
 

@@ -383,6 +383,39 @@ static uint64_t leave_out_run(const MemoryRegionSection *s, DmRange run)
     return populated_bytes(s->mr, offset, size);
 }
 
+/* Is it guest memory, in whole pages? */
+static bool section_has_pages(const MemoryRegionSection *s)
+{
+    return hv_balloon_section_is_memory(s) &&
+           QEMU_IS_ALIGNED(s->offset_within_address_space |
+                           int128_get64(s->size) | s->offset_within_region,
+                           DM_PAGE_SIZE);
+}
+
+void hv_balloon_leave_out(DmRange range)
+{
+    uint64_t end = range.first + range.count;
+
+    while (migration_is_running() && !migrate_postcopy_ram() &&
+           range.first < end) {
+        MemoryRegionSection s =
+            memory_region_find(get_system_memory(),
+                               range.first << DM_PAGE_SHIFT,
+                               (end - range.first) << DM_PAGE_SHIFT);
+
+        if (!s.mr) {
+            return;
+        }
+        range.first = s.offset_within_address_space >> DM_PAGE_SHIFT;
+        range.count = int128_get64(s.size) >> DM_PAGE_SHIFT;
+        if (section_has_pages(&s)) {
+            leave_out_run(&s, range);
+        }
+        range.first += MAX(range.count, 1);
+        memory_region_unref(s.mr);
+    }
+}
+
 /* The pages of @s that the guest lacks: false if time has run out. */
 static bool leave_out_section(HvBalloonMigration *m,
                               const MemoryRegionSection *s, int64_t until)
@@ -390,9 +423,7 @@ static bool leave_out_section(HvBalloonMigration *m,
     hwaddr start = s->offset_within_address_space;
     hwaddr size = int128_get64(s->size);
     uint64_t end = DIV_ROUND_UP(start + size, DM_PAGE_SIZE);
-    bool ram = hv_balloon_section_is_memory(s) &&
-               QEMU_IS_ALIGNED(start | size | s->offset_within_region,
-                               DM_PAGE_SIZE);
+    bool ram = section_has_pages(s);
     DmRange run;
 
     while (dm_engine_next_absent(m->balloon->engine, m->next, &run) &&

@@ -132,7 +132,10 @@ static bool op_populate(void *opaque, uint64_t first, uint64_t count)
 
 static void op_discard(void *opaque, uint64_t first, uint64_t count)
 {
-    hv_balloon_discard(opaque, (DmRange) { first, count }, true);
+    DmRange range = { first, count };
+
+    hv_balloon_leave_out(range);
+    hv_balloon_discard(opaque, range, true);
 }
 
 static void op_stick_state(void *opaque, unsigned stick, DmStickState state)
