@@ -240,6 +240,11 @@ testRestarted(void)
     guest->dom->requested = 3 * GIB;
     decide(balancer, 105);
     g_assert_true(guest->foreign);
+
+    /* what is not told is nobody's request */
+    guest->dom->requested = HVMEM_UNKNOWN;
+    decide(balancer, 106);
+    g_assert_false(guest->foreign);
 }
 
 
