@@ -396,8 +396,11 @@ void hv_balloon_leave_out(DmRange range)
 {
     uint64_t end = range.first + range.count;
 
-    while (migration_is_running() && !migrate_postcopy_ram() &&
-           range.first < end) {
+    if (!migration_is_running() || migrate_postcopy_ram() ||
+        hv_balloon_memory_is_held()) {
+        return;
+    }
+    while (range.first < end) {
         MemoryRegionSection s =
             memory_region_find(get_system_memory(),
                                range.first << DM_PAGE_SHIFT,
