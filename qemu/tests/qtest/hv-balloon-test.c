@@ -837,38 +837,44 @@ static void test_no_huge_page_is_free(void)
 }
 
 /*
- * Another kernel may use what counts as released: if it reports the rest of a
- * huge page, that is not discarded.
+ * Another kernel may use what counts as released of a stick: if it reports the
+ * rest of a huge page, that is not discarded.
  */
 static void test_reports_of_new_kernel(void)
 {
     DmGuest guest;
-    DmPages part = { SAFE / DM_PAGE, 512 - 1 };
-    uint64_t last = SAFE + 511 * DM_PAGE;
+    DmPages pages, part;
+    uint64_t addr, last;
     QTestState *qts;
 
-    if (!have_huge_pages(BOOT)) {
+    if (!have_huge_pages(CHUNK)) {
         g_test_skip("not enough free huge pages of 2 MiB on this host");
         return;
     }
     qts = guest_simple(ALL_FLAGS ",hv-free-page-reporting",
-                       "-device vmbus-bridge " MEMORY HUGE_MEMORY);
+                       "-device vmbus-bridge " MEMORY "-object memory-backend-"
+                       "memfd,id=m,size=128M,hugetlb=on,hugetlbsize=2M "
+                       "-device mem-haprot,id=a,memdev=m ");
     enable_hypercalls(qts);
     enable_synic(qts, 0);
     dm_connect(&guest, qts);
     dm_open(&guest, DM_CAPS);
-    wait_state(qts, "idle");
-    set_target(qts, BOOT - 2 * MiB);
+    pages = take_memory(&guest);
+    wait_number(qts, "actual", BOOT + CHUNK);
+    set_target(qts, BOOT + CHUNK - 2 * MiB);
     g_assert_cmpuint(dm_balloon_request(&guest), ==, 512);
+    part = (DmPages) { pages.first, 511 };
     dm_balloon_response(&guest, &part, 1, false);
     wait_number(qts, "released", part.count * DM_PAGE);
 
     kexec(&guest);
-    qtest_writel(qts, SAFE, 0x12345678);
+    addr = pages.first * DM_PAGE;
+    last = addr + 511 * DM_PAGE;
+    qtest_writel(qts, addr, 0x12345678);
     g_assert_cmphex(hint_free_pages(qts, &last, 1, 0), ==, REPS(1));
     g_assert_cmphex(balloon_counter(qts, "reported"), ==, DM_PAGE);
     g_assert_cmphex(balloon_counter(qts, "discarded"), ==, 0);
-    g_assert_cmphex(qtest_readl(qts, SAFE), ==, 0x12345678);
+    g_assert_cmphex(qtest_readl(qts, addr), ==, 0x12345678);
     qtest_quit(qts);
 }
 
