@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What virsh-hvmem says of a guest that migrates between two daemons, and how it follows it."""
 
+import contextlib
 import json
 import subprocess
+import threading
 
 import pytest
 from test_hvmem_guest import TOOL, environment
@@ -35,9 +37,18 @@ def ask(*args, status=0):
     return json.loads(got.stdout), got.stderr
 
 
+@contextlib.contextmanager
 def watching(*args):
-    """'watch' in the background."""
-    return subprocess.Popen([TOOL, "--format=json", "watch", *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment())
+    """'watch' in the background. It ends with the test, and before that if what the test waits for does not come."""
+    with subprocess.Popen([TOOL, "--format=json", "watch", *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          env=environment()) as tool:
+        limit = threading.Timer(patient(300), tool.kill)
+        limit.start()
+        try:
+            yield tool
+        finally:
+            limit.cancel()
+            tool.kill()
 
 
 def line_with(tool, test):

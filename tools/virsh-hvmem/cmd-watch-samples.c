@@ -198,7 +198,7 @@ isNews(const hvmemDomain *old,
        const hvmemDomain *new)
 {
     return !old || old->active != new->active || old->movedAway != new->movedAway || old->move != new->move || old->current != new->current || old->requested != new->requested ||
-        g_strcmp0(old->state, new->state) != 0;
+        g_strcmp0(old->state, new->state) != 0 || g_strcmp0(old->host, new->host) != 0;
 }
 
 
