@@ -245,7 +245,7 @@ def main():
     finally:
         if "HVB_KEEP" not in os.environ:
             soak.guest.remove()
-    print(f"==> soak: nothing lost, nothing left locked: {soak.report()}; {soak.did['reads'] * assigned.SIZE // MIB} MiB by DMA")
+    print(f"==> soak: nothing lost, nothing left locked: {soak.report()}; {soak.did['reads'] * assigned.SIZE >> 20} MiB by DMA")
 
 
 if __name__ == "__main__":

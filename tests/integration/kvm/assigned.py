@@ -9,7 +9,7 @@ from hvb import MIB
 
 DISK = os.environ.get("HVB_NVME")       # its PCI address: ./run kvm --iommu names both
 MD5 = os.environ.get("HVB_NVME_MD5")    # of its first SIZE bytes, all that is read: a real disk has too much
-SIZE = 128 * MIB
+SIZE = 128 << 20                        # bytes
 NEAR = 64 * MIB                         # by which locked memory may be more than the guest's
 BLOCK = "/dev/nvme0n1"                  # in the guest
 READ = f"{{ echo 3 >/proc/sys/vm/drop_caches; dd if={BLOCK} bs=64k count={SIZE >> 16} status=none | md5sum; }}"     # commands for the guest
