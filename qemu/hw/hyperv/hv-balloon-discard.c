@@ -49,6 +49,26 @@ bool hv_balloon_section_is_memory(const MemoryRegionSection *s)
            !memory_region_is_romd(s->mr) && s->mr->ram_block;
 }
 
+void hv_balloon_each_section(DmRange range, HvBalloonSectionFunc *func,
+                             void *opaque)
+{
+    hwaddr next = range.first << DM_PAGE_SHIFT;
+    hwaddr end = (range.first + range.count) << DM_PAGE_SHIFT;
+    bool go_on = true;
+
+    while (go_on && next < end) {
+        MemoryRegionSection s = memory_region_find(get_system_memory(), next,
+                                                   end - next);
+
+        if (!s.mr) {
+            return;
+        }
+        next = s.offset_within_address_space + int128_get64(s.size);
+        go_on = func(&s, opaque);
+        memory_region_unref(s.mr);
+    }
+}
+
 /* Contiguous guest memory that is contiguous in a RAM block too. */
 typedef struct DiscardWindow {
     const DmEngine *engine;
@@ -205,10 +225,17 @@ static void discard_window(HvBalloon *balloon, const MemoryRegionSection *s,
     }
 }
 
-/* Discard the whole pages of section @s, and return the page after it. */
-static uint64_t discard_section(HvBalloon *balloon,
-                                const MemoryRegionSection *s, bool released)
+typedef struct Discard {
+    HvBalloon *balloon;
+    bool released;
+} Discard;
+
+/* Discard the whole pages of section @s. */
+static bool discard_section(const MemoryRegionSection *s, void *opaque)
 {
+    Discard *discard = opaque;
+    HvBalloon *balloon = discard->balloon;
+    bool released = discard->released;
     hwaddr start = s->offset_within_address_space;
     hwaddr end = start + int128_get64(s->size);
     uint64_t first = DIV_ROUND_UP(start, DM_PAGE_SIZE);
@@ -228,7 +255,7 @@ static uint64_t discard_section(HvBalloon *balloon,
         discard_window(balloon, s, &window, (end >> DM_PAGE_SHIFT) - first,
                        released);
     }
-    return DIV_ROUND_UP(end, DM_PAGE_SIZE);
+    return true;
 }
 
 /*
@@ -262,52 +289,43 @@ static bool populate_section(const MemoryRegionSection *s, bool anyway)
                                      int128_get64(s->size), anyway);
 }
 
-static bool populate(DmRange range, bool anyway)
+static bool populate_or_stop(const MemoryRegionSection *s, void *opaque)
 {
-    hwaddr next = range.first << DM_PAGE_SHIFT;
-    hwaddr end = (range.first + range.count) << DM_PAGE_SHIFT;
-    bool ok = true;
+    bool *ok = opaque;
 
-    while ((ok || anyway) && next < end) {
-        MemoryRegionSection s = memory_region_find(get_system_memory(), next,
-                                                   end - next);
-
-        if (!s.mr) {
-            return ok;
-        }
-        next = s.offset_within_address_space + int128_get64(s.size);
-        ok = populate_section(&s, anyway) && ok;
-        memory_region_unref(s.mr);
-    }
-    return ok;
+    *ok = populate_section(s, false);
+    return *ok;
 }
 
 bool hv_balloon_populate(DmRange range)
 {
-    return populate(range, false);
+    bool ok = true;
+
+    hv_balloon_each_section(range, populate_or_stop, &ok);
+    return ok;
+}
+
+static bool populate_and_go_on(const MemoryRegionSection *s, void *opaque)
+{
+    bool *ok = opaque;
+
+    *ok = populate_section(s, true) && *ok;
+    return true;
 }
 
 bool hv_balloon_populate_anyway(DmRange range)
 {
-    return populate(range, true);
+    bool ok = true;
+
+    hv_balloon_each_section(range, populate_and_go_on, &ok);
+    return ok;
 }
 
 void hv_balloon_discard(HvBalloon *balloon, DmRange range, bool released)
 {
-    uint64_t next = range.first;
-    uint64_t end = range.first + range.count;
+    Discard discard = { balloon, released };
 
-    while (next < end) {
-        MemoryRegionSection s =
-            memory_region_find(get_system_memory(), next << DM_PAGE_SHIFT,
-                               (end - next) << DM_PAGE_SHIFT);
-
-        if (!s.mr) {
-            return;
-        }
-        next = discard_section(balloon, &s, released);
-        memory_region_unref(s.mr);
-    }
+    hv_balloon_each_section(range, discard_section, &discard);
 }
 
 /*

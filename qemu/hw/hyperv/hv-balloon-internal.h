@@ -176,6 +176,11 @@ uint64_t hv_balloon_not_sent(const HvBalloon *balloon);
 
 /* hv-balloon-discard.c: giving released memory to the host */
 
+/* Calls @func for each piece of @range that has something, until it is false. */
+typedef bool HvBalloonSectionFunc(const MemoryRegionSection *s, void *opaque);
+void hv_balloon_each_section(DmRange range, HvBalloonSectionFunc *func,
+                             void *opaque);
+
 /* Does the guest see RAM there that the host can discard? */
 bool hv_balloon_section_is_memory(const MemoryRegionSection *s);
 

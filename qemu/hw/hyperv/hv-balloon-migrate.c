@@ -392,30 +392,22 @@ static bool section_has_pages(const MemoryRegionSection *s)
                            DM_PAGE_SIZE);
 }
 
+static bool leave_out_all(const MemoryRegionSection *s, void *opaque)
+{
+    if (section_has_pages(s)) {
+        leave_out_run(s, (DmRange) {
+            s->offset_within_address_space >> DM_PAGE_SHIFT,
+            int128_get64(s->size) >> DM_PAGE_SHIFT
+        });
+    }
+    return true;
+}
+
 void hv_balloon_leave_out(DmRange range)
 {
-    uint64_t end = range.first + range.count;
-
-    if (!migration_is_running() || migrate_postcopy_ram() ||
-        hv_balloon_memory_is_held()) {
-        return;
-    }
-    while (range.first < end) {
-        MemoryRegionSection s =
-            memory_region_find(get_system_memory(),
-                               range.first << DM_PAGE_SHIFT,
-                               (end - range.first) << DM_PAGE_SHIFT);
-
-        if (!s.mr) {
-            return;
-        }
-        range.first = s.offset_within_address_space >> DM_PAGE_SHIFT;
-        range.count = int128_get64(s.size) >> DM_PAGE_SHIFT;
-        if (section_has_pages(&s)) {
-            leave_out_run(&s, range);
-        }
-        range.first += MAX(range.count, 1);
-        memory_region_unref(s.mr);
+    if (migration_is_running() && !migrate_postcopy_ram() &&
+        !hv_balloon_memory_is_held()) {
+        hv_balloon_each_section(range, leave_out_all, NULL);
     }
 }
 
