@@ -142,26 +142,15 @@ static void assert_few_pages(QTestState *qts)
     g_assert_cmpuint(not_sent(qts), ==, ALL - THIN);
 }
 
-static uint64_t free_huge_pages(void)
-{
-    g_autofree char *text = NULL;
-
-    if (!g_file_get_contents("/sys/kernel/mm/hugepages/hugepages-2048kB/"
-                             "free_hugepages", &text, NULL, NULL)) {
-        return 0;
-    }
-    return g_ascii_strtoull(text, NULL, 10);
-}
-
-/* What the guest has, on both sides or, before and after, on one. */
-#define HUGE_NEEDED     (MAX(ALL, 2 * THIN) / (2 * MiB))
+/* What the guest has, on both sides or, before and after, on one, in bytes. */
+#define HUGE_NEEDED     MAX(ALL, 2 * THIN)
 
 /* Nobody gets more huge pages than that. Unmap it with huge_release(). */
 static void *huge_reserve(uint64_t *size)
 {
     void *rest;
 
-    *size = (free_huge_pages() - HUGE_NEEDED) * 2 * MiB;
+    *size = free_huge_bytes() - HUGE_NEEDED;
     if (!*size) {
         return NULL;
     }
@@ -199,10 +188,10 @@ static void test_backing(const void *opaque)
     uint64_t size = 0;
 
     if (backing->huge) {
-        if (free_huge_pages() < HUGE_NEEDED) {
+        if (free_huge_bytes() < HUGE_NEEDED) {
             g_autofree char *why = g_strdup_printf(
                 "%u free huge pages of 2 MiB are needed",
-                (unsigned)HUGE_NEEDED);
+                (unsigned)(HUGE_NEEDED / (2 * MiB)));
 
             g_test_skip(why);
             return;

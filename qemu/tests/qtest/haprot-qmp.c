@@ -5,6 +5,7 @@
  */
 
 #include "qemu/osdep.h"
+#include "qemu/units.h"
 #include "haprot-qmp.h"
 #include "hyperv-guest.h"
 
@@ -58,6 +59,22 @@ void wait_counter(QTestState *qts, const char *name, uint64_t val)
             g_error("%s: %" PRIu64 ", not %" PRIu64, name, is, val);
         }
     }
+}
+
+static uint64_t huge_pages(const char *name)
+{
+    g_autofree char *file =
+        g_strdup_printf("/sys/kernel/mm/hugepages/hugepages-2048kB/%s", name);
+    g_autofree char *text = NULL;
+
+    return g_file_get_contents(file, &text, NULL, NULL) ?
+           g_ascii_strtoull(text, NULL, 10) : 0;
+}
+
+uint64_t free_huge_bytes(void)
+{
+    return (huge_pages("free_hugepages") - huge_pages("resv_hugepages")) *
+           2 * MiB;
 }
 
 static char *balloon_state(QTestState *qts)

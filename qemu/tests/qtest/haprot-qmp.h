@@ -23,6 +23,8 @@ uint64_t balloon_number(QTestState *qts, const char *member);
 uint64_t balloon_counter(QTestState *qts, const char *name);
 /* Wait until a counter is at least @val; a timeout fails the test. */
 void wait_counter(QTestState *qts, const char *name, uint64_t val);
+/* Bytes of the host's huge pages of 2 MiB that nobody has or was promised. */
+uint64_t free_huge_bytes(void);
 bool balloon_state_is(QTestState *qts, const char *state);
 /* Wait for this state of query-hv-balloon; a timeout fails the test. */
 void wait_state(QTestState *qts, const char *state);

@@ -402,15 +402,6 @@ static const struct {
 
 #define BACKEND_SIZE (16 * MiB)
 
-static bool have_huge_pages(uint64_t size)
-{
-    g_autofree char *text = NULL;
-
-    return g_file_get_contents("/sys/kernel/mm/hugepages/hugepages-2048kB/"
-                               "free_hugepages", &text, NULL, NULL) &&
-           g_ascii_strtoull(text, NULL, 10) >= size / (2 * MiB);
-}
-
 static void add_backend_of_kind(QTestState *qts, size_t kind, const char *file)
 {
     g_auto(GStrv) around = g_strsplit(backends[kind].args, "%s", 2);
@@ -431,7 +422,7 @@ static void test_backend(gconstpointer opaque)
     QTestState *qts;
     int i, fd;
 
-    if (backends[kind].huge && !have_huge_pages(BACKEND_SIZE)) {
+    if (backends[kind].huge && free_huge_bytes() < BACKEND_SIZE) {
         g_test_skip("not enough free huge pages of 2 MiB on this host");
         return;
     }

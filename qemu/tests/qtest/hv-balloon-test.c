@@ -164,6 +164,18 @@ static DmPages take_memory(DmGuest *guest)
     return pages;
 }
 
+/* The guest connects, and takes all of a stick of one chunk. */
+static DmPages connect_and_take(DmGuest *guest, QTestState *qts)
+{
+    DmPages pages;
+
+    dm_connect(guest, qts);
+    dm_open(guest, DM_CAPS);
+    pages = take_memory(guest);
+    wait_number(qts, "actual", BOOT + CHUNK);
+    return pages;
+}
+
 /* Add stick a of two chunks, and give the first one to the guest. */
 static DmPages start_with_stick(DmGuest *guest)
 {
@@ -623,14 +635,12 @@ static void do_private_file(const char *more)
     g_assert_cmpint(qemu_write_full(fd, text, CHUNK), ==, CHUNK);
     close(fd);
     qts = guest_of_file(file, more);
-    dm_connect(&guest, qts);
-    dm_open(&guest, DM_CAPS);
-    pages = take_memory(&guest);
-    wait_number(qts, "actual", BOOT + CHUNK);
+    pages = connect_and_take(&guest, qts);
     qtest_writel(qts, pages.first * DM_PAGE, 0x12345678);
     set_target(qts, BOOT);
     dm_release(&guest, pages);
     wait_number(qts, "released", CHUNK);
+    wait_counter(qts, "discarded", CHUNK);
     g_assert_cmphex(balloon_counter(qts, "discarded"), ==, CHUNK);
     g_assert_cmphex(balloon_counter(qts, "discard-failed"), ==, 0);
     g_assert_cmphex(qtest_readl(qts, pages.first * DM_PAGE), ==, 0x78787878);
@@ -674,10 +684,7 @@ static void test_discard_failed(void)
 
     qts = guest_of_file(file, more);
     g_assert_cmpint(fcntl(sealed, F_ADD_SEALS, F_SEAL_FUTURE_WRITE), ==, 0);
-    dm_connect(&guest, qts);
-    dm_open(&guest, DM_CAPS);
-    pages = take_memory(&guest);
-    wait_number(qts, "actual", BOOT + CHUNK);
+    pages = connect_and_take(&guest, qts);
     set_target(qts, BOOT);
     for (i = 0; i < 8; i++) {
         DmPages part = { pages.first + i * pages.count / 8, pages.count / 8 };
@@ -743,28 +750,12 @@ static void test_discard_smram(void)
     do_smram("", 1 * MiB);
 }
 
-/* Bytes in huge pages of 2 MiB that the host has, free or promised to others. */
-static uint64_t huge_pages(const char *name)
-{
-    g_autofree char *file =
-        g_strdup_printf("/sys/kernel/mm/hugepages/hugepages-2048kB/%s", name);
-    g_autofree char *text = NULL;
-
-    return g_file_get_contents(file, &text, NULL, NULL) ?
-           g_ascii_strtoull(text, NULL, 10) * 2 * MiB : 0;
-}
-
-static bool have_huge_pages(uint64_t size)
-{
-    return huge_pages("free_hugepages") - huge_pages("resv_hugepages") >= size;
-}
-
 #define HUGE_MEMORY "-machine memory-backend=m -object memory-backend-memfd," \
                     "id=m,size=256M,hugetlb=on,hugetlbsize=2M "
 
 static void test_discard_smram_huge(void)
 {
-    if (have_huge_pages(BOOT)) {
+    if (free_huge_bytes() >= BOOT) {
         do_smram(HUGE_MEMORY, 0);
     } else {
         g_test_skip("not enough free huge pages of 2 MiB on this host");
@@ -778,7 +769,7 @@ static void test_discard_huge(void)
     DmPages part = { SAFE / DM_PAGE, 300 };
     QTestState *qts;
 
-    if (!have_huge_pages(BOOT)) {
+    if (free_huge_bytes() < BOOT) {
         g_test_skip("not enough free huge pages of 2 MiB on this host");
         return;
     }
@@ -812,7 +803,7 @@ static void test_no_huge_page_is_free(void)
     QTestState *qts;
     void *taken;
 
-    if (!have_huge_pages(BOOT)) {
+    if (free_huge_bytes() < BOOT) {
         g_test_skip("not enough free huge pages of 2 MiB on this host");
         return;
     }
@@ -821,7 +812,7 @@ static void test_no_huge_page_is_free(void)
     set_target(qts, BOOT - 16 * MiB);
     dm_release(&guest, part);
     wait_number(qts, "actual", BOOT - 16 * MiB);
-    size = huge_pages("free_hugepages") - huge_pages("resv_hugepages");
+    size = free_huge_bytes();
     taken = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE |
                  MAP_ANONYMOUS | MAP_HUGETLB | MAP_POPULATE, -1, 0);
     g_assert_true(taken != MAP_FAILED);
@@ -847,20 +838,14 @@ static void test_reports_of_new_kernel(void)
     uint64_t addr, last;
     QTestState *qts;
 
-    if (!have_huge_pages(CHUNK)) {
+    if (free_huge_bytes() < CHUNK) {
         g_test_skip("not enough free huge pages of 2 MiB on this host");
         return;
     }
-    qts = guest_simple(ALL_FLAGS ",hv-free-page-reporting",
-                       "-device vmbus-bridge " MEMORY "-object memory-backend-"
-                       "memfd,id=m,size=128M,hugetlb=on,hugetlbsize=2M "
-                       "-device mem-haprot,id=a,memdev=m ");
-    enable_hypercalls(qts);
-    enable_synic(qts, 0);
-    dm_connect(&guest, qts);
-    dm_open(&guest, DM_CAPS);
-    pages = take_memory(&guest);
-    wait_number(qts, "actual", BOOT + CHUNK);
+    qts = guest_on_vmbus(ALL_FLAGS ",hv-free-page-reporting", MEMORY "-object "
+                         "memory-backend-memfd,id=m,size=128M,hugetlb=on,"
+                         "hugetlbsize=2M -device mem-haprot,id=a,memdev=m ");
+    pages = connect_and_take(&guest, qts);
     set_target(qts, BOOT + CHUNK - 2 * MiB);
     g_assert_cmpuint(dm_balloon_request(&guest), ==, 512);
     part = (DmPages) { pages.first, 511 };

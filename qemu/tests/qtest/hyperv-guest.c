@@ -459,15 +459,20 @@ void close_channel(QTestState *qts, uint32_t relid)
     post_ok(qts, &msg, sizeof(msg));
 }
 
-QTestState *guest_with_vmbus(const char *more)
+QTestState *guest_on_vmbus(const char *flags, const char *more)
 {
     g_autofree char *devices =
         g_strdup_printf("-device vmbus-bridge %s", more);
-    QTestState *qts = guest_simple(ALL_FLAGS, devices);
+    QTestState *qts = guest_simple(flags, devices);
 
     enable_hypercalls(qts);
     enable_synic(qts, 0);
     return qts;
+}
+
+QTestState *guest_with_vmbus(const char *more)
+{
+    return guest_on_vmbus(ALL_FLAGS, more);
 }
 
 void system_reset(QTestState *qts)

@@ -154,6 +154,8 @@ void create_gpadl(QTestState *qts, uint32_t id, uint32_t pages,
 uint32_t open_channel(QTestState *qts, uint32_t relid, uint32_t gpadl,
                       uint32_t offset, uint32_t vp);
 void close_channel(QTestState *qts, uint32_t relid);
+QTestState *guest_on_vmbus(const char *flags, const char *more);
+/* With ALL_FLAGS. */
 QTestState *guest_with_vmbus(const char *more);
 void system_reset(QTestState *qts);
 
