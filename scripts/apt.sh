@@ -5,14 +5,13 @@
 # The suites that Debian has for the releases used here.
 SUITES="bookworm bookworm-backports trixie trixie-backports testing sid experimental"
 
-# Which releases the administrator of this machine prefers does not matter for what is only unpacked.
-NO_PREFERENCES=(-o APT::Default-Release= -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null)
-
-# suite_apt FOLDER TOOL ARGUMENT…: apt with the configuration in FOLDER, for which no package is installed; if FOLDER is empty, apt of this machine.
+# suite_apt FOLDER TOOL ARGUMENT…: apt with the configuration in FOLDER, for which no package is installed, and which release the administrator of
+# this machine prefers does not matter; if FOLDER is empty, apt of this machine.
 suite_apt() {
     local private=$1 where=()
     [ -z "$private" ] || where=(-o "Dir::State=$private/state" -o Dir::State::status=/dev/null -o "Dir::Cache=$private/cache"
-        -o "Dir::Etc::sourcelist=$private/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Acquire::Languages=none "${NO_PREFERENCES[@]}")
+        -o "Dir::Etc::sourcelist=$private/sources.list" -o Dir::Etc::sourceparts=/dev/null -o Acquire::Languages=none
+        -o APT::Default-Release= -o Dir::Etc::preferences=/dev/null -o Dir::Etc::preferencesparts=/dev/null)
     "$2" -o APT::Sandbox::User="$(id -un)" "${where[@]}" "${@:3}"
 }
 
