@@ -150,12 +150,10 @@ def virsh_alone(*args, timeout=60):
     return got.stdout
 
 
-def restart_daemon(away=0):
-    """Ends the daemon alone, and starts it again AWAY seconds later; guests go on."""
+def restart_daemon():
+    """The daemon alone; guests go on."""
     with daemon_use(exclusive=True):
-        daemon("end")
-        time.sleep(away)
-        daemon("start")
+        daemon("restart")
 
 
 def daemon(what):
@@ -296,6 +294,18 @@ class Guest:
         """Returns when the guest's user space answers, with the constant of this boot noted."""
         self.exec("true", seconds)
         self.hidden = self.actual() - self.memtotal()
+
+    def wait_booted(self):
+        """The same, and until it is at rest: its driver has just connected, and what the device does then is part of booting."""
+        self.wait_up()
+        wait_until(self.seen, 30, self.resting)
+
+    def begin(self):
+        """It is up, whatever there was of its name before."""
+        self.remove()
+        self.define()
+        self.start()
+        self.wait_booted()
 
     def remove(self):
         """Removes it, whatever state it is in."""

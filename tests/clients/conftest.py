@@ -32,8 +32,7 @@ def begin(guest):
     subprocess.run(["virsh-hvmem", "enable", guest.name, "--plugged", f"{PLUGGED}KiB"], check=True, stdout=subprocess.DEVNULL,
                    env={**os.environ, "ASAN_OPTIONS": "detect_leaks=0"})
     guest.start()
-    guest.wait_up()
-    hvb.wait_until(guest.seen, 30, guest.resting)
+    guest.wait_booted()
 
 
 @pytest.fixture(scope="session", name="any_guest")

@@ -92,9 +92,7 @@ def make_guest(request):
         guest.define()
         guest.start()
         if up:
-            guest.wait_up()
-            # The guest's driver has just connected; what the device does then is part of booting.
-            hvb.wait_until(guest.seen, 30, guest.resting)
+            guest.wait_booted()
         return guest
 
     yield make

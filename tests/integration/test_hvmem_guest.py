@@ -5,10 +5,10 @@ import contextlib
 import csv
 import json
 import pathlib
-import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -49,11 +49,15 @@ def run(*args, status=0):
 
 @contextlib.contextmanager
 def running(*args):
-    """The process of the tool, which ends with the test if not before. Who starts it holds the daemon's lock as long as it runs."""
+    """The process of the tool, which ends with the test, and before that if what the test waits for does not come. Who starts it holds the daemon's
+    lock as long as it runs."""
     with subprocess.Popen([TOOL, *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()) as tool:
+        limit = threading.Timer(patient(300), tool.kill)
+        limit.start()
         try:
             yield tool
         finally:
+            limit.cancel()
             tool.kill()
 
 

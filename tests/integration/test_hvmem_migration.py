@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """What virsh-hvmem says of a guest that migrates between two daemons, and how it follows it."""
 
-import contextlib
 import json
 import subprocess
-import threading
 
 import pytest
-from test_hvmem_guest import TOOL, environment
+from test_hvmem_guest import TOOL, environment, running
 from travel import Traveller, quickly, slowly
 
 import hvb
@@ -20,11 +18,7 @@ def a_guest(hosts, request):
     """1 GiB, up to 4 GiB, on the first host, whose daemon is not restarted until the test ends: the tool has it open all the time."""
     with hvb.daemon_use(host=hosts[0]):
         guest = Traveller("hvbt-followed", hosts, memory=GIB, maximum=4 * GIB, vcpus=1, accel=request.config.getoption("--accel"))
-        guest.remove()
-        guest.define()
-        guest.start()
-        guest.wait_up()
-        hvb.wait_until(guest.seen, 30, guest.resting)
+        guest.begin()
         yield guest
         guest.remove()
     hosts[0].use()
@@ -37,18 +31,9 @@ def ask(*args, status=0):
     return json.loads(got.stdout), got.stderr
 
 
-@contextlib.contextmanager
 def watching(*args):
-    """'watch' in the background. It ends with the test, and before that if what the test waits for does not come."""
-    with subprocess.Popen([TOOL, "--format=json", "watch", *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          env=environment()) as tool:
-        limit = threading.Timer(patient(300), tool.kill)
-        limit.start()
-        try:
-            yield tool
-        finally:
-            limit.cancel()
-            tool.kill()
+    """'watch' in the background."""
+    return running("--format=json", "watch", *args)
 
 
 def line_with(tool, test):

@@ -78,11 +78,7 @@ class Traveller(hvb.Guest):
 def travelling(name, hosts, **options):
     """A guest that is up, with 1 GiB, up to 4 GiB, of which some is data whose checksum is known; its kernel must not complain."""
     guest = Traveller(name, hosts, memory=GIB, maximum=4 * GIB, vcpus=2, **options)
-    guest.remove()
-    guest.define()
-    guest.start()
-    guest.wait_up()
-    hvb.wait_until(guest.seen, 30, guest.resting)
+    guest.begin()
     guest.held = Held(guest, 8)
     yield guest
     guest.remove()

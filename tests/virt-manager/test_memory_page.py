@@ -26,11 +26,7 @@ def running_guest():
     PICTURES.mkdir(parents=True, exist_ok=True)
     hvb.setup()
     guest = hvb.Guest(NAME, memory=GIB, maximum=4 * GIB)
-    guest.remove()
-    guest.define()
-    guest.start()
-    guest.wait_up()
-    hvb.wait_until(guest.seen, 30, guest.resting)
+    guest.begin()
     yield guest
     guest.remove()
 
