@@ -192,16 +192,21 @@ def test_failing_guests_are_named_once(tmp_path):
     assert said.count("no: left alone") == 1
 
 
-def test_a_paused_guest_is_left_alone(tmp_path):
-    """It keeps what was requested, also while others need it, is named once, and its page says why."""
-    host = Host(tmp_path, a=(6500, 2048, 0, "ok"), p=(500, 3000, 0, "paused"))
+def balanced(host, *commands):
+    """What the guests have once a balancer has settled, the words that each of COMMANDS prints then, and what the balancer has said."""
     with host.start() as balancer:
         try:
             got = host.settled()
-            page = " ".join(host.run("status", "p").stdout.split())
+            printed = [" ".join(host.run(*command).stdout.split()) for command in commands]
         finally:
             balancer.terminate()
-        said = balancer.stderr.read()
+        return got, printed, balancer.stderr.read()
+
+
+def test_a_paused_guest_is_left_alone(tmp_path):
+    """It keeps what was requested, also while others need it, is named once, and its page says why."""
+    host = Host(tmp_path, a=(6500, 2048, 0, "ok"), p=(500, 3000, 0, "paused"))
+    got, (page,), said = balanced(host, ("status", "p"))
     assert got["p"] == 3000 and 5000 < got["a"] <= BUDGET - 3000
     assert "Left alone: it is paused. Process" in page
     assert said.count("p: left alone: it is paused") == 1
@@ -210,14 +215,7 @@ def test_a_paused_guest_is_left_alone(tmp_path):
 def test_a_guest_with_nothing_to_give_is_left_alone(tmp_path):
     """What is locked does not come back to the host: it is said by everybody who is asked, and taken from others that have some."""
     host = Host(tmp_path, a=(6500, 2048, 0, "ok"), fixed=(500, 3000, 0, "locked"))
-    with host.start() as balancer:
-        try:
-            got = host.settled()
-            page = " ".join(host.run("status", "fixed").stdout.split())
-            doctor = " ".join(host.run("doctor", "fixed").stdout.split())
-        finally:
-            balancer.terminate()
-        said = balancer.stderr.read()
+    got, (page, doctor), said = balanced(host, ("status", "fixed"), ("doctor", "fixed"))
     assert got["fixed"] == 3000 and 5000 < got["a"] <= BUDGET - 3000
     assert said.count("fixed: left alone: its memory is in huge pages or locked") == 1
     assert "Left alone: its memory is in huge pages or locked" in page
@@ -228,11 +226,7 @@ def test_a_guest_with_nothing_to_give_is_left_alone(tmp_path):
 
 def test_boot_memory_that_a_device_keeps_is_not_taken(tmp_path):
     host = Host(tmp_path, a=(6500, 2048, 0, "ok"), v=(100, 3000, 0, "assigned"))
-    with host.start("-q") as balancer:
-        try:
-            got = host.settled()
-        finally:
-            balancer.terminate()
+    got, _, _ = balanced(host)
     assert got["v"] == 2048 and got["a"] > 5500
     said = host.run("auto", "v").stdout
     assert "from 2 GiB to 8 GiB" in said

@@ -8,26 +8,16 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include <dlfcn.h>
 #include <glib.h>
 #include <libvirt/libvirt.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "hvmem-preload.h"
+
 static char *defined;
 static int reads;               /* of a definition that is to be changed */
-
-
-static void *
-real(const char *symbol)
-{
-    void *function = dlsym(RTLD_NEXT, symbol);
-
-    if (!function)
-        abort();
-    return function;
-}
 
 
 static bool

@@ -10,7 +10,6 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include <dlfcn.h>
 #include <glib.h>
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
@@ -18,6 +17,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "hvmem-preload.h"
 
 #define MIB 1024ULL
 #define MOST 64
@@ -32,17 +33,6 @@ typedef struct {
 
 static Guest guests[MOST];
 static int nguests;
-
-
-static void *
-real(const char *symbol)
-{
-    void *function = dlsym(RTLD_NEXT, symbol);
-
-    if (!function)
-        abort();
-    return function;
-}
 
 
 static void
