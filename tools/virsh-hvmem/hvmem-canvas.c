@@ -202,11 +202,11 @@ hvmemCanvasText(hvmemCanvas *canvas,
 
 
 static cairo_status_t
-appendBytes(void *bytes,
+appendBytes(void *picture,
             const unsigned char *data,
             unsigned int length)
 {
-    g_byte_array_append(bytes, data, length);
+    g_string_append_len(picture, (const char *)data, length);
     return CAIRO_STATUS_SUCCESS;
 }
 
@@ -216,20 +216,20 @@ hvmemCanvasWrite(hvmemCanvas *canvas,
                  const char *path,
                  GError **error)
 {
-    g_autoptr(GByteArray) bytes = g_byte_array_new();
+    g_autoptr(GString) png = g_string_new(NULL);
+    GString *picture = canvas->svg ? canvas->svg : png;
     g_autoptr(GError) reason = NULL;
     cairo_status_t status;
 
     if (canvas->svg) {
         g_string_append(canvas->svg, "</svg>\n");
-        g_byte_array_append(bytes, (const guint8 *) canvas->svg->str, canvas->svg->len);
     } else {
         /* Not to the file itself: cairo does not say why it could not be written, and leaves half a picture */
-        status = cairo_surface_write_to_png_stream(canvas->surface, appendBytes, bytes);
+        status = cairo_surface_write_to_png_stream(canvas->surface, appendBytes, png);
         if (status != CAIRO_STATUS_SUCCESS)
             return hvmemFail(error, "cannot draw '%s': %s", path, cairo_status_to_string(status));
     }
-    if (!g_file_set_contents(path, (const char *) bytes->data, bytes->len, &reason))
+    if (!g_file_set_contents(path, picture->str, picture->len, &reason))
         return hvmemFail(error, "cannot write '%s': %s", path, reason->message);
     return true;
 }
