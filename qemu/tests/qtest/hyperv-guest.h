@@ -13,8 +13,10 @@
 
 #include "hw/hyperv/vmbus-proto.h"
 #include "libqtest.h"
+#include "test-accel.h"
 
-#define WAIT_US         (60 * G_USEC_PER_SEC)
+/* A KVM that is emulated itself may pause for more than a minute. */
+#define WAIT_US         ((test_accel_is_kvm() ? 240 : 60) * G_USEC_PER_SEC)
 
 /* The guest's memory, see hyperv-tcg-guest.S. */
 #define MAILBOX(cpu)    (0x6000 + (cpu) * 0x100)
