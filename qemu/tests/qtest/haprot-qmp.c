@@ -1,5 +1,5 @@
 /*
- * Queries of sticks and hv-balloon, for the qtests of both
+ * Queries of sticks and hv-balloon and commands to them, for the qtests of both
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -38,6 +38,11 @@ uint64_t balloon_number(QTestState *qts, const char *member)
 
     qobject_unref(info);
     return number;
+}
+
+void assert_balloon(QTestState *qts, const char *member, uint64_t value)
+{
+    g_assert_cmphex(balloon_number(qts, member), ==, value);
 }
 
 uint64_t balloon_counter(QTestState *qts, const char *name)
@@ -143,4 +148,43 @@ uint64_t stick_addr(QTestState *qts, const char *id)
     addr = qdict_get_int(stick, "addr");
     qobject_unref(stick);
     return addr;
+}
+
+void add_backend(QTestState *qts, const char *id, uint64_t size)
+{
+    qtest_qmp_assert_success(qts, "{'execute': 'object-add', 'arguments': {"
+                             " 'qom-type': 'memory-backend-ram',"
+                             " 'id': %s, 'size': %" PRIu64 "}}", id, size);
+}
+
+void add_stick(QTestState *qts, const char *id, const char *memdev,
+               const char *insert)
+{
+    qtest_qmp_assert_success(qts, "{'execute': 'device_add', 'arguments': {"
+                             " 'driver': 'mem-haprot', 'id': %s,"
+                             " 'memdev': %s, 'insert': %s}}",
+                             id, memdev, insert);
+}
+
+void add_memory(QTestState *qts, const char *id, uint64_t size,
+                const char *insert)
+{
+    g_autofree char *memdev = g_strdup_printf("mem-%s", id);
+
+    add_backend(qts, memdev, size);
+    add_stick(qts, id, memdev, insert);
+}
+
+void add_fails(QTestState *qts, const char *args, const char *what)
+{
+    g_autofree char *command =
+        g_strdup_printf("{'execute': 'device_add', 'arguments': {"
+                        " 'driver': 'mem-haprot', %s}}", args);
+    QDict *error = qtest_qmp_assert_failure_ref(qts, command, NULL);
+    const char *desc = qdict_get_str(error, "desc");
+
+    if (!strstr(desc, what)) {
+        g_error("error of %s: '%s', expected '%s'", args, desc, what);
+    }
+    qobject_unref(error);
 }

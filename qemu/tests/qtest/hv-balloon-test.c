@@ -72,29 +72,6 @@ static void wait_unused(QTestState *qts, const char *id, uint64_t added,
 
 /* ---- Commands ---- */
 
-/* Add backend mem-@id with @options, and stick @id with it. */
-static void add_stick_over(QTestState *qts, const char *id, uint64_t size,
-                           const char *type, const char *options)
-{
-    g_autofree char *command =
-        g_strdup_printf("{'execute': 'object-add', 'arguments': {"
-                        " 'qom-type': '%s', 'id': 'mem-%s',"
-                        " 'size': %" PRIu64 "%s}}", type, id, size, options);
-
-    qtest_qmp_assert_success(qts, command, NULL);
-    g_free(command);
-    command = g_strdup_printf("mem-%s", id);
-    qtest_qmp_assert_success(qts, "{'execute': 'device_add', 'arguments': {"
-                             " 'driver': 'mem-haprot', 'id': %s,"
-                             " 'memdev': %s, 'insert': 'on-demand'}}",
-                             id, command);
-}
-
-static void add_stick(QTestState *qts, const char *id, uint64_t size)
-{
-    add_stick_over(qts, id, size, "memory-backend-ram", "");
-}
-
 static void assert_error(QDict *error, const char *what)
 {
     const char *desc = qdict_get_str(error, "desc");
@@ -181,7 +158,7 @@ static DmPages start_with_stick(DmGuest *guest)
 {
     DmPages pages;
 
-    add_stick(guest->qts, "a", 2 * CHUNK);
+    add_memory(guest->qts, "a", 2 * CHUNK, "on-demand");
     set_target(guest->qts, BOOT + CHUNK);
     pages = take_memory(guest);
     wait_number(guest->qts, "actual", BOOT + CHUNK);
@@ -210,7 +187,7 @@ static void test_add(void)
     uint64_t addr;
     DmPages pages;
 
-    add_stick(qts, "a", 2 * CHUNK);
+    add_memory(qts, "a", 2 * CHUNK, "on-demand");
     addr = stick_addr(qts, "a");
     assert_stick(qts, "a", "idle", 0, 0);
     set_target(qts, BOOT + CHUNK);
@@ -262,7 +239,7 @@ static void test_unused(void)
     g_assert_cmphex(balloon_number(qts, "ghosts"), ==, CHUNK);
 
     /* the same address, which was hot-added before */
-    add_stick(qts, "b", CHUNK);
+    add_memory(qts, "b", CHUNK, "on-demand");
     g_assert_cmphex(stick_addr(qts, "b"), ==, pages.first * DM_PAGE);
     g_assert_cmphex(balloon_number(qts, "ghosts"), ==, 0);
     set_target(qts, BOOT + CHUNK);
@@ -313,7 +290,7 @@ static void test_one_reply(void)
     QList *sticks;
 
     start_with_unused_stick(&guest);
-    add_stick(qts, "b", CHUNK);
+    add_memory(qts, "b", CHUNK, "on-demand");
     info = query_dict(qts, "query-hv-balloon");
     sticks = query_list(qts, "query-haprot");
     g_assert_cmpuint(qlist_size(sticks), ==, 2);
@@ -332,7 +309,7 @@ static void test_del_while_busy(void)
     DmPages pages;
 
     start_with_unused_stick(&guest);
-    add_stick(qts, "b", CHUNK);
+    add_memory(qts, "b", CHUNK, "on-demand");
     set_target(qts, BOOT + 3 * CHUNK);
     /* released memory is returned first: leave that unanswered */
     g_assert_cmpuint(dm_unballoon_request(&guest, &pages, 1), ==, 1);
@@ -374,7 +351,7 @@ static void test_del_during_reset(void)
     DmGuest guest;
     QTestState *qts = start(&guest, "");
 
-    add_stick(qts, "a", CHUNK);
+    add_memory(qts, "a", CHUNK, "on-demand");
     set_target(qts, BOOT + CHUNK);
     dm_hot_add_request(&guest);
     qtest_qmp_assert_success(qts, "{'execute': 'stop'}");
@@ -432,7 +409,7 @@ static void test_kexec(void)
     QTestState *qts = start(&guest, "");
 
     start_with_unused_stick(&guest);
-    add_stick(qts, "b", CHUNK);
+    add_memory(qts, "b", CHUNK, "on-demand");
     wrmsr(qts, 0, MSR_GUEST_OS_ID, 0);
     del_fails(qts, "a", "kexec");
     /* this one was never offered */
@@ -935,7 +912,7 @@ static void test_two_balloons(void)
     set_target(qts, BOOT);
 
     /* a switch takes the target along */
-    add_stick(qts, "a", CHUNK);
+    add_memory(qts, "a", CHUNK, "on-demand");
     set_target(qts, BOOT + CHUNK);
     g_assert_cmphex(balloon_number(qts, "target"), ==, BOOT);
     virtio_driver(qts, false);
@@ -1016,7 +993,7 @@ static void test_dump(void)
     uint64_t begin = BOOT - 2 * MiB, size, before;
     DmPages pages;
 
-    add_stick(qts, "a", 2 * CHUNK);
+    add_memory(qts, "a", 2 * CHUNK, "on-demand");
     size = stick_addr(qts, "a") + 2 * CHUNK - begin;
     before = dump_size(qts, begin, size);
     set_target(qts, BOOT + CHUNK);
@@ -1039,7 +1016,7 @@ static void test_populate(void)
     QTestState *qts = start(&guest, "");
     uint64_t begin = BOOT - 2 * MiB, size, before;
 
-    add_stick(qts, "a", 2 * CHUNK);
+    add_memory(qts, "a", 2 * CHUNK, "on-demand");
     size = stick_addr(qts, "a") + 2 * CHUNK - begin;
     before = dump_size(qts, begin, size);
     set_target(qts, BOOT + CHUNK);
@@ -1081,7 +1058,7 @@ static void test_last_error(void)
     wait_last_error(qts, "idle",
                     "the target is 128 MiB above what is plugged");
 
-    add_stick(qts, "a", 2 * CHUNK);
+    add_memory(qts, "a", 2 * CHUNK, "on-demand");
     addr = dm_hot_add_request(&guest).first * DM_PAGE;
     not_now = g_strdup_printf("the guest could not add memory at 0x%" PRIx64
                               "; it will be asked again", addr);
