@@ -45,6 +45,16 @@ void assert_balloon(QTestState *qts, const char *member, uint64_t value)
     g_assert_cmphex(balloon_number(qts, member), ==, value);
 }
 
+void wait_number(QTestState *qts, const char *member, uint64_t value)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+
+    while (balloon_number(qts, member) != value) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(1000);
+    }
+}
+
 uint64_t balloon_counter(QTestState *qts, const char *name)
 {
     QDict *info = query_dict(qts, "query-hv-balloon");
@@ -185,6 +195,16 @@ void add_fails(QTestState *qts, const char *args, const char *what)
 
     if (!strstr(desc, what)) {
         g_error("error of %s: '%s', expected '%s'", args, desc, what);
+    }
+    qobject_unref(error);
+}
+
+void assert_error(QDict *error, const char *what)
+{
+    const char *desc = qdict_get_str(error, "desc");
+
+    if (!strstr(desc, what)) {
+        g_error("error '%s', expected '%s'", desc, what);
     }
     qobject_unref(error);
 }

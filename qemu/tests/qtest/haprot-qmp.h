@@ -22,6 +22,8 @@ QList *query_list(QTestState *qts, const char *command);
 uint64_t balloon_number(QTestState *qts, const char *member);
 uint64_t balloon_counter(QTestState *qts, const char *name);
 void assert_balloon(QTestState *qts, const char *member, uint64_t value);
+/* Wait until a member is @value; a timeout fails the test. */
+void wait_number(QTestState *qts, const char *member, uint64_t value);
 /* Wait until a counter is at least @val; a timeout fails the test. */
 void wait_counter(QTestState *qts, const char *name, uint64_t val);
 /* Bytes of the host's huge pages of 2 MiB that nobody has or was promised. */
@@ -44,5 +46,7 @@ void add_memory(QTestState *qts, const char *id, uint64_t size,
                 const char *insert);
 /* device_add with @args fails, with @what in the error. */
 void add_fails(QTestState *qts, const char *args, const char *what);
+/* It has @what in it. Frees it. */
+void assert_error(QDict *error, const char *what);
 
 #endif

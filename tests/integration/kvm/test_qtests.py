@@ -18,9 +18,10 @@ RUNS = [pytest.param("dm-guest-test", ("-p", "/x86_64/hostile/20-reconnects"), i
         pytest.param("dm-migrate-ways-test", ("-p", "/x86_64/dm-migrate-ways/writes-are-logged"), id="writes-are-logged"),
         *(pytest.param(name, (), id=name, marks=pytest.mark.long) for name in
           ("dm-guest-test", "dm-migrate-failure-test", "dm-migrate-memory-test", "dm-migrate-postcopy-test", "dm-migrate-test", "dm-migrate-vmbus-test",
-           "dm-migrate-ways-test", "dm-snapshot-test", "haprot-backend-test", "haprot-test", "hv-balloon-test"))]
+           "dm-migrate-ways-test", "dm-snapshot-test", "haprot-backend-test", "haprot-test", "hv-balloon-discard-test", "hv-balloon-stick-test",
+           "hv-balloon-test"))]
 LIMIT = 300                 # seconds for one of them
-HUGE_PAGES = 160            # of 2 MiB, which hv-balloon-test backs a guest with
+HUGE_PAGES = 160            # of 2 MiB, which hv-balloon-discard-test backs a guest with
 POOL = pathlib.Path("/proc/sys/vm/nr_hugepages")
 
 
