@@ -7,7 +7,7 @@
  * least one test /hostile/NN-name. Those of the engine are here and, for the
  * saved state, in state-test.c. What only VMBus or a hypercall can get wrong is
  * tested with a small hostile guest under TCG, in qemu/tests/qtest
- * (dm-guest-test.c; 21 and 22 in hyperv-tcg-test.c), under the same names.
+ * (dm-guest-test.c; 21 and 22 in hyperv-vmbus-test.c), under the same names.
  *
  *  1 a page returned twice                  01-page-twice
  *  2 a page outside RAM, ROM, MMIO          02-outside-ram, 02-half-in-rom

@@ -69,6 +69,22 @@ const char *rom_file(void)
     return rom_path;
 }
 
+int hyperv_tcg_main(int argc, char **argv, void (*add_tests)(void))
+{
+    int ret;
+
+    g_test_init(&argc, &argv, NULL);
+    if (!qtest_has_accel("tcg") || !qtest_has_device("vmbus-bridge")) {
+        g_test_skip("TCG and VMBus needed");
+        return 0;
+    }
+    rom_create();
+    add_tests();
+    ret = g_test_run();
+    rom_delete();
+    return ret;
+}
+
 void wait_for(QTestState *qts, uint64_t addr, uint32_t val, bool equal)
 {
     int64_t end = g_get_monotonic_time() + WAIT_US;
@@ -82,6 +98,24 @@ void wait_for(QTestState *qts, uint64_t addr, uint32_t val, bool equal)
 QTestState *guest_init(const char *options)
 {
     return qtest_initf("-nodefaults -m 64 -bios %s %s", rom_path, options);
+}
+
+void guest_fails(const char *options, const char *text)
+{
+    g_autofree char *command =
+        g_strdup_printf("%s -nodefaults -display none -S -machine q35 "
+                        "-bios %s -accel tcg %s", getenv("QTEST_QEMU_BINARY"),
+                        rom_path, options);
+    g_autofree char *err = NULL;
+    int status;
+
+    g_assert_true(g_spawn_command_line_sync(command, NULL, &err, &status,
+                                            NULL));
+    g_assert_cmpint(status, !=, 0);
+    if (!strstr(err, text)) {
+        g_test_message("no '%s' in: %s", text, err);
+        g_test_fail();
+    }
 }
 
 QTestState *guest_start(const char *machine, const char *accel, int cpus,
