@@ -17,6 +17,7 @@
  *   the first moment. A plan that was half done is carried on by a reconcile.
  * - While a guest migrates, nobody plugs or unplugs: neither the driver, whose
  *   reconcile waits for the end of the job, nor a client, who is told so at once.
+ *   Likewise while its memory is written to a file, which takes as long.
  * - A snapshot that this host's QEMU cannot run is refused before the running guest
  *   is stopped for it.
  */
@@ -399,20 +400,48 @@ qemuHvBalloonLoaded(virDomainObj *vm,
  * Clients in between
  */
 
+/* Is the memory of @vm being written to a file: by dump, save, or a snapshot with
+ * memory? A snapshot of disks alone is a job of the same kind and does not last. */
+static bool
+qemuHvBalloonIsWritten(const virDomainObj *vm)
+{
+    const qemuDomainJobDataPrivate *data = NULL;
+
+    if (vm->job->current)
+        data = vm->job->current->privateData;
+
+    return vm->job->asyncJob == VIR_ASYNC_JOB_DUMP ||
+        (data && data->statsType == QEMU_DOMAIN_JOB_STATS_TYPE_SAVEDUMP);
+}
+
+
+static bool
+qemuHvBalloonIsBusy(const virDomainObj *vm)
+{
+    return virDomainDefHasHypervMemballoon(vm->def) &&
+        (qemuHvBalloonIsMigrating(vm) || qemuHvBalloonIsWritten(vm));
+}
+
+
 /**
  * qemuHvBalloonCheckMigrating:
  *
  * To be called before a request to change the memory of @vm waits for its job: that
- * of a migration lasts until the guest is elsewhere. Reports an error if @vm has a
- * hyperv balloon and is being migrated.
+ * of a migration lasts until the guest is elsewhere, and that of a dump until all
+ * memory is written. Reports an error if @vm has a hyperv balloon and is being
+ * migrated, saved, dumped or snapshotted with its memory.
  */
 int
 qemuHvBalloonCheckMigrating(virDomainObj *vm)
 {
-    if (!virDomainDefHasHypervMemballoon(vm->def) || !qemuHvBalloonIsMigrating(vm))
+    if (!qemuHvBalloonIsBusy(vm))
         return 0;
 
-    if (vm->job->asyncJob == VIR_ASYNC_JOB_MIGRATION_IN)
+    if (!qemuHvBalloonIsMigrating(vm))
+        virReportError(VIR_ERR_OPERATION_INVALID,
+                       _("the memory of domain '%1$s' is being written to a file: change it when that has ended"),
+                       vm->def->name);
+    else if (vm->job->asyncJob == VIR_ASYNC_JOB_MIGRATION_IN)
         virReportError(VIR_ERR_OPERATION_INVALID,
                        _("domain '%1$s' is being migrated to this host: change its memory when it has arrived, or on the host it comes from if the migration fails"),
                        vm->def->name);
@@ -453,8 +482,7 @@ int
 qemuHvBalloonCheckMigratingXML(virDomainObj *vm,
                                const char *xml)
 {
-    if (!virDomainDefHasHypervMemballoon(vm->def) || !qemuHvBalloonIsMigrating(vm) ||
-        !qemuHvBalloonIsStickXML(xml))
+    if (!qemuHvBalloonIsBusy(vm) || !qemuHvBalloonIsStickXML(xml))
         return 0;
 
     return qemuHvBalloonCheckMigrating(vm);

@@ -12,6 +12,7 @@
 #include "qemu/qemu_hvballoon_migrate.h"
 #include "qemu/qemu_migration_cookie.h"
 #include "qemu/qemu_process.h"
+#include "qemu/qemu_saveimage.h"
 #include "snapshot_conf.h"
 #include "virdomainsnapshotobjlist.h"
 
@@ -411,6 +412,69 @@ testRevert(const void *opaque)
 }
 
 
+/* A saved guest that cannot come back: the domain has its stored definition again, or
+ * the next one that is defined would not be stored. */
+typedef struct {
+    const char *name;
+    const char *cookie;
+    const char *missing;            /* capability, NULL: none */
+    const char *error;
+} testRestoreCase;
+
+static const testRestoreCase restoreCases[] = {
+    { "with a cookie that cannot be read", "<cookie><hvBalloon requested='much'/></cookie>", NULL,
+      "'requested' in element 'hvBalloon': 'much'" },
+    /* or that there is no KVM */
+    { "by a QEMU without sticks", "<cookie/>", "mem-haprot", "" },
+};
+
+
+static int
+testRestoreCheck(const testRestoreCase *test,
+                 virDomainObj *vm)
+{
+    virDomainDef *stored = vm->newDef;
+    virQEMUSaveData data = { .cookie = (char *)test->cookie };
+    bool started = false;
+    int fd = -1;
+
+    if (testCheckError(test->error,
+                       qemuProcessStartWithMemoryState(NULL, &testDriver, vm, &fd, "image", NULL, &data,
+                                                       NULL, VIR_ASYNC_JOB_START,
+                                                       VIR_QEMU_PROCESS_START_PAUSED,
+                                                       "restored", &started)) < 0)
+        return -1;
+
+    CHECK(!started, "refused");
+    CHECK(vm->def == stored && !vm->newDef, "the stored definition");
+    return 0;
+}
+
+
+static int
+testRestore(const void *opaque)
+{
+    const testRestoreCase *test = opaque;
+    virDomainObj *vm = testDomainNew((const unsigned long long[MAX_STICKS]) { 1 * GIB });
+    int ret;
+
+    if (!vm)
+        return -1;
+
+    vm->def->id = -1;
+    if (test->missing) {
+        qemuDomainXmlNsDef *changes = g_new0(qemuDomainXmlNsDef, 1);
+
+        changes->capsdel = g_strsplit(test->missing, " ", 0);
+        vm->def->namespaceData = changes;
+    }
+
+    ret = testRestoreCheck(test, vm);
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
 /*
  * Cookies
  */
@@ -593,16 +657,26 @@ testFindCookie(const void *opaque G_GNUC_UNUSED)
 typedef struct {
     const char *name;
     virDomainAsyncJob job;
+    qemuDomainJobStatsType stats;   /* as libvirt sets it once memory is written */
     const char *error;
 } testClientCase;
 
+#define STATS(type) QEMU_DOMAIN_JOB_STATS_TYPE_ ## type
+#define WRITTEN "the memory of domain 'guest' is being written to a file: change it when"
+
 static const testClientCase clientCases[] = {
-    { "while the guest leaves", VIR_ASYNC_JOB_MIGRATION_OUT,
+    { "while the guest leaves", VIR_ASYNC_JOB_MIGRATION_OUT, STATS(MIGRATION),
       "domain 'guest' is being migrated: change its memory afterwards, on the host" },
-    { "while the guest arrives", VIR_ASYNC_JOB_MIGRATION_IN,
+    { "while the guest arrives", VIR_ASYNC_JOB_MIGRATION_IN, STATS(MIGRATION),
       "domain 'guest' is being migrated to this host: change its memory when it has arrived" },
-    { "while it is snapshotted", VIR_ASYNC_JOB_SNAPSHOT, NULL },
-    { "at any other time", VIR_ASYNC_JOB_NONE, NULL },
+    { "while it is saved", VIR_ASYNC_JOB_SAVE, STATS(SAVEDUMP), WRITTEN },
+    { "while it is dumped", VIR_ASYNC_JOB_DUMP, STATS(SAVEDUMP), WRITTEN },
+    { "while its memory alone is dumped", VIR_ASYNC_JOB_DUMP, STATS(MEMDUMP), WRITTEN },
+    { "while its watchdog dumps it", VIR_ASYNC_JOB_DUMP, STATS(NONE), WRITTEN },
+    { "while it is snapshotted with its memory", VIR_ASYNC_JOB_SNAPSHOT, STATS(SAVEDUMP), WRITTEN },
+    { "while its disks are snapshotted", VIR_ASYNC_JOB_SNAPSHOT, STATS(NONE), NULL },
+    { "while its disks are backed up", VIR_ASYNC_JOB_BACKUP, STATS(BACKUP), NULL },
+    { "at any other time", VIR_ASYNC_JOB_NONE, STATS(NONE), NULL },
 };
 
 #define STICK_XML "<memory model='haprot'><target><size unit='GiB'>1</size></target></memory>"
@@ -611,10 +685,13 @@ static const testClientCase clientCases[] = {
 
 static int
 testClientStep(virDomainObj *vm,
-               virDomainAsyncJob job G_GNUC_UNUSED,
+               virDomainAsyncJob job,
                const void *opaque)
 {
     const testClientCase *test = opaque;
+
+    if (job != VIR_ASYNC_JOB_NONE)
+        qemuDomainJobSetStatsType(vm->job->current, test->stats);
 
     if (testCheckError(test->error, qemuHvBalloonCheckMigrating(vm)) < 0 ||
         testCheckError(test->error, qemuHvBalloonCheckMigratingXML(vm, STICK_XML)) < 0 ||
@@ -702,6 +779,7 @@ testAll(void)
     RUN_ALL("arrival: ", arriveCases, testArrive);
     RUN_ALL("QEMU: ", incomingCases, testIncoming);
     RUN_ALL("revert to a snapshot by a QEMU ", revertCases, testRevert);
+    RUN_ALL("a restore ", restoreCases, testRestore);
     RUN_ALL("save cookie: ", cookieCases, testSaveCookie);
     RUN_ALL("migration cookie: ", cookieCases, testMigrationCookie);
     RUN_ALL("bad cookie: ", badCookieCases, testBadCookie);
