@@ -176,15 +176,19 @@ qemuHvBalloonMigrationIsAllowed(virDomainObj *vm,
  * @def: copy of a live definition, for whoever is to run it later
  *
  * A running guest can have less than the <minimum>, until its driver has taken more
- * after a start. A definition that says so is refused, as for one that is new.
+ * after a start; until then a client can detach sticks, too, so that there is less in
+ * all. A definition that says so is refused, as for one that is new.
  */
 void
 qemuHvBalloonSetMigratable(virDomainDef *def)
 {
-    if (virDomainDefHasHypervMemballoon(def) &&
-        def->mem.cur_balloon < def->memballoon->minimum)
-        def->mem.cur_balloon = MIN(def->memballoon->minimum,
-                                   virDomainDefGetMemoryTotal(def));
+    virDomainMemballoonDef *balloon = def->memballoon;
+
+    if (!virDomainDefHasHypervMemballoon(def))
+        return;
+
+    balloon->minimum = MIN(balloon->minimum, virDomainDefGetMemoryTotal(def));
+    def->mem.cur_balloon = MAX(def->mem.cur_balloon, balloon->minimum);
 }
 
 

@@ -321,6 +321,33 @@ testMinimum(const void *opaque G_GNUC_UNUSED)
 }
 
 
+/* A client may detach sticks that a guest without a driver does not use, until there
+ * is less than the <minimum>. What is sent or saved is read as a new definition is. */
+static int
+testMinimumTravels(const void *opaque G_GNUC_UNUSED)
+{
+    virDomainObj *vm = testDomainNew((const unsigned long long[MAX_STICKS]) { 1 * GIB });
+    qemuDomainObjPrivate *priv = vm->privateData;
+    g_autofree char *xml = NULL;
+    g_autoptr(virDomainDef) arrived = NULL;
+    int ret = -1;
+
+    vm->def->memballoon->minimum = 3 * GIB;
+    if (!(xml = qemuDomainDefFormatLive(&testDriver, priv->qemuCaps, vm->def, NULL, false, true)) ||
+        !(arrived = virDomainDefParseString(xml, testDriver.xmlopt, NULL,
+                                            VIR_DOMAIN_DEF_PARSE_INACTIVE)))
+        goto cleanup;
+
+    if (arrived->memballoon->minimum == 2 * GIB && arrived->mem.cur_balloon == 2 * GIB &&
+        vm->def->memballoon->minimum == 3 * GIB)
+        ret = 0;
+
+ cleanup:
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
 /*
  * Which QEMU may take a guest over
  */
@@ -772,6 +799,7 @@ testAll(void)
     if (virTestRun("sticks come and go as the guest leaves", testLeave, NULL) < 0 ||
         virTestRun("another balloon", testOtherBalloon, NULL) < 0 ||
         virTestRun("a guest below its minimum", testMinimum, NULL) < 0 ||
+        virTestRun("a guest that has less than its minimum in all", testMinimumTravels, NULL) < 0 ||
         virTestRun("where a cookie is", testFindCookie, NULL) < 0 ||
         virTestRun("a reconcile waits for the end of a migration", testReconcileLater, NULL) < 0)
         ret = -1;
