@@ -23,6 +23,11 @@ VIR_LOG_INIT("qemu.qemu_hvballoon_sync");
 
 #define QEMU_HVBALLOON_BACKEND_PREFIX "mem"
 
+/* What the XML parser keeps of a user's alias (USER_ALIAS_CHARS). QEMU's names may
+ * have more. */
+#define QEMU_HVBALLOON_ALIAS_CHARS \
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+
 
 void
 qemuHvBalloonViewFree(qemuHvBalloonView *view)
@@ -272,6 +277,16 @@ qemuHvBalloonRoomFor(const virDomainDef *def,
 }
 
 
+/* Is it still the name when the definition is read where the guest is to run later?
+ * The stick's memory travels under its name. */
+static bool
+qemuHvBalloonIsNameKept(const char *id)
+{
+    return virDomainDeviceAliasIsUserAlias(id) &&
+        strspn(id, QEMU_HVBALLOON_ALIAS_CHARS) == strlen(id);
+}
+
+
 /* Returns a description of @stick, or NULL if XML cannot describe it. */
 static virDomainMemoryDef *
 qemuHvBalloonDescribe(virQEMUDriver *driver,
@@ -284,7 +299,7 @@ qemuHvBalloonDescribe(virQEMUDriver *driver,
     const char *type = g_hash_table_lookup(view->backends, stick->memdev);
 
     if (!stick->id || !type ||
-        !virDomainDeviceAliasIsUserAlias(stick->id) ||
+        !qemuHvBalloonIsNameKept(stick->id) ||
         stick->size % QEMU_HVBALLOON_STICK_GRANULE ||
         stick->size > qemuHvBalloonRoomFor(vm->def, virDomainDefGetMemoryTotal(vm->def)))
         return NULL;

@@ -54,6 +54,12 @@ static const testCase leaveCases[] = {
           QUERY(INUSE("0", BASE, ONE) "," STICK_OF("1", "/objects/other", BASE2, ONE, "idle", "0", "0"),
                 "," BACKEND("0"), INFO(TWO, TWO))),
       .error = "a stick 'ua-haprot1' of 1048576 KiB that the definition" },
+    { .name = "a guest with a stick whose name XML does not keep stays", .action = MIGRATE,
+      .requested = 2 * GIB, .sticks = { 1 * GIB },
+      .script = SCRIPT(
+          QUERY(INUSE("0", BASE, ONE) "," IDLE("1.x", BASE2, ONE),
+                "," BACKEND("0") "," BACKEND("1.x"), INFO(TWO, TWO))),
+      .error = "a stick 'ua-haprot1.x' of 1048576 KiB that the definition" },
     { .name = "a QEMU that does not migrate yet", .action = MIGRATE, .old = true,
       .requested = 2 * GIB, .sticks = { 1 * GIB },
       .error = "by the QEMU '/usr/bin/qemu-system-x86_64' that runs it, whose query-hv-balloon reports no 'migration': update QEMU" },

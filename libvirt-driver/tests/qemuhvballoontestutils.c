@@ -406,7 +406,8 @@ testCheckDefinition(const virDomainObj *vm)
 bool
 testSimStickIsOurs(const testSimStick *stick)
 {
-    return STREQ_NULLABLE(STRSKIP(stick->memdev, "mem"), stick->id);
+    return STREQ_NULLABLE(STRSKIP(stick->memdev, "mem"), stick->id) &&
+        !strchr(stick->id, '.');
 }
 
 
