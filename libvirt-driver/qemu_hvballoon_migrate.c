@@ -32,6 +32,7 @@
 #include "qemu_hvballoon_schedule.h"
 #include "qemu_hvballoon_space.h"
 
+#include "domain_validate.h"
 #include "qemu_process.h"
 #include "snapshot_conf.h"
 #include "virdomainsnapshotobjlist.h"
@@ -295,8 +296,9 @@ qemuHvBalloonExplainIncoming(const virDomainDef *def)
  * qemuHvBalloonRevertValidate:
  * @def: of a snapshot with memory
  *
- * As qemuHvBalloonIncomingValidate(), for a QEMU that is not started yet. To be
- * called before the running guest is stopped for the one in the snapshot.
+ * As qemuHvBalloonIncomingValidate(), for a QEMU that is not started yet, and what a
+ * start checks. To be called before the running guest is stopped for the one in the
+ * snapshot.
  */
 int
 qemuHvBalloonRevertValidate(virQEMUDriver *driver,
@@ -307,8 +309,10 @@ qemuHvBalloonRevertValidate(virQEMUDriver *driver,
     if (!virDomainDefHasHypervMemballoon(def))
         return 0;
 
+    /* somebody may have edited the definition, which is not checked then */
     if (!(qemuCaps = qemuProcessLookupQEMUCaps(driver, def)) ||
-        qemuHvBalloonIncomingValidate(def, qemuCaps, 0) < 0)
+        qemuHvBalloonIncomingValidate(def, qemuCaps, 0) < 0 ||
+        virDomainDefValidate((virDomainDef *)def, 0, driver->xmlopt, qemuCaps) < 0)
         return -1;
 
     return qemuHvBalloonStartValidate(driver, def, qemuCaps);

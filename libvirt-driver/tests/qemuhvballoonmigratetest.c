@@ -408,14 +408,17 @@ typedef struct {
     const char *name;
     const char *missing;            /* capability, NULL: none */
     const char *error;
+    unsigned long long minimum;     /* in KiB, as somebody has edited it */
 } testRevertCase;
 
 static const testRevertCase revertCases[] = {
-    { "that can run it", NULL, NULL },
-    { "without sticks", "mem-haprot", "cannot take over: it lacks the 'mem-haprot' device" },
+    { "that can run it", NULL, NULL, 0 },
+    { "without sticks", "mem-haprot", "cannot take over: it lacks the 'mem-haprot' device", 0 },
     { "that does not migrate", "hv-balloon.migration",
-      "cannot take over: its query-hv-balloon reports no 'migration'" },
-    { "that is unknown", "no-such", "invalid qemu namespace capability 'no-such'" },
+      "cannot take over: its query-hv-balloon reports no 'migration'", 0 },
+    { "that is unknown", "no-such", "invalid qemu namespace capability 'no-such'", 0 },
+    { "that refuses its definition", NULL, "<currentMemory> is 1048576 KiB, less than the <minimum>",
+      GIB + 1024 },
 };
 
 
@@ -432,6 +435,7 @@ testRevert(const void *opaque)
         return -1;
 
     vm->def->namespaceData = &changes;
+    vm->def->memballoon->minimum = test->minimum;
     ret = testCheckError(test->error, qemuHvBalloonRevertValidate(&testDriver, vm->def));
 
     /* any other balloon is libvirt's own matter */
