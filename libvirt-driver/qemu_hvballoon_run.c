@@ -8,6 +8,7 @@
 
 #include "qemu_hvballoon_run.h"
 #include "qemu_hvballoon_conf.h"
+#include "qemu_hvballoon_sync.h"
 #include "qemu_hvballoon_text.h"
 
 #include "qemu_hotplug.h"
@@ -63,9 +64,13 @@ qemuHvBalloonPlug(virQEMUDriver *driver,
         g_autofree char *alias = qemuHvBalloonFreeAlias(vm->def, vm->newDef,
                                                         QEMU_HVBALLOON_DRIVER_ALIAS);
 
+        /* of a stick of that name that a daemon did not live to plug */
+        qemuHvBalloonDropFile(vm, alias);
+
         if (qemuDomainAttachMemory(driver, vm, qemuHvBalloonStickNew(vm->def, alias, size)) == 0)
             return 0;
 
+        qemuHvBalloonDropFile(vm, alias);
         if (step->least >= size || !virDomainObjIsActive(vm))
             return -1;
 

@@ -143,6 +143,30 @@ qemuHvBalloonRemoveBackend(virDomainObj *vm,
 }
 
 
+/**
+ * qemuHvBalloonDropFile:
+ * @alias: name of a stick that QEMU does not have
+ *
+ * Removes the file that its backend may have had. QEMU does not: not with the
+ * backend, nor when the backend cannot be allocated. The next stick of this name
+ * would have to fit into the file, and it may be as large as the disk was free.
+ * Keeps the error that was reported.
+ */
+void
+qemuHvBalloonDropFile(virDomainObj *vm,
+                      const char *alias)
+{
+    virDomainMemoryDef mem = { .info.alias = (char *)alias };
+    virErrorPtr orig;
+
+    virErrorPreserveLast(&orig);
+    if (qemuProcessDestroyMemoryBackingPath(vm, &mem) < 0)
+        VIR_WARN("domain '%s': the file of '%s' was not removed: %s",
+                 vm->def->name, alias, virGetLastErrorMessage());
+    virErrorRestore(&orig);
+}
+
+
 /* Drops a stick that QEMU does not have. A driver's stick is forgotten at once,
  * so that it no longer counts against <maxMemory>; a backend that lingers is
  * removed later as an orphan. */
@@ -242,7 +266,8 @@ qemuHvBalloonDropOrphans(virDomainObj *vm,
             continue;
 
         VIR_INFO("domain '%s': backend '%s' has no stick", vm->def->name, (char *)backend);
-        ignore_value(qemuHvBalloonRemoveBackend(vm, backend, asyncJob));
+        if (qemuHvBalloonRemoveBackend(vm, backend, asyncJob) == 0)
+            qemuHvBalloonDropFile(vm, STRSKIP((char *)backend, QEMU_HVBALLOON_BACKEND_PREFIX));
     }
 }
 

@@ -221,6 +221,40 @@ testLabelFails(virDomainObj *vm,
 }
 
 
+static void
+testTouch(void *opaque)
+{
+    ignore_value(virFileTouch(opaque, 0600));
+}
+
+
+/* QEMU makes the file of a backend and leaves it behind if it cannot allocate all of
+ * it; so does a daemon that dies. The next stick may be larger. */
+static int
+testLabelLeftOver(virDomainObj *vm,
+                  testSim *sim)
+{
+    qemuDomainObjPrivate *priv = vm->privateData;
+    g_autofree char *file = g_strdup_printf("%s/ua-haprot0", priv->memoryBackingDir);
+
+    if (g_mkdir_with_parents(priv->memoryBackingDir, 0700) < 0)
+        return -1;
+
+    sim->failAt = sim->log->len + 3;    /* object-add, after three queries */
+    sim->failed = testTouch;
+    sim->opaque = file;
+    CHECK(testLabelSet(vm, sim, NULL) < 0 && testSimCount(sim, "object-add") > 0, "not plugged");
+    virResetLastError();
+    sim->failAt = -1;
+    CHECK(!virFileExists(file), "file '%s' removed", file);
+
+    testTouch(file);
+    CHECK(testLabelSet(vm, sim, NULL) == 0, "set: %s", virGetLastErrorMessage());
+    CHECK(!virFileExists(file), "file '%s' removed before it is made again", file);
+    return 0;
+}
+
+
 static int
 testLabelRun(const testLabelCase *test,
              virDomainObj *vm)
@@ -268,7 +302,8 @@ testLabels(const void *opaque)
     testWorkerHold();
     sim->target = sim->actual = 1ULL << 30;
     testTrace = g_string_new("");
-    if (vm && testLabelClean() == 0 && testLabelRun(test, vm) == 0 && testLabelFails(vm, sim) == 0)
+    if (vm && testLabelClean() == 0 && testLabelRun(test, vm) == 0 && testLabelFails(vm, sim) == 0 &&
+        testLabelLeftOver(vm, sim) == 0)
         ret = 0;
     g_string_free(testTrace, true);
     testTrace = NULL;

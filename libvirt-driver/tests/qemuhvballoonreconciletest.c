@@ -286,6 +286,39 @@ testAudit(const void *opaque)
 }
 
 
+/* The daemon died between object-add and device_add: the file goes with the
+ * backend. */
+static int
+testOrphanFile(const void *opaque G_GNUC_UNUSED)
+{
+    const testExchange script[] = {
+        QUERY("", "," BACKEND("3"), INFO(ONE, ONE)), OBJECT_DEL("3", OK), { }
+    };
+    g_autofree char *folder = g_strdup_printf("%s/ram", testDriver.config->stateDir);
+    g_autofree char *file = g_strdup_printf("%s/ua-haprot3", folder);
+    virDomainObj *vm = testDomainNew(NULL);
+    qemuDomainObjPrivate *priv;
+    int ret = -1;
+
+    if (!vm ||
+        g_mkdir_with_parents(folder, 0700) < 0 ||
+        virFileTouch(file, 0600) < 0)
+        goto cleanup;
+
+    priv = vm->privateData;
+    g_free(priv->memoryBackingDir);
+    priv->memoryBackingDir = g_strdup(folder);
+    vm->def->memballoon->requested = 1 * GIB;
+
+    if (testReconcile(vm, script) == 0 && !virFileExists(file))
+        ret = 0;
+
+ cleanup:
+    testDomainEnd(&vm);
+    return ret;
+}
+
+
 /*
  * A damaged or hostile status file. QEMU has 1 GiB and one stick of 1 GiB, all of
  * it in use.
@@ -466,6 +499,9 @@ testAll(void)
     int ret = 0;
 
     if (virTestRun("an older error is kept and not logged as its own", testOlderError, NULL) < 0)
+        ret = -1;
+
+    if (virTestRun("the file of an orphan backend is removed", testOrphanFile, NULL) < 0)
         ret = -1;
 
     RUN_ALL("audit: ", auditCases, testAudit);
