@@ -59,7 +59,11 @@ qemuHvBalloonHugepageSize(virQEMUDriver *driver,
     if (page->size)
         return page->size;
 
+    /* as qemuBuildMemoryGetPagesize() chooses: a single hugetlbfs_mount= of qemu.conf
+     * is not marked as the default */
     fs = virFileGetDefaultHugepage(cfg->hugetlbfs, cfg->nhugetlbfs);
+    if (!fs && cfg->nhugetlbfs > 0)
+        fs = &cfg->hugetlbfs[0];
     return fs ? fs->size : QEMU_HVBALLOON_STICK_GRANULE;
 }
 

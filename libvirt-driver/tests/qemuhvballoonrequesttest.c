@@ -640,6 +640,28 @@ testConfig(const void *opaque)
 }
 
 
+/* qemu.conf has just hugetlbfs_mount = "/dev/hugepages1G", so no size is the
+ * default. */
+static int
+testOneMount(const void *opaque G_GNUC_UNUSED)
+{
+    const testConfigCase test = {
+        .xml = DOMAIN_XML("1", "<memoryBacking><hugepages/></memoryBacking>", ""),
+        .size = 1 * GIB + 1, .total = 2 * GIB,
+    };
+    virQEMUDriverConfig *cfg = testDriver.config;
+    int ret;
+
+    cfg->hugetlbfs++;
+    cfg->nhugetlbfs--;
+    ret = testConfig(&test);
+    cfg->hugetlbfs--;
+    cfg->nhugetlbfs++;
+
+    return ret;
+}
+
+
 /*
  * A guest with 1 GiB and three sticks of 1 GiB, with holes of 384 and of 256 MiB
  */
@@ -718,6 +740,8 @@ testAll(void)
     int ret = 0;
 
     RUN_ALL("", configCases, testConfig);
+    if (virTestRun("config: a stick is made of whole huge pages of the only mount", testOneMount, NULL) < 0)
+        ret = -1;
     RUN_ALL("both: defined again while ", definedCases, testDefined);
 
     if (virTestRun("both: QEMU gets no command when the file cannot be written", testStoredFails, NULL) < 0 ||
