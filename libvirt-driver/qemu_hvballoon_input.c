@@ -68,6 +68,30 @@ qemuHvBalloonHugepageSize(virQEMUDriver *driver,
 }
 
 
+/* Is there a vDPA device? qemuDomainNeedsVFIO() does not count them, and for them
+ * QEMU maps all of a stick, whatever the guest has of it. */
+static bool
+qemuHvBalloonHasVDPA(const virDomainDef *def)
+{
+    const virStorageSource *src;
+    size_t i;
+
+    for (i = 0; i < def->nnets; i++) {
+        if (virDomainNetGetActualType(def->nets[i]) == VIR_DOMAIN_NET_TYPE_VDPA)
+            return true;
+    }
+
+    for (i = 0; i < def->ndisks; i++) {
+        for (src = def->disks[i]->src; src; src = src->backingStore) {
+            if (src->type == VIR_STORAGE_TYPE_VHOST_VDPA)
+                return true;
+        }
+    }
+
+    return false;
+}
+
+
 /* Does a stick of such huge pages, or 0, cost the host its whole size when it is
  * plugged? */
 static bool
@@ -81,7 +105,8 @@ qemuHvBalloonIsCostly(virDomainObj *vm,
         def->mem.allocation == VIR_DOMAIN_MEMORY_ALLOCATION_IMMEDIATE ||
         priv->memPrealloc ||
         def->mem.locked ||
-        qemuDomainNeedsVFIO(def);
+        qemuDomainNeedsVFIO(def) ||
+        qemuHvBalloonHasVDPA(def);
 }
 
 

@@ -464,6 +464,17 @@ static const testStatsCase statsCases[] = {
             "balloon.hyperv.stick.count=0\n",
     },
     {
+        .name = "stats of a domain with a vDPA device",
+        .xml = DOMAIN_XML("1", "", "<interface type='vdpa'><source dev='/dev/vhost-vdpa-0'/></interface>"),
+        .live = true, .off = true,
+        .fields =
+            "balloon.current=1048576\n"
+            "balloon.hyperv.requested=1048576\n"
+            "balloon.hyperv.boot=1048576\n"
+            PLAN("0", "0", "2048", "", "1")
+            "balloon.hyperv.stick.count=0\n",
+    },
+    {
         .name = "stats of a domain that does not run",
         .live = true, .off = true, .sticks = { 1 * GIB, 2 * GIB },
         .fields =
