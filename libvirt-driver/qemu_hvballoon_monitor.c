@@ -178,6 +178,17 @@ qemuMonitorHvBalloonCleanText(const char *text)
 }
 
 
+/* Names of QEMU's devices are made of these. One of a QEMU that is not in its right
+ * mind is shown to clients, too: it counts as none. */
+static bool
+qemuMonitorHvBalloonIsName(const char *id)
+{
+    return id && strlen(id) <= QEMU_HVBALLOON_TEXT_MAX &&
+        g_ascii_isalpha(*id) &&
+        id[strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._")] == '\0';
+}
+
+
 /* "/objects/mem0" or "mem0" -> "mem0" */
 static char *
 qemuMonitorHvBalloonBackendName(const char *memdev)
@@ -260,6 +271,7 @@ qemuMonitorHvBalloonParseStick(virJSONValue *obj)
     const char *cmd = "query-haprot";
     g_autoptr(qemuMonitorHvBalloonStick) stick = g_new0(qemuMonitorHvBalloonStick, 1);
     const char *memdev = virJSONValueObjectGetString(obj, "memdev");
+    const char *id = virJSONValueObjectGetString(obj, "id");
 
     if (!memdev || virJSONValueObjectGetNumberUlong(obj, "addr", &stick->address) < 0) {
         virReportError(VIR_ERR_INTERNAL_ERROR, _("%1$s reply lacks a valid '%2$s'"),
@@ -272,7 +284,8 @@ qemuMonitorHvBalloonParseStick(virJSONValue *obj)
         qemuMonitorHvBalloonGetKiB(obj, cmd, "released", &stick->released) < 0)
         return NULL;
 
-    stick->id = g_strdup(virJSONValueObjectGetString(obj, "id"));
+    if (qemuMonitorHvBalloonIsName(id))
+        stick->id = g_strdup(id);
     stick->memdev = qemuMonitorHvBalloonBackendName(memdev);
     stick->onDemand = STREQ_NULLABLE(virJSONValueObjectGetString(obj, "insert"), "on-demand");
     stick->state = qemuMonitorHvBalloonStickStateFromName(virJSONValueObjectGetString(obj, "state"));

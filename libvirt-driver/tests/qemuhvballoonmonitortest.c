@@ -267,6 +267,41 @@ testParseText(const void *opaque G_GNUC_UNUSED)
 }
 
 
+/* A stick whose name cannot be one has none. */
+static int
+testParseNames(const void *opaque G_GNUC_UNUSED)
+{
+    g_autofree char *most = g_strnfill(1024, 'x');
+    g_autofree char *longer = g_strnfill(1025, 'x');
+    const struct {
+        const char *id;
+        bool taken;
+    } names[] = {
+        { "ua-haprot0", true }, { "ha.1_a", true }, { most, true },
+        { "", false }, { "0", false }, { "a b", false }, { "a\\nb", false },
+        { "\\u001b[2J", false }, { "caf\\u00e9", false }, { longer, false },
+    };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autoptr(GPtrArray) sticks = NULL;
+        g_autofree char *reply =
+            g_strdup_printf("{\"return\": [{\"id\": \"%s\", \"qom-path\": \"/s\", \"memdev\": \"m\","
+                            " \"addr\": " BASE ", \"size\": " ONE ", \"insert\": \"now\","
+                            " \"state\": \"idle\", \"added\": 0, \"released\": 0}]}", names[i].id);
+
+        if (testParse("query-haprot", reply, testGetSticks, (void **)&sticks) < 0 ||
+            STRNEQ_NULLABLE(((qemuMonitorHvBalloonStick *)g_ptr_array_index(sticks, 0))->id,
+                            names[i].taken ? names[i].id : NULL)) {
+            fprintf(stderr, "name '%s'\n", names[i].id);
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
 #define INFO_SPACE(base, size) \
     INFO_WITH("\"device-memory\": {\"base\": " base ", \"size\": " size "}, ", ONE, ONE)
 
@@ -696,6 +731,7 @@ testAll(void)
     if (virTestRun("query-haprot", testParseSticks, NULL) < 0 ||
         virTestRun("query-haprot, invalid replies", testParseInvalidSticks, NULL) < 0 ||
         virTestRun("query-haprot, too many", testParseManySticks, NULL) < 0 ||
+        virTestRun("query-haprot, names", testParseNames, NULL) < 0 ||
         virTestRun("statistics without a monitor", testStatsUnconnected, NULL) < 0 ||
         virTestRun("query-hv-balloon", testParseInfo, NULL) < 0 ||
         virTestRun("query-hv-balloon, free slots", testParseFreeSlots, NULL) < 0 ||
