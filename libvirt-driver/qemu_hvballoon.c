@@ -108,7 +108,7 @@ qemuHvBalloonReconcile(virQEMUDriver *driver,
         qemuHvBalloonReconcileFixed(driver, vm);
     } else if ((view = qemuHvBalloonPrepare(&in, driver, vm, VIR_ASYNC_JOB_NONE))) {
         plan = qemuHvBalloonPlanReconcile(&in, qemuHvBalloonGetRequested(vm));
-        ignore_value(qemuHvBalloonRun(driver, vm, plan));
+        ignore_value(qemuHvBalloonRun(driver, vm, view, plan));
     }
 
     if (virGetLastErrorCode() != VIR_ERR_OK)
@@ -347,21 +347,22 @@ qemuHvBalloonCheckDefs(const virDomainDef *def,
 }
 
 
-/* The steps for @newmem, or NULL with an error reported. */
+/* The steps for @newmem, or NULL with an error reported. @view: what QEMU has is
+ * stored here, unless it has no sticks. */
 static qemuHvBalloonPlan *
 qemuHvBalloonPlanLive(virQEMUDriver *driver,
                       virDomainObj *vm,
                       unsigned long long newmem,
-                      unsigned int flags)
+                      unsigned int flags,
+                      qemuHvBalloonView **view)
 {
-    g_autoptr(qemuHvBalloonView) view = NULL;
     g_auto(qemuHvBalloonPlanInput) in = { 0 };
     qemuHvBalloonRefusal refusal;
     qemuHvBalloonPlan *plan;
 
     if (qemuHvBalloonRunsOnFixed(vm))
         qemuHvBalloonInputFixed(&in, driver, vm);
-    else if (!(view = qemuHvBalloonPrepare(&in, driver, vm, VIR_ASYNC_JOB_NONE)))
+    else if (!(*view = qemuHvBalloonPrepare(&in, driver, vm, VIR_ASYNC_JOB_NONE)))
         return NULL;
 
     if (flags & VIR_DOMAIN_MEM_MAXIMUM)
@@ -379,13 +380,14 @@ qemuHvBalloonPlanLive(virQEMUDriver *driver,
 static int
 qemuHvBalloonRunLive(virQEMUDriver *driver,
                      virDomainObj *vm,
+                     const qemuHvBalloonView *view,
                      const qemuHvBalloonPlan *plan,
                      unsigned long long newmem,
                      unsigned int flags)
 {
     unsigned long long target = qemuHvBalloonPlanTarget(plan, qemuHvBalloonGetRequested(vm));
 
-    if (qemuHvBalloonRun(driver, vm, plan) < 0) {
+    if (qemuHvBalloonRun(driver, vm, view, plan) < 0) {
         qemuHvBalloonScheduleReconcile(vm);
         return -1;
     }
@@ -478,13 +480,14 @@ qemuHvBalloonSetMemory(virQEMUDriver *driver,
 {
     g_autoptr(virQEMUDriverConfig) cfg = virQEMUDriverGetConfig(driver);
     g_autoptr(virDomainDef) copy = NULL;
+    g_autoptr(qemuHvBalloonView) view = NULL;
     g_autoptr(qemuHvBalloonPlan) plan = NULL;
     const virDomainDef *stored;
 
     if (qemuHvBalloonCheckDefs(def, persistentDef) < 0)
         return -1;
 
-    if (def && !(plan = qemuHvBalloonPlanLive(driver, vm, newmem, flags)))
+    if (def && !(plan = qemuHvBalloonPlanLive(driver, vm, newmem, flags, &view)))
         return -1;
 
     if (persistentDef && !(copy = qemuHvBalloonCopyStored(driver, vm, def, newmem, flags)))
@@ -495,7 +498,7 @@ qemuHvBalloonSetMemory(virQEMUDriver *driver,
     if (copy && virDomainDefSave(copy, driver->xmlopt, cfg->configDir) < 0)
         return -1;
 
-    if (plan && qemuHvBalloonRunLive(driver, vm, plan, newmem, flags) < 0) {
+    if (plan && qemuHvBalloonRunLive(driver, vm, view, plan, newmem, flags) < 0) {
         if (copy)
             qemuHvBalloonRestoreStored(driver, vm);
         return -1;

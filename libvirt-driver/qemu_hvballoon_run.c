@@ -8,7 +8,6 @@
 
 #include "qemu_hvballoon_run.h"
 #include "qemu_hvballoon_conf.h"
-#include "qemu_hvballoon_sync.h"
 #include "qemu_hvballoon_text.h"
 
 #include "qemu_hotplug.h"
@@ -50,19 +49,37 @@ qemuHvBalloonSendTarget(virDomainObj *vm,
 }
 
 
+/* The lowest free name: not used by the stored definition either, nor by what QEMU
+ * has and the definition has not. */
+static char *
+qemuHvBalloonNewAlias(virDomainObj *vm,
+                      const qemuHvBalloonView *view)
+{
+    size_t i;
+
+    for (i = 0; ; i++) {
+        g_autofree char *alias = g_strdup_printf(QEMU_HVBALLOON_DRIVER_ALIAS "%zu", i);
+
+        if (!qemuHvBalloonAliasIsUsed(vm->def, alias) &&
+            !qemuHvBalloonAliasIsUsed(vm->newDef, alias) &&
+            !(view && qemuHvBalloonViewHasName(view, alias)))
+            return g_steal_pointer(&alias);
+    }
+}
+
+
 /* A stick may be planned larger than needed, to save slots later: if it does
  * not fit, try the smallest that will do. */
 static int
 qemuHvBalloonPlug(virQEMUDriver *driver,
                   virDomainObj *vm,
+                  const qemuHvBalloonView *view,
                   const qemuHvBalloonStep *step)
 {
     unsigned long long size = step->size;
 
     while (true) {
-        /* not used by the stored definition either */
-        g_autofree char *alias = qemuHvBalloonFreeAlias(vm->def, vm->newDef,
-                                                        QEMU_HVBALLOON_DRIVER_ALIAS);
+        g_autofree char *alias = qemuHvBalloonNewAlias(vm, view);
 
         /* of a stick of that name that a daemon did not live to plug */
         qemuHvBalloonDropFile(vm, alias);
@@ -117,6 +134,7 @@ qemuHvBalloonLogStep(const virDomainObj *vm,
 
 /**
  * qemuHvBalloonRun:
+ * @view: what QEMU has, or NULL if it has no sticks
  * @plan: steps, none of which waits for the guest
  *
  * Executes @plan, for setmem, setmaxmem and reconcile alike. Stops at the first
@@ -129,6 +147,7 @@ qemuHvBalloonLogStep(const virDomainObj *vm,
 int
 qemuHvBalloonRun(virQEMUDriver *driver,
                  virDomainObj *vm,
+                 const qemuHvBalloonView *view,
                  const qemuHvBalloonPlan *plan)
 {
     unsigned long long planned = virDomainDefGetMemoryTotal(vm->def);
@@ -142,7 +161,7 @@ qemuHvBalloonRun(virQEMUDriver *driver,
 
         switch (step->type) {
         case QEMU_HVBALLOON_STEP_PLUG:
-            rc = qemuHvBalloonPlug(driver, vm, step);
+            rc = qemuHvBalloonPlug(driver, vm, view, step);
             planned += step->size;
             break;
 

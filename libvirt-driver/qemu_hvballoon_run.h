@@ -9,6 +9,7 @@
 #include "qemu_conf.h"
 #include "qemu_domain.h"
 #include "qemu_hvballoon_plan.h"
+#include "qemu_hvballoon_sync.h"
 
 int
 qemuHvBalloonSendTarget(virDomainObj *vm,
@@ -17,4 +18,5 @@ qemuHvBalloonSendTarget(virDomainObj *vm,
 int
 qemuHvBalloonRun(virQEMUDriver *driver,
                  virDomainObj *vm,
+                 const qemuHvBalloonView *view,
                  const qemuHvBalloonPlan *plan);

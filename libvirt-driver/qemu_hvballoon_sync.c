@@ -95,6 +95,23 @@ qemuHvBalloonViewFind(const qemuHvBalloonView *view,
 }
 
 
+/**
+ * qemuHvBalloonViewHasName:
+ *
+ * Would a new stick named @alias clash with what QEMU has? That may be a stick that
+ * the definition cannot describe, or a backend that could not be removed.
+ */
+bool
+qemuHvBalloonViewHasName(const qemuHvBalloonView *view,
+                         const char *alias)
+{
+    g_autofree char *backend = g_strdup_printf(QEMU_HVBALLOON_BACKEND_PREFIX "%s", alias);
+
+    return qemuHvBalloonViewFind(view, alias) ||
+        g_hash_table_contains(view->backends, backend);
+}
+
+
 static bool
 qemuHvBalloonViewUsesBackend(const qemuHvBalloonView *view,
                              const char *backend)
@@ -266,8 +283,10 @@ qemuHvBalloonDropOrphans(virDomainObj *vm,
             continue;
 
         VIR_INFO("domain '%s': backend '%s' has no stick", vm->def->name, (char *)backend);
-        if (qemuHvBalloonRemoveBackend(vm, backend, asyncJob) == 0)
+        if (qemuHvBalloonRemoveBackend(vm, backend, asyncJob) == 0) {
             qemuHvBalloonDropFile(vm, STRSKIP((char *)backend, QEMU_HVBALLOON_BACKEND_PREFIX));
+            g_hash_table_iter_remove(&iter);
+        }
     }
 }
 

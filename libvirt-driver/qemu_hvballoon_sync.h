@@ -29,6 +29,10 @@ qemuMonitorHvBalloonStick *
 qemuHvBalloonViewFind(const qemuHvBalloonView *view,
                       const char *alias);
 
+bool
+qemuHvBalloonViewHasName(const qemuHvBalloonView *view,
+                         const char *alias);
+
 void
 qemuHvBalloonDropFile(virDomainObj *vm,
                       const char *alias);

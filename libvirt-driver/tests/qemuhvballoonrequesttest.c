@@ -173,6 +173,25 @@ static const testCase cases[] = {
         .total = 3 * GIB, .requestedAfter = 3 * GIB,
     },
     {
+        .name = "a name is not taken that a stick has which XML cannot describe",
+        .action = SETMAX_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
+        .script = SCRIPT(
+            QUERY(STICK_OF("0", "/objects/other", BASE, ONE, "inuse", ONE, "0"),
+                  ",{\"name\": \"other\", \"type\": \"child<memory-backend-ram>\"}", INFO(ONE, ONE)),
+            PLUGGED("1", ONE, BASE2)),
+        .total = 2 * GIB,
+    },
+    {
+        .name = "a name is not taken that a backend has which cannot be removed",
+        .action = SET_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
+        .script = SCRIPT(
+            QUERY("", "," BACKEND("0"), INFO(ONE, ONE)),
+            OBJECT_DEL("0", FAIL("object 'memua-haprot0' is in use, can not be deleted")),
+            PLUGGED("1", TWO, BASE),
+            BALLOON(THREE, OK)),
+        .total = 3 * GIB, .requestedAfter = 3 * GIB,
+    },
+    {
         .name = "setmaxmem plugs memory without giving it to the guest",
         .action = SETMAX_LIVE, .size = 3 * GIB, .requested = 1 * GIB,
         .script = SCRIPT(
