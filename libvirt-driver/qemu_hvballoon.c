@@ -39,10 +39,11 @@
  *   daemon, failed request. It moves QEMU towards <requested>, plugs nothing,
  *   and changes nothing when nothing differs; so it can run at any time, and
  *   any number of times.
- * - Event handlers take no job: they schedule a reconcile. The worker for
- *   reconciles serves all domains, so it takes the job only if it is free. It is
- *   not the driver's worker for events: QEMU is asked here without having sent
- *   one, and one that hangs would hold up the events of all domains.
+ * - Event handlers take no job: they schedule a reconcile. The workers for
+ *   reconciles serve all domains, so they take the job only if it is free. They
+ *   are not the driver's worker for events: QEMU is asked here without having sent
+ *   one, and one that hangs would hold up the events of all domains. They are
+ *   several, as it would hold up the reconciles of all domains, too.
  */
 
 #include <config.h>
