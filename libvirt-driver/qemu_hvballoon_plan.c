@@ -140,15 +140,22 @@ qemuHvBalloonPlanReachable(const qemuHvBalloonPlanInput *in)
 
 
 bool
-qemuHvBalloonIsDriverAlias(const char *alias)
+qemuHvBalloonIsNumbered(const char *alias, const char *prefix)
 {
     const char *number;
 
-    if (!alias || !g_str_has_prefix(alias, QEMU_HVBALLOON_DRIVER_ALIAS))
+    if (!alias || !g_str_has_prefix(alias, prefix))
         return false;
 
-    number = alias + strlen(QEMU_HVBALLOON_DRIVER_ALIAS);
+    number = alias + strlen(prefix);
     return *number && strspn(number, "0123456789") == strlen(number);
+}
+
+
+bool
+qemuHvBalloonIsDriverAlias(const char *alias)
+{
+    return qemuHvBalloonIsNumbered(alias, QEMU_HVBALLOON_DRIVER_ALIAS);
 }
 
 

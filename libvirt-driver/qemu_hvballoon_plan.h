@@ -56,6 +56,9 @@
 /* The driver's own sticks have this name and a number. */
 #define QEMU_HVBALLOON_DRIVER_ALIAS "ua-haprot"
 
+/* Is @alias, which may be NULL, @prefix and a number? */
+bool qemuHvBalloonIsNumbered(const char *alias, const char *prefix);
+
 /* Is @alias, which may be NULL, a name of one of the driver's own sticks? */
 bool qemuHvBalloonIsDriverAlias(const char *alias);
 

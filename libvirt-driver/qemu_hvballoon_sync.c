@@ -255,7 +255,8 @@ qemuHvBalloonDropImpossible(virDomainObj *vm)
 }
 
 
-/* Is it a backend of the driver's, without a stick? */
+/* Is it a backend whose name the driver chose, without a stick? No attach of a client
+ * is under way: that would have the job. */
 static bool
 qemuHvBalloonIsOrphan(const virDomainObj *vm,
                       const qemuHvBalloonView *view,
@@ -263,7 +264,8 @@ qemuHvBalloonIsOrphan(const virDomainObj *vm,
 {
     const char *alias = STRSKIP(backend, QEMU_HVBALLOON_BACKEND_PREFIX);
 
-    return qemuHvBalloonIsDriverAlias(alias) &&
+    return (qemuHvBalloonIsDriverAlias(alias) ||
+            qemuHvBalloonIsNumbered(alias, QEMU_HVBALLOON_USER_ALIAS)) &&
         !qemuHvBalloonViewUsesBackend(view, backend) &&
         !qemuHvBalloonFindStick(vm->def, alias);
 }

@@ -115,6 +115,15 @@ static const testCase cases[] = {
             OBJECT_DEL("3", OK)),
     },
     {
+        .name = "reconcile removes an orphan of an attach without a name",
+        .action = RECONCILE, .requested = 1 * GIB,
+        .script = SCRIPT(
+            QUERY("", ",{\"name\": \"memua-stick0\", \"type\": \"child<memory-backend-ram>\"},"
+                  "{\"name\": \"memua-stickers\", \"type\": \"child<memory-backend-ram>\"}",
+                  INFO(ONE, ONE)),
+            { "object-del", "{\"id\":\"memua-stick0\"}", OK }),
+    },
+    {
         .name = "reconcile adopts a stick",
         .action = RECONCILE, .requested = 2 * GIB,
         .script = SCRIPT(
