@@ -143,9 +143,9 @@ static const testCase cases[] = {
             QUERY("", "," BACKEND("0"), INFO(ONE, ONE)),
             QUERY_BALLOON,
             OBJECT_DEL("0", FAIL("in use")),
-            OBJECT_ADD("0", "7516192768", FAIL("duplicate"))),
-        .error = "duplicate", .pending = true,
-        .total = 1 * GIB, .requestedAfter = 1 * GIB,
+            PLUGGED("1", "7516192768", BASE),
+            BALLOON("8589934592", OK)),
+        .total = 8 * GIB, .requestedAfter = 8 * GIB,
     },
     {
         .name = "a stick that has vanished does not count against maxMemory",
