@@ -1313,6 +1313,33 @@ static void test_close_while_returning(void)
     done_honest(sim);
 }
 
+/* It took the memory back, and the channel was closed before that was heard. */
+static void test_close_unheard(void)
+{
+    Sim *sim = one_stick();
+
+    sim_target(sim, 500 * SIM_MIB);
+    sim->unheard = true;
+    sim_target(sim, 600 * SIM_MIB);
+    assert_state(sim, DM_STATE_RETURNING);
+    sim_close(sim);
+    sim->unheard = false;
+    g_assert_cmpuint(sim_info(sim).in_doubt, ==, 100 * SIM_MIB);
+    sim_connect(sim);
+    assert_actual(sim, 600 * SIM_MIB);
+    /* It has 700 MiB. What it releases it had: that goes to the host. */
+    sim->discarded = 0;
+    sim_target(sim, 400 * SIM_MIB);
+    assert_actual(sim, 400 * SIM_MIB);
+    assert_state(sim, DM_STATE_IDLE);
+    g_assert_cmpuint(sim_info(sim).in_doubt, ==, 0);
+    g_assert_cmpuint(sim_info(sim).counters.duplicate_pages, ==, 0);
+    g_assert_cmpuint(sim->discarded, ==, 300 * SIM_MIB);
+    sim_target(sim, SIM_GIB);
+    assert_actual(sim, SIM_GIB);
+    done_honest(sim);
+}
+
 static void check_new_kernel(Sim *sim)
 {
     unsigned adds = sim->sent[DM_MSG_HOT_ADD_REQUEST];
@@ -1585,6 +1612,7 @@ static void add_guests(void)
     ADD("reconnect/same-kernel", test_same_kernel);
     ADD("reconnect/while-adding", test_close_while_adding);
     ADD("reconnect/while-returning", test_close_while_returning);
+    ADD("reconnect/unheard", test_close_unheard);
     ADD("reconnect/kexec", test_kexec);
     ADD("reconnect/other-os-id", test_other_os_id);
     ADD("reconnect/kexec-then-reconnect", test_kexec_then_reconnect);

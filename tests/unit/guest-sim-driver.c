@@ -30,7 +30,9 @@ static size_t header(Sim *sim, uint8_t *msg, DmMessageType type, size_t size)
 
 void sim_say(Sim *sim, const void *msg, size_t len)
 {
-    dm_engine_receive(sim->engine, msg, len, sim->now);
+    if (!sim->unheard) {
+        dm_engine_receive(sim->engine, msg, len, sim->now);
+    }
     sim_check_accounts(sim);
 }
 
@@ -90,6 +92,9 @@ void sim_hot_add_response(Sim *sim, uint32_t pages, uint32_t result)
     size_t size = header(sim, msg, DM_MSG_HOT_ADD_RESPONSE, 16);
 
     put64(msg + 8, pages | (uint64_t)result << 32);
+    if (!sim->unheard) {
+        sim->offer.count = 0;
+    }
     sim_say(sim, msg, size);
 }
 
@@ -100,13 +105,20 @@ void sim_unballoon_response(Sim *sim)
     sim_say(sim, msg, header(sim, msg, DM_MSG_UNBALLOON_RESPONSE, 8));
 }
 
+/* Who says that it released what it was offered says that it took it. */
+static bool may_have(const Sim *sim, uint64_t page)
+{
+    return sim->pages[page] == SIM_OWNED ||
+           (sim->pages[page] == SIM_NONE && sim->doubtful[page]);
+}
+
 static void claim_pages(Sim *sim, DmRange range)
 {
     uint64_t page;
 
     for (page = range.first;
          page < range.first + range.count && is_accounted(sim, page); page++) {
-        if (sim->pages[page] == SIM_OWNED) {
+        if (may_have(sim, page)) {
             sim_set_page(sim, page, SIM_RELEASED);
         }
     }

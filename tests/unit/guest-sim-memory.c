@@ -96,6 +96,8 @@ void sim_forget_pages(Sim *sim)
     unsigned i;
 
     memset(sim->pages, SIM_NONE, sim->n_pages);
+    memset(sim->doubtful, false, sim->n_pages);
+    sim->offer.count = 0;
     sim->owned = sim->offline = sim->lost = 0;
     g_array_set_size(sim->regions, 0);
     for (i = 0; i < sim->n_boot; i++) {

@@ -33,6 +33,9 @@ static bool op_send(void *opaque, const void *msg, size_t len)
     if (m[0] == DM_MSG_UNBALLOON_REQUEST) {
         measure_unballoon(sim, m);
     }
+    if (m[0] == DM_MSG_HOT_ADD_REQUEST) {
+        sim->offer = get_range(m + 8);
+    }
     g_queue_push_tail(&sim->inbox, g_bytes_new(msg, len));
     return true;
 }

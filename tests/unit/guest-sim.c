@@ -6,6 +6,8 @@
 
 #include "guest-sim-internal.h"
 
+#include <string.h>
+
 #include "state.h"
 
 static void lay_out_boot(Sim *sim, uint64_t boot)
@@ -36,6 +38,7 @@ Sim *sim_new_of(uint64_t boot, uint64_t n_pages, DmProfile profile,
     sim->n_pages = n_pages;
     sim->pages = g_malloc0(n_pages);
     sim->mapped = g_malloc0(n_pages);
+    sim->doubtful = g_malloc0(n_pages);
     sim->regions = g_array_new(FALSE, FALSE, sizeof(SimRegion));
     g_queue_init(&sim->inbox);
     sim->os_id = os_id;
@@ -83,6 +86,7 @@ void sim_free(Sim *sim)
     g_array_free(sim->regions, TRUE);
     g_free(sim->pages);
     g_free(sim->mapped);
+    g_free(sim->doubtful);
     g_free(sim->memory);
     g_free(sim->wrote);
     g_free(sim);
@@ -157,6 +161,8 @@ void sim_connect(Sim *sim)
 void sim_close(Sim *sim)
 {
     sim->connected = false;
+    memset(sim->doubtful + sim->offer.first, true, sim->offer.count);
+    sim->offer.count = 0;
     dm_engine_channel_close(sim->engine);
     sim_drop_inbox(sim);
     sim_pump(sim);

@@ -72,6 +72,8 @@ typedef struct Sim {
     uint64_t floor;             /* it keeps at least this */
     bool movable;               /* it onlines sticks so, and keeps them */
     bool mute;                  /* it replies to nothing */
+    bool unheard;               /* it does what is asked, and nobody hears its
+                                   replies */
     bool onlines;               /* a Linux that uses hot-added memory */
     bool refuse, refuse_for_good; /* hot-add */
     DmRange refuse_at;          /* hot-add of any page in there */
@@ -96,6 +98,8 @@ typedef struct Sim {
     uint64_t n_pages;
     uint64_t owned, offline;
     uint64_t lost;              /* released while nobody listened */
+    DmRange offer;              /* the hot-add that was not replied to */
+    uint8_t *doubtful;          /* this page was offered when it disconnected */
     GArray *regions;            /* SimRegion */
     /* What is in memory, and what the guest wrote there; NULL: not kept. */
     uint32_t *memory, *wrote;

@@ -265,6 +265,13 @@ DmStickState dm_regions_stick_state(const DmRegions *r, const DmStick *stick)
 
 /* ---- releasing ---- */
 
+/*
+ * A guest that releases a page has had it, so the page is in doubt no more. But
+ * one that breaks up what is in doubt, page by page, would let the accounting
+ * grow by as much again as what it releases: above this, pages stay in doubt.
+ */
+#define DOUBT_BYTES (64 * 1024)
+
 /* Releases the pages of @part (all given to the guest) that are neither
  * released nor in doubt. */
 static uint64_t release_owned(DmRegions *r, DmRange part, PageSet *discard)
@@ -292,8 +299,12 @@ static uint64_t release_owned(DmRegions *r, DmRange part, PageSet *discard)
 static void release_part(DmRegions *r, DmRange part, PageSet *discard,
                          DmReleased *result)
 {
-    uint64_t fresh = release_owned(r, part, discard);
+    uint64_t fresh;
 
+    if (pageset_bytes(r->in_doubt) <= DOUBT_BYTES) {
+        pageset_remove(r->in_doubt, part.first, part.count);
+    }
+    fresh = release_owned(r, part, discard);
     result->fresh += fresh;
     result->duplicate += part.count - fresh;
 }
