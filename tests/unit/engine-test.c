@@ -1105,6 +1105,23 @@ static void test_onlined_later(void)
     done_honest(sim);
 }
 
+/* A process ended that had as much as is offline: no more than another block is
+ * lost. */
+static void test_process_ended(void)
+{
+    Sim *sim = one_stick();
+
+    sim->onlines = false;
+    sim_target(sim, 3 * SIM_GIB);
+    sim_status_of(sim, 500 * SIM_MIB, 800 * SIM_MIB);
+    sim_status_of(sim, 650 * SIM_MIB, 650 * SIM_MIB);
+    sim_pump(sim);
+    assert_state(sim, DM_STATE_NOT_ONLINED);
+    g_assert_cmpuint(sim_stick(sim, 1).added, ==, 256 * SIM_MIB);
+    g_assert_cmpuint(sim_info(sim).offline, ==, 128 * SIM_MIB);
+    done_honest(sim);
+}
+
 /* A new target is a new try, as small as the first. */
 static void test_onlines_from_now_on(void)
 {
@@ -1599,6 +1616,7 @@ static void add_guests(void)
     ADD("not-onlined/on-the-way", test_not_onlined_on_the_way);
     ADD("not-onlined", test_not_onlined);
     ADD("not-onlined/later", test_onlined_later);
+    ADD("not-onlined/process-ended", test_process_ended);
     ADD("not-onlined/from-now-on", test_onlines_from_now_on);
     ADD("not-onlined/slow-windows", test_slow_windows);
     ADD("not-onlined/late-first-answer", test_late_first_answer);

@@ -56,13 +56,19 @@ void sim_capabilities(Sim *sim)
     sim_say(sim, msg, size);
 }
 
-void sim_status(Sim *sim, uint64_t available)
+void sim_status_of(Sim *sim, uint64_t available, uint64_t committed)
 {
     uint8_t msg[48];
     size_t size = header(sim, msg, DM_MSG_STATUS, 48);
 
     put64(msg + 8, available);
+    put64(msg + 16, committed);
     sim_say(sim, msg, size);
+}
+
+void sim_status(Sim *sim, uint64_t available)
+{
+    sim_status_of(sim, available, 0);
 }
 
 static uint64_t count_state(const Sim *sim, SimPage state)
@@ -77,13 +83,9 @@ static uint64_t count_state(const Sim *sim, SimPage state)
 
 void sim_report(Sim *sim)
 {
-    uint8_t msg[48];
-    size_t size = header(sim, msg, DM_MSG_STATUS, 48);
-
-    put64(msg + 8, sim->movable ? sim->owned
-                                : sim->owned - MIN(sim->owned, sim->floor));
-    put64(msg + 16, count_state(sim, SIM_RELEASED) + sim->offline);
-    sim_say(sim, msg, size);
+    sim_status_of(sim, sim->movable ? sim->owned
+                       : sim->owned - MIN(sim->owned, sim->floor),
+                  count_state(sim, SIM_RELEASED) + sim->offline);
 }
 
 void sim_hot_add_response(Sim *sim, uint32_t pages, uint32_t result)

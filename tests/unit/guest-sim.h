@@ -183,6 +183,7 @@ void sim_unballoon_response(Sim *sim);
 void sim_version_request(Sim *sim, uint32_t version, bool last);
 void sim_capabilities(Sim *sim);
 void sim_status(Sim *sim, uint64_t available);
+void sim_status_of(Sim *sim, uint64_t available, uint64_t committed);
 /* A status report as Linux makes it. */
 void sim_report(Sim *sim);
 /* Drops what the engine sent and the guest has not received. */

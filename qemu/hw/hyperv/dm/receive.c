@@ -69,7 +69,7 @@ static void capabilities(DmEngine *e, const uint8_t *msg,
 /*
  * Linux reports memory that was added and not onlined as committed. When it is
  * onlined, available grows by as much as committed shrinks from one report to
- * the next.
+ * the next. So it does when a process ends that had as much.
  */
 static bool was_onlined(const DmEngine *e, const DmStatus *status)
 {
@@ -87,7 +87,7 @@ static void check_onlining(DmEngine *e, const DmStatus *status)
     if (was_onlined(e, status)) {
         TRACE(e, onlined, pageset_count(e->regions.offline));
         dm_regions_all_onlined(&e->regions);
-        e->probed = true;
+        /* Only what is added next, as little as possible, shows which it was. */
         e->settled = false;
         if (e->obstacle == DM_STATE_NOT_ONLINED) {
             dm_obstacle_clear(e);
