@@ -69,7 +69,7 @@ void hv_balloon_report_received(HvBalloon *balloon, const DmStatus *status)
     }
 }
 
-/* A report from before a reset is stale. */
+/* A report from before a reset, or of a driver that is gone, is stale. */
 void hv_balloon_report_reset(HvBalloon *balloon)
 {
     balloon->report = (HvBalloonReport) { };

@@ -354,6 +354,7 @@ static void close_channel(VMBusChannel *chan)
     balloon->chan = NULL;
     balloon->held = false;
     dm_engine_channel_close(balloon->engine);
+    hv_balloon_report_reset(balloon);
     hv_balloon_kick(balloon);
 }
 

@@ -234,6 +234,22 @@ static void test_driver_reload(void)
     qtest_quit(qts);
 }
 
+/* The driver closes the channel before its last answer has been read. */
+static void test_close_with_answer(void)
+{
+    DmGuest guest;
+    QTestState *qts = start_guest(&guest, "");
+    DmPages pages = { 0x1000, 512 };
+
+    set_target(qts, BOOT - 2 * MiB);
+    g_assert_cmpuint(dm_balloon_request(&guest), ==, pages.count);
+    dm_leave_balloon_response(&guest, pages);
+    dm_close(&guest);
+    wait_state(qts, "disconnected");
+    g_assert_cmphex(balloon_number(qts, "released"), ==, 2 * MiB);
+    qtest_quit(qts);
+}
+
 /* ---- A device that is not realized any more ---- */
 
 static void unrealize(QTestState *qts, const char *path)
@@ -314,6 +330,7 @@ static void add_tests(void)
     qtest_add_func("/hv-balloon/stick/kexec", test_kexec);
     qtest_add_func("/hv-balloon/stick/kexec-populates", test_kexec_populates);
     qtest_add_func("/hv-balloon/stick/driver-reload", test_driver_reload);
+    qtest_add_func("/hv-balloon/close-with-answer", test_close_with_answer);
     qtest_add_func("/hv-balloon/unrealize/stick", test_unrealize_stick);
     qtest_add_func("/hv-balloon/unrealize/balloon", test_unrealize_balloon);
 }

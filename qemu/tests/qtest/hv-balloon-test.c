@@ -538,6 +538,14 @@ static void test_status_report(void)
     assert_available(qts, 1000);
     system_reset(qts);
     assert_no_report(qts);
+
+    dm_connect(&guest, qts);
+    dm_open(&guest, DM_CAPS);
+    dm_status_report(&guest, 2000, 3000);
+    qtest_qmp_eventwait(qts, "HV_BALLOON_STATUS_REPORT");
+    dm_close(&guest);
+    wait_state(qts, "disconnected");
+    assert_no_report(qts);
     qtest_quit(qts);
 }
 
