@@ -33,8 +33,10 @@
 #include "system/runstate.h"
 #include "trace.h"
 
-/* How long one pass over the dirty bitmap looks for released memory. */
+/* How long a turn over the dirty bitmap looks for released memory ... */
 #define LEAVE_OUT_NS (10 * SCALE_MS)
+/* ... and when the next one begins, while the VM runs. */
+#define LEAVE_OUT_PAUSE_MS 1
 /* The largest piece of it between two looks at the clock. */
 #define LEAVE_OUT_PAGES (1 * GiB >> DM_PAGE_SHIFT)
 /* How often it is looked whether the migration has ended that holds memory. */
@@ -48,7 +50,7 @@ struct HvBalloonMigration {
     VMChangeStateEntry *vm_state;
     NotifierWithReturn migration;
     NotifierWithReturn precopy;
-    QEMUTimer *poll;            /* while memory is held */
+    QEMUTimer *poll;            /* while memory is held or to be left out */
 
     HvBalloonLayout layout;
 
@@ -68,8 +70,8 @@ struct HvBalloonMigration {
     bool populate_due;          /* a new kernel came while memory was held */
 
     bool kernel_was_new;        /* when the migration began */
-    unsigned passes;            /* over the dirty bitmap, since then */
-    uint64_t next;              /* page at which the next pass begins */
+    unsigned turns;             /* over the dirty bitmap, since then */
+    uint64_t next;              /* page at which the next turn goes on */
     uint64_t left_out;          /* populated bytes, in this pass */
     uint64_t not_sent_pages;    /* bytes, by the last complete pass */
     uint64_t not_sent_granules; /* bytes, when the migration began */
@@ -100,7 +102,7 @@ static int layout_pre_save(void *opaque)
     if (!hv_balloon_memory_is_held()) {
         populate_in_doubt(m);
     }
-    m->passes = 0;
+    m->turns = 0;
     m->next = m->left_out = m->not_sent_pages = 0;
     m->not_sent_granules = hv_balloon_unpopulated(m->balloon);
     return 0;
@@ -403,10 +405,15 @@ static bool leave_out_all(const MemoryRegionSection *s, void *opaque)
     return true;
 }
 
+static bool may_leave_out(void)
+{
+    return migration_is_running() && !migrate_postcopy_ram() &&
+           !hv_balloon_memory_is_held();
+}
+
 void hv_balloon_leave_out(DmRange range)
 {
-    if (migration_is_running() && !migrate_postcopy_ram() &&
-        !hv_balloon_memory_is_held()) {
+    if (may_leave_out()) {
         hv_balloon_each_section(range, leave_out_all, NULL);
     }
 }
@@ -436,26 +443,28 @@ static bool leave_out_section(HvBalloonMigration *m,
 }
 
 /*
- * The first pass is made with the list of RAM blocks locked, when no vCPU may be
+ * The first turn is made with the list of RAM blocks locked, when no vCPU may be
  * waited for; what a kernel that was started since then wrote is logged.
  */
-static bool pass_is_for_new_kernel(HvBalloonMigration *m)
+static bool turn_is_for_new_kernel(HvBalloonMigration *m)
 {
-    return m->passes++ ? hv_balloon_kernel_is_new(m->balloon)
-                       : m->kernel_was_new;
+    return m->turns++ ? hv_balloon_kernel_is_new(m->balloon)
+                      : m->kernel_was_new;
 }
 
 /*
  * What the guest lacks it cannot write to before a request gives it, which
  * dirties it again. There is one pass for each time that the dirty bitmap
- * is collected. It takes a bounded time, as the VM may be stopped already: a
- * guest can have released any number of single pages. The next one goes on.
+ * is collected. A turn takes a bounded time, as the VM may be stopped already: a
+ * guest can have released any number of single pages. The next one goes on: in
+ * the main loop while the VM runs, or when the bitmap is collected again.
  */
 static void leave_out_absent(HvBalloonMigration *m)
 {
     int64_t until = get_clock() + LEAVE_OUT_NS;
     MemoryRegion *all = get_system_memory();
-    bool in_time = !pass_is_for_new_kernel(m);
+    bool same_kernel = !turn_is_for_new_kernel(m);
+    bool in_time = same_kernel;
     DmRange run;
 
     while (in_time &&
@@ -474,6 +483,10 @@ static void leave_out_absent(HvBalloonMigration *m)
     if (in_time) {
         m->not_sent_pages = m->left_out;
         m->next = m->left_out = 0;
+    }
+    if (m->next && same_kernel) {
+        timer_mod(m->poll, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
+                  LEAVE_OUT_PAUSE_MS);
     }
     trace_hv_balloon_left_out(m->not_sent_pages, m->next);
 }
@@ -549,6 +562,9 @@ void hv_balloon_before_run(HvBalloon *balloon)
         timer_mod(m->poll, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + HELD_MS);
     } else {
         after_hold(m);
+    }
+    if (m->next && may_leave_out()) {
+        leave_out_absent(m);
     }
 }
 
