@@ -235,14 +235,15 @@ class Guest:
                 f"while {total}; [ ${{d#-}} -gt {NEAR // 1024} ]; do read -t {LOOK} x <&3; done; echo =there >&4")
 
     def step(self, ask, shown, delta):
-        """Seconds and CPU seconds until QEMU shows it and the guest's MemTotal is DELTA away from what it was after the boot, and what was counted."""
+        """Seconds and CPU seconds until the guest's MemTotal is DELTA away from what it was after the boot and QEMU shows it, and what was counted. QEMU
+        is asked after the guest has said so: asking all the time costs as much as a short step."""
         with guest_exec.running(self.agent, self.until_total(self.total + delta), patient(LIMIT)) as said:
             said("=waits")
             before = self.setting.counts.read()
             start, cpu = time.monotonic(), self.cpu()
             ask()
-            self.wait("QEMU's side", patient(LIMIT), shown)
             said("=there")
+            self.wait("QEMU's side", patient(LIMIT), shown)
             seconds, (total, host) = time.monotonic() - start, self.cpu()
             counted = {name: count - before[name] for name, count in self.setting.counts.read().items()}
         took = {"seconds": seconds, "cpu": total - cpu[0], "host": host - cpu[1]}

@@ -2,11 +2,13 @@
 """The hv-balloon of QEMU as Debian has it, without our patches."""
 import os
 import pathlib
+import time
 
 import guests
 from guests import GIB
 from speed import patient
 
+QUIET = 55                  # seconds: for 50 s after the driver has connected the device asks for nothing
 PROTOCOL = "dmesg | grep -q 'hv_balloon: Using Dynamic Memory protocol'"
 
 
@@ -27,6 +29,7 @@ class StockHvBalloon(guests.Balloon):
 
     def ready(self):
         self.exec(f"until {PROTOCOL}; do sleep 0.1; done", patient(guests.DRIVER_LIMIT))
+        time.sleep(QUIET)
 
     def more(self):
         return self.balloon(self.setting.boot + self.setting.more, self.setting.more)
