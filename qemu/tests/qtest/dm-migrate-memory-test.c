@@ -142,10 +142,11 @@ static void assert_few_pages(QTestState *qts)
     g_assert_cmpuint(not_sent(qts), ==, ALL - THIN);
 }
 
-/*
- * All that was released is left out before it is sent: in turns, if looking for
- * it takes longer than one has.
- */
+/* With KVM, which also clears its log, the first turn may not find all: what is
+ * sent before the next one is read. */
+#define SENT_BEFORE     (test_accel_is_kvm() ? 4 * MiB : 0)
+
+/* All that was released is left out, in turns, before most of it is sent. */
 static void migrate_what_it_has(QTestState *qts)
 {
     int64_t end = g_get_monotonic_time() + WAIT_US;
@@ -187,7 +188,7 @@ static void do_backing(const Backing *backing)
     migrate_what_it_has(f->qts);
     wait_migration(f->qts, "completed");
     wait_vm(to, "running");
-    g_assert_cmpuint(populated(f->qts, backing), <=, THIN);
+    g_assert_cmpuint(populated(f->qts, backing), <=, THIN + SENT_BEFORE);
     assert_few_pages(f->qts);
     wait_populated(to, backing, THIN);
     arrive(f, to);
