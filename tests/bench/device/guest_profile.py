@@ -3,7 +3,6 @@
 
 For --profile of ./run bench device and ./run bench kvm. The kernel's profiler does not resolve loadable modules, hv_balloon among them: they are one line together.
 """
-import bisect
 import collections
 
 import guests
@@ -12,30 +11,35 @@ SHIFT = 4                   # bytes of text that share a counter, as a power of 
 SHOWN = 8                   # functions of a step
 COUNTERS = "od -An -v -t u4 -w4 /proc/profile | awk 'NR > 1 && $1 > 0 {print NR - 2, $1}'"
 LENGTH = "od -An -v -t u4 -w4 /proc/profile | wc -l"
-SYMBOLS = "awk '($2 == \"T\" || $2 == \"t\") && $4 == \"\" {print $1, $3}' /proc/kallsyms"
+START = "awk '$3 == \"_stext\" {print $1; exit}' /proc/kallsyms"
+# The function at each of these addresses, which ascend and have as many digits as those in the list, so that they compare as text.
+NAMES = ("sort /proc/kallsyms | awk -v at='%s' 'BEGIN {n = split(at, a, \" \"); i = 1} ($2 == \"T\" || $2 == \"t\") && $4 == \"\" "
+         "{while (i <= n && a[i] \"x\" < $1 \"x\") {print last; i++}; last = $3}'")
+MOST = 300                  # counters that are looked at, those with the most ticks: a command has a limit
 
 
 class Symbols:
-    """The functions of one boot of a kernel."""
+    """The functions of one boot of a kernel. The guest looks them up: the list is long for a serial port, where each byte may be an exit."""
 
     def __init__(self, guest):
-        pairs = sorted((int(address, 16), name) for address, name in (line.split() for line in guest.exec(SYMBOLS).splitlines()))
-        self.addresses, self.names = [a for a, _ in pairs], [n for _, n in pairs]
-        self.start = next(a for a, n in pairs if n == "_stext")
+        self.guest = guest
+        self.start = int(guest.exec(START), 16)
         self.last = int(guest.exec(LENGTH)) - 2
 
-    def name(self, counter):
-        if counter >= self.last:
-            return "(modules)"
-        return self.names[bisect.bisect_right(self.addresses, self.start + (counter << SHIFT)) - 1]
+    def names(self, counters):
+        """{counter: function}"""
+        ours = sorted(counter for counter in counters if counter < self.last)
+        found = self.guest.exec(NAMES % " ".join(f"{self.start + (counter << SHIFT):016x}" for counter in ours)).split() if ours else []
+        return {**{counter: "(modules)" for counter in counters}, **dict(zip(ours, found, strict=True))}
 
 
 def functions(guest, symbols):
     """[(share, function)] since the counters were cleared, without the idle loop."""
+    counts = collections.Counter({int(counter): int(count) for counter, count in map(str.split, guest.exec(COUNTERS).splitlines())})
+    most = dict(counts.most_common(MOST))
     ticks = collections.Counter()
-    for line in guest.exec(COUNTERS).splitlines():
-        counter, count = map(int, line.split())
-        ticks[symbols.name(counter)] += count
+    for counter, name in symbols.names(most).items():
+        ticks[name] += most[counter]
     for idle in [name for name in ticks if "idle" in name or name in ("default_idle", "native_safe_halt", "pv_native_safe_halt")]:
         del ticks[idle]
     total = sum(ticks.values())
