@@ -242,7 +242,7 @@ qemuHvBalloonStickPostParse(virDomainMemoryDef *mem,
     /* Not if this describes an existing stick, to be detached. */
     if (!mem->info.alias &&
         parseFlags & VIR_DOMAIN_DEF_PARSE_ABI_UPDATE)
-        mem->info.alias = qemuHvBalloonFreeAlias(def, NULL,
+        mem->info.alias = qemuHvBalloonFreeAlias(def, NULL, NULL,
                                                  QEMU_HVBALLOON_USER_ALIAS);
 
     if (parseFlags & VIR_DOMAIN_DEF_PARSE_ABI_UPDATE &&

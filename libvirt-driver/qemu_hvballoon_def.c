@@ -31,14 +31,16 @@ qemuHvBalloonAliasIsUsed(const virDomainDef *def,
  * qemuHvBalloonFreeAlias:
  * @def: domain definition
  * @other: another definition of the same domain (live, persistent) or NULL
+ * @taken: set of more names that are not free, or NULL
  * @prefix: QEMU_HVBALLOON_DRIVER_ALIAS or QEMU_HVBALLOON_USER_ALIAS
  *
- * Returns the alias made of @prefix and the lowest number that no device of
- * either definition uses. Never fails.
+ * Returns the alias made of @prefix and the lowest number that is not taken and
+ * that no device of either definition uses. Never fails.
  */
 char *
 qemuHvBalloonFreeAlias(const virDomainDef *def,
                        const virDomainDef *other,
+                       GHashTable *taken,
                        const char *prefix)
 {
     size_t i;
@@ -47,7 +49,8 @@ qemuHvBalloonFreeAlias(const virDomainDef *def,
         g_autofree char *alias = g_strdup_printf("%s%zu", prefix, i);
 
         if (!qemuHvBalloonAliasIsUsed(def, alias) &&
-            !qemuHvBalloonAliasIsUsed(other, alias))
+            !qemuHvBalloonAliasIsUsed(other, alias) &&
+            !(taken && g_hash_table_contains(taken, alias)))
             return g_steal_pointer(&alias);
     }
 }

@@ -20,6 +20,7 @@ qemuHvBalloonAliasIsUsed(const virDomainDef *def,
 char *
 qemuHvBalloonFreeAlias(const virDomainDef *def,
                        const virDomainDef *other,
+                       GHashTable *taken,
                        const char *prefix);
 
 bool

@@ -9,7 +9,7 @@
 #include "qemu_hvballoon_input.h"
 #include "qemu_hvballoon_conf.h"
 
-#include "virfile.h"
+#include "qemu_command.h"
 #include "virutil.h"
 
 
@@ -50,7 +50,7 @@ qemuHvBalloonHugepageSize(virQEMUDriver *driver,
 {
     g_autoptr(virQEMUDriverConfig) cfg = virQEMUDriverGetConfig(driver);
     const virDomainHugePage *page = qemuHvBalloonFindHugepage(def);
-    virHugeTLBFS *fs;
+    unsigned long long size;
 
     /* asking for the system page size means no huge pages */
     if (!page || page->size == virGetSystemPageSizeKB())
@@ -59,36 +59,11 @@ qemuHvBalloonHugepageSize(virQEMUDriver *driver,
     if (page->size)
         return page->size;
 
-    /* as qemuBuildMemoryGetPagesize() chooses: a single hugetlbfs_mount= of qemu.conf
-     * is not marked as the default */
-    fs = virFileGetDefaultHugepage(cfg->hugetlbfs, cfg->nhugetlbfs);
-    if (!fs && cfg->nhugetlbfs > 0)
-        fs = &cfg->hugetlbfs[0];
-    return fs ? fs->size : QEMU_HVBALLOON_STICK_GRANULE;
-}
+    if (!cfg->nhugetlbfs ||
+        qemuBuildMemoryGetDefaultPagesize(cfg, &size) < 0)
+        return QEMU_HVBALLOON_STICK_GRANULE;
 
-
-/* Is there a vDPA device? qemuDomainNeedsVFIO() does not count them, and for them
- * QEMU maps all of a stick, whatever the guest has of it. */
-static bool
-qemuHvBalloonHasVDPA(const virDomainDef *def)
-{
-    const virStorageSource *src;
-    size_t i;
-
-    for (i = 0; i < def->nnets; i++) {
-        if (virDomainNetGetActualType(def->nets[i]) == VIR_DOMAIN_NET_TYPE_VDPA)
-            return true;
-    }
-
-    for (i = 0; i < def->ndisks; i++) {
-        for (src = def->disks[i]->src; src; src = src->backingStore) {
-            if (src->type == VIR_STORAGE_TYPE_VHOST_VDPA)
-                return true;
-        }
-    }
-
-    return false;
+    return size;
 }
 
 
@@ -106,7 +81,7 @@ qemuHvBalloonIsCostly(virDomainObj *vm,
         priv->memPrealloc ||
         def->mem.locked ||
         qemuDomainNeedsVFIO(def) ||
-        qemuHvBalloonHasVDPA(def);
+        qemuDomainGetNumVDPADevices(def) > 0;
 }
 
 

@@ -49,25 +49,6 @@ qemuHvBalloonSendTarget(virDomainObj *vm,
 }
 
 
-/* The lowest free name: not used by the stored definition either, nor by what QEMU
- * has and the definition has not. */
-static char *
-qemuHvBalloonNewAlias(virDomainObj *vm,
-                      const qemuHvBalloonView *view)
-{
-    size_t i;
-
-    for (i = 0; ; i++) {
-        g_autofree char *alias = g_strdup_printf(QEMU_HVBALLOON_DRIVER_ALIAS "%zu", i);
-
-        if (!qemuHvBalloonAliasIsUsed(vm->def, alias) &&
-            !qemuHvBalloonAliasIsUsed(vm->newDef, alias) &&
-            !(view && qemuHvBalloonViewHasName(view, alias)))
-            return g_steal_pointer(&alias);
-    }
-}
-
-
 /* A stick may be planned larger than needed, to save slots later: if it does
  * not fit, try the smallest that will do. */
 static int
@@ -76,10 +57,13 @@ qemuHvBalloonPlug(virQEMUDriver *driver,
                   const qemuHvBalloonView *view,
                   const qemuHvBalloonStep *step)
 {
+    g_autoptr(GHashTable) taken = view ? qemuHvBalloonViewNames(view) : NULL;
     unsigned long long size = step->size;
 
     while (true) {
-        g_autofree char *alias = qemuHvBalloonNewAlias(vm, view);
+        /* not used by the stored definition either, nor by what only QEMU has */
+        g_autofree char *alias = qemuHvBalloonFreeAlias(vm->def, vm->newDef, taken,
+                                                        QEMU_HVBALLOON_DRIVER_ALIAS);
 
         /* of a stick of that name that a daemon did not live to plug */
         qemuHvBalloonDropFile(vm, alias);
@@ -87,7 +71,6 @@ qemuHvBalloonPlug(virQEMUDriver *driver,
         if (qemuDomainAttachMemory(driver, vm, qemuHvBalloonStickNew(vm->def, alias, size)) == 0)
             return 0;
 
-        qemuHvBalloonDropFile(vm, alias);
         if (step->least >= size || !virDomainObjIsActive(vm))
             return -1;
 

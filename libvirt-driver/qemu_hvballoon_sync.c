@@ -96,19 +96,36 @@ qemuHvBalloonViewFind(const qemuHvBalloonView *view,
 
 
 /**
- * qemuHvBalloonViewHasName:
+ * qemuHvBalloonViewNames:
  *
- * Would a new stick named @alias clash with what QEMU has? That may be a stick that
- * the definition cannot describe, or a backend that could not be removed.
+ * Returns the set of names that a new stick cannot have: of sticks, some of which the
+ * definition may not describe, and those whose backend exists, even if the stick does
+ * not. They belong to @view.
  */
-bool
-qemuHvBalloonViewHasName(const qemuHvBalloonView *view,
-                         const char *alias)
+GHashTable *
+qemuHvBalloonViewNames(const qemuHvBalloonView *view)
 {
-    g_autofree char *backend = g_strdup_printf(QEMU_HVBALLOON_BACKEND_PREFIX "%s", alias);
+    GHashTable *names = g_hash_table_new(g_str_hash, g_str_equal);
+    GHashTableIter iter;
+    void *backend;
+    size_t i;
 
-    return qemuHvBalloonViewFind(view, alias) ||
-        g_hash_table_contains(view->backends, backend);
+    for (i = 0; i < view->sticks->len; i++) {
+        const qemuMonitorHvBalloonStick *stick = g_ptr_array_index(view->sticks, i);
+
+        if (stick->id)
+            g_hash_table_add(names, stick->id);
+    }
+
+    g_hash_table_iter_init(&iter, view->backends);
+    while (g_hash_table_iter_next(&iter, &backend, NULL)) {
+        char *alias = STRSKIP((char *)backend, QEMU_HVBALLOON_BACKEND_PREFIX);
+
+        if (alias)
+            g_hash_table_add(names, alias);
+    }
+
+    return names;
 }
 
 

@@ -29,9 +29,8 @@ qemuMonitorHvBalloonStick *
 qemuHvBalloonViewFind(const qemuHvBalloonView *view,
                       const char *alias);
 
-bool
-qemuHvBalloonViewHasName(const qemuHvBalloonView *view,
-                         const char *alias);
+GHashTable *
+qemuHvBalloonViewNames(const qemuHvBalloonView *view);
 
 void
 qemuHvBalloonDropFile(virDomainObj *vm,
