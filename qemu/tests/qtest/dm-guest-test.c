@@ -483,17 +483,8 @@ static void test_posts_while_opening(void)
     qtest_quit(qts);
 }
 
-int main(int argc, char **argv)
+static void add_tests(void)
 {
-    int ret;
-
-    g_test_init(&argc, &argv, NULL);
-    if (!qtest_has_accel(test_accel()) || !qtest_has_device("hv-balloon")) {
-        g_test_skip("the accelerator and hv-balloon needed");
-        return 0;
-    }
-    rom_create();
-
     qtest_add_func("/dm-guest/ghosts", test_ghosts);
     qtest_add_func("/dm-guest/no-packet-is-missed", test_no_packet_is_missed);
     qtest_add_func("/hostile/02-outside-ram", test_h02_outside_ram);
@@ -505,8 +496,9 @@ int main(int argc, char **argv)
     qtest_add_func("/hostile/19-write-index", test_h19_write_index);
     qtest_add_func("/hostile/20-reconnects", test_h20_reconnects);
     qtest_add_func("/hostile/20-reconnects/posts", test_posts_while_opening);
+}
 
-    ret = g_test_run();
-    rom_delete();
-    return ret;
+int main(int argc, char **argv)
+{
+    return guest_main(argc, argv, test_accel(), "hv-balloon", add_tests);
 }

@@ -27,17 +27,9 @@ int move_main(int argc, char **argv, void (*add_tests)(void))
     g_autofree char *remove = NULL;
     int ret;
 
-    g_test_init(&argc, &argv, NULL);
-    if (!qtest_has_accel(test_accel()) || !qtest_has_device("hv-balloon")) {
-        g_test_skip("the accelerator and hv-balloon needed");
-        return 0;
-    }
     dir = g_dir_make_tmp("dm-move-XXXXXX", NULL);
     uri = g_strdup_printf("unix:%s/migrate", dir);
-    rom_create();
-    add_tests();
-    ret = g_test_run();
-    rom_delete();
+    ret = guest_main(argc, argv, test_accel(), "hv-balloon", add_tests);
     remove = g_strdup_printf("rm -rf %s", dir);
     g_assert_cmpint(system(remove), ==, 0);
     return ret;

@@ -343,5 +343,5 @@ static void add_tests(void)
 
 int main(int argc, char **argv)
 {
-    return balloon_main(argc, argv, add_tests);
+    return guest_main(argc, argv, test_accel(), "hv-balloon", add_tests);
 }

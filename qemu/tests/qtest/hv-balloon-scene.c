@@ -7,22 +7,6 @@
 #include "qemu/osdep.h"
 #include "hv-balloon-scene.h"
 
-int balloon_main(int argc, char **argv, void (*add_tests)(void))
-{
-    int ret;
-
-    g_test_init(&argc, &argv, NULL);
-    if (!qtest_has_accel(test_accel()) || !qtest_has_device("hv-balloon")) {
-        g_test_skip("the accelerator and hv-balloon needed");
-        return 0;
-    }
-    rom_create();
-    add_tests();
-    ret = g_test_run();
-    rom_delete();
-    return ret;
-}
-
 void assert_stick(QTestState *qts, const char *id, const char *state,
                   uint64_t added, uint64_t released)
 {

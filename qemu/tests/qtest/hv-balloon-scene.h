@@ -21,9 +21,6 @@
 
 #define MEMORY "-m 256M,maxmem=4G -device hv-balloon,id=hvb "
 
-/* Runs what @add_tests adds, or says why none can run here. */
-int balloon_main(int argc, char **argv, void (*add_tests)(void));
-
 void assert_stick(QTestState *qts, const char *id, const char *state,
                   uint64_t added, uint64_t released);
 /* A stick is unused once all that the guest had of it is discarded. */

@@ -8,6 +8,8 @@
 #include "qemu/osdep.h"
 #include "hv-balloon-scene.h"
 
+#define WRITTEN 0x12345678      /* by the guest, to its stick */
+
 static void del_backend(QTestState *qts, const char *id)
 {
     qtest_qmp_assert_success(qts, "{'execute': 'object-del',"
@@ -45,9 +47,9 @@ static void test_add(void)
     pages = dm_hot_add_request(&guest);
     g_assert_cmphex(pages.first * DM_PAGE, ==, addr);
     g_assert_cmpuint(pages.count, ==, CHUNK_PAGES);
-    qtest_writel(qts, addr, 0x12345678);
+    qtest_writel(qts, addr, WRITTEN);
     qtest_writel(qts, addr + CHUNK - 4, 0x9abcdef0);
-    g_assert_cmphex(qtest_readl(qts, addr), ==, 0x12345678);
+    g_assert_cmphex(qtest_readl(qts, addr), ==, WRITTEN);
     g_assert_cmphex(qtest_readl(qts, addr + CHUNK - 4), ==, 0x9abcdef0);
 
     g_assert_true(balloon_state_is(qts, "adding"));
@@ -60,7 +62,7 @@ static void test_add(void)
     g_assert_cmphex(balloon_number(qts, "actual"), ==, BOOT + CHUNK);
     g_assert_cmphex(balloon_number(qts, "ungranted"), ==, CHUNK);
     assert_stick(qts, "a", "inuse", CHUNK, 0);
-    g_assert_cmphex(qtest_readl(qts, addr), ==, 0x12345678);
+    g_assert_cmphex(qtest_readl(qts, addr), ==, WRITTEN);
     qtest_quit(qts);
 }
 
@@ -123,15 +125,24 @@ static void test_del_while_busy(void)
     qtest_quit(qts);
 }
 
+/* The guest has written to its stick, at the address that is returned. */
+static uint64_t start_with_written_stick(DmGuest *guest)
+{
+    uint64_t addr;
+
+    start_with_stick(guest);
+    addr = stick_addr(guest->qts, "a");
+    qtest_writel(guest->qts, addr, WRITTEN);
+    return addr;
+}
+
 static void test_reset(void)
 {
     DmGuest guest;
     QTestState *qts = start_guest(&guest, "");
     uint64_t addr;
 
-    start_with_stick(&guest);
-    addr = stick_addr(qts, "a");
-    qtest_writel(qts, addr, 0x12345678);
+    addr = start_with_written_stick(&guest);
     qtest_qmp_assert_success(qts, "{'execute': 'system_reset'}");
     /* in order of arrival: waiting for an event drops those before it */
     qtest_qmp_eventwait(qts, "RESET");
@@ -266,9 +277,7 @@ static void test_unrealize_stick(void)
     QTestState *qts = start_guest(&guest, "");
     uint64_t addr;
 
-    start_with_stick(&guest);
-    addr = stick_addr(qts, "a");
-    qtest_writel(qts, addr, 0x12345678);
+    addr = start_with_written_stick(&guest);
     unrealize(qts, "/machine/peripheral/a");
     del_backend_fails(qts, "mem-a");
     assert_stick(qts, "a", "inuse", CHUNK, 0);
@@ -284,7 +293,7 @@ static void test_unrealize_stick(void)
                      "{'execute': 'qom-set', 'arguments': {"
                      " 'path': '/machine/peripheral/a',"
                      " 'property': 'realized', 'value': true}}"), "in use");
-    g_assert_cmphex(qtest_readl(qts, addr), ==, 0x12345678);
+    g_assert_cmphex(qtest_readl(qts, addr), ==, WRITTEN);
     g_assert_cmphex(balloon_number(qts, "actual"), ==, BOOT + CHUNK);
     system_reset(qts);
     wait_unused(qts, "a", 0, 0);
@@ -297,9 +306,7 @@ static void test_unrealize_balloon(void)
     QTestState *qts = start_guest(&guest, "");
     uint64_t addr;
 
-    start_with_stick(&guest);
-    addr = stick_addr(qts, "a");
-    qtest_writel(qts, addr, 0x12345678);
+    addr = start_with_written_stick(&guest);
     unrealize(qts, "/machine/peripheral/hvb");
     assert_error(qtest_qmp_assert_failure_ref(qts,
                      "{'execute': 'qom-set', 'arguments': {"
@@ -309,7 +316,7 @@ static void test_unrealize_balloon(void)
     assert_stick(qts, "a", "inuse", CHUNK, 0);
     del_fails(qts, "a", "the guest uses it");
     del_backend_fails(qts, "mem-a");
-    g_assert_cmphex(qtest_readl(qts, addr), ==, 0x12345678);
+    g_assert_cmphex(qtest_readl(qts, addr), ==, WRITTEN);
     /* the stick can still be removed */
     system_reset(qts);
     wait_unused(qts, "a", 0, 0);
@@ -337,5 +344,5 @@ static void add_tests(void)
 
 int main(int argc, char **argv)
 {
-    return balloon_main(argc, argv, add_tests);
+    return guest_main(argc, argv, test_accel(), "hv-balloon", add_tests);
 }

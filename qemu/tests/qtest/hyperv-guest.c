@@ -69,13 +69,18 @@ const char *rom_file(void)
     return rom_path;
 }
 
-int hyperv_tcg_main(int argc, char **argv, void (*add_tests)(void))
+int guest_main(int argc, char **argv, const char *accel, const char *device,
+               void (*add_tests)(void))
 {
     int ret;
 
     g_test_init(&argc, &argv, NULL);
-    if (!qtest_has_accel("tcg") || !qtest_has_device("vmbus-bridge")) {
-        g_test_skip("TCG and VMBus needed");
+    if (!qtest_has_accel(accel) || (device && !qtest_has_device(device))) {
+        g_autofree char *why =
+            g_strdup_printf("%s%s%s needed", accel, device ? " and " : "",
+                            device ?: "");
+
+        g_test_skip(why);
         return 0;
     }
     rom_create();
@@ -83,6 +88,22 @@ int hyperv_tcg_main(int argc, char **argv, void (*add_tests)(void))
     ret = g_test_run();
     rom_delete();
     return ret;
+}
+
+void qemu_fails(const char *options, const char *text)
+{
+    g_autofree char *command =
+        g_strdup_printf("%s -display none %s", getenv("QTEST_QEMU_BINARY"),
+                        options);
+    g_autofree char *err = NULL;
+    int status;
+
+    g_assert_true(g_spawn_command_line_sync(command, NULL, &err, &status,
+                                            NULL));
+    g_assert_cmpint(status, !=, 0);
+    if (!strstr(err, text)) {
+        g_error("no '%s' in: %s", text, err);
+    }
 }
 
 void wait_for(QTestState *qts, uint64_t addr, uint32_t val, bool equal)
@@ -102,20 +123,11 @@ QTestState *guest_init(const char *options)
 
 void guest_fails(const char *options, const char *text)
 {
-    g_autofree char *command =
-        g_strdup_printf("%s -nodefaults -display none -S -machine q35 "
-                        "-bios %s -accel tcg %s", getenv("QTEST_QEMU_BINARY"),
+    g_autofree char *all =
+        g_strdup_printf("-nodefaults -S -machine q35 -bios %s -accel tcg %s",
                         rom_path, options);
-    g_autofree char *err = NULL;
-    int status;
 
-    g_assert_true(g_spawn_command_line_sync(command, NULL, &err, &status,
-                                            NULL));
-    g_assert_cmpint(status, !=, 0);
-    if (!strstr(err, text)) {
-        g_test_message("no '%s' in: %s", text, err);
-        g_test_fail();
-    }
+    qemu_fails(all, text);
 }
 
 QTestState *guest_start(const char *machine, const char *accel, int cpus,

@@ -89,13 +89,16 @@ typedef struct Regs {
 void rom_create(void);
 void rom_delete(void);
 const char *rom_file(void);
-/* Runs what @add_tests adds, with that firmware, or says why none can run. */
-int hyperv_tcg_main(int argc, char **argv, void (*add_tests)(void));
+/* Runs what @add_tests adds, with that firmware, or says why none can run
+ * without @accel and @device, or NULL. */
+int guest_main(int argc, char **argv, const char *accel, const char *device,
+               void (*add_tests)(void));
 
 /* Wait for a 32-bit word of the guest's memory to be, or not be, @val. */
 void wait_for(QTestState *qts, uint64_t addr, uint32_t val, bool equal);
 QTestState *guest_init(const char *options);
-/* QEMU exits with @text in its error. */
+/* QEMU exits with @text in its error; the second has the firmware. */
+void qemu_fails(const char *options, const char *text);
 void guest_fails(const char *options, const char *text);
 QTestState *guest_start(const char *machine, const char *accel, int cpus,
                         const char *flags, const char *more);

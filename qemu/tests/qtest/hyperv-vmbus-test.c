@@ -192,5 +192,5 @@ static void add_tests(void)
 
 int main(int argc, char **argv)
 {
-    return hyperv_tcg_main(argc, argv, add_tests);
+    return guest_main(argc, argv, "tcg", "vmbus-bridge", add_tests);
 }

@@ -95,21 +95,15 @@ static void test_ignne(void)
     qtest_quit(qts);
 }
 
-int main(int argc, char **argv)
+static void add_tests(void)
 {
-    int ret;
-
-    g_test_init(&argc, &argv, NULL);
-    if (!qtest_has_accel("tcg")) {
-        g_test_skip("TCG needed");
-        return 0;
-    }
-    rom_create();
     if (qtest_has_device("edu")) {
         qtest_add_func("/tcg-races/memory-map", test_memory_map);
     }
     qtest_add_func("/tcg-races/ignne", test_ignne);
-    ret = g_test_run();
-    rom_delete();
-    return ret;
+}
+
+int main(int argc, char **argv)
+{
+    return guest_main(argc, argv, "tcg", NULL, add_tests);
 }

@@ -402,18 +402,10 @@ int main(int argc, char **argv)
     g_autofree char *remove = NULL;
     int ret;
 
-    g_test_init(&argc, &argv, NULL);
-    if (!qtest_has_accel(test_accel()) || !qtest_has_device("hv-balloon")) {
-        g_test_skip("the accelerator and hv-balloon needed");
-        return 0;
-    }
     seconds = number_in_env("VMBUS_STATE_SECONDS");
     rnd = g_rand_new_with_seed(number_in_env("VMBUS_STATE_SEED"));
     tmp = dir ? g_strdup(dir) : g_dir_make_tmp("vmbus-state-XXXXXX", NULL);
-    rom_create();
-    add_tests();
-    ret = g_test_run();
-    rom_delete();
+    ret = guest_main(argc, argv, test_accel(), "hv-balloon", add_tests);
     if (!dir) {
         remove = g_strdup_printf("rm -rf %s", tmp);
         g_assert_cmpint(system(remove), ==, 0);
