@@ -37,7 +37,7 @@ def functions(guest, symbols):
     """[(share, function)] since the counters were cleared, without the idle loop."""
     counts = collections.Counter({int(counter): int(count) for counter, count in map(str.split, guest.exec(COUNTERS).splitlines())})
     most = dict(counts.most_common(MOST))
-    ticks = collections.Counter()
+    ticks = collections.Counter({"(others)": counts.total() - sum(most.values())})
     for counter, name in symbols.names(most).items():
         ticks[name] += most[counter]
     for idle in [name for name in ticks if "idle" in name or name in ("default_idle", "native_safe_halt", "pv_native_safe_halt")]:
