@@ -36,10 +36,15 @@ CMDLINE = "console=ttyS0 quiet panic=-1 mitigations=off nokaslr audit=0 tsc=reli
 NVME_SIZE = 128 << 20
 NVME_ADDRESS = "0000:00:10.0"
 LOST = 125                  # exit status when the host, not the command, failed
+LEAVE = b"\x1d"             # Ctrl-]: ends the host from its shell, also one that hangs
 
 
 class HostError(Exception):
     """The host cannot be started, or ended before the command did."""
+
+
+class SaidAlready(HostError):
+    """The same, and the program that failed said why."""
 
 
 def write(path, text):
@@ -121,7 +126,7 @@ def kernel_files(options):
     """name -> path of kernel and initramfs, made first where they are missing. Raises HostError."""
     got = subprocess.run([os.path.join(options.tree, "run"), "guest", "--kernel", options.kernel], stdout=subprocess.PIPE, text=True, check=False)
     if got.returncode:
-        raise HostError(f"no host with the kernel '{options.kernel}'")
+        raise SaidAlready
     files = dict(line.split("=", 1) for line in got.stdout.splitlines() if "=" in line)
     return {"kernel": files["kernel"], "initrd": os.path.join(os.path.dirname(files["initrd"]), "host-initrd")}
 
@@ -193,15 +198,20 @@ class Host:
         if line == "up":
             self.up = True
             if not self.options.quiet:
-                print(f"kvm: the host is up after {time.monotonic() - self.started:.0f} s", file=sys.stderr, flush=True)
+                print(f"kvm: the host is up after {time.monotonic() - self.started:.0f} s" + ("; Ctrl-] ends it" if "terminal" in self.ports else ""),
+                      file=sys.stderr, flush=True)
         elif match := re.fullmatch(r"status (\d+)", line):
             self.status = int(match.group(1))
 
 
-def feed(port):
-    """All that this program gets to read, and that it ends, to the command. That the host is gone shows elsewhere."""
+def feed(port, leave):
+    """All that this program gets to read, and that it ends, to the command. That the host is gone shows elsewhere. LEAVE, if not None, is what ends
+    this program."""
     with contextlib.suppress(OSError):
         while data := os.read(0, 65536):
+            if leave and leave in data:
+                os.kill(os.getpid(), signal.SIGINT)
+                return
             port.sendall(data)
     with contextlib.suppress(OSError):
         port.shutdown(socket.SHUT_WR)
@@ -211,15 +221,21 @@ class Relay:
     """Carries what the command reads and writes, until the host is gone."""
 
     def __init__(self, host, terminal):
-        self.host = host
+        """TERMINAL: a Terminal, or None for a command without one."""
+        self.host, self.terminal = host, terminal
         self.selector = selectors.DefaultSelector()
         self.lines = b""
         out = {"terminal": 1} if terminal else {"stdout": 1, "stderr": 2}
         for name, fd in out.items():
             self.selector.register(host.ports[name], selectors.EVENT_READ, lambda port, fd=fd: self.copy_out(port, fd))
         self.selector.register(host.ports["control"], selectors.EVENT_READ, self.read_control)
-        # Of its own thread: a command that writes what it has read waits for this program to read that, before it reads on.
-        threading.Thread(target=feed, args=(host.ports["terminal" if terminal else "stdin"],), daemon=True).start()
+
+    def feed(self):
+        """Of its own thread: a command that writes what it has read waits for this program to read that, before it reads on."""
+        if self.terminal:
+            self.terminal.take()
+        arguments = (self.host.ports["terminal"], LEAVE) if self.terminal else (self.host.ports["stdin"], None)
+        threading.Thread(target=feed, args=arguments, daemon=True).start()
 
     def read_port(self, port):
         try:
@@ -239,7 +255,10 @@ class Relay:
         self.lines += self.read_port(port)
         *whole, self.lines = self.lines.split(b"\n")
         for line in whole:
+            before = self.host.up
             self.host.control(line.decode("ascii", "replace").strip())
+            if self.host.up and not before:
+                self.feed()
 
     def run(self):
         """Returns when the command has ended and all that it wrote has come. Raises HostError."""
@@ -253,30 +272,30 @@ class Relay:
             raise HostError(f"the host went away{'' if self.host.up else ' before it was up'}: {self.host.why()}")
 
 
-@contextlib.contextmanager
-def raw_terminal(terminal):
-    """What is typed goes to the host as it is."""
-    if not terminal:
-        yield
-        return
-    before = termios.tcgetattr(0)
-    tty.setraw(0)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(0, termios.TCSADRAIN, before)
+class Terminal:
+    """This program's. While the host starts, Ctrl-C ends it; once it is up, all that is typed goes there as it is."""
+
+    def __init__(self):
+        self.before = termios.tcgetattr(0)
+
+    def take(self):
+        tty.setraw(0)
+
+    def give_back(self):
+        termios.tcsetattr(0, termios.TCSADRAIN, self.before)
 
 
 def run(options, folder):
     """The command's exit status."""
-    terminal = not options.command and os.isatty(0) and os.isatty(1)
+    terminal = Terminal() if not options.command and os.isatty(0) and os.isatty(1) else None
     for name in KEPT + ("build/run",):
         os.makedirs(os.path.join(options.tree, name), exist_ok=True)
     host = Host(options, kernel_files(options), Job(folder, options, terminal), terminal)
     try:
-        with raw_terminal(terminal):
-            Relay(host, terminal).run()
+        Relay(host, terminal).run()
     finally:
+        if terminal:
+            terminal.give_back()
         host.end()
     return host.status
 
@@ -311,6 +330,8 @@ def main():
     try:
         with tempfile.TemporaryDirectory(prefix="hvb-kvm-") as folder:
             return run(options, folder)
+    except SaidAlready:
+        return LOST
     except (HostError, OSError) as err:
         print(f"kvm: error: {err}", file=sys.stderr)
         return LOST

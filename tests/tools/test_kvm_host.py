@@ -4,9 +4,12 @@
 import argparse
 import os
 import pathlib
+import pty
+import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
@@ -19,7 +22,7 @@ import kvm_host  # noqa: E402
 @pytest.fixture(name="tree")
 def a_tree(tmp_path):
     """A source tree whose ./run guest names files and whose QEMU is what fake() makes it."""
-    (tmp_path / "run").write_text("#!/bin/sh\n[ \"$3\" != none ] || exit 1\nprintf 'kernel=/k\\ninitrd=/i\\n'\n")
+    (tmp_path / "run").write_text("#!/bin/sh\n[ \"$3\" != none ] || { echo 'run: error: no kernel' >&2; exit 1; }\nprintf 'kernel=/k\\ninitrd=/i\\n'\n")
     (tmp_path / "run").chmod(0o755)
     return tmp_path
 
@@ -66,7 +69,7 @@ def test_a_host_that_dies_names_its_console(tree):
 def test_no_kernel(tree):
     done = kvm(tree, "--kernel", "none", "true")
     assert done.returncode == kvm_host.LOST
-    assert done.stderr == "kvm: error: no host with the kernel 'none'\n"
+    assert done.stderr == "run: error: no kernel\n"
 
 
 def test_nothing_is_left(tree, tmp_path_factory):
@@ -119,6 +122,82 @@ def test_input_output_and_status_are_the_commands(how, tree, tmp_path):
     assert done.returncode == 7
     assert done.stdout == text
     assert done.stderr == "that is all"
+
+
+# A QEMU whose host is up once there is a file, and has a shell that prints what it reads.
+SHELL = """#!/usr/bin/python3
+import os, re, socket, sys, time
+ports = {name: socket.socket(fileno=int(number)) for name, number in re.findall(r"socket,id=(\\w+),fd=(\\d+)", " ".join(sys.argv))}
+open("pid", "w").close()
+while not os.path.exists("up"):
+    time.sleep(0.05)
+ports["control"].sendall(b"up\\n")
+while data := ports["terminal"].recv(100):
+    ports["terminal"].sendall(repr(data).encode())
+"""
+
+
+class OnTerminal:
+    """./run kvm without a command, on a terminal of its own."""
+
+    def __init__(self, tree):
+        self.ours, theirs = pty.openpty()
+        self.said = b""
+        self.before = termios.tcgetattr(theirs)
+        self.theirs = theirs
+        # Ctrl-C reaches the session whose terminal it is.
+        self.run = subprocess.Popen(["setsid", "--ctty", "--wait", *command(tree)], cwd=tree, stdin=theirs, stdout=theirs, stderr=theirs)
+
+    def expect(self, text):
+        end = time.monotonic() + 30
+        while text not in self.said:
+            assert time.monotonic() < end, self.said
+            if select.select([self.ours], [], [], 0.1)[0]:
+                self.said += os.read(self.ours, 1000)
+
+    def is_raw(self):
+        return not termios.tcgetattr(self.theirs)[3] & termios.ISIG
+
+    def type(self, text):
+        os.write(self.ours, text)
+
+    def end(self):
+        """Its exit status, and that the terminal is what it was."""
+        status = self.run.wait(30)
+        assert termios.tcgetattr(self.theirs)[3] == self.before[3]
+        os.close(self.ours)
+        os.close(self.theirs)
+        return status
+
+
+@pytest.fixture(name="shell")
+def a_shell(tree):
+    (tree / "qemu").write_text(SHELL)
+    (tree / "qemu").chmod(0o755)
+    return OnTerminal(tree)
+
+
+def wait_for(condition):
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_ctrl_c_ends_a_host_that_is_not_up(tree, shell):
+    wait_for((tree / "pid").exists)
+    shell.type(b"\x03")
+    assert shell.end() == 130
+
+
+def test_ctrl_c_is_the_shells_once_it_is_up(tree, shell):
+    (tree / "up").touch()
+    shell.expect(b"Ctrl-] ends it")
+    wait_for(shell.is_raw)
+    shell.type(b"\x03")
+    shell.expect(b"\\x03")
+    shell.type(kvm_host.LEAVE)
+    assert shell.end() == 130
 
 
 def test_words_of_the_command_arrive_as_they_are():
