@@ -4,6 +4,7 @@ wrote."""
 
 import contextlib
 import os
+import subprocess
 
 from hvb import MIB
 
@@ -13,7 +14,7 @@ SIZE = 128 << 20                        # bytes
 NEAR = 64 * MIB                         # by which locked memory may be more than the guest's
 BLOCK = "/dev/nvme0n1"                  # in the guest
 READ = f"{{ echo 3 >/proc/sys/vm/drop_caches; dd if={BLOCK} bs=64k count={SIZE >> 16} status=none | md5sum; }}"     # commands for the guest
-FIND = f"for i in $(seq 300); do [ -b {BLOCK} ] && exit; sleep 0.2; done; exit 1"
+FIND = f"until [ -b {BLOCK} ]; do sleep 0.2; done"     # whoever waits has a limit
 PORTS = "<controller type='pci' index='0' model='pcie-root'/>" + "<controller type='pci' model='pcie-root-port'/>" * 3
 
 
@@ -71,6 +72,8 @@ def write(path, text):
 
 def rebind(driver):
     """The driver that the host has for the device from now on: "vfio-pci", or "" for its own. libvirt does so by itself."""
+    if driver and not os.path.exists(os.path.join("/sys/bus/pci/drivers", driver)):
+        subprocess.run(["modprobe", driver], check=True)
     with contextlib.suppress(FileNotFoundError):        # it has none
         write(sysfs("driver", "unbind"), DISK)
     write(sysfs("driver_override"), driver + "\n")

@@ -38,7 +38,7 @@ def test_it_starts_with_all_of_its_memory_locked(guest):
     assert read(guest) == MD5
     now, limit = locked(guest)
     assert BOOT <= now <= BOOT + NEAR
-    assert BOOT <= limit < float("inf"), "libvirt sets a limit, of what the guest may have"
+    assert BOOT <= limit < float("inf"), "libvirt sets a limit, of what is plugged"
 
 
 def test_boot_memory_is_never_discarded(guest):
@@ -54,11 +54,11 @@ def test_boot_memory_is_never_discarded(guest):
 
 
 def test_what_is_added_is_locked_and_what_it_releases_is_not(guest):
-    data = Held(guest, 2)
+    data, before = Held(guest, 2), locked(guest)[1]
     go(guest, 2 * GIB + 512 * MIB)
     top, limit = locked(guest)
     assert 2 * GIB + 512 * MIB <= top + NEAR
-    assert 2 * GIB + 512 * MIB <= limit < float("inf")
+    assert limit - before == sum(stick.size for stick in guest.domain().sticks) >= GIB + 512 * MIB
     guest.touch(GIB)
     rss = guest.rss()
     go(guest, 800 * MIB)
@@ -72,6 +72,8 @@ def test_what_is_added_is_locked_and_what_it_releases_is_not(guest):
 
 
 def test_a_reset_with_the_stick_in_use(guest):
+    """Without sticks, libvirt's limit is that of boot memory again."""
+    plugged, limit = sum(stick.size for stick in guest.domain().sticks), locked(guest)[1]
     guest.reboot()
     guest.wait_at(2 * GIB, 120)
     assert read(guest) == MD5
@@ -82,6 +84,7 @@ def test_a_reset_with_the_stick_in_use(guest):
     no_sticks(guest)
     assert read(guest) == MD5
     assert locked(guest)[0] <= BOOT + NEAR, "the memory of a stick that is gone is still locked"
+    assert locked(guest)[1] == limit - plugged
 
 
 def test_unplugged_discards_go_on_and_plugged_they_stop(guest):
