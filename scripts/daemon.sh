@@ -135,8 +135,8 @@ daemon_launch() {
 }
 
 daemon_wait() {
-    local pid=$1 i
-    for ((i = 0; i < 300; i++)); do
+    local pid=$1 end=$((SECONDS + $(/usr/bin/python3 -B "$ROOT/scripts/speed.py" 30)))
+    while [ $SECONDS -lt $end ]; do
         ! own_virsh 10 uri >/dev/null 2>&1 || return 0
         kill -0 "$pid" 2>/dev/null || break
         sleep 0.1

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
-"""How long to wait: limits in seconds are those of an ordinary machine, and longer on a slower one, like a host that is emulated itself."""
+"""How long to wait: limits in seconds are those of an ordinary machine, and longer on a slower one, like a host that is emulated itself. As a program:
+the limit here, in whole seconds, for what may take the given seconds there."""
 
 import functools
+import sys
 import time
 
 ORDINARY = 0.030            # seconds that the computation below takes on an ordinary machine
@@ -29,3 +31,7 @@ def slowness():
 def patient(seconds):
     """The limit here for what may take SECONDS on an ordinary machine."""
     return seconds * slowness()
+
+
+if __name__ == "__main__":
+    print(round(patient(float(sys.argv[1]))))

@@ -78,7 +78,7 @@ def make_guest(request):
     guests = []
     defaults = {"accel": request.config.getoption("--accel")}
     if guest_xml.on_emulated_host():
-        defaults["vcpus"] = 1       # see docs/kvm.md: the emulated processor confuses two of a guest
+        defaults["vcpus"] = 1       # of the two that it has; test_journeys.py has a guest with two
 
     def make(name, up=True, edit=None, **options):
         try:
