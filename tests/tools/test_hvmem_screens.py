@@ -434,6 +434,25 @@ def test_progress_has_time_and_figures(scene, screen):
     assert "%" not in text
 
 
+@pytest.mark.parametrize("columns", [80, 200])
+@pytest.mark.parametrize("args, word, status", [
+    (["set", "g1", "3500MiB"], "auto g1 --hold 30min", 0),
+    (["plan", "g1", "3500MiB"], "auto g1 --hold 30min", 0),
+    (["plan", "g1", "512MiB"], "refuses it without --force", 0),
+    (["plan", "g1", "64GiB"], "enable g1 --max 64GiB", 4),
+    (["set", "g1", "512MiB"], "its programs would be swapped out", 4),
+    (["watch", "g1", "--duration", "1", "--record", "{folder}/r.csv"], "To draw them:", 0),
+])
+def test_sentences_wrap(scene, screen, tmp_path, columns, args, word, status):
+    """Beside the table, too, and at no more than 100 columns. A command to copy stays in one line."""
+    words = [arg.format(folder=tmp_path) for arg in args]
+    view = screen(*words, env=scene(HOST + AUTO), width=columns, height=40)
+    view.wait(f"ended: {status}")
+    lines = [line for line in view.lines() if not line.startswith("  virsh-hvmem plot ")]
+    assert all(width_of(line) <= min(columns, 100) for line in lines)
+    assert word in " ".join(" ".join(lines).split())
+
+
 def test_ctrl_c_leaves_no_torn_line(scene, screen):
     view = screen("set", "g1", "6GiB", "--wait", env=scene(HOST + MOVES.replace("speed=64", "speed=1")), width=80, height=24)
     view.wait("growing")

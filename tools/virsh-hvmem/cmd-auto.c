@@ -231,11 +231,11 @@ printSettings(const hvmemDomain *info,
     g_autofree char *word = hvmemShellWord(info->name);
 
     if (!settings->on) {
-        hvmemSay(stdout, "The memory of %s is not automatic: 'virsh-hvmem auto %s --on' changes that.\n", info->name, word);
+        hvmemTell(stdout, "The memory of %s is not automatic: 'virsh-hvmem auto %s --on' changes that.\n", info->name, word);
         return;
     }
-    hvmemSay(stdout, "The memory of %s is automatic: from %s to %s, %u %% more than it uses, weight %u.\n", info->name, minimum, maximum,
-             settings->buffer, settings->weight);
+    hvmemTell(stdout, "The memory of %s is automatic: from %s to %s, %u %% more than it uses, weight %u.\n", info->name, minimum, maximum,
+              settings->buffer, settings->weight);
     printFixed(info);
     printHold(settings);
 }

@@ -106,11 +106,11 @@ printPlan(const hvmemDomain *dom,
     size_t i;
 
     if (plan->refused) {
-        hvmemSay(stdout, "%s cannot have %s: %s\n%s", dom->name, want, plan->refused, note ? note : "");
+        hvmemTell(stdout, "%s cannot have %s: %s\n%s", dom->name, want, plan->refused, note ? note : "");
         return;
     }
 
-    hvmemSay(stdout, "To have %s %s %s, libvirt would:\n\n", dom->name, dom->active ? "at" : "(shut off) start with", want);
+    hvmemTell(stdout, "To have %s %s %s, libvirt would:\n\n", dom->name, dom->active ? "at" : "(shut off) start with", want);
     for (i = 0; i < plan->steps->nsteps; i++) {
         const qemuHvBalloonStep *step = &plan->steps->steps[i];
         g_autofree char *what = describe(dom, step);
@@ -148,7 +148,7 @@ run(const hvmemApp *app,
 
     danger = hvmemSizeDanger(&typed, info, size, NULL);
     if (danger && !app->quiet)
-        hvmemSay(stderr, "warning: %s. 'set' refuses it without --force\n", danger);
+        hvmemTell(stderr, "warning: %s. 'set' refuses it without --force\n", danger);
     if (!(plan = hvmemPlanNew(info, size, error)))
         return false;
 
@@ -157,7 +157,7 @@ run(const hvmemApp *app,
         remark = hvmemBalanceViewRemark(view, info);
     }
     if (remark && !app->quiet && !app->json)
-        hvmemSay(stderr, "%s: %s\n", info->name, remark);
+        hvmemTell(stderr, "%s: %s\n", info->name, remark);
 
     if (app->json)
         printJSON(info, plan, size, danger, remark);

@@ -73,9 +73,9 @@ run(const hvmemApp *app,
         return hvmemFail(error, "'%s': %s", args[0], reason->message);
 
     if (strlen(text) < length && !app->quiet)
-        hvmemSay(stderr, "warning: '%s': line %zu has a NUL byte: what is behind it is not drawn\n", args[0], lineOfEnd(text));
+        hvmemTell(stderr, "warning: '%s': line %zu has a NUL byte: what is behind it is not drawn\n", args[0], lineOfEnd(text));
     else if (hvmemRecordIsCut(text) && !app->quiet)
-        hvmemSay(stderr, "warning: '%s': the last line is cut off: what is left of it is not drawn\n", args[0]);
+        hvmemTell(stderr, "warning: '%s': the last line is cut off: what is left of it is not drawn\n", args[0]);
 
     if (!hvmemPictureWrite(records, outPath, title ? title : "Memory over time", error))
         return false;

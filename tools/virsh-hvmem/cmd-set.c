@@ -148,10 +148,10 @@ say(const hvmemApp *app,
         return;
 
     if (!wait_)
-        hvmemSay(stdout, isLive(before) ? "%s: %s requested; 'virsh-hvmem status %s' shows the progress\n" :
-                 "%s: %s from its next start on\n", before->name, want, name);
+        hvmemTell(stdout, isLive(before) ? "%s: %s requested; 'virsh-hvmem status %s' shows the progress\n" :
+                  "%s: %s from its next start on\n", before->name, want, name);
     if (pending)
-        hvmemSay(stdout, "%s\n", pending);
+        hvmemTell(stdout, "%s\n", pending);
     fflush(stdout);
 }
 
@@ -169,7 +169,7 @@ remark(const hvmemApp *app,
     view = hvmemBalanceViewNew(virDomainGetConnect(target->dom));
     target->remark = hvmemBalanceViewRemark(view, target->before);
     if (!app->json && !app->quiet)
-        hvmemSay(stderr, "%s: %s\n", target->before->name, target->remark);
+        hvmemTell(stderr, "%s: %s\n", target->before->name, target->remark);
 }
 
 

@@ -62,15 +62,17 @@ conclude(const Watch *watch)
     g_autofree char *stem = recordPath ? g_strndup(recordPath, strlen(recordPath) - (g_str_has_suffix(recordPath, ".csv") ? 4 : 0)) : NULL;
     g_autofree char *svg = stem ? g_strconcat(stem, ".svg", NULL) : NULL;
     g_autofree char *picture = svg ? hvmemShellWord(svg) : NULL;
+    g_autofree char *seen = NULL;
     FILE *out = watch->screen ? stdout : stderr;
 
     if (watch->screen)
-        fprintf(out, "Watched %u domain%s for %s. ", watch->domains->len, watch->domains->len == 1 ? "" : "s", took);
-    if (watch->file)
-        hvmemSay(out, "%u samples and %u events are in %s. To draw them:\n  virsh-hvmem plot %s -o %s\n", watch->samples, watch->events, file,
-                 file, picture);
-    else if (watch->screen)
-        fprintf(out, "Nothing was recorded; '--record FILE.csv' does so.\n");
+        seen = g_strdup_printf("Watched %u domain%s for %s. ", watch->domains->len, watch->domains->len == 1 ? "" : "s", took);
+    if (watch->file) {
+        hvmemTell(out, "%s%u samples and %u events are in %s. To draw them:\n", seen ? seen : "", watch->samples, watch->events, file);
+        hvmemSay(out, "  virsh-hvmem plot %s -o %s\n", file, picture);
+    } else if (watch->screen) {
+        hvmemTell(out, "%sNothing was recorded; '--record FILE.csv' does so.\n", seen);
+    }
 }
 
 

@@ -20,7 +20,7 @@ hvmemAppDoubtSize(const hvmemApp *app,
     g_autofree char *doubt = hvmemSizeDoubt(text, bytes);
 
     if (doubt && !app->quiet)
-        hvmemSay(stderr, "warning: %s\n", doubt);
+        hvmemTell(stderr, "warning: %s\n", doubt);
 }
 
 

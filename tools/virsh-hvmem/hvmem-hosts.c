@@ -214,7 +214,7 @@ warn(const GPtrArray *places)
     char *failure;
 
     while ((failure = hvmemHostsFailure(places))) {
-        hvmemSay(stderr, "warning: %s\n", failure);
+        hvmemTell(stderr, "warning: %s\n", failure);
         g_free(failure);
     }
 }

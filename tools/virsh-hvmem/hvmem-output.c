@@ -72,20 +72,36 @@ hvmemSay(FILE *file,
 
 
 void
+hvmemTell(FILE *file,
+          const char *format,
+          ...)
+{
+    g_autofree char *text = NULL;
+    g_auto(GStrv) lines = NULL;
+    int columns;
+    int rows;
+    va_list args;
+    size_t i;
+
+    va_start(args, format);
+    text = g_strdup_vprintf(format, args);
+    va_end(args);
+    lines = g_strsplit(text, "\n", -1);
+    hvmemTerminalSize(fileno(file), &columns, &rows);
+    for (i = 0; lines[i] && (lines[i + 1] || *lines[i]); i++) {
+        g_autofree char *wrapped = hvmemWrap(lines[i], isatty(fileno(file)) ? MIN(columns, HVMEM_TEXT_WIDTH) : G_MAXINT, 0);
+
+        fputs(wrapped, file);
+    }
+}
+
+
+void
 hvmemPrintError(const GError *error)
 {
     g_autofree char *text = hvmemErrorFormat(error);
-    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    int columns;
-    int rows;
-    size_t i;
 
-    hvmemTerminalSize(STDERR_FILENO, &columns, &rows);
-    for (i = 0; lines[i] && (lines[i + 1] || *lines[i]); i++) {
-        g_autofree char *wrapped = hvmemWrap(lines[i], isatty(STDERR_FILENO) ? columns : G_MAXINT, 0);
-
-        fputs(wrapped, stderr);
-    }
+    hvmemTell(stderr, "%s", text);
 }
 
 

@@ -31,6 +31,14 @@ hvmemSay(FILE *file,
          const char *format,
          ...) G_GNUC_PRINTF(2, 3);
 
+/* The same for sentences: on a terminal words are not torn at its edge, and no line is longer than HVMEM_TEXT_WIDTH; programs get whole lines. */
+#define HVMEM_TEXT_WIDTH 100
+
+void
+hvmemTell(FILE *file,
+          const char *format,
+          ...) G_GNUC_PRINTF(2, 3);
+
 /* Columns and rows of the terminal at @fd; 80 and 24 if there is none. */
 void
 hvmemTerminalSize(int fd,
@@ -42,7 +50,7 @@ char *
 hvmemColour(const char *sgr,
             const char *text);
 
-/* Prints an error with its cause and hint to standard error. On a terminal words are not torn at its edge; programs get whole lines. */
+/* Prints an error with its cause and hint to standard error, as hvmemTell() does. */
 void
 hvmemPrintError(const GError *error);
 

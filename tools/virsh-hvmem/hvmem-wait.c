@@ -386,7 +386,7 @@ see(Wait *wait,
     /* a host could not be asked for a guest that has gone */
     if (look->warning) {
         eraseLine(wait);
-        hvmemSay(stderr, "warning: %s\n", look->warning);
+        hvmemTell(stderr, "warning: %s\n", look->warning);
         g_clear_pointer(&look->warning, g_free);
     }
     if (look->error)
