@@ -3,9 +3,11 @@
 
 import configparser
 import json
+import os
 import pathlib
 import re
 import shutil
+import stat
 import subprocess
 
 import prometheus_client.openmetrics.parser
@@ -70,6 +72,25 @@ def test_a_file_is_replaced_at_once(tmp_path):
     got = hvmem("metrics", "-o", str(tmp_path / "none/x.prom"))
     assert got.returncode == 1
     assert "No such file or directory" in got.stderr
+
+
+def test_what_is_no_file_stays(tmp_path):
+    """A pipe gets the text, as /dev/stdout would; a link still points to where it did."""
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link", tmp_path / "file"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        assert hvmem("metrics", "-o", str(pipe)).returncode == 0
+        assert reader.communicate(timeout=20)[0].endswith("# EOF\n")
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    file.write_text("old")
+    link.symlink_to(file)
+    assert hvmem("metrics", "-o", str(link)).returncode == 0
+    assert link.is_symlink() and file.read_text().endswith("# EOF\n")
+    for name in ("stdout", "full"):
+        (tmp_path / name).symlink_to(f"/dev/{name}")        # by a link, or a failure of this test could cost the machine its device
+    assert hvmem("metrics", "-o", str(tmp_path / "stdout")).stdout.endswith("# EOF\n")
+    got = hvmem("metrics", "-o", str(tmp_path / "full"))
+    assert got.returncode == 1 and "No space left on device" in got.stderr
 
 
 def used(text):

@@ -129,6 +129,14 @@ def test_one_that_cannot_be_written(name, tmp_path):
     assert sorted(file.name for file in tmp_path.iterdir()) == ["r.csv", name]
 
 
+def test_a_link_stays(tmp_path):
+    (tmp_path / "link.svg").symlink_to(tmp_path / "file.svg")
+    (tmp_path / "file.svg").write_text("old")
+    plot(recording(tmp_path), "-o", tmp_path / "link.svg")
+    assert (tmp_path / "link.svg").is_symlink()
+    assert (tmp_path / "file.svg").read_text().rstrip().endswith("</svg>")
+
+
 def test_plot_draws_a_recording(tmp_path):
     file = tmp_path / "r.csv"
     file.write_text("time,domain,requested,current,usable,rss,capacity,state,event\n"

@@ -9,6 +9,7 @@
 #include "hvmem-output.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static char *outPath;
 
@@ -25,7 +26,6 @@ run(const hvmemApp *app,
 {
     g_autoptr(virConnect) conn = NULL;
     g_autoptr(GPtrArray) domains = NULL;
-    g_autoptr(GError) reason = NULL;
     g_autofree char *text = NULL;
     guint64 memory = HVMEM_UNKNOWN;
 
@@ -44,7 +44,7 @@ run(const hvmemApp *app,
             printf("%s", text);
         return true;
     }
-    return g_file_set_contents(outPath, text, -1, &reason) || hvmemFail(error, "cannot write '%s': %s", outPath, reason->message);
+    return hvmemWriteFile(outPath, text, strlen(text), error);
 }
 
 

@@ -218,7 +218,6 @@ hvmemCanvasWrite(hvmemCanvas *canvas,
 {
     g_autoptr(GString) png = g_string_new(NULL);
     GString *picture = canvas->svg ? canvas->svg : png;
-    g_autoptr(GError) reason = NULL;
     cairo_status_t status;
 
     if (canvas->svg) {
@@ -229,7 +228,5 @@ hvmemCanvasWrite(hvmemCanvas *canvas,
         if (status != CAIRO_STATUS_SUCCESS)
             return hvmemFail(error, "cannot draw '%s': %s", path, cairo_status_to_string(status));
     }
-    if (!g_file_set_contents(path, picture->str, picture->len, &reason))
-        return hvmemFail(error, "cannot write '%s': %s", path, reason->message);
-    return true;
+    return hvmemWriteFile(path, picture->str, picture->len, error);
 }

@@ -7,8 +7,12 @@
 #include "hvmem-util.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 
 guint64
@@ -424,4 +428,60 @@ hvmemFindParam(const virTypedParameter *params,
             return params + i;
     }
     return NULL;
+}
+
+
+static bool
+writeAll(int fd,
+         const char *text,
+         size_t length)
+{
+    while (length > 0) {
+        ssize_t n = write(fd, text, length);
+
+        if (n < 0 && errno != EINTR)
+            return false;
+        text += MAX(n, 0);
+        length -= MAX(n, 0);
+    }
+    return true;
+}
+
+
+/* To what is there and is not a file: to replace it would take /dev/stdout from everybody. */
+static bool
+writeInto(const char *path,
+          const char *text,
+          size_t length,
+          GError **error)
+{
+    int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY);
+    bool ok = fd >= 0 && writeAll(fd, text, length);
+
+    if (!ok)
+        hvmemFail(error, "cannot write '%s': %s", path, g_strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+
+bool
+hvmemWriteFile(const char *path,
+               const char *text,
+               size_t length,
+               GError **error)
+{
+    g_autoptr(GError) reason = NULL;
+    char *real = realpath(path, NULL);
+    GStatBuf info;
+    bool ok;
+
+    /* the file behind /dev/stdout may have no name any more */
+    if (g_stat(path, &info) == 0 && (!S_ISREG(info.st_mode) || !real))
+        ok = writeInto(path, text, length, error);
+    else
+        ok = g_file_set_contents(real ? real : path, text, length, &reason) || hvmemFail(error, "cannot write '%s': %s", path, reason->message);
+    free(real);
+    return ok;
 }

@@ -59,6 +59,14 @@ hvmemShellWord(const char *text);
 char *
 hvmemHumanise(const char *text);
 
+/* Writes @text to the file @path, all at once: whoever reads it sees the old content or the new one. A symbolic link stays, and so does what is not a
+ * file, as a pipe or a device: it gets the text. */
+bool
+hvmemWriteFile(const char *path,
+               const char *text,
+               size_t length,
+               GError **error);
+
 /* XML @text without passwords (passwd=). */
 char *
 hvmemHideSecrets(const char *text);
