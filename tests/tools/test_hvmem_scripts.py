@@ -312,6 +312,11 @@ def test_the_strict_schema_finds_what_is_not_documented():
 @pytest.mark.parametrize("args, status, kind", [
     (["status", "nobody"], 1, "failed"),
     (["set", "test", "4Gi"], USAGE, "usage"),
+    (["set"], USAGE, "usage"),
+    (["lst"], USAGE, "usage"),
+    (["list", "--nonsense"], USAGE, "usage"),
+    (["--nonsense", "list"], USAGE, "usage"),
+    (["watch", "--interval", "soon"], USAGE, "usage"),
     (["-c", NO_DAEMON, "list"], CONNECTION, "connection"),
     (["status", "test"], REFUSED, "refused"),
     (["watch", "test"], REFUSED, "refused"),

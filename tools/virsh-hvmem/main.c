@@ -180,14 +180,24 @@ checkFormat(GError **error)
 
 
 static bool
+failArguments(const hvmemCommand *command,
+              const char *how,
+              GError **error)
+{
+    hvmemFailUsage(error, "too %s arguments", how);
+    return hvmemErrorHint(error, "usage: virsh-hvmem %s %s", command->name, command->arguments ? command->arguments : "");
+}
+
+
+static bool
 checkArguments(const hvmemCommand *command,
                int n,
                GError **error)
 {
     if (n < command->minArgs)
-        return hvmemFailUsage(error, "too few arguments\nusage: virsh-hvmem %s %s", command->name, command->arguments);
+        return failArguments(command, "few", error);
     if (command->maxArgs >= 0 && n > command->maxArgs)
-        return hvmemFailUsage(error, "too many arguments\nusage: virsh-hvmem %s %s", command->name, command->arguments);
+        return failArguments(command, "many", error);
     return true;
 }
 
@@ -259,9 +269,26 @@ run(int argc,
 }
 
 
+/* Has somebody who cannot be understood otherwise asked for JSON? GOption has stopped at what it does not know, and undone the rest. */
+static bool
+isJSON(char **args)
+{
+    size_t i;
+
+    if (format)
+        return strcmp(format, "json") == 0;
+    for (i = 1; args[0] && args[i] && strcmp(args[i], "--") != 0; i++) {
+        if (strcmp(args[i], "--format=json") == 0 || (strcmp(args[i], "--format") == 0 && g_strcmp0(args[i + 1], "json") == 0))
+            return true;
+    }
+    return false;
+}
+
+
 /* For people on standard error, and for programs beside it, as a document of its own. */
 static void
-reportError(const GError *error)
+reportError(char **args,
+            const GError *error)
 {
     JsonBuilder *builder;
 
@@ -269,7 +296,7 @@ reportError(const GError *error)
         return;
 
     hvmemPrintError(error);
-    if (g_strcmp0(format, "json") != 0 || hvmemErrorIsPrinted(error))
+    if (!isJSON(args) || hvmemErrorIsPrinted(error))
         return;
 
     builder = hvmemJSONBegin(commandName);
@@ -319,13 +346,13 @@ main(int argc,
     if (!run(argc, argv, &error))
         status = error ? hvmemErrorStatus(error) : HVMEM_EXIT_FAILED;
     if (error)
-        reportError(error);
+        reportError(args, error);
     g_free(rest);
 
     if (!closeOutput(&unwritten) && status == HVMEM_EXIT_DONE)
         status = HVMEM_EXIT_FAILED;
     if (unwritten)
-        reportError(unwritten);
+        reportError(args, unwritten);
     if (hvmemAsideIsLeft())
         hvmemAsideLeave(status);
     hvmemEventsEnd();
