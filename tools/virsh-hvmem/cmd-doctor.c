@@ -134,11 +134,14 @@ examine(virConnectPtr conn,
 /* The definition after 'enable' of a domain that has another balloon; NULL with @error if 'enable' would refuse it. */
 static char *
 enabled(virDomainPtr dom,
+        const hvmemDomain *info,
         const hvmemHost *host,
         GError **error)
 {
+    bool reports = !host->balloon.fixed && (g_strcmp0(info->virtType, "kvm") != 0 || hvmemHostReportsPages(host->kernel));
     hvmemEditSizes sizes = {
-        .max = HVMEM_UNKNOWN, .fallback = host->memory / HVMEM_GIB * HVMEM_GIB, .minimum = HVMEM_UNKNOWN, .plugged = HVMEM_UNKNOWN
+        .max = HVMEM_UNKNOWN, .fallback = host->memory / HVMEM_GIB * HVMEM_GIB, .minimum = HVMEM_UNKNOWN, .plugged = HVMEM_UNKNOWN,
+        .reporting = reports ? HVMEM_REPORTING_AUTO : HVMEM_REPORTING_KEEP
     };
     char *xml = virDomainGetXMLDesc(dom, VIR_DOMAIN_XML_INACTIVE);
     g_autoptr(hvmemEdit) edit = NULL;
@@ -146,7 +149,7 @@ enabled(virDomainPtr dom,
     if (!xml)
         hvmemFailVir(error, "failed to get the definition of domain '%s'", virDomainGetName(dom));
     else
-        edit = hvmemEditEnable(xml, &sizes, false, error);
+        edit = hvmemEditEnable(xml, &sizes, reports, error);
     free(xml);
     return edit ? g_strdup(edit->xml) : NULL;
 }
@@ -160,7 +163,7 @@ examineBefore(virConnectPtr conn,
               const hvmemHost *host)
 {
     g_autoptr(GError) refusal = NULL;
-    g_autofree char *xml = enabled(dom, host, &refusal);
+    g_autofree char *xml = enabled(dom, hvmemDomainStored(info), host, &refusal);
     g_autoptr(hvmemDomain) would = xml ? hvmemDomainNew(info->name, false, xml, &refusal) : NULL;
     g_auto(hvmemAnswer) definition = { 0 };
 
