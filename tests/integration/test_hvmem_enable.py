@@ -86,7 +86,7 @@ def test_disable_gives_back_what_was_there(make_old, edit):
     assert "<memballoon model='hyperv' freePageReporting='on'>" in now
     assert "<stats period='10'/>" in now
     assert query("status", other.name)["max_memory"] == 4 * GIB * 1024
-    assert "is already like that" in run("enable", other.name)
+    assert "nothing to change" in run("enable", other.name)
     run("enable", other.name, "--max", "8GiB")
     run("disable", other.name)
     assert stored(other) == before
@@ -143,7 +143,7 @@ def test_plugged_is_stored_as_it_is_shown(make_old, edit):
     assert stored(other) == before
     assert difference(dry) == difference(run("enable", other.name, "--max", "4GiB", "--plugged", "3GiB"))
     assert sizes(stored(other)) == (3 * GIB, boot, boot)
-    assert "is already like that" in run("enable", other.name, "--plugged", "3GiB")
+    assert "nothing to change" in run("enable", other.name, "--plugged", "3GiB")
     hvb.virsh("start", other.name, "--paused")
     assert sizes(hvb.virsh("dumpxml", other.name)) == (3 * GIB, boot, boot)
     (stick,) = query("status", other.name)["sticks"]

@@ -75,3 +75,18 @@ def test_links_lead_somewhere(page):
         assert file.exists(), target
         if anchor:
             assert anchor in anchors(file.read_text(encoding="utf-8")), target
+
+
+STUMBLED_OVER = ("follows the wish", "does it again", "has to be there", "closes with", "foretell", "as ever", "less a constant", "comes on top",
+                 "gives back what there was", "have left", "All there that it takes", "between looks", "less of a cut", "is like that already", "already like that",
+                 "libvirt does not tell", "asked to have", "Ask for", "ask for at least", "ask for no more")
+
+
+@pytest.mark.parametrize("words", STUMBLED_OVER)
+def test_nobody_stumbles_again(words):
+    """Sentences that first readers did not understand, in what users read: the texts of README, tutorial, manual and of virsh-hvmem."""
+    files = [ROOT / "README.md", *(ROOT / "docs" / f"{name}.md" for name in ("tutorial", "from-virtio", "troubleshooting", "clients", "automatic", "comparison")),
+             *(ROOT / "tools/virsh-hvmem").glob("*.[cr]*")]
+    found = [file.name for file in files for line in file.read_text(encoding="utf-8").splitlines()
+             if re.search(rf"\b{words}", line) and (file.suffix != ".c" or '"' in line)]
+    assert not found

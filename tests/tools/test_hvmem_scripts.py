@@ -244,7 +244,7 @@ def test_plugged_is_shown_before_it_is_defined(tmp_path):
 @pytest.mark.parametrize("args, word", [
     (["--max", "4GiB", "--plugged", "5GiB"], "above the ceiling, 4 GiB"),
     (["--max", "4GiB", "--plugged", "1023MiB"], "below boot memory, 1 GiB"),
-    (["--max", "4GiB", "--plugged", "2049MiB"], "is a multiple of 2 MiB. Ask for 2GiB or 2050MiB"),
+    (["--max", "4GiB", "--plugged", "2049MiB"], "is a multiple of 2 MiB. Request 2GiB or 2050MiB"),
 ])
 def test_plugged_that_cannot_be_is_refused(tmp_path, args, word):
     got = hvmem("enable", "t", "--dry-run", *args, "-c", acpi_driver(tmp_path))

@@ -205,7 +205,7 @@ def change(tmp_path, meanwhile, *args, **env):
 def test_a_definition_is_changed(tmp_path):
     got, defined = change(tmp_path, "nothing", "enable", "t", "--max", "2GiB")
     assert got.returncode == 0, got.stderr
-    assert "<memballoon model='hyperv'" in defined and "t's definition has been changed" in got.stdout
+    assert "<memballoon model='hyperv'" in defined and "t: definition updated, effective at the next start" in got.stdout
 
 
 @pytest.mark.parametrize("args, env", [(["enable", "t", "--max", "2GiB"], {}), (["disable", "t"], {"HVMEM_FAKE_HYPERV": "1"})], ids=["enable", "disable"])
@@ -218,7 +218,7 @@ def test_a_definition_that_somebody_else_changes_meanwhile_stays(tmp_path, args,
     got, defined = change(tmp_path, meanwhile, *args, **env)
     assert got.returncode == 4, got.stderr
     assert word in " ".join(got.stderr.split())
-    assert "has been changed" not in got.stdout and defined is None
+    assert "definition updated" not in got.stdout and defined is None
 
 
 def test_a_definition_that_cannot_be_read_again_has_been_changed(tmp_path):

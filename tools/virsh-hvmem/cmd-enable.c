@@ -343,7 +343,7 @@ printResult(const hvmemApp *app,
         return;
     }
     text = next ? hvmemWrap(next, CLAMP(hvmemTerm.width, 40, 100), 0) : NULL;
-    hvmemSay(stdout, same ? "%s's definition is already like that\n%s" : "\n%s's definition has been changed\n%s", name, text ? text : "");
+    hvmemSay(stdout, same ? "%s: nothing to change\n%s" : "\n%s: definition updated, effective at the next start\n%s", name, text ? text : "");
 }
 
 

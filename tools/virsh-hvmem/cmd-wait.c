@@ -28,7 +28,7 @@ check(hvmemTarget *target,
     if (!target->before->active)
         return hvmemFailRefused(error, "'%s' is shut off: there is nothing to wait for", target->before->name);
     return target->before->requested != HVMEM_UNKNOWN ||
-        hvmemFailRefused(error, "libvirt does not tell what was requested for '%s': its daemon is older than this program", target->before->name);
+        hvmemFailRefused(error, "libvirt does not report what was requested for '%s': its daemon is older than this program", target->before->name);
 }
 
 

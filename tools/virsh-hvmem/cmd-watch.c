@@ -34,8 +34,8 @@ static gboolean force;
 static const GOptionEntry options[] = {
     { "all", 'a', 0, G_OPTION_ARG_NONE, &all, "A table of all domains, as without DOMAIN; also those without a hyperv balloon", NULL },
     { "record", 0, 0, G_OPTION_ARG_FILENAME, &recordPath, "Also write everything to a file, for 'virsh-hvmem plot'", "FILE.csv" },
-    { "append", 0, 0, G_OPTION_ARG_NONE, &append, "With --record: continue a recording that is there already", NULL },
-    { "force", 'f', 0, G_OPTION_ARG_NONE, &force, "With --record: replace a file that is there already", NULL },
+    { "append", 0, 0, G_OPTION_ARG_NONE, &append, "With --record: continue a recording that exists", NULL },
+    { "force", 'f', 0, G_OPTION_ARG_NONE, &force, "With --record: replace a file that exists", NULL },
     { "interval", 'i', 0, G_OPTION_ARG_DOUBLE, &interval, "Sampling interval in seconds (default: 1)", "S" },
     { "duration", 'd', 0, G_OPTION_ARG_DOUBLE, &duration, "End after this many seconds", "S" },
     HVMEM_OPTION_ALSO,

@@ -55,7 +55,7 @@ checkKVM(GPtrArray *checks,
                        dom->hypervPassthrough ? "the guest cannot find the balloon" : "the guest cannot be started");
     else if (!host->enlightenments)
         hvmemChecksAdd(checks, HVMEM_WARN, "KVM", "Starting the guest will show whether it has vpindex and synic.",
-                       "libvirt does not tell what this host's KVM supports");
+                       "libvirt gave no details of what this host's KVM supports");
     else
         hvmemChecksAdd(checks, HVMEM_PASS, "KVM", NULL, "this host's KVM has vpindex and synic");
 }

@@ -31,7 +31,7 @@ checkKVM(GPtrArray *checks,
                        "available, but without %s: no guest with this balloon can use it", lacks);
     else if (!host->enlightenments)
         hvmemChecksAdd(checks, HVMEM_WARN, "KVM", "The first guest that uses it will show whether it has vpindex and synic.",
-                       "available; libvirt does not tell what it supports");
+                       "available; libvirt gave no details of what it supports");
     else
         hvmemChecksAdd(checks, HVMEM_PASS, "KVM", NULL, "available, with vpindex and synic");
 }

@@ -82,9 +82,9 @@ failGranule(const hvmemDomain *dom,
     g_autofree char *more = below + granule <= ceiling ? hvmemSizeArgument(below + granule) : NULL;
 
     if (!less && !more)
-        return hvmemFailRefused(error, "--plugged %s cannot be reached: the stick that comes on top of %s is a multiple of %s, and no such size is between what the "
+        return hvmemFailRefused(error, "--plugged %s cannot be reached: the stick beyond %s is a multiple of %s, and no such size is between what the "
                                 "domain starts with and its ceiling", want, boot, unit);
-    return hvmemFailRefused(error, "--plugged %s cannot be reached: the stick that comes on top of %s is a multiple of %s. Ask for %s%s%s",
+    return hvmemFailRefused(error, "--plugged %s cannot be reached: the stick beyond %s is a multiple of %s. Request %s%s%s",
                             want, boot, unit, less ? less : "", less && more ? " or " : "", more ? more : "");
 }
 
@@ -102,13 +102,13 @@ hvmemEditCheckPlugged(const hvmemDomain *dom,
     g_autofree char *most = hvmemFormatSize(ceiling);
 
     if (sizes->plugged < without)
-        return hvmemFailRefused(error, "--plugged %s is below boot memory%s, %s: ask for at least that", want, without > dom->boot ?
+        return hvmemFailRefused(error, "--plugged %s is below boot memory%s, %s: request at least that", want, without > dom->boot ?
                                 " and the sticks that are defined" : "", boot);
     if (sizes->plugged < dom->current)
-        return hvmemFailRefused(error, "--plugged %s is below what the domain starts with, %s: ask for at least that, or let it start with less first "
+        return hvmemFailRefused(error, "--plugged %s is below what the domain starts with, %s: request at least that, or let it start with less first "
                                 "('virsh-hvmem set --config')", want, now);
     if (sizes->plugged > ceiling)
-        return hvmemFailRefused(error, "--plugged %s is above the ceiling, %s%s: ask for no more than that, or name a higher ceiling with --max", want, most,
+        return hvmemFailRefused(error, "--plugged %s is above the ceiling, %s%s: request no more than that, or name a higher ceiling with --max", want, most,
                                 sizes->max == HVMEM_UNKNOWN && dom->maxMemory == HVMEM_UNKNOWN ? ", which is what this host has" : "");
     return (sizes->plugged - without) % granuleOf(dom) == 0 || failGranule(dom, sizes->plugged, ceiling, error);
 }

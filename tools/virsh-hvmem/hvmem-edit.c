@@ -524,10 +524,10 @@ checkEnable(xmlNodePtr root,
                          "<memory model=…> with 'virsh edit', and subtract its size from <memory>: the balloon adds memory by itself, up to "
                          "<maxMemory>", others);
     if (sizes->max != HVMEM_UNKNOWN && sizes->max < memory && sizes->plugged == HVMEM_UNKNOWN)
-        return hvmemFailRefused(error, "--max %s is below the domain's memory, %s: ask for at least that, or give the domain less first (%s)",
+        return hvmemFailRefused(error, "--max %s is below the domain's memory, %s: request at least that, or give the domain less first (%s)",
                          ceiling, total, hvmemEditIsPlugged(root) ? "--plugged" : "'virsh setmaxmem --config'");
     if (sizes->minimum != HVMEM_UNKNOWN && sizes->minimum > current)
-        return hvmemFailRefused(error, "--minimum %s is above what the domain starts with, %s: ask for no more than that, or let it start with more first "
+        return hvmemFailRefused(error, "--minimum %s is above what the domain starts with, %s: request no more than that, or let it start with more first "
                          "('virsh-hvmem set --config', or 'virsh setmem --config' with another balloon)", least, now);
     return sizes->plugged == HVMEM_UNKNOWN || hvmemEditCheckPlugged(dom, sizes, error);
 }

@@ -38,7 +38,7 @@ failMinimum(const hvmemDomain *dom,
     if (dom->active && dom->stored && dom->stored->hyperv && dom->stored->minimum <= size)
         return hvmemFailRefused(error, "%s is below the <minimum> of '%s', %s. The definition has a lower one, which counts when the guest has been shut down "
                          "and started ('virsh shutdown %s', then 'virsh start %s')", want, dom->name, minimum, name, name);
-    return hvmemFailRefused(error, "%s is below the <minimum> of '%s', %s. Ask for at least that. A lower one%s: '%s'",
+    return hvmemFailRefused(error, "%s is below the <minimum> of '%s', %s. Request at least that. A lower one%s: '%s'",
                      want, dom->name, minimum, dom->active ? " takes effect after shutting down" : "", enable);
 }
 

@@ -146,7 +146,7 @@ noRoomText(const hvmemDomain *dom,
     g_autofree char *most = format(refusal->most);
     g_autofree char *enable = hvmemDomainEnable(dom, "--max", hvmemFromKiB(refusal->requested));
 
-    return g_strdup_printf("it needs a stick of %s, <maxMemory> %s leaves only %s. Ask for %s at most, or raise <maxMemory>: '%s'",
+    return g_strdup_printf("it needs a stick of %s, <maxMemory> %s leaves only %s. Request %s at most, or raise <maxMemory>: '%s'",
                            stick, max, left, most, enable);
 }
 
@@ -162,18 +162,18 @@ hvmemPlanRefusalText(const hvmemDomain *dom,
 
     switch (refusal->type) {
     case QEMU_HVBALLOON_REFUSAL_TARGET_ZERO:
-        return g_strdup_printf("a guest needs some memory. Ask for %s at least", limit);
+        return g_strdup_printf("a guest needs some memory. Request %s at least", limit);
     case QEMU_HVBALLOON_REFUSAL_TARGET_BELOW_MINIMUM:
     case QEMU_HVBALLOON_REFUSAL_TARGET_ABOVE_MAXMEMORY:
         return limitText(dom, size);
     case QEMU_HVBALLOON_REFUSAL_TARGET_NO_MAXMEMORY:
-        return g_strdup_printf("it has %s and there is no <maxMemory> to grow to. Ask for no more than that, or add <maxMemory> to the definition, "
+        return g_strdup_printf("it has %s and there is no <maxMemory> to grow to. Request no more than that, or add <maxMemory> to the definition, "
                                "which counts from the next start", limit);
     case QEMU_HVBALLOON_REFUSAL_NO_SLOT:
         return g_strdup_printf("no memory slot is free for one more stick beside the present %zu, KVM or a vhost device has no more. Start the domain "
                                "with more boot memory, or remove memory devices", in->nsticks);
     case QEMU_HVBALLOON_REFUSAL_NO_SPACE:
-        return g_strdup_printf("the largest free range for memory devices is %s, a stick of %s is needed. Ask for less, or restart the guest, which "
+        return g_strdup_printf("the largest free range for memory devices is %s, a stick of %s is needed. Request less, or restart the guest, which "
                                "leaves no sticks with holes between them", limit, stick);
     case QEMU_HVBALLOON_REFUSAL_CONFIG_NO_ROOM:
         return noRoomText(dom, refusal);

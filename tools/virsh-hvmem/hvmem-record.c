@@ -162,7 +162,7 @@ hvmemRecordOpen(const char *path,
     FILE *file;
 
     if (filled && mode == HVMEM_RECORD_NEW) {
-        hvmemFailRefused(error, "'%s' is there already, and is not overwritten", path);
+        hvmemFailRefused(error, "'%s' exists, and is not overwritten", path);
         hvmemErrorHint(error, "--append continues that recording, --force replaces it.");
         return NULL;
     }

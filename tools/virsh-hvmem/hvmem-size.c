@@ -114,7 +114,7 @@ hvmemSizeResolve(const hvmemSize *size,
         return true;
     case HVMEM_SIZE_LESS:
         if (size->bytes >= base) {
-            hvmemFailRefused(error, "SIZE '%s': that is all that '%s' has been asked to have, %s", size->text, dom->name, from);
+            hvmemFailRefused(error, "SIZE '%s' leaves nothing: %s is requested for '%s'", size->text, from, dom->name);
             return hvmemErrorDomain(error, dom->name);
         }
         *bytes = base - size->bytes;

@@ -204,8 +204,12 @@ failOthers(const Wait *wait,
            const char *name,
            GError **error)
 {
-    if (!isAnother(wait->look))
-        return hvmemFail(error, "somebody else has requested another size for '%s' meanwhile", name);
+    if (!isAnother(wait->look)) {
+        g_autofree char *word = hvmemShellWord(name);
+
+        hvmemFail(error, "somebody else has requested another size for '%s' meanwhile", name);
+        return hvmemErrorHint(error, "'virsh-hvmem wait %s' waits for that one.", word);
+    }
 
     hvmemFail(error, "'%s' has been shut off and started again meanwhile: it starts with what its definition requests", name);
     return hvmemErrorHint(error, "Request the size again; 'virsh-hvmem set' with --live --config also changes the definition.");

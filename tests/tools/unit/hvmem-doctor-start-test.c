@@ -292,8 +292,8 @@ testKVM(void)
         { CAPS("46", KVM), DOMCAPS(VALUE("vpindex")), HVMEM_WARN, HVMEM_FAIL, "no synic" },
         { CAPS("46", KVM), "<domainCapabilities><features><hyperv supported='no'/></features></domainCapabilities>",
           HVMEM_WARN, HVMEM_FAIL, "no vpindex, synic" },
-        { CAPS("46", KVM), "<domainCapabilities/>", HVMEM_WARN, HVMEM_WARN, "does not tell" },
-        { CAPS("46", KVM), NULL, HVMEM_WARN, HVMEM_WARN, "does not tell" },
+        { CAPS("46", KVM), "<domainCapabilities/>", HVMEM_WARN, HVMEM_WARN, "gave no details" },
+        { CAPS("46", KVM), NULL, HVMEM_WARN, HVMEM_WARN, "gave no details" },
         { CAPS("46", ""), NULL, HVMEM_WARN, HVMEM_FAIL, "has none" },
         { NULL, NULL, HVMEM_WARN, HVMEM_FAIL, "has none" },
     };

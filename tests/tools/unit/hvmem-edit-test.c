@@ -277,8 +277,8 @@ testEditRefusals(void)
         { DOMAIN("", "", "", "<memory model='virtio-mem'><target><size unit='GiB'>1</size></target>"
                  "<address type='pci' domain='0x0000' bus='0x03' slot='0x00' function='0x0'/></memory>"),
           HVMEM_UNKNOWN, HVMEM_UNKNOWN, "virtio-mem of 1 GiB at PCI address 0000:03:00.0" },
-        { DOMAIN("", "", "", VIRTIO), GIB - MIB, HVMEM_UNKNOWN, "--max 1023 MiB is below the domain's memory, 1 GiB: ask for at least that" },
-        { DOMAIN("", "", "", VIRTIO), HVMEM_UNKNOWN, 2 * GIB, "--minimum 2 GiB is above what the domain starts with, 1 GiB: ask for no more" },
+        { DOMAIN("", "", "", VIRTIO), GIB - MIB, HVMEM_UNKNOWN, "--max 1023 MiB is below the domain's memory, 1 GiB: request at least that" },
+        { DOMAIN("", "", "", VIRTIO), HVMEM_UNKNOWN, 2 * GIB, "--minimum 2 GiB is above what the domain starts with, 1 GiB: request no more" },
     };
     g_autoptr(GError) error = NULL;
     size_t i;
@@ -604,17 +604,17 @@ testPluggedRefusals(void)
         guint64 plugged;
         const char *word;
     } cases[] = {
-        { DOMAIN("", "", "", VIRTIO), HVMEM_UNKNOWN, 512 * MIB, "--plugged 512 MiB is below boot memory, 1 GiB: ask for at least that" },
-        { DOMAIN("", "", "", VIRTIO), HVMEM_UNKNOWN, 17 * GIB, "--plugged 17 GiB is above the ceiling, 16 GiB, which is what this host has: ask" },
-        { DOMAIN("", "", "", VIRTIO), 4 * GIB, 5 * GIB, "--plugged 5 GiB is above the ceiling, 4 GiB: ask for no more than that, or name a higher ceiling with --max" },
-        { DOMAIN("", "", "", VIRTIO), HVMEM_UNKNOWN, 2 * GIB + MIB, "--plugged 2049MiB cannot be reached: the stick that comes on top of 1 GiB is a multiple of 2 MiB. Ask for 2GiB or 2050MiB" },
-        { DOMAIN("", "", "", VIRTIO), 2 * GIB + MIB, 2 * GIB + MIB, "Ask for 2GiB" },
+        { DOMAIN("", "", "", VIRTIO), HVMEM_UNKNOWN, 512 * MIB, "--plugged 512 MiB is below boot memory, 1 GiB: request at least that" },
+        { DOMAIN("", "", "", VIRTIO), HVMEM_UNKNOWN, 17 * GIB, "--plugged 17 GiB is above the ceiling, 16 GiB, which is what this host has: request" },
+        { DOMAIN("", "", "", VIRTIO), 4 * GIB, 5 * GIB, "--plugged 5 GiB is above the ceiling, 4 GiB: request no more than that, or name a higher ceiling with --max" },
+        { DOMAIN("", "", "", VIRTIO), HVMEM_UNKNOWN, 2 * GIB + MIB, "--plugged 2049MiB cannot be reached: the stick beyond 1 GiB is a multiple of 2 MiB. Request 2GiB or 2050MiB" },
+        { DOMAIN("", "", "", VIRTIO), 2 * GIB + MIB, 2 * GIB + MIB, "Request 2GiB" },
         { mine, HVMEM_UNKNOWN, 2 * GIB + 512 * MIB, "is below boot memory and the sticks that are defined, 3 GiB" },
         { mine, HVMEM_UNKNOWN, 9 * GIB, "above the ceiling, 8 GiB" },
-        { more, HVMEM_UNKNOWN, 2 * GIB, "--plugged 2 GiB is below what the domain starts with, 3 GiB: ask for at least that, or let it start with less first" },
-        { more, HVMEM_UNKNOWN, 3 * GIB + MIB, "Ask for 3GiB or 3074MiB" },
-        { more, 3 * GIB, HVMEM_UNKNOWN, "--max 3 GiB is below the domain's memory, 4 GiB: ask for at least that, or give the domain less first (--plugged)" },
-        { huge, HVMEM_UNKNOWN, 2 * GIB + 512 * MIB, "on top of 1 GiB is a multiple of 1 GiB. Ask for 2GiB or 3GiB" },
+        { more, HVMEM_UNKNOWN, 2 * GIB, "--plugged 2 GiB is below what the domain starts with, 3 GiB: request at least that, or let it start with less first" },
+        { more, HVMEM_UNKNOWN, 3 * GIB + MIB, "Request 3GiB or 3074MiB" },
+        { more, 3 * GIB, HVMEM_UNKNOWN, "--max 3 GiB is below the domain's memory, 4 GiB: request at least that, or give the domain less first (--plugged)" },
+        { huge, HVMEM_UNKNOWN, 2 * GIB + 512 * MIB, "beyond 1 GiB is a multiple of 1 GiB. Request 2GiB or 3GiB" },
         { HYPERV_DOMAIN(SIZES("3145729", "3145728", "3145729"), "", STICK("on-demand", "2097152", "ua-plugged")), HVMEM_UNKNOWN, 3 * GIB + HVMEM_KIB,
           "no such size is between what the domain starts with and its ceiling" },
     };

@@ -629,7 +629,7 @@ testWaitEnds(void)
     waitWhile(vanish, "has been migrated to another host", "-c URI wait g");
     waitWhile(vanishAtOnce, "is not on this host any more", "--also URI");
     waitWhile(startAgain, "started again meanwhile", "--config");
-    waitWhile(askForMore, "somebody else has requested", NULL);
+    waitWhile(askForMore, "somebody else has requested", "virsh-hvmem wait g");
 }
 
 

@@ -516,7 +516,7 @@ testRefusals(void)
         qemuHvBalloonRefusal refusal;
         const char *text;
     } cases[] = {
-        { 1, { .type = QEMU_HVBALLOON_REFUSAL_TARGET_ZERO, .limit = K(512 * MIB) }, "Ask for 512 MiB at least" },
+        { 1, { .type = QEMU_HVBALLOON_REFUSAL_TARGET_ZERO, .limit = K(512 * MIB) }, "Request 512 MiB at least" },
         { 9 * GIB, { .type = QEMU_HVBALLOON_REFUSAL_TARGET_ABOVE_MAXMEMORY, .limit = K(8 * GIB) },
           "9 GiB is above the ceiling of 'g', <maxMemory> 8 GiB. A higher one takes effect after shutting down: 'virsh-hvmem enable g --max 9GiB'" },
         { 256 * MIB, { .type = QEMU_HVBALLOON_REFUSAL_TARGET_BELOW_MINIMUM, .limit = K(512 * MIB) }, "'virsh-hvmem enable g --minimum 256MiB'" },
@@ -524,10 +524,10 @@ testRefusals(void)
         { 4 * GIB, { .type = QEMU_HVBALLOON_REFUSAL_TARGET_NO_MAXMEMORY, .limit = K(3 * GIB) }, "has 3 GiB and there is no <maxMemory>" },
         { 4 * GIB, { .type = QEMU_HVBALLOON_REFUSAL_NO_SLOT, .stick = K(GIB) }, "no memory slot is free for one more stick beside the present 2" },
         { 4 * GIB, { .type = QEMU_HVBALLOON_REFUSAL_NO_SPACE, .stick = K(GIB), .limit = K(MIB) },
-          "the largest free range for memory devices is 1 MiB, a stick of 1 GiB is needed. Ask for less" },
+          "the largest free range for memory devices is 1 MiB, a stick of 1 GiB is needed. Request less" },
         { 4 * GIB, { .type = QEMU_HVBALLOON_REFUSAL_CONFIG_NO_ROOM, .requested = K(4 * GIB), .stick = K(3 * GIB), .limit = K(2 * GIB), .left = K(GIB),
                      .most = K(GIB) },
-          "needs a stick of 3 GiB, <maxMemory> 2 GiB leaves only 1 GiB. Ask for 1 GiB at most, or raise <maxMemory>: 'virsh-hvmem enable g --max 4GiB'" },
+          "needs a stick of 3 GiB, <maxMemory> 2 GiB leaves only 1 GiB. Request 1 GiB at most, or raise <maxMemory>: 'virsh-hvmem enable g --max 4GiB'" },
     };
     const qemuHvBalloonPlanInput in = { .nsticks = 2 };
     g_autoptr(hvmemDomain) dom = told(HYPERV_DOMAIN, true);
