@@ -5,12 +5,14 @@ import json
 import os
 import pathlib
 import pty
+import re
 import subprocess
+import textwrap
 
 import jsonschema
 import pytest
 
-from test_virsh_hvmem import TOOL, acpi_driver, hvmem
+from test_virsh_hvmem import COMMANDS, TOOL, acpi_driver, hvmem
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FAKE = ROOT / "build/obj/tools/tests/tools/fake/virsh-hvmem-fake"
@@ -354,3 +356,36 @@ def test_jq_takes_every_name_without_quotes(tmp_path):
         file.write_text(json.dumps({name: 7}), encoding="utf-8")
         got = subprocess.run(["jq", f"{{{name}}} | .{name}", file], capture_output=True, text=True, check=False)
         assert got.stdout == "7\n", f"{name}: {got.stderr}"
+
+
+def examples():
+    """The blocks of the manual after 'Examples::' and under EXAMPLES, as scripts."""
+    manual = (ROOT / "tools/virsh-hvmem/virsh-hvmem.rst").read_text(encoding="utf-8")
+    whole = manual[manual.index("\nExamples::"):]
+    return [textwrap.dedent(block) for block in re.findall(r"::\n\n((?:    .*\n|\n(?=    ))+)", whole)]
+
+
+def the_helps_example(command):
+    return hvmem("help", command).stdout.split("Example:\n")[1].strip()
+
+
+@pytest.mark.parametrize("script", [*examples(), *(the_helps_example(command) for command in COMMANDS)])
+def test_examples_run_as_they_are(tmp_path, script):
+    """All but ten minutes of waiting. The guest is one that a fake libvirt invents, and so is virsh."""
+    guest = "running=true\nmax=8192\nboot=1024\ncurrent=1024\nrequested=1024\nstate=idle\nusable=700\nrss=900\nspeed=2048\n"
+    (tmp_path / "scene").write_text(f"[g1]\n{guest}[g2]\n{guest}", encoding="utf-8")
+    (tmp_path / "virsh-hvmem").symlink_to(FAKE)
+    (tmp_path / "virsh").write_text("#!/bin/sh\n[ $1 != domstate ] || echo 'shut off'\n", encoding="utf-8")
+    (tmp_path / "virsh").chmod(0o755)
+    (tmp_path / "g1.csv").write_text("time,domain,requested,current,usable,rss,capacity,state,event,demand\n1,g1,1,1,1,1,1,idle,,\n", encoding="utf-8")
+    if "--record" in script:
+        (tmp_path / "g1.csv").unlink()
+    # a definition of the fake's has no name to be defined by
+    script = re.sub(r"(?m)^virsh-hvmem (en|dis)able (?!.*--dry-run).*", r"\g<0> --dry-run", script)
+    short = re.sub(r"--duration \d+", "--duration 1", script)
+    short = re.sub(r"(?m)^virsh-hvmem (watch|balance)(?!.*(--duration|--dry-run))", r"timeout -s INT 2 \g<0>", short)
+    got = subprocess.run(["bash", "-ec", short], capture_output=True, text=True, check=False, timeout=120, cwd=tmp_path, stdin=subprocess.DEVNULL,
+                         env={**os.environ, "LC_ALL": "C.UTF-8", "ASAN_OPTIONS": "detect_leaks=0", "HVMEM_FAKE": str(tmp_path / "scene"),
+                              "PATH": f"{tmp_path}:/usr/bin:/bin"})
+    # a doctor may find something; who interrupts 'timeout' gets its status
+    assert got.returncode in ((0, 1) if "doctor" in script else (0, 124) if "timeout -s" in short else (0,)), got.stdout + got.stderr
