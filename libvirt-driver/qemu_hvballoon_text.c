@@ -38,10 +38,10 @@ qemuHvBalloonNoBoot(const qemuHvBalloonPlanInput *in,
     g_autofree char *sticks = qemuHvBalloonNameSticks(in);
 
     if (in->nsticks == 1)
-        return g_strdup_printf(_("maximum memory %1$llu KiB leaves nothing to boot with beside the stick %2$s: ask for more, or detach what is too much from the stored definition (--config) first"),
+        return g_strdup_printf(_("maximum memory %1$llu KiB leaves nothing to boot with beside the stick %2$s: request more, or detach what is too much from the stored definition (--config) first"),
                                total, sticks);
 
-    return g_strdup_printf(_("maximum memory %1$llu KiB leaves nothing to boot with beside the sticks %2$s: ask for more, or detach what is too much from the stored definition (--config) first"),
+    return g_strdup_printf(_("maximum memory %1$llu KiB leaves nothing to boot with beside the sticks %2$s: request more, or detach what is too much from the stored definition (--config) first"),
                            total, sticks);
 }
 
@@ -62,27 +62,27 @@ qemuHvBalloonRefusalText(const qemuHvBalloonRefusal *refusal,
 
     switch (refusal->type) {
     case QEMU_HVBALLOON_REFUSAL_TARGET_ZERO:
-        return g_strdup_printf(_("memory cannot be 0: ask for what the guest needs, at least %1$llu KiB"),
+        return g_strdup_printf(_("memory cannot be 0: request what the guest needs, at least %1$llu KiB"),
                                limit);
 
     case QEMU_HVBALLOON_REFUSAL_TARGET_BELOW_MINIMUM:
-        return g_strdup_printf(_("memory %1$llu KiB is below the <minimum> of the balloon, %2$llu KiB: ask for at least that, or lower <minimum> in the stored definition, which counts from the next start"),
+        return g_strdup_printf(_("memory %1$llu KiB is below the <minimum> of the balloon, %2$llu KiB: request at least that, or lower <minimum> in the stored definition, which counts from the next start"),
                                requested, limit);
 
     case QEMU_HVBALLOON_REFUSAL_TARGET_NO_MAXMEMORY:
-        return g_strdup_printf(_("memory %1$llu KiB is above the present %2$llu KiB and there is no <maxMemory> to grow to: ask for no more than that, or add <maxMemory> to the stored definition, which counts from the next start"),
+        return g_strdup_printf(_("memory %1$llu KiB is above the present %2$llu KiB and there is no <maxMemory> to grow to: request no more than that, or add <maxMemory> to the stored definition, which counts from the next start"),
                                requested, limit);
 
     case QEMU_HVBALLOON_REFUSAL_TARGET_ABOVE_MAXMEMORY:
-        return g_strdup_printf(_("memory %1$llu KiB is above <maxMemory> %2$llu KiB: ask for no more than that, or raise <maxMemory> in the stored definition, which counts from the next start"),
+        return g_strdup_printf(_("memory %1$llu KiB is above <maxMemory> %2$llu KiB: request no more than that, or raise <maxMemory> in the stored definition, which counts from the next start"),
                                requested, limit);
 
     case QEMU_HVBALLOON_REFUSAL_TOTAL_BELOW_BOOT:
-        return g_strdup_printf(_("maximum memory %1$llu KiB is below the memory the guest booted with, %2$llu KiB: ask for at least that, or change the stored definition (--config) and shut the guest down and start it"),
+        return g_strdup_printf(_("maximum memory %1$llu KiB is below the memory the guest booted with, %2$llu KiB: request at least that, or change the stored definition (--config) and shut the guest down and start it"),
                                requested, limit);
 
     case QEMU_HVBALLOON_REFUSAL_TOTAL_ABOVE_MAXMEMORY:
-        return g_strdup_printf(_("maximum memory %1$llu KiB is above <maxMemory> %2$llu KiB: ask for no more than that, or raise <maxMemory> in the stored definition, which counts from the next start"),
+        return g_strdup_printf(_("maximum memory %1$llu KiB is above <maxMemory> %2$llu KiB: request no more than that, or raise <maxMemory> in the stored definition, which counts from the next start"),
                                requested, limit);
 
     case QEMU_HVBALLOON_REFUSAL_NO_SLOT:
@@ -90,24 +90,24 @@ qemuHvBalloonRefusalText(const qemuHvBalloonRefusal *refusal,
                                in->nsticks);
 
     case QEMU_HVBALLOON_REFUSAL_NO_SPACE:
-        return g_strdup_printf(_("the largest free range for memory devices is %1$llu KiB, a stick of %2$llu KiB is needed: ask for less, or restart the guest, which leaves no sticks with holes between them"),
+        return g_strdup_printf(_("the largest free range for memory devices is %1$llu KiB, a stick of %2$llu KiB is needed: request less, or restart the guest, which leaves no sticks with holes between them"),
                                limit, stick);
 
     case QEMU_HVBALLOON_REFUSAL_CONFIG_NO_ROOM:
-        return g_strdup_printf(_("memory %1$llu KiB needs a stick of %2$llu KiB, <maxMemory> %3$llu KiB leaves only %4$llu KiB: ask for %5$llu KiB at most, or raise <maxMemory>"),
+        return g_strdup_printf(_("memory %1$llu KiB needs a stick of %2$llu KiB, <maxMemory> %3$llu KiB leaves only %4$llu KiB: request %5$llu KiB at most, or raise <maxMemory>"),
                                requested, stick, limit,
                                (unsigned long long)refusal->left,
                                (unsigned long long)refusal->most);
 
     case QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_ZERO:
-        return g_strdup(_("maximum memory cannot be 0: ask for what the guest needs to boot"));
+        return g_strdup(_("maximum memory cannot be 0: request what the guest needs to boot"));
 
     case QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_BELOW_MINIMUM:
-        return g_strdup_printf(_("maximum memory %1$llu KiB is below the <minimum> of the balloon, %2$llu KiB: ask for at least that, or lower <minimum> first"),
+        return g_strdup_printf(_("maximum memory %1$llu KiB is below the <minimum> of the balloon, %2$llu KiB: request at least that, or lower <minimum> first"),
                                requested, limit);
 
     case QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_ABOVE_MAXMEMORY:
-        return g_strdup_printf(_("maximum memory %1$llu KiB is above <maxMemory> %2$llu KiB: ask for no more than that, or raise <maxMemory> first"),
+        return g_strdup_printf(_("maximum memory %1$llu KiB is above <maxMemory> %2$llu KiB: request no more than that, or raise <maxMemory> first"),
                                requested, limit);
 
     case QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_NO_BOOT:

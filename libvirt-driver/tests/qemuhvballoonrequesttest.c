@@ -582,14 +582,14 @@ static const testConfigCase configCases[] = {
         .xml = DOMAIN_XML("4", "", CONFIG_STICK("ua-haprot0", "", "") CONFIG_STICK("ua-haprot1", "", "")
                           CONFIG_STICK("ua-mine", "", "")),
         .flags = VIR_DOMAIN_MEM_MAXIMUM, .size = 1 * GIB, .total = 4 * GIB,
-        .error = "leaves nothing to boot with beside the stick 'ua-mine' of 1048576 KiB: ask for more, or detach",
+        .error = "leaves nothing to boot with beside the stick 'ua-mine' of 1048576 KiB: request more, or detach",
         .sticks = "ua-haprot0 ua-haprot1 ua-mine",
     },
     {
         .name = "config: setmaxmem above <maxMemory>",
         .xml = DOMAIN_XML("1", "", ""),
         .flags = VIR_DOMAIN_MEM_MAXIMUM, .size = 9 * GIB, .total = 1 * GIB,
-        .error = "above <maxMemory> 8388608 KiB: ask for no more than that, or raise <maxMemory> first",
+        .error = "above <maxMemory> 8388608 KiB: request no more than that, or raise <maxMemory> first",
     },
     {
         .name = "config: NUMA cells determine boot memory",

@@ -25,32 +25,32 @@ static const testRefusalCase refusalCases[] = {
     {
         .name = "nothing",
         .refusal = { .type = QEMU_HVBALLOON_REFUSAL_TARGET_ZERO, .limit = 524288 },
-        .text = "memory cannot be 0: ask for what the guest needs, at least 524288 KiB",
+        .text = "memory cannot be 0: request what the guest needs, at least 524288 KiB",
     },
     {
         .name = "less than the minimum",
         .refusal = { .type = QEMU_HVBALLOON_REFUSAL_TARGET_BELOW_MINIMUM, .requested = 524287, .limit = 524288 },
-        .text = "memory 524287 KiB is below the <minimum> of the balloon, 524288 KiB: ask for at least that, or lower <minimum> in the stored definition, which counts from the next start",
+        .text = "memory 524287 KiB is below the <minimum> of the balloon, 524288 KiB: request at least that, or lower <minimum> in the stored definition, which counts from the next start",
     },
     {
         .name = "more, without a ceiling",
         .refusal = { .type = QEMU_HVBALLOON_REFUSAL_TARGET_NO_MAXMEMORY, .requested = 2 * GIB, .limit = 1 * GIB },
-        .text = "memory 2097152 KiB is above the present 1048576 KiB and there is no <maxMemory> to grow to: ask for no more than that, or add <maxMemory> to the stored definition, which counts from the next start",
+        .text = "memory 2097152 KiB is above the present 1048576 KiB and there is no <maxMemory> to grow to: request no more than that, or add <maxMemory> to the stored definition, which counts from the next start",
     },
     {
         .name = "more than the ceiling",
         .refusal = { .type = QEMU_HVBALLOON_REFUSAL_TARGET_ABOVE_MAXMEMORY, .requested = 2 * GIB + 1, .limit = 2 * GIB },
-        .text = "memory 2097153 KiB is above <maxMemory> 2097152 KiB: ask for no more than that, or raise <maxMemory> in the stored definition, which counts from the next start",
+        .text = "memory 2097153 KiB is above <maxMemory> 2097152 KiB: request no more than that, or raise <maxMemory> in the stored definition, which counts from the next start",
     },
     {
         .name = "a total below boot memory",
         .refusal = { .type = QEMU_HVBALLOON_REFUSAL_TOTAL_BELOW_BOOT, .requested = 1 * GIB, .limit = 2 * GIB },
-        .text = "maximum memory 1048576 KiB is below the memory the guest booted with, 2097152 KiB: ask for at least that, or change the stored definition (--config) and shut the guest down and start it",
+        .text = "maximum memory 1048576 KiB is below the memory the guest booted with, 2097152 KiB: request at least that, or change the stored definition (--config) and shut the guest down and start it",
     },
     {
         .name = "a total above the ceiling",
         .refusal = { .type = QEMU_HVBALLOON_REFUSAL_TOTAL_ABOVE_MAXMEMORY, .requested = 2 * GIB + 1, .limit = 2 * GIB },
-        .text = "maximum memory 2097153 KiB is above <maxMemory> 2097152 KiB: ask for no more than that, or raise <maxMemory> in the stored definition, which counts from the next start",
+        .text = "maximum memory 2097153 KiB is above <maxMemory> 2097152 KiB: request no more than that, or raise <maxMemory> in the stored definition, which counts from the next start",
     },
     {
         .name = "no slot",
@@ -61,40 +61,40 @@ static const testRefusalCase refusalCases[] = {
     {
         .name = "no free range",
         .refusal = { .type = QEMU_HVBALLOON_REFUSAL_NO_SPACE, .requested = 2 * GIB, .limit = 262144, .stick = 1 * GIB },
-        .text = "the largest free range for memory devices is 262144 KiB, a stick of 1048576 KiB is needed: ask for less, or restart the guest, which leaves no sticks with holes between them",
+        .text = "the largest free range for memory devices is 262144 KiB, a stick of 1048576 KiB is needed: request less, or restart the guest, which leaves no sticks with holes between them",
     },
     {
         .name = "config: the last part of the ceiling is no stick",
         .refusal = { .type = QEMU_HVBALLOON_REFUSAL_CONFIG_NO_ROOM, .requested = 2097153,
                      .stick = 1050624, .limit = 2098176, .left = 1048576, .most = 2097152 },
-        .text = "memory 2097153 KiB needs a stick of 1050624 KiB, <maxMemory> 2098176 KiB leaves only 1048576 KiB: ask for 2097152 KiB at most, or raise <maxMemory>",
+        .text = "memory 2097153 KiB needs a stick of 1050624 KiB, <maxMemory> 2098176 KiB leaves only 1048576 KiB: request 2097152 KiB at most, or raise <maxMemory>",
     },
     {
         .name = "config: a total of nothing",
         .refusal = { .type = QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_ZERO },
-        .text = "maximum memory cannot be 0: ask for what the guest needs to boot",
+        .text = "maximum memory cannot be 0: request what the guest needs to boot",
     },
     {
         .name = "config: a total below the minimum",
         .refusal = { .type = QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_BELOW_MINIMUM, .requested = 524287, .limit = 524288 },
-        .text = "maximum memory 524287 KiB is below the <minimum> of the balloon, 524288 KiB: ask for at least that, or lower <minimum> first",
+        .text = "maximum memory 524287 KiB is below the <minimum> of the balloon, 524288 KiB: request at least that, or lower <minimum> first",
     },
     {
         .name = "config: a total above the ceiling",
         .refusal = { .type = QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_ABOVE_MAXMEMORY, .requested = 8 * GIB + 1, .limit = 8 * GIB },
-        .text = "maximum memory 8388609 KiB is above <maxMemory> 8388608 KiB: ask for no more than that, or raise <maxMemory> first",
+        .text = "maximum memory 8388609 KiB is above <maxMemory> 8388608 KiB: request no more than that, or raise <maxMemory> first",
     },
     {
         .name = "config: nothing to boot with beside a stick",
         .refusal = { .type = QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_NO_BOOT, .requested = 1 * GIB },
         .nsticks = 1,
-        .text = "maximum memory 1048576 KiB leaves nothing to boot with beside the stick 'ua-mine' of 1048576 KiB: ask for more, or detach what is too much from the stored definition (--config) first",
+        .text = "maximum memory 1048576 KiB leaves nothing to boot with beside the stick 'ua-mine' of 1048576 KiB: request more, or detach what is too much from the stored definition (--config) first",
     },
     {
         .name = "config: nothing to boot with beside sticks",
         .refusal = { .type = QEMU_HVBALLOON_REFUSAL_CONFIG_TOTAL_NO_BOOT, .requested = 2 * GIB },
         .nsticks = 2,
-        .text = "maximum memory 2097152 KiB leaves nothing to boot with beside the sticks 'ua-mine' of 1048576 KiB, '?' of 2097152 KiB: ask for more, or detach what is too much from the stored definition (--config) first",
+        .text = "maximum memory 2097152 KiB leaves nothing to boot with beside the sticks 'ua-mine' of 1048576 KiB, '?' of 2097152 KiB: request more, or detach what is too much from the stored definition (--config) first",
     },
 };
 

@@ -83,13 +83,13 @@ def test_setmem_of_a_stopped_domain(stopped, flags):
 
 def test_limits_of_a_stopped_domain(stopped):
     before = hvb.virsh("dumpxml", stopped.name)
-    refused(f"{4 * GIB} KiB: ask for no more than that, or raise", stopped.setmem, 4 * GIB + 1, "--config")
-    refused(f"{512 * MIB} KiB: ask for at least that, or lower", stopped.setmem, 512 * MIB - 1, "--config")
+    refused(f"{4 * GIB} KiB: request no more than that, or raise", stopped.setmem, 4 * GIB + 1, "--config")
+    refused(f"{512 * MIB} KiB: request at least that, or lower", stopped.setmem, 512 * MIB - 1, "--config")
     refused("must not be zero", stopped.setmem, 0, "--config")
     refused("not running", stopped.setmem, GIB, "--live")
     refused("not running", stopped.setmem, GIB, "--live", "--config")
-    refused(f"{4 * GIB} KiB: ask for no more than that, or raise", setmaxmem, stopped, 4 * GIB + 1, "--config")
-    refused(f"{512 * MIB} KiB: ask for at least that, or lower", setmaxmem, stopped, 512 * MIB - 1, "--config")
+    refused(f"{4 * GIB} KiB: request no more than that, or raise", setmaxmem, stopped, 4 * GIB + 1, "--config")
+    refused(f"{512 * MIB} KiB: request at least that, or lower", setmaxmem, stopped, 512 * MIB - 1, "--config")
     refused("not running", setmaxmem, stopped, GIB, "--live")
     assert hvb.virsh("dumpxml", stopped.name) == before, "what was refused changed something"
 
@@ -121,7 +121,7 @@ def test_setmaxmem_of_a_stopped_domain_leaves_the_users_stick(stopped):
     stopped.setmem(2 * GIB, "--config")
     hvb.virsh("attach-device", stopped.name, stick_file(stopped, "ua-mine", 1024), "--config")
     before = hvb.virsh("dumpxml", stopped.name)
-    refused(f"nothing to boot with beside the stick 'ua-mine' of {GIB} KiB: ask for more", setmaxmem, stopped, GIB, "--config")
+    refused(f"nothing to boot with beside the stick 'ua-mine' of {GIB} KiB: request more", setmaxmem, stopped, GIB, "--config")
     assert hvb.virsh("dumpxml", stopped.name) == before
     setmaxmem(stopped, 1536 * MIB, "--config")
     domain = stored(stopped)

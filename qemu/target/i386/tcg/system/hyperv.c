@@ -155,6 +155,12 @@ bool tcg_hyperv_check_features(X86CPU *cpu, Error **errp)
     if (name) {
         return hv_not_implemented(name, errp);
     }
+    /* messages, events and rings are read as the guest wrote them */
+    if (HOST_BIG_ENDIAN && cpu->hyperv_features) {
+        error_setg(errp, "Hyper-V enlightenments (hv-*) need a host that is "
+                   "little-endian");
+        return false;
+    }
     return hv_check_dependency(cpu, HYPERV_FEAT_SYNIC, HYPERV_FEAT_VPINDEX,
                                errp) &&
         hv_check_dependency(cpu, HYPERV_FEAT_FREE_PAGE_REPORTING,
