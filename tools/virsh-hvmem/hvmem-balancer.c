@@ -482,14 +482,17 @@ allowForUntold(const hvmemBalancer *balancer,
                hvmemBalanceHost *host)
 {
     guint64 back = host->reboots ? hvmemBalanceReserve(host->budget, sums->back, sums->backLargest) : 0;
+    guint64 starts = MAX(host->reserve, host->starts);
     guint64 could = hvmemShareAdd(host->budget, sums->untold);
 
-    if (sums->untold == 0 || host->budget >= hvmemShareAdd(sums->held, MAX(host->reserve, back)))
+    if (sums->untold == 0 || host->budget >= hvmemShareAdd(sums->held, MAX(starts, back)))
         return;
 
     if (balancer->budget)
         could = MIN(could, kib(balancer->budget));
-    host->budget = MAX(host->budget, MIN(could, hvmemShareAdd(sums->held, host->reserve)));
+    host->budget = MAX(host->budget, MIN(could, hvmemShareAdd(sums->held, starts)));
+    host->reserve = MAX(host->reserve, MIN(starts, hvmemShareSub(host->budget, sums->held)));
+    host->starts = 0;
     host->reboots = false;
 }
 
@@ -511,7 +514,8 @@ readHost(hvmemBalancer *balancer,
     balancer->host = (hvmemBalanceHost) {
         .budget = kib(budget), .used = sums->others,
         .pressure = hvmemPressureLevel(pressure, &balancer->before, seconds, &balancer->steady, now),
-        .reserve = balancer->reserve == HVMEM_UNKNOWN ? hvmemBalanceReserve(kib(budget), sums->starting, sums->largest) : kib(balancer->reserve),
+        .reserve = balancer->reserve == HVMEM_UNKNOWN ? 0 : kib(balancer->reserve),
+        .starts = balancer->reserve == HVMEM_UNKNOWN ? hvmemBalanceReserve(kib(budget), sums->starting, sums->largest) : 0,
         .seconds = idle ? MIN(now - balancer->idle, 2 * HVMEM_BALANCER_IDLE) : 0, .reboots = balancer->reserve == HVMEM_UNKNOWN,
     };
     allowForUntold(balancer, sums, &balancer->host);

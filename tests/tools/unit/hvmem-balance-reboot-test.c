@@ -17,6 +17,7 @@ rebootScene(Scene *scene)
     usualScene(scene);
     scene->host.reboots = true;
     scene->host.reserve = chance(2) ? 0 : scene->host.reserve;
+    scene->host.starts = chance(2) ? 0 : rnd(4 * GIB);
     for (i = 0; i < scene->n; i++) {
         hvmemBalanceGuest *guest = scene->guests + i;
 
@@ -54,7 +55,7 @@ goalOf(const Scene *scene,
 }
 
 
-/* What guests hold, with the reserve: for one that starts, or for one of them that is rebooted, or for several that are small. */
+/* What guests hold, with the reserve and what is kept: for one that starts, or for one of them that is rebooted, or for several that are small. */
 static guint64
 withReserve(const Scene *scene,
             Size size)
@@ -73,7 +74,7 @@ withReserve(const Scene *scene,
         back += more;
         most = MAX(most, more);
     }
-    return sum + MAX(scene->host.reserve, MIN(back, MAX(most, scene->host.budget / HVMEM_BALANCE_RESERVE)));
+    return sum + MAX(MAX(scene->host.reserve, scene->host.starts), scene->host.reboots ? MIN(back, MAX(most, scene->host.budget / HVMEM_BALANCE_RESERVE)) : 0);
 }
 
 

@@ -52,7 +52,8 @@ anyScene(Scene *scene)
     size_t i;
 
     *scene = (Scene) { .host = { .budget = anySize(), .reserve = chance(2) ? 0 : anySize(), .used = chance(2) ? 0 : anySize(),
-                                 .pressure = rnd(3), .seconds = chance(4) ? -1.0 * rnd(3) : rnd(1000) / 100.0, .reboots = chance(2) },
+                                 .pressure = rnd(3), .seconds = chance(4) ? -1.0 * rnd(3) : rnd(1000) / 100.0, .reboots = chance(2),
+                                 .starts = chance(2) ? 0 : anySize() },
                        .n = rnd(GUESTS + 1) };
     for (i = 0; i < scene->n; i++)
         scene->guests[i] = anyGuest();

@@ -71,11 +71,11 @@ testHuge(void)
 
     /* none of the usual memory is kept for its reboot, nor for its start, whether it is automatic or not */
     g_assert_cmpuint(balancer->summary.reboot, ==, 0);
-    g_assert_cmpuint(balancer->host.reserve, ==, 0);
+    g_assert_cmpuint(balancer->host.starts, ==, 0);
     a->settings.on = false;
     b->dom->active = false;
     decide(balancer, 200);
-    g_assert_cmpuint(balancer->host.reserve, ==, 0);
+    g_assert_cmpuint(balancer->host.starts, ==, 0);
 }
 
 
@@ -207,6 +207,70 @@ testArrivingBudget(void)
 
 
 /*
+ * A guest that may start
+ */
+
+/* Uses 30 of 33 GiB, on a host that has 46 for guests and their starts; another that is shut off would take 24. */
+static hvmemBalanced *
+addUserAndStart(hvmemBalancer *balancer)
+{
+    hvmemBalanced *guest = addGuest(balancer, "a", 3 * GIB);
+    hvmemBalanced *off = addGuest(balancer, "b", GIB);
+
+    guest->dom->maxMemory = 64 * GIB;
+    guest->dom->current = guest->dom->requested = guest->dom->rss = guest->dom->total = 33 * GIB;
+    off->dom->active = false;
+    off->dom->boot = 24 * GIB;
+    return guest;
+}
+
+
+/* What a guest uses is not taken from it for one that may never be started; its buffer is, and idle memory. */
+static void
+testStart(void)
+{
+    static const hvmemPressure host = { .total = 64 * GIB, .available = 15 * GIB, .swappedOut = HVMEM_UNKNOWN };
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addUserAndStart(balancer);
+
+    g_assert_true(hvmemBalancerDecide(balancer, &host, 100, NULL));
+    g_assert_cmpuint(balancer->host.starts, ==, 24 * GIB / 1024);
+    g_assert_cmpint(guest->out.bound, ==, HVMEM_BALANCE_BUFFER_CUT);
+    g_assert_cmpuint(guest->out.target, >, 30 * GIB / 1024);
+    g_assert_cmpuint(guest->out.target, <, 33 * GIB / 1024);
+
+    /* nor kept from it */
+    guest->dom->usable = 0;
+    g_assert_true(hvmemBalancerDecide(balancer, &host, 101, NULL));
+    g_assert_cmpuint(guest->out.target, >, 40 * GIB / 1024);
+
+    /* a reserve that was given is kept all the same */
+    balancer->reserve = 24 * GIB;
+    g_assert_true(hvmemBalancerDecide(balancer, &host, 102, NULL));
+    g_assert_cmpint(guest->out.bound, ==, HVMEM_BALANCE_DEMAND_CUT);
+    g_assert_cmpuint(guest->out.target, <=, 22 * GIB / 1024);
+}
+
+
+/* What is kept for it is nobody's while a guest arrives. */
+static void
+testStartArriving(void)
+{
+    static const hvmemPressure host = { .total = 64 * GIB, .available = 15 * GIB, .swappedOut = HVMEM_UNKNOWN };
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addUserAndStart(balancer);
+    int i;
+
+    addArriving(balancer);
+    for (i = 0; i < 2; i++) {
+        g_assert_true(hvmemBalancerDecide(balancer, &host, 100 + i, NULL));
+        g_assert_cmpuint(guest->out.target, ==, 33 * GIB / 1024);
+        guest->dom->usable = 0;
+    }
+}
+
+
+/*
  * A guest that was started again
  */
 
@@ -327,6 +391,8 @@ main(int argc,
     g_test_add_func("/hvmem/balancer/beside-huge", testBesideHuge);
     g_test_add_func("/hvmem/balancer/arriving", testArriving);
     g_test_add_func("/hvmem/balancer/arriving-budget", testArrivingBudget);
+    g_test_add_func("/hvmem/balancer/start", testStart);
+    g_test_add_func("/hvmem/balancer/start-arriving", testStartArriving);
     g_test_add_func("/hvmem/balancer/restarted", testRestarted);
     g_test_add_func("/hvmem/balancer/lost", testLost);
     g_test_add_func("/hvmem/balancer/restarted-by-xml", testRestartedByXML);

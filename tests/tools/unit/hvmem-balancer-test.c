@@ -564,11 +564,13 @@ testOthers(void)
     decide(balancer, 100);
     g_assert_cmpuint(balancer->active->len, ==, 1);
     g_assert_cmpuint(balancer->host.used, ==, 5 * GIB / 1024);
-    g_assert_cmpuint(balancer->host.reserve, ==, 4 * GIB / 1024);
+    g_assert_cmpuint(balancer->host.starts, ==, 4 * GIB / 1024);
+    g_assert_cmpuint(balancer->host.reserve, ==, 0);
 
     balancer->reserve = GIB;
     decide(balancer, 101);
     g_assert_cmpuint(balancer->host.reserve, ==, GIB / 1024);
+    g_assert_cmpuint(balancer->host.starts, ==, 0);
 
     g_hash_table_add(kept, (char *)"b");
     hvmemBalancerKeep(balancer, kept);
@@ -594,23 +596,23 @@ testSaved(void)
     balancer->budget = 64 * GIB;
     guest->dom->active = false;
     decide(balancer, 100);
-    g_assert_cmpuint(balancer->host.reserve, ==, 4 * GIB / 1024);
+    g_assert_cmpuint(balancer->host.starts, ==, 4 * GIB / 1024);
     hvmemBalancedSaved(guest, SAVED("5", "3"));
     decide(balancer, 101);
-    g_assert_cmpuint(balancer->host.reserve, ==, 5 * GIB / 1024);
+    g_assert_cmpuint(balancer->host.starts, ==, 5 * GIB / 1024);
     hvmemBalancedSaved(guest, SAVED("1", "2"));
     decide(balancer, 102);
-    g_assert_cmpuint(balancer->host.reserve, ==, 2 * GIB / 1024);
+    g_assert_cmpuint(balancer->host.starts, ==, 2 * GIB / 1024);
     hvmemBalancedSaved(guest, "no XML");
     decide(balancer, 103);
-    g_assert_cmpuint(balancer->host.reserve, ==, 4 * GIB / 1024);
+    g_assert_cmpuint(balancer->host.starts, ==, 4 * GIB / 1024);
     hvmemBalancedSaved(guest, SAVED("5", "5"));
     hvmemBalancedSaved(guest, NULL);
     decide(balancer, 104);
-    g_assert_cmpuint(balancer->host.reserve, ==, 4 * GIB / 1024);
+    g_assert_cmpuint(balancer->host.starts, ==, 4 * GIB / 1024);
     guest->dom->requested = 6 * GIB;
     decide(balancer, 105);
-    g_assert_cmpuint(balancer->host.reserve, ==, 6 * GIB / 1024);
+    g_assert_cmpuint(balancer->host.starts, ==, 6 * GIB / 1024);
 }
 
 
@@ -633,10 +635,10 @@ testReboots(void)
 
     addGuest(balancer, "b", GIB)->settings.on = false;
     decide(balancer, 101);
-    g_assert_cmpuint(balancer->host.reserve, ==, 2 * GIB / 1024);
+    g_assert_cmpuint(balancer->host.starts, ==, 2 * GIB / 1024);
     balancer->reserve = 0;
     decide(balancer, 102);
-    g_assert_cmpuint(balancer->host.reserve, ==, 0);
+    g_assert_cmpuint(balancer->host.starts, ==, 0);
     g_assert_cmpuint(balancer->summary.reboot, ==, 0);
 }
 

@@ -170,7 +170,7 @@ readGuest(const Work *work,
 
 
 /*
- * Reboots
+ * Starts and reboots
  */
 
 typedef guint64 (*Size)(const Guest *guest);
@@ -198,7 +198,7 @@ sumOf(const Work *work,
 }
 
 
-/* What is to be kept, beyond the reserve, for guests of that @size that are rebooted: they have their boot memory again. */
+/* What is to be kept, beyond the reserve, for one that may start, or for guests of that @size that are rebooted: they have their boot memory again. */
 static guint64
 reserveOf(const Work *work,
           Size size)
@@ -213,7 +213,7 @@ reserveOf(const Work *work,
         sum = hvmemShareAdd(sum, back);
         largest = MAX(largest, back);
     }
-    return hvmemShareSub(hvmemBalanceReserve(work->host->budget, sum, largest), work->host->reserve);
+    return hvmemShareSub(MAX(sane(work->host->starts), hvmemBalanceReserve(work->host->budget, sum, largest)), work->host->reserve);
 }
 
 
@@ -282,7 +282,7 @@ findFitting(Work *work,
 }
 
 
-/* Divides @most, or as much less as leaves what is to be kept for reboots, but no less than @need. */
+/* Divides @most, or as much less as leaves what is to be kept for starts and reboots, but no less than @need. */
 static void
 divideKeeping(Work *work,
               guint64 most,
@@ -293,7 +293,7 @@ divideKeeping(Work *work,
     guint64 excess;
 
     divide(work, most);
-    if (work->host->reboots && (excess = excessOf(work, size)) > 0)
+    if ((work->host->reboots || work->host->starts > 0) && (excess = excessOf(work, size)) > 0)
         divide(work, MAX(findFitting(work, divide, size, most, excess), MIN(need, most)));
 }
 

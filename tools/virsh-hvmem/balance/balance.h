@@ -12,9 +12,10 @@
  * - the sum of what guests hold, or may take because it was requested for them,
  *   is never raised above the budget: memory is given when it has been taken;
  * - the goal of a guest is neither below its minimum nor above its maximum;
- * - nor are those sums, with what a guest takes back that is rebooted, where the
- *   host has that kept (tests/tools/unit/hvmem-balance-reboot-test.c): buffers are
- *   cut for it, what guests use is not;
+ * - nor are those sums, with what a guest takes back that is rebooted or takes
+ *   that may start, where the host has that kept
+ *   (tests/tools/unit/hvmem-balance-reboot-test.c): buffers are cut for it, what
+ *   guests use is not;
  * - nobody's demand is cut before all buffers are;
  * - more demand, or more weight, never makes a goal smaller, and the demand of
  *   others never brings a goal below the guest's own share by weight (the latter
@@ -82,9 +83,10 @@ typedef enum {
 typedef struct _hvmemBalanceHost hvmemBalanceHost;
 struct _hvmemBalanceHost {
     guint64 budget;             /* what all guests together may hold */
-    guint64 reserve;            /* of it, kept for guests that will start */
+    guint64 reserve;            /* of it, kept for guests that will start, whatever others use */
+    guint64 starts;             /* of it, to be kept for guests that may start, as far as others do not use it */
     guint64 used;               /* of it, held by guests that are not in the list */
-    bool reboots;               /* is room to be kept for what guests take back that are rebooted? Not beside @reserve: it is for whichever comes first */
+    bool reboots;               /* is room to be kept for what guests take back that are rebooted? Not beside @reserve or @starts: it is for whichever comes first */
     hvmemBalancePressure pressure;
     double seconds;             /* since idle memory was last taken that nobody needs; 0: not now */
 };
@@ -126,7 +128,7 @@ struct _hvmemBalanceSummary {
     guint64 need;
     guint64 pool;               /* what there is for them */
     guint64 held;               /* all guests: held, or requested and not yet there, before this decision */
-    guint64 reboot;             /* of the budget, kept for reboots beyond the reserve when all have their goals */
+    guint64 reboot;             /* of the budget, kept for starts and reboots beyond the reserve when all have their goals */
     guint64 room;               /* of the budget without the reserve and @reboot, left after it */
     bool over;                  /* not even the minimums fit */
 };
