@@ -232,7 +232,8 @@ kib(guint64 bytes)
 }
 
 
-/* Libvirt tells what a process holds of every domain that it is not busy with. */
+/* Libvirt tells what a process holds of every domain that it is not busy with. A guest that is "waiting" is connected, and so for a moment after each
+ * request. */
 static hvmemBalanceState
 stateOf(const hvmemBalanced *guest,
         double now)
@@ -241,8 +242,8 @@ stateOf(const hvmemBalanced *guest,
         const char *name;
         hvmemBalanceState state;
     } states[] = {
-        { "disconnected", HVMEM_BALANCE_DISCONNECTED }, { "handshake", HVMEM_BALANCE_DISCONNECTED }, { "waiting", HVMEM_BALANCE_DISCONNECTED },
-        { "refused", HVMEM_BALANCE_REFUSED }, { "frozen", HVMEM_BALANCE_FROZEN }, { "new-kernel", HVMEM_BALANCE_FROZEN },
+        { "disconnected", HVMEM_BALANCE_DISCONNECTED }, { "handshake", HVMEM_BALANCE_DISCONNECTED }, { "refused", HVMEM_BALANCE_REFUSED },
+        { "late", HVMEM_BALANCE_FROZEN }, { "frozen", HVMEM_BALANCE_FROZEN }, { "new-kernel", HVMEM_BALANCE_FROZEN },
         { "not-onlined", HVMEM_BALANCE_NOT_ONLINED },
     };
     const hvmemDomain *dom = guest->dom;
@@ -252,7 +253,7 @@ stateOf(const hvmemBalanced *guest,
         return HVMEM_BALANCE_FIXED;
     if (hvmemAutoIsHeld(&guest->settings))
         return HVMEM_BALANCE_HELD;
-    if (dom->paused)
+    if (dom->paused || dom->asleep)
         return HVMEM_BALANCE_PAUSED;
     if (guest->refused >= 0 && now - guest->refused < REFUSED)
         return guest->migrating ? HVMEM_BALANCE_MIGRATING : HVMEM_BALANCE_REFUSED;

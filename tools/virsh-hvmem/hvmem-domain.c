@@ -372,6 +372,7 @@ takeState(hvmemDomain *dom,
 {
     dom->movedAway = state == VIR_DOMAIN_SHUTOFF && reason == VIR_DOMAIN_SHUTOFF_MIGRATED;
     dom->paused = state == VIR_DOMAIN_PAUSED;
+    dom->asleep = state == VIR_DOMAIN_CRASHED || state == VIR_DOMAIN_PMSUSPENDED;
     if (!dom->paused)
         return;
 

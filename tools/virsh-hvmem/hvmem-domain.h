@@ -101,6 +101,7 @@ struct _hvmemDomain {
     char *state;                /* as query-hv-balloon has it */
     char *lastError;            /* may be NULL */
     bool paused;                /* runs no instruction: nothing can be asked of it */
+    bool asleep;                /* nor does it: it has crashed and was preserved, or sleeps by its own will */
     bool pausedByUser;          /* and goes on only when somebody says so */
     char *stray;                /* alias of a stick that only one of QEMU and the XML has; NULL: none, or not told */
     bool strayInQEMU;           /* QEMU has it */

@@ -319,7 +319,7 @@ testTake(void)
 {
     g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
     hvmemBalanced *guest = addGuest(balancer, "a", GIB);
-    virTypedParameter params[10] = { 0 };
+    virTypedParameter params[12] = { 0 };
     char state[] = "idle";
     int n = 0;
 
@@ -349,6 +349,12 @@ testTake(void)
     decide(balancer, 100.5);
     g_assert_cmpuint(guest->in.demand, ==, 5 * GIB / 1024);
 
+    /* one that sleeps is as one that is paused */
+    addParam(params, &n, "state.state", VIR_DOMAIN_PMSUSPENDED);
+    hvmemBalancedTake(guest, params, n);
+    decide(balancer, 100.7);
+    g_assert_cmpint(guest->in.state, ==, HVMEM_BALANCE_PAUSED);
+
     hvmemBalancedTake(guest, params, 2);
     decide(balancer, 101);
     g_assert_cmpint(guest->in.state, ==, HVMEM_BALANCE_BUSY);
@@ -372,7 +378,9 @@ testAlone(void)
         { "idle", true, true, true, GIB, HVMEM_BALANCE_PAUSED }, { "idle", true, true, false, HVMEM_UNKNOWN, HVMEM_BALANCE_SILENT },
         { "idle", true, false, false, GIB, HVMEM_BALANCE_SILENT }, { "idle", false, true, false, GIB, HVMEM_BALANCE_DISCONNECTED },
         { "disconnected", false, true, false, GIB, HVMEM_BALANCE_DISCONNECTED }, { "refused", true, true, false, GIB, HVMEM_BALANCE_REFUSED },
-        { "frozen", true, true, false, GIB, HVMEM_BALANCE_FROZEN }, { "not-onlined", true, true, false, GIB, HVMEM_BALANCE_NOT_ONLINED },
+        { "frozen", true, true, false, GIB, HVMEM_BALANCE_FROZEN }, { "late", true, true, false, GIB, HVMEM_BALANCE_FROZEN },
+        { "waiting", true, true, false, GIB, HVMEM_BALANCE_READY }, { "handshake", false, true, false, GIB, HVMEM_BALANCE_DISCONNECTED },
+        { "not-onlined", true, true, false, GIB, HVMEM_BALANCE_NOT_ONLINED },
     };
     size_t i;
 
