@@ -103,11 +103,22 @@ hvmemAutoFormat(const hvmemAuto *settings)
 }
 
 
+/* What fits below the ceiling: libvirt cuts a request for the rest, which is too little for a stick, to what there is. Asked for it, it would be asked
+ * again and again. */
+static guint64
+reachable(const hvmemDomain *dom)
+{
+    if (dom->boot == HVMEM_UNKNOWN || dom->boot >= dom->maxMemory)
+        return dom->maxMemory;
+    return dom->maxMemory - (dom->maxMemory - dom->boot) % hvmemFromKiB(QEMU_HVBALLOON_STICK_GRANULE);
+}
+
+
 guint64
 hvmemAutoMaximum(const hvmemAuto *settings,
                  const hvmemDomain *dom)
 {
-    guint64 most = dom->maxMemory == HVMEM_UNKNOWN ? dom->total : dom->maxMemory;
+    guint64 most = dom->maxMemory == HVMEM_UNKNOWN ? dom->total : reachable(dom);
 
     return settings->maximum ? MIN(settings->maximum, most) : most;
 }

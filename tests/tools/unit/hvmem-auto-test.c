@@ -80,6 +80,19 @@ testBounds(void)
     settings.maximum = GIB;
     g_assert_cmpuint(hvmemAutoMinimum(&settings, dom), ==, GIB);
 
+    /* less than a stick is not to be had */
+    settings.maximum = 0;
+    dom->maxMemory = 8 * GIB + MIB;
+    g_assert_cmpuint(hvmemAutoMaximum(&settings, dom), ==, 8 * GIB);
+    dom->boot += MIB;
+    g_assert_cmpuint(hvmemAutoMaximum(&settings, dom), ==, 8 * GIB + MIB);
+    dom->maxMemory = 8 * GIB;
+    g_assert_cmpuint(hvmemAutoMaximum(&settings, dom), ==, 8 * GIB - MIB);
+    settings.minimum = 8 * GIB;
+    g_assert_cmpuint(hvmemAutoMinimum(&settings, dom), ==, 8 * GIB - MIB);
+    settings.minimum = GIB;
+    dom->boot -= MIB;
+
     /* boot memory is an assigned device's, too */
     settings.maximum = 0;
     dom->hostdevs = 1;
