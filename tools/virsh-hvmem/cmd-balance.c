@@ -161,11 +161,12 @@ noteRefusal(Loop *loop,
             hvmemBalanced *guest,
             const char *message)
 {
-    guest->refused = now();
+    bool isNew = hvmemBalancedRefused(guest, message, now());
+
     loop->refused = true;
     if (once)
         hvmemSay(stderr, "%s: %s\n", guest->dom->name, message);
-    else
+    else if (isNew)
         warn(loop, guest->dom->name, message);
 }
 
@@ -300,7 +301,7 @@ nameFailing(Loop *loop)
         g_autofree char *reason = failureOf(guest);
 
         if (!reason && now() - guest->failed >= AGAIN)
-            g_clear_pointer(&guest->named, g_free);
+            hvmemBalancedWell(guest);
         if (!reason)
             continue;
         guest->failed = now();

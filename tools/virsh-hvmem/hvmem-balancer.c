@@ -20,6 +20,7 @@ balancedFree(hvmemBalanced *guest)
 {
     hvmemDomainFree(guest->dom);
     g_free(guest->named);
+    g_free(guest->refusal);
     g_free(guest->xml);
     g_free(guest);
 }
@@ -603,6 +604,30 @@ void
 hvmemBalancedAsked(hvmemBalanced *guest)
 {
     guest->asked = guest->out.target;
+}
+
+
+bool
+hvmemBalancedRefused(hvmemBalanced *guest,
+                     const char *message,
+                     double now)
+{
+    g_auto(GStrv) parts = g_strsplit_set(message, "0123456789", -1);
+    g_autofree char *words = g_strjoinv("", parts);
+    bool isNew = g_strcmp0(words, guest->refusal) != 0;
+
+    guest->refused = now;
+    g_free(guest->refusal);
+    guest->refusal = g_steal_pointer(&words);
+    return isNew;
+}
+
+
+void
+hvmemBalancedWell(hvmemBalanced *guest)
+{
+    g_clear_pointer(&guest->named, g_free);
+    g_clear_pointer(&guest->refusal, g_free);
 }
 
 

@@ -34,6 +34,7 @@ struct _hvmemBalanced {
     double refused;             /* when libvirt refused a request; negative: it has not */
     bool migrating;             /* then */
     char *named;                /* what was last said about it, so that it is said once */
+    char *refusal;              /* the same of libvirt's refusals, without numbers */
     double failed;              /* when that was last so */
     double foreignNamed;        /* when a request of somebody else was last named; 0: never */
 };
@@ -126,6 +127,16 @@ hvmemBalancedRefresh(hvmemBalanced *guest,
 /* The target was requested. */
 void
 hvmemBalancedAsked(hvmemBalanced *guest);
+
+/* Libvirt has refused a request, @now, and says why. False if that has been said since the guest was last well; numbers in it may be others. */
+bool
+hvmemBalancedRefused(hvmemBalanced *guest,
+                     const char *message,
+                     double now);
+
+/* It is well, and what it fails with next is said again. */
+void
+hvmemBalancedWell(hvmemBalanced *guest);
 
 /* Is a request to be sent? */
 bool

@@ -380,6 +380,26 @@ testLongPause(void)
 }
 
 
+/* A guest that libvirt refuses each time is asked once a minute, and named once. */
+static void
+testRefusedAgain(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addGuest(balancer, "a", GIB / 8);
+    int i;
+
+    for (i = 0; i < 300; i++) {
+        decide(balancer, 100 + i);
+        if (hvmemBalancedMoves(guest))
+            g_assert_true(hvmemBalancedRefused(guest, i % 2 ? "not 300 KiB" : "not 5 KiB", 100 + i) == (i == 0));
+    }
+    g_assert_true(hvmemBalancedRefused(guest, "another reason", 500));
+    g_assert_false(hvmemBalancedRefused(guest, "another reason", 600));
+    hvmemBalancedWell(guest);
+    g_assert_true(hvmemBalancedRefused(guest, "another reason", 700));
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -397,5 +417,6 @@ main(int argc,
     g_test_add_func("/hvmem/balancer/lost", testLost);
     g_test_add_func("/hvmem/balancer/restarted-by-xml", testRestartedByXML);
     g_test_add_func("/hvmem/balancer/long-pause", testLongPause);
+    g_test_add_func("/hvmem/balancer/refused-again", testRefusedAgain);
     return g_test_run();
 }
