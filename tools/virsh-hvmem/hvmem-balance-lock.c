@@ -16,6 +16,7 @@
 
 #define PREFIX "virsh-hvmem-balance-"
 #define SUFFIX ".lock"
+#define KEY ".key"               /* after the name of the lock: what is locked is a file that nobody else can open */
 #define ROOT_DIR "/run"
 #define USERS_DIR "/run/user"
 /* An environment variable for tests and scripts/daemon only: a folder that has all locks, and where alone they are looked for. */
@@ -27,7 +28,7 @@
 /* A balancer decides more often than this: twice the longest interval. */
 #define IDLE_SECONDS (2 * HVMEM_BALANCE_INTERVAL_MOST)
 
-/* Of this process; -1: it has none. */
+/* Of this process: what others read; -1: it has none. What it has locked is never closed. */
 static int lockFd = -1;
 static char *lockURI;
 
@@ -47,18 +48,23 @@ hvmemBalanceLockPath(const char *uri)
 }
 
 
+static char *
+keyOf(const char *path)
+{
+    return g_strconcat(path, KEY, NULL);
+}
+
+
 static bool
-failLocked(int fd,
-           const char *path,
+failLocked(const char *path,
            const char *uri,
            GError **error)
 {
-    char owner[32] = "";
-    ssize_t n = read(fd, owner, sizeof(owner) - 1);
+    g_autofree char *owner = NULL;
 
-    owner[MAX(n, 0)] = '\0';
-    owner[strcspn(owner, "\n")] = '\0';
-    return hvmemFail(error, "another process balances %s already: %s (%s)", uri, *owner ? owner : "not known which", path);
+    if (g_file_get_contents(path, &owner, NULL, NULL))
+        owner[strcspn(owner, "\n")] = '\0';
+    return hvmemFail(error, "another process balances %s already: %s (%s)", uri, owner && *owner ? owner : "not known which", path);
 }
 
 
@@ -88,30 +94,65 @@ isFree(const char *uri,
 }
 
 
-/* The file stays: one that is removed could be locked twice. */
+/* The files stay: one that is removed could be locked twice. Whoever can open a file can lock it, if only to read it: so that of @path, which others
+ * read, is not the one that is locked. */
+static int
+lockKey(const char *path,
+        const char *uri,
+        GError **error)
+{
+    g_autofree char *key = keyOf(path);
+    int fd = open(key, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+
+    if (fd < 0) {
+        hvmemFail(error, "cannot open %s: %s", key, g_strerror(errno));
+        return -1;
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return fd;
+
+    failLocked(path, uri, error);
+    close(fd);
+    return -1;
+}
+
+
+/* Of what others read. */
+static int
+openLock(const char *path,
+         GError **error)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+    if (fd < 0) {
+        hvmemFail(error, "cannot open %s: %s", path, g_strerror(errno));
+        return -1;
+    }
+    /* whatever the umask: others may know. If it fails they know less */
+    if (fchmod(fd, 0644) < 0)
+        g_debug("cannot show %s to others: %s", path, g_strerror(errno));
+    return fd;
+}
+
+
 bool
 hvmemBalanceLock(const char *uri,
                  GError **error)
 {
     g_autofree char *path = hvmemBalanceLockPath(uri);
     g_autofree char *text = g_strdup_printf("process %ld\nuri %s\n", (long)getpid(), uri);
-    int fd;
+    int key, fd;
 
-    if (!isFree(uri, error))
+    if (!isFree(uri, error) || (key = lockKey(path, uri, error)) < 0)
         return false;
-    if ((fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644)) < 0)
-        return hvmemFail(error, "cannot open %s: %s", path, g_strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        failLocked(fd, path, uri, error);
-        close(fd);
+    if ((fd = openLock(path, error)) < 0) {
+        close(key);
         return false;
     }
-    /* whatever the umask: others may know. If it fails they know less */
-    if (fchmod(fd, 0644) < 0)
-        g_debug("cannot show %s to others: %s", path, g_strerror(errno));
     if (!writeAll(fd, text)) {
         hvmemFail(error, "cannot write %s: %s", path, g_strerror(errno));
         close(fd);
+        close(key);
         return false;
     }
 
@@ -287,13 +328,25 @@ readLock(const char *path,
 }
 
 
+/* The file whose lock says that somebody has that of @path, which is @there. */
+static guint64
+lockedOf(const char *path,
+         const struct stat *there)
+{
+    g_autofree char *key = keyOf(path);
+    struct stat st;
+
+    return lstat(key, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == there->st_uid ? st.st_ino : there->st_ino;
+}
+
+
 /* That we may not read it does not mean that nobody has it: the kernel tells who. */
 static hvmemBalanceOwner *
 unreadable(const char *path,
            const char *locks,
            struct stat *there)
 {
-    long pid = lstat(path, there) == 0 && S_ISREG(there->st_mode) ? holderOf(locks, there->st_ino, 0) : 0;
+    long pid = lstat(path, there) == 0 && S_ISREG(there->st_mode) ? holderOf(locks, lockedOf(path, there), 0) : 0;
     g_autofree char *text = g_strdup_printf("process %ld\n", pid);
     hvmemBalanceOwner *owner = hvmemBalanceOwnerParse(text);
 
@@ -318,7 +371,7 @@ addOwner(GPtrArray *owners,
     owner->uid = there.st_uid;
     owner->decided = there.st_mtime;
     owner->file = g_path_get_basename(path);
-    if (hvmemBalanceIsLocked(locks, there.st_ino, owner->pid))
+    if (hvmemBalanceIsLocked(locks, lockedOf(path, &there), owner->pid))
         g_ptr_array_add(owners, owner);
     else
         hvmemBalanceOwnerFree(owner);

@@ -6,8 +6,8 @@
 
 #include "hvmem-balance-view.h"
 #include "hvmem-test-auto.h"
+#include "hvmem-test-lock.h"
 
-#include <glib/gstdio.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -123,7 +123,7 @@ testOwners(void)
     g_assert_cmpuint(owner->budget, ==, 3 * GIB);
     g_assert_cmpuint(owner->reserve, ==, HVMEM_UNKNOWN);
     g_assert_cmpuint(g_hash_table_size(owner->foreign), ==, 1);
-    g_unlink(path);
+    removeLock(path);
 }
 
 
@@ -144,7 +144,7 @@ testDecided(void)
     hvmemBalanceDecided();
     after = hvmemBalanceOwners();
     g_assert_cmpint(hvmemBalanceOwnerOf(after, uri)->decided, >=, g_get_real_time() / G_USEC_PER_SEC - 60);
-    g_unlink(path);
+    removeLock(path);
 
     g_assert_cmpint(hvmemBalanceIdleMinutes(1000, 1119), ==, 0);
     g_assert_cmpint(hvmemBalanceIdleMinutes(1000, 1181), ==, 3);
@@ -187,7 +187,7 @@ testWhileWriting(void)
     }
     kill(pid, SIGKILL);
     g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
-    g_unlink(path);
+    removeLock(path);
 }
 
 
@@ -277,7 +277,49 @@ testUnreadable(void)
     }
     g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
     g_assert_cmpint(status, ==, 0);
-    g_unlink(path);
+    removeLock(path);
+}
+
+
+/* Anybody can lock what he can read, while there is no balancer: root's starts all the same, and is seen. */
+static void
+testLockedByReader(void)
+{
+    g_autofree char *uri = g_strdup_printf("test:///hvmem-reader-test-%d", getpid());
+    g_autofree char *path = hvmemBalanceLockPath(uri);
+    g_autofree char *key = g_strconcat(path, ".key", NULL);
+    g_autoptr(GPtrArray) owners = NULL;
+    pid_t parent = getpid();
+    int ready[2];
+    char byte = 0;
+    pid_t pid;
+
+    if (geteuid() != 0) {
+        g_test_skip("root can do this");
+        return;
+    }
+    g_assert_cmpint(chmod(g_get_user_runtime_dir(), 0755), ==, 0);
+    if ((pid = fork()) == 0)
+        _exit(hvmemBalanceLock(uri, NULL) ? 0 : 1);
+    g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+
+    g_assert_cmpint(pipe(ready), ==, 0);
+    if ((pid = fork()) == 0) {
+        byte = setuid(12345) == 0 && flock(open(path, O_RDONLY), LOCK_EX | LOCK_NB) == 0 && open(key, O_RDONLY) < 0;
+        while (write(ready[1], &byte, 1) == 1 && getppid() == parent)
+            g_usleep(G_USEC_PER_SEC / 10);
+        _exit(0);
+    }
+    g_assert_cmpint(read(ready[0], &byte, 1), ==, 1);
+    g_assert_true(byte);
+    g_assert_true(hvmemBalanceLock(uri, NULL));
+    owners = hvmemBalanceOwners();
+    g_assert_cmpint(hvmemBalanceOwnerOf(owners, uri)->pid, ==, getpid());
+    kill(pid, SIGKILL);
+    g_assert_cmpint(waitpid(pid, NULL, 0), ==, pid);
+    close(ready[0]);
+    close(ready[1]);
+    removeLock(path);
 }
 
 
@@ -306,12 +348,12 @@ testBetweenUsers(void)
         bool got = hvmemBalanceLock(session, NULL);
 
         own = hvmemBalanceLockPath(session);
-        g_unlink(own);
+        removeLock(own);
         _exit(refused && got ? 0 : 1);
     }
     g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-    g_unlink(path);
-    g_unlink(sessionPath);
+    removeLock(path);
+    removeLock(sessionPath);
     g_assert_cmpint(status, ==, 0);
 }
 
@@ -412,6 +454,7 @@ main(int argc,
     g_test_add_func("/hvmem/balance-view/while-writing", testWhileWriting);
     g_test_add_func("/hvmem/balance-view/strangers", testStrangers);
     g_test_add_func("/hvmem/balance-view/unreadable", testUnreadable);
+    g_test_add_func("/hvmem/balance-view/locked-by-reader", testLockedByReader);
     g_test_add_func("/hvmem/balance-view/between-users", testBetweenUsers);
     g_test_add_func("/hvmem/balance-view/text", testViewText);
     g_test_add_func("/hvmem/balance-view/remark", testViewRemark);

@@ -4,12 +4,11 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include "hvmem-balance-lock.h"
 #include "hvmem-balance-text.h"
 #include "hvmem-output.h"
 #include "hvmem-test-balancer.h"
+#include "hvmem-test-lock.h"
 
-#include <glib/gstdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -220,8 +219,8 @@ testLock(void)
     }
     g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
     g_assert_cmpint(status, ==, 0);
-    g_unlink(path);
-    g_unlink(otherPath);
+    removeLock(path);
+    removeLock(otherPath);
 }
 
 
