@@ -169,6 +169,7 @@ applyOptions(const hvmemApp *app,
         return hvmemFail(error, "--off goes with no other option");
 
     settings->on = !off;
+    settings->unread = NULL;
     return takeNumber("--buffer", buffer, HVMEM_AUTO_BUFFER_LEAST, HVMEM_AUTO_BUFFER_MOST, &settings->buffer, error) &&
         takeNumber("--weight", weight, 1, HVMEM_AUTO_WEIGHT_MOST, &settings->weight, error) &&
         parseSize(app, minimumText, "--minimum", &settings->minimum, error) &&
@@ -236,6 +237,8 @@ printSettings(const hvmemDomain *info,
     }
     hvmemTell(stdout, "The memory of %s is automatic: from %s to %s, %u %% more than it uses, weight %u.\n", info->name, minimum, maximum,
               settings->buffer, settings->weight);
+    if (settings->unread)
+        hvmemTell(stdout, "But '%s' in its <metadata> is no number that is possible: the default counts.\n", settings->unread);
     printFixed(info);
     printHold(settings);
 }

@@ -17,7 +17,8 @@
 
 
 static guint64
-readNumber(xmlNodePtr root,
+readNumber(hvmemAuto *settings,
+           xmlNodePtr root,
            const char *name,
            guint64 least,
            guint64 most,
@@ -27,17 +28,20 @@ readNumber(xmlNodePtr root,
     g_autofree char *text = hvmemXMLString(root, xpath);
     guint64 number;
 
-    if (!text || !g_ascii_string_to_unsigned(text, 10, least, most, &number, NULL))
-        return fallback;
-    return number;
+    if (text && g_ascii_string_to_unsigned(text, 10, least, most, &number, NULL))
+        return number;
+    if (text && *text)
+        settings->unread = name;
+    return fallback;
 }
 
 
 static guint64
-readSize(xmlNodePtr root,
+readSize(hvmemAuto *settings,
+         xmlNodePtr root,
          const char *name)
 {
-    return hvmemFromKiB(readNumber(root, name, 0, G_MAXUINT64 / HVMEM_KIB, 0));
+    return hvmemFromKiB(readNumber(settings, root, name, 0, G_MAXUINT64 / HVMEM_KIB, 0));
 }
 
 
@@ -50,11 +54,11 @@ hvmemAutoReadNode(hvmemAuto *settings,
         return;
 
     settings->on = true;
-    settings->minimum = readSize(root, "minimum");
-    settings->maximum = readSize(root, "maximum");
-    settings->buffer = readNumber(root, "buffer", HVMEM_AUTO_BUFFER_LEAST, HVMEM_AUTO_BUFFER_MOST, HVMEM_AUTO_BUFFER);
-    settings->weight = readNumber(root, "weight", 1, HVMEM_AUTO_WEIGHT_MOST, HVMEM_AUTO_WEIGHT);
-    settings->hold = readNumber(root, "hold", 0, G_MAXINT64, 0);
+    settings->minimum = readSize(settings, root, "minimum");
+    settings->maximum = readSize(settings, root, "maximum");
+    settings->buffer = readNumber(settings, root, "buffer", HVMEM_AUTO_BUFFER_LEAST, HVMEM_AUTO_BUFFER_MOST, HVMEM_AUTO_BUFFER);
+    settings->weight = readNumber(settings, root, "weight", 1, HVMEM_AUTO_WEIGHT_MOST, HVMEM_AUTO_WEIGHT);
+    settings->hold = readNumber(settings, root, "hold", 0, G_MAXINT64, 0);
 }
 
 

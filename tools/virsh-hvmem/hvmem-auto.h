@@ -28,6 +28,7 @@ struct _hvmemAuto {
     guint buffer;               /* percent */
     guint weight;
     gint64 hold;                /* left alone until then, seconds since 1970; 0: it is not */
+    const char *unread;         /* one of these, whose text is no such number, so that the default counts; NULL: none */
 };
 
 /* From the domain's XML. What is missing, or cannot be read, has its default. */

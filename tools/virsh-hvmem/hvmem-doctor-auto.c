@@ -101,7 +101,7 @@ checkFixed(GPtrArray *checks,
 }
 
 
-/* It may have been changed since they were set. */
+/* It may have been changed since they were set, or they were written by hand. */
 static void
 checkSettings(GPtrArray *checks,
               const hvmemDomain *dom)
@@ -110,6 +110,9 @@ checkSettings(GPtrArray *checks,
     g_autofree char *remedy = g_strdup_printf("The nearest size that is possible counts. 'virsh-hvmem auto %s' shows what that is, and changes it.", word);
     g_autoptr(GError) error = NULL;
 
+    if (dom->automatic.unread)
+        hvmemChecksAdd(checks, HVMEM_WARN, "automatic", remedy, "'%s' in its <metadata> is no number that is possible: the default counts",
+                       dom->automatic.unread);
     if (!hvmemAutoCheck(&dom->automatic, dom, &error))
         hvmemChecksAdd(checks, HVMEM_WARN, "automatic", remedy, "a setting does not fit the domain any more: %s", error->message);
 }

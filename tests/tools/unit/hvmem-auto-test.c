@@ -22,10 +22,10 @@ testRead(void)
         { XML("<auto/>"), { .buffer = 20, .weight = 100 } },
         { XML(AUTO("minimum='1048576' maximum='4194304' buffer='30' weight='7' hold='99'")),
           { .on = true, .minimum = GIB, .maximum = 4 * GIB, .buffer = 30, .weight = 7, .hold = 99 } },
-        { XML(AUTO("minimum='x' maximum='-' buffer='4' weight='0' hold='soon'")), { .on = true, .buffer = 20, .weight = 100 } },
-        { XML(AUTO("minimum='1048576.5' maximum='4e6' hold='-1'")), { .on = true, .buffer = 20, .weight = 100 } },
-        { XML(AUTO("minimum='1048576 KiB' maximum='99999999999999999999'")), { .on = true, .buffer = 20, .weight = 100 } },
-        { XML(AUTO("buffer='201' weight='10001'")), { .on = true, .buffer = 20, .weight = 100 } },
+        { XML(AUTO("minimum='x' maximum='-' buffer='4' weight='0' hold='soon'")), { .on = true, .buffer = 20, .weight = 100, .unread = "hold" } },
+        { XML(AUTO("minimum='1048576.5' maximum='4e6' hold='-1'")), { .on = true, .buffer = 20, .weight = 100, .unread = "hold" } },
+        { XML(AUTO("minimum='1048576 KiB' maximum='99999999999999999999'")), { .on = true, .buffer = 20, .weight = 100, .unread = "maximum" } },
+        { XML(AUTO("buffer='201' weight='10001'")), { .on = true, .buffer = 20, .weight = 100, .unread = "weight" } },
         { "no XML", { .buffer = 20, .weight = 100 } },
     };
     size_t i;
@@ -41,6 +41,7 @@ testRead(void)
         g_assert_cmpuint(got.buffer, ==, cases[i].settings.buffer);
         g_assert_cmpuint(got.weight, ==, cases[i].settings.weight);
         g_assert_cmpint(got.hold, ==, cases[i].settings.hold);
+        g_assert_cmpstr(got.unread, ==, cases[i].settings.unread);
     }
 }
 

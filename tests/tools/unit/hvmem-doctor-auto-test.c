@@ -124,6 +124,10 @@ testAutomatic(void)
     dom->automatic.hold = g_get_real_time() / G_USEC_PER_SEC + 1000;
     assertAutomatic(dom, &host, HVMEM_PASS, "left alone for now");
 
+    dom->automatic.unread = "minimum";
+    assertAutomatic(dom, &host, HVMEM_WARN, "'minimum' in its <metadata> is no number that is possible: the default counts");
+    dom->automatic.unread = NULL;
+
     dom->locked = true;
     assertAutomatic(dom, &host, HVMEM_WARN, "the balancer leaves it alone: its memory is locked");
     dom->locked = false;
