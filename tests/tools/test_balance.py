@@ -260,6 +260,49 @@ def test_somebody_elses_request_is_named_and_replaced(host):
             balancer.terminate()
 
 
+@pytest.mark.parametrize("ignored", [False, True])
+def test_a_terminal_that_is_gone_ends_it(host, ignored):
+    """It has no file to read again. With nohup it goes on."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
+    try:
+        balancer = host.start("-q")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with balancer:
+        try:
+            host.decided()
+            balancer.send_signal(signal.SIGHUP)
+            if ignored:
+                host.decided()
+                host.decided()
+                assert balancer.poll() is None
+            else:
+                assert balancer.wait(60) == 0
+        finally:
+            balancer.terminate()
+
+
+def test_sighup_reads_the_file_again(host, tmp_path):
+    """What others see is what counts."""
+    conf = tmp_path / "balance.conf"
+    conf.write_text("[balance]\nreserve = 1GiB\n")
+    with host.start("-q", "--conf", str(conf)) as balancer:
+        try:
+            host.decided()
+            (lock,) = tmp_path.glob("virsh-hvmem-balance-*.lock")
+            assert f"\nreserve {1 << 30}\n" in lock.read_text()
+            for text, reserve in ("reserve = 2GiB", 2 << 30), ("reserve = -1", 2 << 30):
+                conf.write_text(f"[balance]\n{text}\n")
+                balancer.send_signal(signal.SIGHUP)
+                host.forget()
+                host.decided()
+                host.decided()
+                assert f"\nreserve {reserve}\n" in lock.read_text()
+        finally:
+            balancer.terminate()
+        assert "the configuration stays as it was" in balancer.stderr.read()
+
+
 def test_libvirt_that_is_gone_comes_back(host):
     gone = host.guests.with_suffix(".gone")
     with host.start("-q") as balancer:

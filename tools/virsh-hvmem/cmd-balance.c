@@ -652,6 +652,21 @@ decideOnce(Loop *loop,
 }
 
 
+/* Without a file that could be read again, SIGHUP is the end of the terminal, and so of whoever runs there; unless it was started with nohup. */
+static void
+attendSignals(void)
+{
+    void (*usual)(int) = signal(SIGHUP, SIG_IGN);
+
+    if (confPath)
+        signal(SIGHUP, hangUp);
+    else if (usual != SIG_IGN)
+        signal(SIGHUP, stop);
+    signal(SIGINT, stop);
+    signal(SIGTERM, stop);
+}
+
+
 static bool
 balance(Loop *loop,
         GError **error)
@@ -663,9 +678,7 @@ balance(Loop *loop,
     if (once)
         return decideOnce(loop, error);
 
-    signal(SIGINT, stop);
-    signal(SIGTERM, stop);
-    signal(SIGHUP, hangUp);
+    attendSignals();
     return repeat(loop, error);
 }
 
