@@ -84,7 +84,7 @@ decide(Sim *sim,
        void *state)
 {
     Ours *ours = state;
-    hvmemBalanceHost host = { .budget = KIB(sim->total), .reserve = reserve(sim), .seconds = fmod(sim->now, IDLE) < PERIOD ? IDLE : 0 };
+    hvmemBalanceHost host = { .budget = KIB(sim->total), .starts = reserve(sim), .seconds = fmod(sim->now, IDLE) < PERIOD ? IDLE : 0 };
     hvmemBalanceSummary summary;
     guint i, n = 0;
 
