@@ -7,12 +7,14 @@ The guest has 3 of its 4 GiB plugged from the start. Each client has to say thes
 import csv
 import json
 import re
+import shutil
+import subprocess
 
 import pytest
 
 import hvb
 from hvb import MIB
-from machine import PLUGGED, free_port
+from machine import PLUGGED, TREE, free_port
 
 SIZES = (1280 * MIB, 2304 * MIB, 800 * MIB)
 
@@ -75,6 +77,17 @@ def test_prometheus_libvirt_exporter(machine, guest):
         return {"maximum": values["maximum_memory_bytes"] / 1024, "current": values["memory_usage_bytes"] / 1024}
 
     follows(guest, look)
+
+
+def test_promtool(machine, guest):
+    """Prometheus' own checker finds nothing wrong with our metrics of a real guest, and with the alerts that go with them."""
+    machine.need("prometheus")
+    text = subprocess.run(["virsh-hvmem", "metrics"], check=True, capture_output=True, text=True).stdout
+    assert f'hvmem_guest_running{{domain="{guest.name}"}} 1' in text
+    (machine.shared / "metrics").write_text(text)
+    shutil.copy(TREE / "packaging" / "prometheus" / "hvmem-alerts.yml", machine.shared)
+    assert machine.run("promtool check metrics </mnt/shared/metrics 2>&1") == ""
+    assert "SUCCESS" in machine.run("promtool check rules /mnt/shared/hvmem-alerts.yml 2>&1")
 
 
 def test_collectd(machine, guest):
