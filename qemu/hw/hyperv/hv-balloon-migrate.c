@@ -35,8 +35,10 @@
 
 /* How long a turn over the dirty bitmap looks for released memory ... */
 #define LEAVE_OUT_NS (10 * SCALE_MS)
-/* ... and when the next one begins, while the VM runs. */
+/* ... when the next one begins ... */
 #define LEAVE_OUT_PAUSE_MS 1
+/* ... and when, if the migration thread has the bitmap, and sends. */
+#define LEAVE_OUT_BUSY_MS 10
 /* The largest piece of it between two looks at the clock. */
 #define LEAVE_OUT_PAGES (1 * GiB >> DM_PAGE_SHIFT)
 /* How often it is looked whether the migration has ended that holds memory. */
@@ -371,7 +373,10 @@ static uint64_t populated_bytes(MemoryRegion *mr, hwaddr offset, uint64_t size)
     return bytes;
 }
 
-static uint64_t leave_out_run(const MemoryRegionSection *s, DmRange run)
+/* False if the bitmap cannot be had: the migration thread keeps it while it
+ * sends, and the big lock must not wait for who does not receive. */
+static bool leave_out_run(const MemoryRegionSection *s, DmRange run,
+                          uint64_t *bytes)
 {
     hwaddr addr = run.first << DM_PAGE_SHIFT;
     hwaddr offset = addr - s->offset_within_address_space +
@@ -379,10 +384,15 @@ static uint64_t leave_out_run(const MemoryRegionSection *s, DmRange run)
     uint64_t size = run.count << DM_PAGE_SHIFT;
 
     if (!s->mr->ram_block->bmap) {
-        return size;            /* a block that does not migrate */
+        *bytes += size;         /* a block that does not migrate */
+        return true;
     }
-    qemu_guest_free_page_hint(memory_region_get_ram_ptr(s->mr) + offset, size);
-    return populated_bytes(s->mr, offset, size);
+    if (!qemu_guest_free_page_try_hint(memory_region_get_ram_ptr(s->mr) +
+                                       offset, size)) {
+        return false;
+    }
+    *bytes += populated_bytes(s->mr, offset, size);
+    return true;
 }
 
 /* Is it guest memory, in whole pages? */
@@ -396,13 +406,13 @@ static bool section_has_pages(const MemoryRegionSection *s)
 
 static bool leave_out_all(const MemoryRegionSection *s, void *opaque)
 {
-    if (section_has_pages(s)) {
-        leave_out_run(s, (DmRange) {
-            s->offset_within_address_space >> DM_PAGE_SHIFT,
-            int128_get64(s->size) >> DM_PAGE_SHIFT
-        });
-    }
-    return true;
+    DmRange run = {
+        s->offset_within_address_space >> DM_PAGE_SHIFT,
+        int128_get64(s->size) >> DM_PAGE_SHIFT
+    };
+    uint64_t bytes = 0;
+
+    return !section_has_pages(s) || leave_out_run(s, run, &bytes);
 }
 
 static bool may_leave_out(void)
@@ -411,6 +421,7 @@ static bool may_leave_out(void)
            !hv_balloon_memory_is_held();
 }
 
+/* What cannot be left out now is when the bitmap is collected again. */
 void hv_balloon_leave_out(DmRange range)
 {
     if (may_leave_out()) {
@@ -418,7 +429,8 @@ void hv_balloon_leave_out(DmRange range)
     }
 }
 
-/* The pages of @s that the guest lacks: false if time has run out. */
+/* The pages of @s that the guest lacks: false if time has run out, or the
+ * bitmap cannot be had. */
 static bool leave_out_section(HvBalloonMigration *m,
                               const MemoryRegionSection *s, int64_t until)
 {
@@ -431,8 +443,8 @@ static bool leave_out_section(HvBalloonMigration *m,
     while (dm_engine_next_absent(m->balloon->engine, m->next, &run) &&
            run.first < end) {
         run.count = MIN(MIN(run.count, end - run.first), LEAVE_OUT_PAGES);
-        if (ram) {
-            m->left_out += leave_out_run(s, run);
+        if (ram && !leave_out_run(s, run, &m->left_out)) {
+            return false;
         }
         m->next = run.first + run.count;
         if (get_clock() > until) {
@@ -464,7 +476,7 @@ static void leave_out_absent(HvBalloonMigration *m)
     int64_t until = get_clock() + LEAVE_OUT_NS;
     MemoryRegion *all = get_system_memory();
     bool same_kernel = !turn_is_for_new_kernel(m);
-    bool in_time = same_kernel;
+    bool in_time = same_kernel, busy;
     DmRange run;
 
     while (in_time &&
@@ -485,8 +497,9 @@ static void leave_out_absent(HvBalloonMigration *m)
         m->next = m->left_out = 0;
     }
     if (m->next && same_kernel) {
+        busy = get_clock() <= until;
         timer_mod(m->poll, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
-                  LEAVE_OUT_PAUSE_MS);
+                  (busy ? LEAVE_OUT_BUSY_MS : LEAVE_OUT_PAUSE_MS));
     }
     trace_hv_balloon_left_out(m->not_sent_pages, m->next);
 }

@@ -245,6 +245,44 @@ static void test_destination_gone_last(void)
     goes_on(f);
 }
 
+/* The socket is full: nothing more is sent. */
+static void wait_stalled(QTestState *qts)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+    uint64_t before, sent = 0;
+
+    do {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        before = sent;
+        g_usleep(200000);
+        sent = ram_number(qts, "transferred");
+    } while (!sent || sent != before);
+}
+
+/*
+ * It is there and receives nothing, as one behind a network that has failed. The
+ * migration thread waits for it, and nobody else does: the guest goes on, is
+ * resized, and the migration can be cancelled.
+ */
+static void test_destination_stalls(void)
+{
+    Deaf deaf = deaf_start(8);
+    Fixture *f = halved();
+
+    set_bandwidth(f->qts, 10 * GiB);
+    migrate_to_deaf(f->qts, &deaf);
+    deaf_accept(&deaf);
+    wait_stalled(f->qts);
+    release_all(f, 64);
+    set_target(f->qts, BOOT_SIZE);
+    serve_until(f, BOOT_SIZE);
+    qmp_cancel(f->qts);
+    wait_migration(f->qts, "cancelled");
+    deaf_end(&deaf);
+    wait_nothing_left(f->qts);
+    goes_on(f);
+}
+
 /* ---- A destination that is not the same ---- */
 
 typedef struct Other {
@@ -509,6 +547,8 @@ static void add_tests(void)
                    test_destination_gone);
     qtest_add_func("/dm-migrate-failure/destination-gone/last",
                    test_destination_gone_last);
+    qtest_add_func("/dm-migrate-failure/destination-stalls",
+                   test_destination_stalls);
     for (int i = 0; i < ARRAY_SIZE(others); i++) {
         g_autofree char *path = g_strdup_printf("/dm-migrate-failure/other/%s",
                                                 others[i].name);
