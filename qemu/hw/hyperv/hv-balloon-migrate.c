@@ -35,6 +35,8 @@
 
 /* How long a turn over the dirty bitmap looks for released memory ... */
 #define LEAVE_OUT_NS (10 * SCALE_MS)
+/* ... and of a VM that was paused before, as to be saved: nobody waits for it */
+#define LEAVE_OUT_PAUSED_NS NANOSECONDS_PER_SECOND
 /* ... when the next one begins ... */
 #define LEAVE_OUT_PAUSE_MS 1
 /* ... and when, if the migration thread has the bitmap, and sends. */
@@ -72,6 +74,7 @@ struct HvBalloonMigration {
     bool populate_due;          /* a new kernel came while memory was held */
 
     bool kernel_was_new;        /* when the migration began */
+    bool paused;                /* the VM, since before that */
     unsigned turns;             /* over the dirty bitmap, since then */
     uint64_t next;              /* page at which the next turn goes on */
     uint64_t left_out;          /* populated bytes, in this pass */
@@ -101,6 +104,7 @@ static int layout_pre_save(void *opaque)
 
     hv_balloon_layout_now(m->balloon, &m->layout);
     m->kernel_was_new = hv_balloon_kernel_is_new(m->balloon);
+    m->paused = !hv_balloon_may_run();
     if (!hv_balloon_memory_is_held()) {
         populate_in_doubt(m);
     }
@@ -469,11 +473,12 @@ static bool turn_is_for_new_kernel(HvBalloonMigration *m)
  * dirties it again. There is one pass for each time that the dirty bitmap
  * is collected. A turn takes a bounded time, as the VM may be stopped already: a
  * guest can have released any number of single pages. The next one goes on: in
- * the main loop while the VM runs, or when the bitmap is collected again.
+ * the main loop, or when the bitmap is collected again. By then the rest may have
+ * been read, which populates it: so the first turn is a long one if it may be.
  */
-static void leave_out_absent(HvBalloonMigration *m)
+static void leave_out_absent(HvBalloonMigration *m, int64_t ns)
 {
-    int64_t until = get_clock() + LEAVE_OUT_NS;
+    int64_t until = get_clock() + ns;
     MemoryRegion *all = get_system_memory();
     bool same_kernel = !turn_is_for_new_kernel(m);
     bool in_time = same_kernel, busy;
@@ -523,8 +528,10 @@ static int precopy_notified(NotifierWithReturn *notifier, void *data,
 
     if (precopy->reason == PRECOPY_NOTIFY_AFTER_BITMAP_SYNC &&
         !migrate_postcopy_ram()) {
-        leave_out_absent(container_of(notifier, HvBalloonMigration,
-                                      precopy));
+        HvBalloonMigration *m = container_of(notifier, HvBalloonMigration,
+                                             precopy);
+
+        leave_out_absent(m, m->paused ? LEAVE_OUT_PAUSED_NS : LEAVE_OUT_NS);
     }
     return 0;
 }
@@ -577,7 +584,7 @@ void hv_balloon_before_run(HvBalloon *balloon)
         after_hold(m);
     }
     if (m->next && may_leave_out()) {
-        leave_out_absent(m);
+        leave_out_absent(m, LEAVE_OUT_NS);
     }
 }
 
@@ -629,6 +636,7 @@ static void vm_state_changed(void *opaque, bool running, RunState state)
         stopped(m);
         return;
     }
+    m->paused = false;
     hv_balloon_settle(m->balloon);
     if (m->loaded) {
         m->loaded = false;
@@ -637,9 +645,16 @@ static void vm_state_changed(void *opaque, bool running, RunState state)
     hv_balloon_kick(m->balloon);
 }
 
+/* A turn over the bitmap is no work of the VM's, which may be stopped. */
 static void poll_held(void *opaque)
 {
-    hv_balloon_kick(opaque);
+    HvBalloon *balloon = opaque;
+    HvBalloonMigration *m = balloon->migration;
+
+    if (!hv_balloon_may_run() && m->next && may_leave_out()) {
+        leave_out_absent(m, LEAVE_OUT_NS);
+    }
+    hv_balloon_kick(balloon);
 }
 
 void hv_balloon_forget(HvBalloon *balloon)

@@ -235,6 +235,42 @@ static void test_not_sent(void)
     scene_end(f);
 }
 
+/* Every other page of the stick, 2 MiB at a time. */
+static void scatter(Fixture *f)
+{
+    uint64_t actual = ALL;
+    uint32_t at, i;
+
+    for (at = 0; at < ADDED_PAGES; at += 2 * ARRAY_SIZE(f->release)) {
+        for (i = 0; i < ARRAY_SIZE(f->release); i++) {
+            f->release[i] = (DmPages) { ADDED_BASE + at + 2 * i, 1 };
+        }
+        f->n_release = ARRAY_SIZE(f->release);
+        actual -= ARRAY_SIZE(f->release) * DM_PAGE;
+        set_target(f->qts, actual);
+        serve_until(f, actual);
+    }
+    g_assert_cmpuint(actual, ==, HALF);
+}
+
+/*
+ * A guest that is paused to be saved has no time to lose: however many runs it
+ * has released, they are all found before the first page is read.
+ */
+static void test_paused(void)
+{
+    Fixture *f = grown();
+    uint64_t pages;
+
+    scatter(f);
+    stop_vm(f->qts);
+    move_to_file(f, "state");
+    pages = ram_number(f->qts, "normal") + ram_number(f->qts, "duplicate");
+    g_assert_cmpuint(pages * DM_PAGE, <, HALF + 4 * MiB);
+    g_assert_cmpuint(not_sent(f->qts), ==, ALL - HALF);
+    scene_end(f);
+}
+
 /* The guest has released 16 MiB of boot memory. */
 static Fixture *shrunk(const char *more)
 {
@@ -550,6 +586,7 @@ static void add_tests(void)
     }
     qtest_add_func("/dm-migrate-memory/not-sent", test_not_sent);
     qtest_add_func("/dm-migrate-memory/not-sent/boot", test_boot_not_sent);
+    qtest_add_func("/dm-migrate-memory/not-sent/paused", test_paused);
     qtest_add_func("/dm-migrate-memory/outstanding-return",
                    test_outstanding_return);
     qtest_add_func("/dm-migrate-memory/ignored", test_ignored_memory);
