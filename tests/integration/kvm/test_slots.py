@@ -4,6 +4,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -122,3 +123,20 @@ def test_what_is_removed_gives_its_slot_back(limited):
     guest.setmem(guest.domain().memory + 256 * MIB)
     assert free_slots(guest) == 0
     assert int(in_use.read_text()) == before
+
+
+def test_a_host_with_fewer_slots_refuses_it_and_nothing_is_lost(limited, folder):
+    """As a destination would: it is saved, and restored where one slot is missing."""
+    guest, _ = limited
+    sticks = sorted(guest.domain().sticks)
+    image, edited = folder / "image", folder / "fewer.xml"
+    hvb.virsh("save", guest.name, image, "--paused")
+    text = hvb.virsh("save-image-dumpxml", image)
+    fewer = re.sub(r"(name='HVB_SLOTS' value=')(\d+)", lambda found: f"{found[1]}{int(found[2]) - 1}", text)
+    assert fewer != text
+    edited.write_text(fewer)
+    with pytest.raises(hvb.VirshError, match=r"needs a memory slot of KVM, and all \d+ are taken: unplug unused sticks"):
+        hvb.virsh("restore", image, "--xml", edited)
+    assert guest.state() == "shut off"
+    hvb.virsh("restore", image, "--paused")
+    assert sorted(guest.domain().sticks) == sticks
