@@ -178,9 +178,63 @@ static void test_bad_packets(void)
     qtest_quit(qts);
 }
 
+#define CPU_HOTPLUG     0xcd8           /* of q35 */
+
+/* Only an operating system is asked before; nobody looks whether it was. */
+static void eject_cpu(QTestState *qts, int cpu)
+{
+    qtest_outb(qts, CPU_HOTPLUG, 0);    /* leaves the legacy interface */
+    qtest_outl(qts, CPU_HOTPLUG, cpu);
+    qtest_outb(qts, CPU_HOTPLUG + 4, 1 << 3);
+}
+
+static void plug_cpu(QTestState *qts, int cpu)
+{
+    qtest_qmp_assert_success(qts,
+        "{'execute': 'device_add', 'arguments': {'driver': 'max-x86_64-cpu',"
+        " 'socket-id': 0, 'core-id': %d, 'thread-id': 0}}", cpu);
+}
+
+/*
+ * The CPU that VMBus sends to is ejected, once with a message that it has not
+ * taken, so that the next one waits. Another one can come in its place.
+ */
+static void test_cpu_goes(void)
+{
+    QTestState *qts = guest_start("q35", "tcg", 2, ALL_FLAGS,
+                                  "-device vmbus-bridge ");
+    bool full;
+
+    enable_hypercalls(qts);
+    enable_synic(qts, 0);
+    start_ap(qts, 1);
+    for (full = false; ; full = true) {
+        enable_synic(qts, 1);
+        connect_vmbus(qts, 1);
+        if (full) {
+            post_simple(qts, VMBUS_MSG_REQUESTOFFERS);
+            peek(qts, 1, VMBUS_MSG_ALLOFFERS_DELIVERED, NULL, 0);
+            post_contact(qts, VMBUS_VERSION_WIN10, 1);
+        }
+        eject_cpu(qts, 1);
+        post_simple(qts, VMBUS_MSG_REQUESTOFFERS);
+        connect_vmbus(qts, 0);
+        post_simple(qts, VMBUS_MSG_UNLOAD);
+        receive(qts, 0, VMBUS_MSG_UNLOAD_RESPONSE, NULL, 0);
+        plug_cpu(qts, 1);
+        if (full) {
+            break;
+        }
+        start_ap(qts, 1);
+    }
+    connect_vmbus(qts, 0);
+    qtest_quit(qts);
+}
+
 static void add_tests(void)
 {
     qtest_add_func("/vmbus/contact", test_bad_contact);
+    qtest_add_func("/vmbus/cpu-goes", test_cpu_goes);
     qtest_add_func("/hostile/21-22-gpadl-bad", test_bad_gpadl);
     qtest_add_func("/hostile/22-gpadl-many", test_many_gpadls);
     qtest_add_func("/hostile/22-gpadl-large", test_large_gpadls);
