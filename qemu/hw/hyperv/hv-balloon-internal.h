@@ -84,6 +84,7 @@ struct HvBalloon {
     HaprotProtocol haprot;
     GHashTable *sticks;         /* number -> MemHaprot */
     unsigned next_stick;
+    bool arriving;              /* by a stream, which named these sticks */
 
     /* released memory, in bytes */
     uint64_t discarded;         /* given back to the host */

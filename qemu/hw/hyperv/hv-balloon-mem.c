@@ -127,8 +127,11 @@ static bool sticks_may_unplug(HaprotProtocol *proto, MemHaprot *stick,
     DmRange range = page_range(stick->addr, haprot_size(stick));
     g_autoptr(GError) gerr = NULL;
 
-    /* The source sends it, and the stream would end where it is missing. */
-    if (migration_in_incoming_postcopy()) {
+    /*
+     * The stream has named this stick, and ends where it is missing. In postcopy
+     * that is so while the guest runs already.
+     */
+    if (balloon->arriving || migration_in_incoming_postcopy()) {
         error_setg(errp, "the memory of the guest is still arriving: wait until"
                    " the migration has completed");
         return false;

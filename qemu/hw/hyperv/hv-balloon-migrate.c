@@ -64,8 +64,7 @@ struct HvBalloonMigration {
     uint32_t state_len;
     uint8_t *state;
 
-    bool layout_came;           /* the sections of a stream ... */
-    bool memory_came;           /* ... that precede the device's */
+    bool memory_came;           /* in a stream, as balloon->arriving has */
     bool unfinished;            /* a snapshot, since the reset that precedes it */
     bool loaded;                /* and the VM has not run since */
     bool held;                  /* a migration relies on what the guest has */
@@ -137,7 +136,7 @@ static int layout_post_load(void *opaque, int version_id)
     match = hv_balloon_layouts_match(&m->layout, &ours);
     hv_balloon_layout_clear(&ours);
     hv_balloon_layout_clear(&m->layout);
-    m->layout_came = match;
+    m->balloon->arriving = match;
     return match ? 0 : -EINVAL;
 }
 
@@ -301,9 +300,9 @@ static const VMStateDescription vmstate_report = {
  */
 static bool all_came(HvBalloonMigration *m)
 {
-    bool all = m->layout_came && m->memory_came;
+    bool all = m->balloon->arriving && m->memory_came;
 
-    m->layout_came = m->memory_came = false;
+    m->balloon->arriving = m->memory_came = false;
     if (!all) {
         error_report(TYPE_HV_BALLOON ": the stream is that of another"
                      " hv-balloon: it does not say what memory the guest has."
@@ -614,7 +613,7 @@ bool hv_balloon_settle(HvBalloon *balloon)
     }
     m->unfinished = m->populate_due = false;
     m->discard_due = true;
-    m->layout_came = m->memory_came = false;
+    m->balloon->arriving = m->memory_came = false;
     m->loaded = true;
     hv_balloon_populate_as_loaded(balloon);
     return true;
@@ -662,7 +661,7 @@ void hv_balloon_forget(HvBalloon *balloon)
     HvBalloonMigration *m = balloon->migration;
 
     m->unfinished = true;
-    m->loaded = m->discard_due = m->layout_came = m->memory_came = false;
+    m->loaded = m->discard_due = m->memory_came = balloon->arriving = false;
     m->held = m->populate_due = false;
     dm_state_forget(balloon->engine);
     hv_balloon_kernel_forget(balloon);

@@ -209,6 +209,34 @@ static void test_cancel_held(void)
     goes_on(f);
 }
 
+/* ---- The stick is to go while its memory arrives ---- */
+
+static void test_unplug(void)
+{
+    static const char options[] = " " MEMFD_BACKEND STICK_DEVICE;
+    Fixture *f = grown_with(options);
+    QTestState *to = destination(options);
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+
+    set_bandwidth(f->qts, 1 * MiB);
+    qmp_migrate(f->qts, move_uri());
+    while (!bytes_of_files(to, MEMFD_FILE)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(10000);
+    }
+    assert_error(qtest_qmp_assert_failure_ref(to,
+                     "{'execute': 'device_del', 'arguments': {'id': 'a'}}"),
+                 "still arriving");
+    set_bandwidth(f->qts, 10 * GiB);
+    finish_move(f, to);
+    check(f);
+    release_all(f, 512);
+    set_target(f->qts, BOOT_SIZE);
+    serve_until(f, BOOT_SIZE);
+    unplug(f, "a");
+    scene_end(f);
+}
+
 /* ---- The destination goes ---- */
 
 static void test_destination_gone(void)
@@ -543,6 +571,7 @@ static void add_tests(void)
     qtest_add_func("/dm-migrate-failure/cancel/active", test_cancel_active);
     qtest_add_func("/dm-migrate-failure/cancel/held", test_cancel_held);
     qtest_add_func("/dm-migrate-failure/held", test_held);
+    qtest_add_func("/dm-migrate-failure/unplug", test_unplug);
     qtest_add_func("/dm-migrate-failure/destination-gone",
                    test_destination_gone);
     qtest_add_func("/dm-migrate-failure/destination-gone/last",
