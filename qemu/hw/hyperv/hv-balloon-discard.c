@@ -122,13 +122,19 @@ static bool is_private_copy_of_file(RAMBlock *rb)
 
 /*
  * ram_block_discard_range() also punches a hole into the file, which is not the
- * guest's. Without that its own copies are gone all the same. Huge pages have no
- * such call; a hugetlbfs is not where such files are.
+ * guest's. Without that its own copies are gone all the same, and the guest sees
+ * what is in the file. Huge pages have no such call; a hugetlbfs is not where
+ * such files are.
  */
+static bool shows_file_again(RAMBlock *rb)
+{
+    return is_private_copy_of_file(rb) &&
+           qemu_ram_pagesize(rb) == qemu_real_host_page_size();
+}
+
 static int discard_block_range(RAMBlock *rb, uint64_t offset, uint64_t size)
 {
-    if (!is_private_copy_of_file(rb) ||
-        qemu_ram_pagesize(rb) != qemu_real_host_page_size()) {
+    if (!shows_file_again(rb)) {
         return ram_block_discard_range(rb, offset, size);
     }
     return qemu_madvise(rb->host + offset, size, QEMU_MADV_DONTNEED) ? -errno
@@ -205,6 +211,10 @@ static DmRange unmap_granules(const MemoryRegionSection *s,
     return units;
 }
 
+/*
+ * Memory that the guest keeps has to read as zero, or as before: a Linux that
+ * clears pages as it frees them (init_on_free=1) relies on that.
+ */
 static void discard_window(HvBalloon *balloon, const MemoryRegionSection *s,
                            DiscardWindow *window, uint64_t count,
                            bool released)
@@ -216,6 +226,7 @@ static void discard_window(HvBalloon *balloon, const MemoryRegionSection *s,
     }
 
     if (discards_inhibited() ||
+        (!released && shows_file_again(window->block)) ||
         (ram_block_discard_is_disabled() && !units.count)) {
         balloon->discard_inhibited += count << DM_PAGE_SHIFT;
     } else if (ram_block_discard_is_disabled()) {

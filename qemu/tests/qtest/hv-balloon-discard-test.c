@@ -119,6 +119,36 @@ static void test_discard_read_only_file(void)
 }
 
 /*
+ * What the guest reports as free it may have cleared, and then relies on that:
+ * what is in the file must not come back.
+ */
+static void test_report_private_file(void)
+{
+    g_autofree char *file = NULL, *options = NULL;
+    g_autofree char *text = g_malloc(CHUNK);
+    uint64_t addr;
+    QTestState *qts;
+    int fd;
+
+    fd = g_file_open_tmp("hv-balloon-XXXXXX", &file, NULL);
+    memset(text, 'x', CHUNK);
+    g_assert_cmpint(qemu_write_full(fd, text, CHUNK), ==, CHUNK);
+    close(fd);
+    options = g_strdup_printf(MEMORY "-object memory-backend-file,id=m,"
+                              "size=128M,share=off,mem-path=%s"
+                              " -device mem-haprot,id=a,memdev=m ", file);
+    qts = guest_on_vmbus(ALL_FLAGS ",hv-free-page-reporting", options);
+    addr = stick_addr(qts, "a");
+    qtest_writel(qts, addr, 0);
+    g_assert_cmphex(hint_free_pages(qts, &addr, 1, 0), ==, REPS(1));
+    g_assert_cmphex(balloon_counter(qts, "reported"), ==, DM_PAGE);
+    g_assert_cmphex(balloon_counter(qts, "discard-inhibited"), ==, DM_PAGE);
+    g_assert_cmphex(qtest_readl(qts, addr), ==, 0);
+    qtest_quit(qts);
+    unlink(file);
+}
+
+/*
  * After a failure there is a pause, so that the log is not flooded. From a file
  * that is sealed nothing can be removed.
  */
@@ -331,6 +361,8 @@ static void add_tests(void)
                    test_discard_private_file);
     qtest_add_func("/hv-balloon/discard/read-only-file",
                    test_discard_read_only_file);
+    qtest_add_func("/hv-balloon/discard/report-private-file",
+                   test_report_private_file);
     qtest_add_func("/hv-balloon/discard/failed", test_discard_failed);
     qtest_add_func("/hv-balloon/discard/no-huge-page",
                    test_no_huge_page_is_free);
