@@ -126,7 +126,7 @@ def test_virt_top(machine, guest):
         row = rows[-1]
         guests = [row[i:i + width] for i in range(first, len(row), width)]
         mine = next(dict(zip(head[first:], each)) for each in guests if each[1] == guest.name)
-        return {"current": int(mine["Mem (bytes)"]) // 1024}
+        return {"current": int(mine["Mem (bytes)"])}    # which are KiB
 
     follows(guest, look)
 
