@@ -5,6 +5,7 @@
  */
 
 #include "hvmem-balance-lock.h"
+#include "hvmem-balance-uri.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +41,8 @@ static char *lockURI;
 char *
 hvmemBalanceLockPath(const char *uri)
 {
-    g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, uri, -1);
+    g_autofree char *daemon = hvmemBalanceURI(uri);
+    g_autofree char *sum = g_compute_checksum_for_string(G_CHECKSUM_SHA256, daemon, -1);
     g_autofree char *name = g_strdup_printf(PREFIX "%.16s" SUFFIX, sum);
     const char *testDir = g_getenv(TEST_DIR);
 
@@ -139,8 +141,9 @@ bool
 hvmemBalanceLock(const char *uri,
                  GError **error)
 {
+    g_autofree char *daemon = hvmemBalanceURI(uri);
     g_autofree char *path = hvmemBalanceLockPath(uri);
-    g_autofree char *text = g_strdup_printf("process %ld\nuri %s\n", (long)getpid(), uri);
+    g_autofree char *text = g_strdup_printf("process %ld\nuri %s\n", (long)getpid(), daemon);
     int key, fd;
 
     if (!isFree(uri, error) || (key = lockKey(path, uri, error)) < 0)
@@ -158,7 +161,7 @@ hvmemBalanceLock(const char *uri,
 
     lockFd = fd;
     g_free(lockURI);
-    lockURI = g_strdup(uri);
+    lockURI = g_steal_pointer(&daemon);
     return true;
 }
 
@@ -443,9 +446,21 @@ hvmemBalanceIdleMinutes(gint64 decided,
 /* Each user has a libvirt of its own behind a session's URI. */
 static bool
 isBelieved(const hvmemBalanceOwner *owner,
-           const char *uri)
+           const char *daemon)
 {
-    return owner->uid == geteuid() || (owner->uid == 0 && !strstr(uri, "/session"));
+    return owner->uid == geteuid() || (owner->uid == 0 && !hvmemBalanceURIIsSession(daemon));
+}
+
+
+/* What an owner tells may be of another version, or a stranger's. The name of its file is known of one that tells nothing. */
+static bool
+isOf(const hvmemBalanceOwner *owner,
+     const char *daemon,
+     const char *file)
+{
+    g_autofree char *own = owner->uri ? hvmemBalanceURI(owner->uri) : NULL;
+
+    return own ? strcmp(own, daemon) == 0 : g_strcmp0(owner->file, file) == 0;
 }
 
 
@@ -453,15 +468,15 @@ const hvmemBalanceOwner *
 hvmemBalanceOwnerOf(const GPtrArray *owners,
                     const char *uri)
 {
-    g_autofree char *path = hvmemBalanceLockPath(uri);
+    g_autofree char *daemon = hvmemBalanceURI(uri);
+    g_autofree char *path = hvmemBalanceLockPath(daemon);
     g_autofree char *file = g_path_get_basename(path);
     size_t i;
 
     for (i = 0; i < owners->len; i++) {
         const hvmemBalanceOwner *owner = owners->pdata[i];
-        bool same = owner->uri ? strcmp(owner->uri, uri) == 0 : g_strcmp0(owner->file, file) == 0;
 
-        if (same && isBelieved(owner, uri))
+        if (isOf(owner, daemon, file) && isBelieved(owner, daemon))
             return owner;
     }
     return NULL;

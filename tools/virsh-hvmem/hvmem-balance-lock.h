@@ -13,7 +13,7 @@
 char *
 hvmemBalanceLockPath(const char *uri);
 
-/* Takes the lock of the balancer for the connection @uri, until the program ends. False if another process has it: the error names it. */
+/* Takes the lock of the balancer for the daemon of the connection @uri, until the program ends. False if another process has it: the error names it. */
 bool
 hvmemBalanceLock(const char *uri,
                  GError **error);
@@ -64,7 +64,7 @@ hvmemBalanceIsLocked(const char *locks,
 GPtrArray *
 hvmemBalanceOwners(void);
 
-/* The one among @owners that balances @uri for this user: its own, or root's. NULL: there is none. Anybody can have a file that says so. */
+/* The one among @owners that balances the daemon of @uri for this user: its own, or root's. NULL: there is none. Anybody can have a file that says so. */
 const hvmemBalanceOwner *
 hvmemBalanceOwnerOf(const GPtrArray *owners,
                     const char *uri);

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+#include "hvmem-balance-uri.h"
 #include "hvmem-balance-view.h"
 #include "hvmem-test-auto.h"
 #include "hvmem-test-lock.h"
@@ -81,6 +82,56 @@ testIsLocked(void)
     g_assert_false(hvmemBalanceIsLocked(locks, 5678, 77));
     g_assert_false(hvmemBalanceIsLocked(locks, 5678, 88));
     g_assert_false(hvmemBalanceIsLocked("", 5678, 66));
+}
+
+
+/* Spellings of one daemon, and of others. */
+static const char *const spellings[][7] = {
+    { "qemu:///system", "qemu+unix:///system", "QEMU+UNIX:///system", "qemu:///system/", "qemu:///system?mode=direct&no_verify", "qemu+ssh:///system?command=/ssh" },
+    { "qemu:///session", "qemu+unix:///session//", "qemu:/session", "qemu:///session?" },
+    { "qemu:///system?socket=/run/a/s", "qemu+unix:///system?mode=legacy;Socket=%2Frun/a%2fs", "qemu:///system?socket=/b&socket=/run/a/s" },
+    { "qemu:///system?socket=/run/b/s" }, { "qemu:///embed?root=/a" }, { "qemu:///embed?root=/b" }, { "xen:///system" }, { "test:///default" },
+    { "qemu+ssh://root@h/system", "qemu+ssh://root@h/system/?no_tty=1" }, { "qemu+ssh://h/system" }, { "qemu+ssh://h:77/system" }, { "qemu+tls://[::1]/system" },
+    { "qemu+ext:///system?command=/a" }, { "qemu+ext:///system?command=/a&name=b", "qemu+EXT:///system?name=b&command=/a" }, { "no URI" },
+};
+
+
+static void
+testSpellings(void)
+{
+    size_t i, k, other;
+
+    for (i = 0; i < G_N_ELEMENTS(spellings); i++) {
+        g_autofree char *path = hvmemBalanceLockPath(spellings[i][0]);
+
+        for (k = 0; spellings[i][k]; k++) {
+            g_autofree char *uri = hvmemBalanceURI(spellings[i][k]);
+            g_autofree char *same = hvmemBalanceLockPath(spellings[i][k]);
+
+            g_assert_cmpstr(same, ==, path);
+            g_assert_cmpstr(uri, ==, spellings[i][0]);
+        }
+        for (other = 0; other < i; other++) {
+            g_autofree char *another = hvmemBalanceLockPath(spellings[other][0]);
+
+            g_assert_cmpstr(another, !=, path);
+        }
+    }
+}
+
+
+/* Whoever balances it is found by any of them, also if another one is in the file. */
+static void
+testOwnerSpelt(void)
+{
+    g_autoptr(GPtrArray) owners = g_ptr_array_new_with_free_func((GDestroyNotify)hvmemBalanceOwnerFree);
+    hvmemBalanceOwner *owner = hvmemBalanceOwnerParse("process 7\nuri qemu+unix:///system\n");
+
+    g_ptr_array_add(owners, owner);
+    g_assert_true(hvmemBalanceOwnerOf(owners, "qemu:///system") == owner);
+    g_assert_true(hvmemBalanceOwnerOf(owners, "qemu:///system/?mode=direct") == owner);
+    g_assert_null(hvmemBalanceOwnerOf(owners, "qemu:///session"));
+    g_assert_null(hvmemBalanceOwnerOf(owners, "qemu:///system?socket=/s"));
 }
 
 
@@ -323,12 +374,12 @@ testLockedByReader(void)
 }
 
 
-/* Root's balancer and a user's have their locks in different folders, and still only one of them gets it. A session is another one for each user. */
+/* Root's balancer and a user's have their locks in different folders, and still only one of them gets it. A session is another one for each user, by its path alone. */
 static void
 testBetweenUsers(void)
 {
-    g_autofree char *uri = g_strdup_printf("test:///hvmem-users-test-%d", getpid());
-    g_autofree char *session = g_strdup_printf("test:///session?%d", getpid());
+    g_autofree char *uri = g_strdup_printf("test:///hvmem-users-test-%d?socket=/session", getpid());
+    g_autofree char *session = g_strdup_printf("test:///session?socket=%d", getpid());
     g_autofree char *path = hvmemBalanceLockPath(uri);
     g_autofree char *sessionPath = hvmemBalanceLockPath(session);
     g_autofree char *owner = g_strdup_printf("process %d", getpid());
@@ -449,6 +500,8 @@ main(int argc,
 
     g_test_add_func("/hvmem/balance-view/owner-text", testOwnerText);
     g_test_add_func("/hvmem/balance-view/is-locked", testIsLocked);
+    g_test_add_func("/hvmem/balance-view/spellings", testSpellings);
+    g_test_add_func("/hvmem/balance-view/owner-spelt", testOwnerSpelt);
     g_test_add_func("/hvmem/balance-view/owners", testOwners);
     g_test_add_func("/hvmem/balance-view/decided", testDecided);
     g_test_add_func("/hvmem/balance-view/while-writing", testWhileWriting);
