@@ -291,7 +291,7 @@ def test_sighup_reads_the_file_again(host, tmp_path):
             host.decided()
             (lock,) = tmp_path.glob("virsh-hvmem-balance-*.lock")
             assert f"\nreserve {1 << 30}\n" in lock.read_text()
-            for text, reserve in ("reserve = 2GiB", 2 << 30), ("reserve = -1", 2 << 30):
+            for text, reserve in ("reserve = 2GiB", 2 << 30), ("reserve = -1", 2 << 30), ("reserve = 9GiB", 2 << 30):
                 conf.write_text(f"[balance]\n{text}\n")
                 balancer.send_signal(signal.SIGHUP)
                 host.forget()
@@ -300,7 +300,31 @@ def test_sighup_reads_the_file_again(host, tmp_path):
                 assert f"\nreserve {reserve}\n" in lock.read_text()
         finally:
             balancer.terminate()
-        assert "the configuration stays as it was" in balancer.stderr.read()
+        said = balancer.stderr.read()
+        assert said.count("the configuration stays as it was") == 2
+        assert "error: a reserve of 9 GiB leaves nothing of the budget, 8 GiB: choose" in said
+
+
+def test_a_reserve_that_is_more_than_the_host_has_is_refused(host):
+    """Before anything is requested of a guest: without a budget, all of them would be at their minimum at once."""
+    got = host.run("balance", "--once", "--reserve", "900TiB")
+    assert got.returncode == 2
+    assert "a reserve of 900 TiB leaves nothing of what this host can give to guests, " in got.stderr
+    assert not host.log()
+
+
+def test_a_reserve_that_does_not_fit_beside_minimums_is_said_once(tmp_path):
+    host = Host(tmp_path, **{f"g{i}": (900, 1024, 0, "ok") for i in range(7)})
+    with host.start("--reserve", "2GiB") as balancer:
+        try:
+            said = balancer.stderr.readline()
+            host.forget()
+            for _ in range(5):
+                host.decided()
+        finally:
+            balancer.terminate()
+        assert not balancer.stderr.read()
+    assert said.startswith("warning: only 1 GiB of the reserve of 2 GiB can be kept now: guests may have 8 GiB in all, and the rest")
 
 
 def test_libvirt_that_is_gone_comes_back(host):

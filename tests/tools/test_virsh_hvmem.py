@@ -126,7 +126,7 @@ def test_version(args):
     (["balance", "--interval", "0"], "interval '0'"),
     (["balance", "--interval", "soon"], "interval 'soon'"),
     (["balance", "--budget", "4x"], "budget '4x'"),
-    (["balance", "--budget", "1GiB", "--reserve", "1GiB"], "the reserve leaves nothing"),
+    (["balance", "--budget", "1GiB", "--reserve", "1GiB"], "a reserve of 1 GiB leaves nothing of the budget, 1 GiB: choose a smaller reserve"),
     (["balance", "--conf", "/nonexistent/x.conf"], "/nonexistent/x.conf"),
     (["-r", "balance"], "--readonly"),
     (["-c", "nonsense:///", "list"], "connect"),

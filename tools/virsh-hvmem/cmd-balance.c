@@ -68,6 +68,8 @@ struct _Loop {
     double readAt;              /* when definitions were last read; negative: never */
     GHashTable *foreign;        /* by UUID: when a request of somebody else was last seen, seconds since 1970, in gint64 */
     bool over;                  /* were the minimums more than the budget at the last decision? */
+    bool checked;               /* has the first decision shown that the reserve is possible? */
+    double lacking;             /* when not all of it could be kept; 0: never */
 };
 
 
@@ -328,6 +330,19 @@ nameOver(Loop *loop)
 }
 
 
+/* A budget that follows from what the host has available may become less than the reserve. That is named once, until it has been well for a while. */
+static void
+nameReserve(Loop *loop)
+{
+    g_autofree char *text = hvmemBalanceReserveText(loop->balancer);
+
+    if (text && (loop->lacking == 0 || now() - loop->lacking >= AGAIN))
+        warn(loop, "warning", text);
+    if (text)
+        loop->lacking = now();
+}
+
+
 static void
 showMoves(const Loop *loop)
 {
@@ -412,6 +427,16 @@ refresh(Loop *loop)
 }
 
 
+/* That a reserve leaves nothing is a mistake of whoever gave it; if that comes later, as much is kept as can be. */
+static bool
+checkReserve(Loop *loop,
+             GError **error)
+{
+    loop->checked = loop->checked || hvmemBalancerCheckReserve(loop->balancer, loop->conf.budget, loop->conf.reserve, error);
+    return loop->checked;
+}
+
+
 /* From what was read. */
 static bool
 decide(Loop *loop,
@@ -425,7 +450,7 @@ decide(Loop *loop,
     loop->balancer->budget = loop->conf.budget;
     loop->balancer->reserve = loop->conf.reserve;
     loop->refused = loop->lost = false;
-    if (!hvmemBalancerDecide(loop->balancer, &pressure, now(), error))
+    if (!hvmemBalancerDecide(loop->balancer, &pressure, now(), error) || !checkReserve(loop, error))
         return false;
 
     if (!dryRun)
@@ -433,6 +458,7 @@ decide(Loop *loop,
     show(loop);
     if (!dryRun) {
         nameOver(loop);
+        nameReserve(loop);
         nameForeign(loop);
         nameFailing(loop);
         requestAll(loop);
@@ -445,9 +471,20 @@ decide(Loop *loop,
  * Again and again
  */
 
+/* As far as is known. One that counts already stays, whatever the host has by now. */
+static bool
+isPossible(const Loop *loop,
+           const hvmemBalanceConf *conf,
+           GError **error)
+{
+    return (conf->budget == loop->conf.budget && conf->reserve == loop->conf.reserve) ||
+        hvmemBalancerCheckReserve(loop->balancer, conf->budget, conf->reserve, error);
+}
+
+
 /* The file, and what the command line says on top. */
 static bool
-configure(hvmemBalanceConf *conf,
+configure(Loop *loop,
           GError **error)
 {
     hvmemBalanceConf read;
@@ -456,12 +493,11 @@ configure(hvmemBalanceConf *conf,
     if ((confPath && !hvmemBalanceConfRead(&read, confPath, error)) ||
         (budgetText && !hvmemBalanceConfSet(&read, "budget", budgetText, error)) ||
         (reserveText && !hvmemBalanceConfSet(&read, "reserve", reserveText, error)) ||
-        (intervalText && !hvmemBalanceConfSet(&read, "interval", intervalText, error)))
+        (intervalText && !hvmemBalanceConfSet(&read, "interval", intervalText, error)) ||
+        !isPossible(loop, &read, error))
         return false;
-    if (read.budget && read.reserve != HVMEM_UNKNOWN && read.reserve >= read.budget)
-        return hvmemFailUsage(error, "the reserve leaves nothing of the budget");
 
-    *conf = read;
+    loop->conf = read;
     return true;
 }
 
@@ -473,7 +509,7 @@ configureAgain(Loop *loop)
     g_autoptr(GError) error = NULL;
 
     reread = 0;
-    if (!configure(&loop->conf, &error))
+    if (!configure(loop, &error))
         hvmemSay(stderr, "error: %s; the configuration stays as it was\n", error->message);
     hvmemBalancePublish(&loop->conf, loop->foreign);
 }
@@ -697,7 +733,7 @@ run(const hvmemApp *app,
         return hvmemFail(error, "--dry-run already decides once: leave out --once");
     if (app->readonly && !dryRun)
         return hvmemFail(error, "--readonly cannot change guests: leave it out, or add --dry-run to see the decision");
-    if (!configure(&loop.conf, error) || !(loop.conn = hvmemConnect(app->uri, app->readonly, error)))
+    if (!configure(&loop, error) || !(loop.conn = hvmemConnect(app->uri, app->readonly, error)))
         return false;
 
     ok = balance(&loop, error);

@@ -124,20 +124,38 @@ bytes(guint64 kib)
 }
 
 
+char *
+hvmemBalanceReserveText(const hvmemBalancer *balancer)
+{
+    guint64 kept = hvmemFromKiB(balancer->summary.reserve);
+    g_autofree char *size = hvmemFormatSize(kept);
+    g_autofree char *reserve = hvmemFormatSize(balancer->reserve);
+    g_autofree char *budget = hvmemFormatSize(bytes(balancer->host.budget));
+
+    if (balancer->reserve == HVMEM_UNKNOWN || balancer->reserve / HVMEM_KIB <= balancer->summary.reserve)
+        return NULL;
+    return g_strdup_printf("only %s of the reserve of %s can be kept now: guests may have %s in all, and the rest of that are the minimums of automatic "
+                           "guests, who get no more, and what others hold. A smaller reserve would leave them more", size, reserve, budget);
+}
+
+
 static char *
 hostText(const hvmemBalancer *balancer)
 {
     static const char *const pressures[] = { "", "; the host is short of memory", "; the host is very short of memory" };
     g_autofree char *budget = hvmemFormatSize(bytes(balancer->host.budget));
-    g_autofree char *reserve = hvmemFormatSize(bytes(hvmemShareAdd(balancer->host.reserve, balancer->summary.reboot)));
+    g_autofree char *reserve = hvmemFormatSize(bytes(hvmemShareAdd(balancer->summary.reserve, balancer->summary.reboot)));
     g_autofree char *used = hvmemFormatSize(bytes(balancer->host.used));
     g_autofree char *held = hvmemFormatSize(bytes(balancer->summary.held));
     g_autofree char *wish = hvmemFormatSize(bytes(balancer->summary.wish));
     g_autofree char *room = hvmemFormatSize(bytes(balancer->summary.room));
+    g_autofree char *lacking = hvmemBalanceReserveText(balancer);
 
+    if (lacking)
+        *lacking = g_ascii_toupper(*lacking);
     return g_strdup_printf("Budget %s, of that reserved for guests that start or are rebooted %s, held by other guests %s. These guests hold %s and would have %s; "
-                           "%s will be free%s%s.\n", budget, reserve, used, held, wish, room, pressures[balancer->host.pressure],
-                           balancer->summary.over ? "; their minimums are more than the budget" : "");
+                           "%s will be free%s%s.%s%s%s\n", budget, reserve, used, held, wish, room, pressures[balancer->host.pressure],
+                           balancer->summary.over ? "; their minimums are more than the budget" : "", lacking ? " " : "", lacking ? lacking : "", lacking ? "." : "");
 }
 
 
@@ -202,7 +220,7 @@ hvmemBalanceJSON(const hvmemBalancer *balancer,
     json_builder_set_member_name(builder, "time");
     json_builder_add_double_value(builder, g_get_real_time() / (double)G_USEC_PER_SEC);
     hvmemJSONSize(builder, "budget", bytes(balancer->host.budget));
-    hvmemJSONSize(builder, "reserve", bytes(hvmemShareAdd(balancer->host.reserve, balancer->summary.reboot)));
+    hvmemJSONSize(builder, "reserve", bytes(hvmemShareAdd(balancer->summary.reserve, balancer->summary.reboot)));
     hvmemJSONSize(builder, "others", bytes(balancer->host.used));
     hvmemJSONSize(builder, "held", bytes(balancer->summary.held));
     hvmemJSONSize(builder, "wish", bytes(balancer->summary.wish));

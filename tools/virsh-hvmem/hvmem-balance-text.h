@@ -24,6 +24,10 @@ hvmemBalanceStateName(hvmemBalanceState state);
 char *
 hvmemBalanceReason(const hvmemBalanced *guest);
 
+/* Why not all of the reserve that was given is kept. NULL: it is. */
+char *
+hvmemBalanceReserveText(const hvmemBalancer *balancer);
+
 /* A table of all guests, and below it a line about the host. */
 char *
 hvmemBalanceTable(const hvmemBalancer *balancer,

@@ -33,7 +33,7 @@ hvmemBalancerNew(void)
 
     balancer->reserve = HVMEM_UNKNOWN;
     balancer->last = balancer->idle = -1;
-    balancer->before.swappedOut = HVMEM_UNKNOWN;
+    balancer->before.total = balancer->before.swappedOut = HVMEM_UNKNOWN;
     balancer->domains = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, (GDestroyNotify)balancedFree);
     balancer->active = g_ptr_array_new();
     return balancer;
@@ -556,6 +556,40 @@ hvmemBalancerDecide(hvmemBalancer *balancer,
         guest->out = out[i];
     }
     balancer->last = now;
+    return true;
+}
+
+
+/* That is not the budget that was given: another one may count from now on. */
+static guint64
+mostNow(const hvmemBalancer *balancer)
+{
+    return balancer->steady.known ? MAX(balancer->steady.budget, hvmemFromKiB(balancer->host.budget)) : HVMEM_UNKNOWN;
+}
+
+
+bool
+hvmemBalancerCheckReserve(const hvmemBalancer *balancer,
+                          guint64 budget,
+                          guint64 reserve,
+                          GError **error)
+{
+    guint64 ever = hvmemPressureMost(&balancer->before);
+    guint64 now = mostNow(balancer);
+    g_autofree char *size = hvmemFormatSize(reserve);
+    g_autofree char *given = hvmemFormatSize(budget);
+    g_autofree char *most = hvmemFormatSize(ever);
+    g_autofree char *available = hvmemFormatSize(now);
+
+    if (reserve == HVMEM_UNKNOWN)
+        return true;
+    if (budget && reserve >= budget)
+        return hvmemFailUsage(error, "a reserve of %s leaves nothing of the budget, %s: choose a smaller reserve, or a larger budget", size, given);
+    if (reserve >= ever)
+        return hvmemFailUsage(error, "a reserve of %s leaves nothing of what this host can give to guests, %s: choose a smaller one, or 'auto'", size, most);
+    if (reserve >= now)
+        return hvmemFail(error, "a reserve of %s leaves nothing of what guests may have now, %s, which is what they hold and the host has available: choose a "
+                         "smaller one, or 'auto', or end what else takes the host's memory", size, available);
     return true;
 }
 

@@ -118,6 +118,14 @@ hvmemBalancerDecide(hvmemBalancer *balancer,
                     double now,
                     GError **error);
 
+/* Does @reserve leave anything of @budget, both as above, and of what guests may have by the last decision? If not, the error names both; it is of
+ * HVMEM_EXIT_USAGE if that can never be otherwise. */
+bool
+hvmemBalancerCheckReserve(const hvmemBalancer *balancer,
+                          guint64 budget,
+                          guint64 reserve,
+                          GError **error);
+
 /* Takes the settings of @xml, the domain's definition now; NULL: there is none. If they are not those of the decision, or somebody has requested
  * another size since, nothing is requested of it. */
 void

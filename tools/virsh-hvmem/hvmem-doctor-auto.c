@@ -12,6 +12,8 @@
 /* A minimum below this part of what the guest uses may be a mistake. */
 #define USED_PART 2
 
+#define LOWER "Lower some ('virsh-hvmem auto DOMAIN --minimum SIZE'): nobody gets more than its minimum."
+
 
 /*
  * The host
@@ -63,7 +65,8 @@ checkMinimums(GPtrArray *checks,
     const char *less = !host->reserve ? "" : budget ? " less its reserve" : " less the balancer's reserve";
 
     if (host->minimums > most)
-        hvmemChecksAdd(checks, HVMEM_FAIL, "minimums", "Lower some ('virsh-hvmem auto DOMAIN --minimum SIZE'): nobody gets more than its minimum.",
+        hvmemChecksAdd(checks, HVMEM_FAIL, "minimums", host->minimums > all ? LOWER : "Give 'balance' a smaller --reserve: less of it is kept, and nobody gets "
+                       "more than its minimum. Or lower some minimums ('virsh-hvmem auto DOMAIN --minimum SIZE').",
                        "automatic guests have minimums of %s in all, more than %s%s, %s", sum, what, less, memory);
     else
         hvmemChecksAdd(checks, HVMEM_PASS, "minimums", NULL,

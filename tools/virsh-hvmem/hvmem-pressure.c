@@ -175,6 +175,21 @@ steadyBudget(hvmemSteady *steady,
 }
 
 
+/* Of its memory, for the host itself. */
+static guint64
+hostPart(const hvmemPressure *pressure)
+{
+    return hvmemShareSub(pressure->total, pressure->huge) / HOST_PART;
+}
+
+
+guint64
+hvmemPressureMost(const hvmemPressure *pressure)
+{
+    return pressure->total == HVMEM_UNKNOWN ? HVMEM_UNKNOWN : pressure->total - hostPart(pressure);
+}
+
+
 guint64
 hvmemPressureBudget(const hvmemPressure *pressure,
                     guint64 guests,
@@ -182,11 +197,10 @@ hvmemPressureBudget(const hvmemPressure *pressure,
                     hvmemSteady *steady,
                     double now)
 {
-    guint64 host = hvmemShareSub(pressure->total, pressure->huge) / HOST_PART;
     guint64 most;
 
     if (pressure->available != HVMEM_UNKNOWN && pressure->total != HVMEM_UNKNOWN) {
-        most = hvmemShareSub(MIN(hvmemShareAdd(guests, pressure->available), pressure->total), host);
+        most = hvmemShareSub(MIN(hvmemShareAdd(guests, pressure->available), pressure->total), hostPart(pressure));
         steadyBudget(steady, most, now);
     }
     if (!steady->known)

@@ -61,6 +61,10 @@ hvmemPressureLevel(const hvmemPressure *pressure,
                    hvmemSteady *steady,
                    double now);
 
+/* The most that guests could ever hold in all, whatever else there is on the host. HVMEM_UNKNOWN: not told. */
+guint64
+hvmemPressureMost(const hvmemPressure *pressure);
+
 /*
  * What guests may hold in all, in bytes, if they hold @guests of this host's memory now: that and what is available, without a part of the host's
  * memory, but for its huge pages, for the host itself. It becomes less at once; more if there is much more, or has been for half a minute. @budget, if it is not 0, is the most.

@@ -74,7 +74,7 @@ withReserve(const Scene *scene,
         back += more;
         most = MAX(most, more);
     }
-    return sum + MAX(MAX(scene->host.reserve, scene->host.starts), scene->host.reboots ? MIN(back, MAX(most, scene->host.budget / HVMEM_BALANCE_RESERVE)) : 0);
+    return sum + MAX(MAX(scene->summary.reserve, scene->host.starts), scene->host.reboots ? MIN(back, MAX(most, scene->host.budget / HVMEM_BALANCE_RESERVE)) : 0);
 }
 
 
@@ -150,7 +150,7 @@ checkScene(const Scene *scene)
         before += heldNow(scene, i);
         then += heldThen(scene, i);
     }
-    g_assert_cmpuint(then, <=, MAX(before, hvmemShareSub(budgetOf(scene), scene->host.reserve)));
+    g_assert_cmpuint(then, <=, MAX(before, hvmemShareSub(budgetOf(scene), scene->summary.reserve)));
     checkGoals(scene);
     checkNoWaste(scene);
     checkFlight(scene);

@@ -62,6 +62,37 @@ testWeights(void)
 }
 
 
+/* A reserve that is more than there is takes no guest below its minimum, and is not what the minimums are blamed for. As it becomes less, more is left. */
+static void
+testReserveTooLarge(void)
+{
+    Scene scene = { .host = { .budget = 8 * GIB, .reserve = 20 * GIB, .used = GIB, .seconds = 30 }, .n = 3, .guests = {
+        { .minimum = GIB, .maximum = 16 * GIB, .weight = 100, .demand = 2 * GIB, .actual = 2 * GIB, .requested = 2 * GIB },
+        { .minimum = GIB, .maximum = 16 * GIB, .weight = 100, .demand = 2 * GIB, .actual = GIB / 2, .requested = GIB / 2 },
+        { .minimum = GIB, .maximum = 16 * GIB, .state = HVMEM_BALANCE_PAUSED, .actual = 2 * GIB, .requested = 2 * GIB } } };
+
+    decide(&scene);
+    g_assert_false(scene.summary.over);
+    g_assert_cmpuint(scene.summary.reserve, ==, 3 * GIB);
+    g_assert_cmpuint(scene.summary.pool, ==, 2 * GIB);
+    g_assert_cmpuint(scene.out[0].target, ==, GIB);
+
+    scene.guests[0].actual = scene.guests[0].requested = GIB;
+    decide(&scene);
+    g_assert_cmpuint(scene.out[1].target, ==, GIB);
+
+    scene.host.reserve = 2 * GIB;
+    decide(&scene);
+    g_assert_cmpuint(scene.summary.reserve, ==, 2 * GIB);
+    g_assert_cmpuint(scene.summary.pool, ==, 3 * GIB);
+
+    scene.host.budget = 4 * GIB;
+    decide(&scene);
+    g_assert_true(scene.summary.over);
+    g_assert_cmpuint(scene.summary.reserve, ==, 0);
+}
+
+
 /* What a guest does not give back is not promised to another. */
 static void
 testStuck(void)
@@ -341,6 +372,7 @@ main(int argc,
     g_test_add_func("/hvmem/balance-rules/demand", testDemand);
     g_test_add_func("/hvmem/balance-rules/reserve", testReserve);
     g_test_add_func("/hvmem/balance-rules/weights", testWeights);
+    g_test_add_func("/hvmem/balance-rules/reserve-too-large", testReserveTooLarge);
     g_test_add_func("/hvmem/balance-rules/stuck", testStuck);
     g_test_add_func("/hvmem/balance-rules/arriving", testArriving);
     g_test_add_func("/hvmem/balance-rules/pace", testPace);

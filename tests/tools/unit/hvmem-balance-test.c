@@ -74,7 +74,7 @@ maximumOf(const hvmemBalanceGuest *guest)
 static guint64
 poolOf(const Scene *scene)
 {
-    return hvmemShareSub(hvmemShareSub(scene->host.budget, scene->host.reserve), scene->host.used);
+    return hvmemShareSub(hvmemShareSub(scene->host.budget, scene->summary.reserve), scene->host.used);
 }
 
 
@@ -109,6 +109,25 @@ checkSums(const Scene *scene)
     g_assert_cmpuint(worstSum(scene), <=, MAX(before, poolOf(scene)));
     g_assert_cmpuint(scene->summary.held, ==, before);
     g_assert_cmpuint(scene->summary.room, ==, hvmemShareSub(hvmemShareSub(poolOf(scene), scene->summary.reboot), worstSum(scene)));
+}
+
+
+/* The reserve is kept, but for what it would take from minimums. */
+static void
+checkReserve(const Scene *scene)
+{
+    const hvmemBalanceSummary *summary = &scene->summary;
+    guint64 minimums = 0;
+    size_t i;
+
+    for (i = 0; i < scene->n; i++)
+        minimums += isActive(scene->guests + i) ? sane(scene->guests[i].minimum) : 0;
+    g_assert_cmpuint(summary->reserve, <=, scene->host.reserve);
+    g_assert_true(summary->over == (minimums > summary->pool));
+    if (summary->over)
+        g_assert_cmpuint(summary->reserve, ==, 0);
+    else if (summary->reserve < scene->host.reserve)
+        g_assert_cmpuint(summary->pool, ==, minimums);
 }
 
 
@@ -193,6 +212,7 @@ checkScene(const Scene *scene)
     size_t i;
 
     checkSums(scene);
+    checkReserve(scene);
     checkBuffersFirst(scene);
     for (i = 0; i < scene->n; i++) {
         checkGuest(scene, i);

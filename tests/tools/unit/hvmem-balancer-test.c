@@ -139,6 +139,81 @@ testSteadyBudget(void)
 }
 
 
+/* Of a host with 32 GiB, 1 of which is its own, and 8 of which are available to guests that hold 1. */
+static void
+assertReserve(guint64 budget,
+              guint64 reserve,
+              const char *expected,
+              int code)
+{
+    static const hvmemPressure host = { .total = 32 * GIB, .available = 8 * GIB, .swappedOut = HVMEM_UNKNOWN };
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    g_autoptr(GError) error = NULL;
+
+    addGuest(balancer, "a", GIB);
+    g_assert_true(hvmemBalancerDecide(balancer, &host, 100, NULL));
+    g_assert_true(hvmemBalancerCheckReserve(balancer, budget, reserve, &error) == !expected);
+    if (!expected)
+        return;
+    g_assert_cmpstr(error->message, ==, expected);
+    g_assert_cmpint(error->code, ==, code);
+}
+
+
+/* A reserve that leaves nothing is named, with what it is more than; and whether that is a mistake in any case, or only now. */
+static void
+testImpossibleReserve(void)
+{
+    g_autoptr(hvmemBalancer) unknown = hvmemBalancerNew();
+
+    assertReserve(0, HVMEM_UNKNOWN, NULL, 0);
+    assertReserve(0, 0, NULL, 0);
+    assertReserve(0, 8 * GIB - MIB, NULL, 0);
+    assertReserve(0, 8 * GIB, "a reserve of 8 GiB leaves nothing of what guests may have now, 8 GiB, which is what they hold and the host has available: "
+                  "choose a smaller one, or 'auto', or end what else takes the host's memory", HVMEM_EXIT_FAILED);
+    assertReserve(0, 31 * GIB, "a reserve of 31 GiB leaves nothing of what this host can give to guests, 31 GiB: choose a smaller one, or 'auto'", HVMEM_EXIT_USAGE);
+    assertReserve(4 * GIB, 4 * GIB, "a reserve of 4 GiB leaves nothing of the budget, 4 GiB: choose a smaller reserve, or a larger budget", HVMEM_EXIT_USAGE);
+    assertReserve(4 * GIB, 3 * GIB, NULL, 0);
+
+    /* before a decision, nothing is known of the host */
+    g_assert_true(hvmemBalancerCheckReserve(unknown, 0, 99 * GIB, NULL));
+    g_assert_false(hvmemBalancerCheckReserve(unknown, GIB, GIB, NULL));
+}
+
+
+/* What of it cannot be kept later is said; the minimums are not what is to blame. */
+static void
+testReserveLater(void)
+{
+    static const hvmemPressure tight = { .total = 64 * GIB, .available = 4 * GIB, .swappedOut = HVMEM_UNKNOWN };
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addGuest(balancer, "a", GIB);
+    g_autofree char *before = NULL;
+    g_autofree char *text = NULL;
+    g_autofree char *table = NULL;
+
+    balancer->reserve = 8 * GIB;
+    decide(balancer, 100);
+    before = hvmemBalanceReserveText(balancer);
+    g_assert_null(before);
+    g_assert_cmpuint(balancer->summary.reserve, ==, 8 * GIB / 1024);
+
+    g_assert_true(hvmemBalancerDecide(balancer, &tight, 101, NULL));
+    text = hvmemBalanceReserveText(balancer);
+    g_assert_cmpstr(text, ==, "only 2.5 GiB of the reserve of 8 GiB can be kept now: guests may have 3 GiB in all, and the rest of that are the minimums of "
+                    "automatic guests, who get no more, and what others hold. A smaller reserve would leave them more");
+    g_assert_false(balancer->summary.over);
+    g_assert_cmpuint(guest->out.goal, ==, 512 * MIB / 1024);
+    table = hvmemBalanceTable(balancer, true, 100);
+    g_assert_nonnull(strstr(table, "will be free. Only 2.5 GiB of the reserve"));
+
+    /* nobody gave one: there is nothing to tell */
+    balancer->reserve = HVMEM_UNKNOWN;
+    g_assert_true(hvmemBalancerDecide(balancer, &tight, 102, NULL));
+    g_assert_null(hvmemBalanceReserveText(balancer));
+}
+
+
 /*
  * Configuration
  */
@@ -750,6 +825,8 @@ main(int argc,
     g_test_add_func("/hvmem/balancer/steady-level", testSteadyLevel);
     g_test_add_func("/hvmem/balancer/budget", testBudget);
     g_test_add_func("/hvmem/balancer/steady-budget", testSteadyBudget);
+    g_test_add_func("/hvmem/balancer/impossible-reserve", testImpossibleReserve);
+    g_test_add_func("/hvmem/balancer/reserve-later", testReserveLater);
     g_test_add_func("/hvmem/balancer/conf", testConf);
     g_test_add_func("/hvmem/balancer/lock", testLock);
     g_test_add_func("/hvmem/balancer/notify", testNotify);

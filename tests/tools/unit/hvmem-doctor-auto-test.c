@@ -24,6 +24,17 @@ assertHost(const hvmemHost *host,
 }
 
 
+static void
+assertRemedy(const hvmemHost *host,
+             const char *subject,
+             const char *remedy)
+{
+    g_autoptr(GPtrArray) checks = hvmemDoctorHost(host);
+
+    g_assert_nonnull(strstr(find(checks, subject)->remedy, remedy));
+}
+
+
 /* Who balances, who else does, and whether it can be done at all. */
 static void
 testBalancers(void)
@@ -54,6 +65,9 @@ testBalancers(void)
     assertHost(&host, "minimums", HVMEM_PASS, "4 GiB in all, not more than the budget, 4 GiB");
     host.reserve = GIB / 2;
     assertHost(&host, "minimums", HVMEM_FAIL, "4 GiB in all, more than the budget less its reserve, 3.5 GiB");
+    assertRemedy(&host, "minimums", "a smaller --reserve");
+    host.minimums += MIB;
+    assertRemedy(&host, "minimums", "Lower some");
     host.budget = 0;
     host.minimums = 15 * GIB + 600 * MIB;
     assertHost(&host, "minimums", HVMEM_FAIL, "15.6 GiB in all, more than the host's memory less the balancer's reserve, 15.5 GiB");

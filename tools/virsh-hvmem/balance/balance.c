@@ -97,6 +97,7 @@ struct _Work {
     Guest *guests;
     hvmemShare *shares;
     size_t n;
+    guint64 reserve;            /* what is kept of the host's */
     guint64 budget;             /* for all guests of the list */
 };
 
@@ -175,6 +176,14 @@ readGuest(const Work *work,
 
 typedef guint64 (*Size)(const Guest *guest);
 
+/* What the guest has whatever is kept. */
+static guint64
+least(const Guest *guest)
+{
+    return guest->active ? guest->minimum : held(guest);
+}
+
+
 /* Where the guest is when all have their goals. */
 static guint64
 settled(const Guest *guest)
@@ -213,7 +222,17 @@ reserveOf(const Work *work,
         sum = hvmemShareAdd(sum, back);
         largest = MAX(largest, back);
     }
-    return hvmemShareSub(MAX(sane(work->host->starts), hvmemBalanceReserve(work->host->budget, sum, largest)), work->host->reserve);
+    return hvmemShareSub(MAX(sane(work->host->starts), hvmemBalanceReserve(work->host->budget, sum, largest)), work->reserve);
+}
+
+
+/* Nobody is below its minimum for the reserve: what it cannot have of the budget is not kept. */
+static void
+readBudget(Work *work)
+{
+    work->budget = hvmemShareSub(work->host->budget, work->host->used);
+    work->reserve = MIN(work->host->reserve, hvmemShareSub(work->budget, sumOf(work, least)));
+    work->budget -= work->reserve;
 }
 
 
@@ -707,7 +726,7 @@ sumUp(const Work *work,
     guint64 minimums = 0;
     size_t i;
 
-    *summary = (hvmemBalanceSummary) { .pool = work->budget, .held = sumOf(work, held), .reboot = reserveOf(work, settled) };
+    *summary = (hvmemBalanceSummary) { .pool = work->budget, .reserve = work->reserve, .held = sumOf(work, held), .reboot = reserveOf(work, settled) };
     for (i = 0; i < work->n; i++) {
         const Guest *guest = work->guests + i;
 
@@ -736,13 +755,13 @@ hvmemBalanceDecide(const hvmemBalanceHost *host,
     Work all = { .host = host, .guests = work, .shares = shares, .n = n };
     size_t i;
 
-    all.budget = hvmemShareSub(hvmemShareSub(host->budget, host->reserve), host->used);
     for (i = 0; i < n; i++) {
         work[i].in = guests + i;
         work[i].out = decisions + i;
         readGuest(&all, work + i);
     }
 
+    readBudget(&all);
     findGoals(&all);
     take(&all);
     give(&all);

@@ -83,7 +83,7 @@ typedef enum {
 typedef struct _hvmemBalanceHost hvmemBalanceHost;
 struct _hvmemBalanceHost {
     guint64 budget;             /* what all guests together may hold */
-    guint64 reserve;            /* of it, kept for guests that will start, whatever others use */
+    guint64 reserve;            /* of it, kept for guests that will start, whatever others use; but for their minimums */
     guint64 starts;             /* of it, to be kept for guests that may start, as far as others do not use it */
     guint64 used;               /* of it, held by guests that are not in the list */
     bool reboots;               /* is room to be kept for what guests take back that are rebooted? Not beside @reserve or @starts: it is for whichever comes first */
@@ -128,9 +128,10 @@ struct _hvmemBalanceSummary {
     guint64 need;
     guint64 pool;               /* what there is for them */
     guint64 held;               /* all guests: held, or requested and not yet there, before this decision */
-    guint64 reboot;             /* of the budget, kept for starts and reboots beyond the reserve when all have their goals */
-    guint64 room;               /* of the budget without the reserve and @reboot, left after it */
-    bool over;                  /* not even the minimums fit */
+    guint64 reserve;            /* what is kept of the reserve: all, or what the minimums leave */
+    guint64 reboot;             /* of the budget, kept for starts and reboots beyond that when all have their goals */
+    guint64 room;               /* of the budget without @reserve and @reboot, left after it */
+    bool over;                  /* not even the minimums fit, with no reserve */
 };
 
 /*
