@@ -342,6 +342,40 @@ smallestStick(const qemuHvBalloonPlanInput *in, const qemuHvBalloonNeed *need)
 }
 
 
+/* With one more stick, of the largest free range at most. What the sticks have
+ * beyond whole units counts as missing, see usableStick(). */
+static guint64
+mostWithin(const qemuHvBalloonPlanInput *in, guint64 space)
+{
+    guint64 sticks = sticksSize(in);
+    guint64 rest = sticks - roundDown(sticks, alignmentOf(in));
+    guint64 most = subSat(reachableWith(in, addSat(sticks, roundDown(space, granuleOf(in)))), rest);
+
+    return MAX(most, reachableWith(in, sticks));
+}
+
+
+guint64
+qemuHvBalloonPlanMost(const qemuHvBalloonPlanInput *in, qemuHvBalloonRefusalType *why)
+{
+    guint64 sticks = sticksSize(in);
+    guint64 left = leftFor(in, sticks);
+
+    if (left > 0 && in->freeSlots == 0) {
+        *why = QEMU_HVBALLOON_REFUSAL_NO_SLOT;
+        return reachableWith(in, sticks);
+    }
+
+    if (left > in->freeSpace) {
+        *why = QEMU_HVBALLOON_REFUSAL_NO_SPACE;
+        return mostWithin(in, in->freeSpace);
+    }
+
+    *why = QEMU_HVBALLOON_REFUSAL_NONE;
+    return reachableWith(in, addSat(sticks, left));
+}
+
+
 /* An eighth of @total, doubled so many times. */
 static guint64
 shareOf(guint64 total, unsigned int doublings)

@@ -214,6 +214,12 @@ guint64 qemuHvBalloonPlanTotal(const qemuHvBalloonPlanInput *in);
  * guest's alignment. */
 guint64 qemuHvBalloonPlanReachable(const qemuHvBalloonPlanInput *in);
 
+/* The most that the guest can have after one request: no larger target has a plan
+ * that gives it more. @why: what is in the way of having all that the ceiling
+ * allows, NO_SLOT or NO_SPACE, or NONE. */
+guint64 qemuHvBalloonPlanMost(const qemuHvBalloonPlanInput *in,
+                              qemuHvBalloonRefusalType *why);
+
 /* Boot memory and all sticks once @plan is carried out. */
 guint64 qemuHvBalloonPlanTotalAfter(const qemuHvBalloonPlanInput *in,
                                     const qemuHvBalloonPlan *plan);

@@ -209,6 +209,42 @@ testOddStickIsCompleted(void)
     g_assert_cmpuint(qemuHvBalloonPlanReachable(&m.in), ==, 1 * GIB + 384 * MIB);
 }
 
+/* What can be had, where slots or addresses are few, and why no more. */
+static void
+testMost(void)
+{
+    static const struct {
+        guint64 stick;
+        guint64 slots;
+        guint64 space;
+        guint64 most;
+        qemuHvBalloonRefusalType why;
+    } cases[] = {
+        { 0, QEMU_HVBALLOON_UNLIMITED, QEMU_HVBALLOON_UNLIMITED, 8 * GIB, QEMU_HVBALLOON_REFUSAL_NONE },
+        { 2 * GIB, 1, QEMU_HVBALLOON_UNLIMITED, 8 * GIB, QEMU_HVBALLOON_REFUSAL_NONE },
+        { 2 * GIB, 0, QEMU_HVBALLOON_UNLIMITED, 3 * GIB, QEMU_HVBALLOON_REFUSAL_NO_SLOT },
+        { 7 * GIB, 0, 0, 8 * GIB, QEMU_HVBALLOON_REFUSAL_NONE },
+        { 2 * GIB, 5, 1 * GIB + 100 * MIB, 4 * GIB, QEMU_HVBALLOON_REFUSAL_NO_SPACE },
+        { 2 * GIB, 5, 100 * MIB, 3 * GIB, QEMU_HVBALLOON_REFUSAL_NO_SPACE },
+        { 200 * MIB, 0, QEMU_HVBALLOON_UNLIMITED, 1 * GIB + 128 * MIB, QEMU_HVBALLOON_REFUSAL_NO_SLOT },
+        { 200 * MIB, 5, 184 * MIB, 1 * GIB + 312 * MIB, QEMU_HVBALLOON_REFUSAL_NO_SPACE },
+    };
+    qemuHvBalloonRefusalType why;
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(cases); i++) {
+        Machine m;
+
+        machineInit(&m, 1 * GIB, 8 * GIB);
+        if (cases[i].stick)
+            machineAdd(&m, cases[i].stick, QEMU_HVBALLOON_STICK_INUSE, true);
+        m.in.freeSlots = cases[i].slots;
+        m.in.freeSpace = cases[i].space;
+        g_assert_cmpuint(qemuHvBalloonPlanMost(&m.in, &why), ==, cases[i].most);
+        g_assert_cmpint(why, ==, cases[i].why);
+    }
+}
+
 static void
 testOddStickAtCeiling(void)
 {
@@ -913,6 +949,37 @@ checkRefusal(const Machine *m, guint64 target)
                                       MAX(m->in.alignment, granule) + granule)));
 }
 
+/* What the guest can have of @target once it was requested; 0: that is refused. */
+static guint64
+reachedBy(const Machine *m, Machine *after, guint64 target)
+{
+    qemuHvBalloonRefusal refusal;
+    g_autoptr(qemuHvBalloonPlan) plan = qemuHvBalloonPlanSetTarget(&m->in, target, &refusal);
+
+    if (!plan)
+        return 0;
+    machineCopy(after, m);
+    machineApply(after, plan);
+    return MIN(after->target, qemuHvBalloonPlanReachable(&after->in));
+}
+
+/* The most can be had, and nothing that is requested gives more. */
+static void
+checkMost(const Machine *m, Machine *after, GRand *r)
+{
+    qemuHvBalloonRefusalType why;
+    guint64 most = qemuHvBalloonPlanMost(&m->in, &why);
+    guint i;
+
+    if (most >= m->in.minimum)
+        g_assert_cmpuint(reachedBy(m, after, most), ==, most);
+    for (i = 0; i < 2; i++)
+        g_assert_cmpuint(reachedBy(m, after, most + 1 + randomSize(r, i ? 64 * MIB : m->in.maxMemory)), <=, most);
+    g_assert_cmpuint(reachedBy(m, after, m->in.maxMemory), <=, most);
+    if (why == QEMU_HVBALLOON_REFUSAL_NO_SLOT)
+        g_assert_cmpuint(m->in.freeSlots, ==, 0);
+}
+
 static void
 oneRequest(Machine *m, Machine *before, GRand *r)
 {
@@ -1010,6 +1077,8 @@ testProperties(void)
         for (k = 0; k < 24; k++) {
             oneRequest(m, before, r);
             randomLife(m, r);
+            if (k % 4 == 0)
+                checkMost(m, before, r);
             oneReconcile(m, before, m->target);
             if (g_rand_int_range(r, 0, 8) == 0)
                 oneTotal(m, before, r);
@@ -1225,6 +1294,7 @@ main(int argc, char **argv)
     g_test_add_func("/plan/grow/alignment", testRoundedToAlignment);
     g_test_add_func("/plan/grow/odd-stick", testOddStickIsCompleted);
     g_test_add_func("/plan/grow/odd-stick-at-ceiling", testOddStickAtCeiling);
+    g_test_add_func("/plan/most", testMost);
     g_test_add_func("/plan/grow/ceiling", testCeilingCutsShare);
     g_test_add_func("/plan/grow/odd-ceiling", testOddCeiling);
     g_test_add_func("/plan/grow/costly", testCostlyIsExact);
