@@ -52,6 +52,21 @@ aloneText(hvmemBalanceState state)
 }
 
 
+static char *
+maximumText(const hvmemBalanced *guest)
+{
+    static const char *const limits[] = {
+        [HVMEM_BALANCED_NO_SLOT] = "no memory slot is free for one more stick",
+        [HVMEM_BALANCED_NO_SPACE] = "no larger range of addresses is free for a stick",
+    };
+    g_autofree char *size = hvmemFormatSize(hvmemFromKiB(guest->in.maximum));
+
+    if (guest->limit == HVMEM_BALANCED_SET)
+        return g_strdup("its maximum");
+    return g_strdup_printf("%s, all that it can have now, since %s", size, limits[guest->limit]);
+}
+
+
 /* What bounds the goal, to follow a colon. */
 static char *
 boundText(const hvmemBalanced *guest)
@@ -59,12 +74,13 @@ boundText(const hvmemBalanced *guest)
     const hvmemBalanceDecision *out = &guest->out;
     g_autofree char *wish = hvmemFormatSize(hvmemFromKiB(out->wish));
     g_autofree char *goal = hvmemFormatSize(hvmemFromKiB(out->goal));
+    g_autofree char *maximum = maximumText(guest);
 
     switch (out->bound) {
     case HVMEM_BALANCE_AT_MINIMUM:
         return g_strdup_printf("its minimum, more than demand and buffer (%s)", wish);
     case HVMEM_BALANCE_AT_MAXIMUM:
-        return g_strdup_printf("its maximum; demand and buffer would be %s", wish);
+        return g_strdup_printf("%s; demand and buffer would be %s", maximum, wish);
     case HVMEM_BALANCE_BUFFER_CUT:
         return g_strdup_printf("%s, less than demand and buffer (%s), since the budget does not suffice for all buffers", goal, wish);
     case HVMEM_BALANCE_DEMAND_CUT:

@@ -90,18 +90,22 @@ addSettings(GString *out,
 
 
 static const char *
-changeText(hvmemBalanceBound bound)
+changeText(const hvmemBalanced *guest)
 {
     static const char *const texts[] = {
         [HVMEM_BALANCE_DEMAND] = " It gets more when it uses more.",
         [HVMEM_BALANCE_AT_MINIMUM] = " Only with a lower --minimum would it give more.",
-        [HVMEM_BALANCE_AT_MAXIMUM] = " Only with a higher --maximum would it get more.",
         [HVMEM_BALANCE_BUFFER_CUT] = " A larger budget, a higher --weight, or others that use less would give it more.",
         [HVMEM_BALANCE_DEMAND_CUT] = " A larger budget, a higher --weight, or others that use less would give it more.",
         [HVMEM_BALANCE_LEFT_ALONE] = "",
     };
+    static const char *const limits[] = {
+        [HVMEM_BALANCED_SET] = " Only with a higher --maximum would it get more.",
+        [HVMEM_BALANCED_NO_SLOT] = " Started with more boot memory, or with fewer memory devices, it could get more.",
+        [HVMEM_BALANCED_NO_SPACE] = " Shut down and started, with no holes between its sticks, it could get more.",
+    };
 
-    return texts[bound];
+    return guest->out.bound == HVMEM_BALANCE_AT_MAXIMUM ? limits[guest->limit] : texts[guest->out.bound];
 }
 
 
@@ -115,7 +119,7 @@ addDecision(GString *out,
         *reason = g_ascii_toupper(*reason);
         g_string_append_printf(out, " %s.", reason);
     } else {
-        g_string_append_printf(out, " It %s.%s", reason, changeText(guest->out.bound));
+        g_string_append_printf(out, " It %s.%s", reason, changeText(guest));
     }
 }
 

@@ -5,6 +5,7 @@
  */
 
 #include "hvmem-balancer.h"
+#include "hvmem-plan.h"
 
 #include <string.h>
 
@@ -193,11 +194,14 @@ isNeeded(const char *field)
     static const char *const fields[] = {
         "state.state", "state.reason", "balloon.current", "balloon.usable", "balloon.rss", "balloon.hyperv.requested", "balloon.hyperv.boot",
         "balloon.hyperv.connected", "balloon.hyperv.state", "balloon.hyperv.available", "balloon.hyperv.committed", "balloon.hyperv.released",
+        "balloon.hyperv.capacity",
     };
     size_t i;
 
     if (g_str_has_prefix(field, "balloon.hyperv.stick."))
         return false;
+    if (g_str_has_prefix(field, "balloon.hyperv.plan."))
+        return true;
     for (i = 0; i < G_N_ELEMENTS(fields); i++) {
         if (strcmp(field, fields[i]) == 0)
             return true;
@@ -285,6 +289,23 @@ bootOf(const hvmemDomain *dom)
 }
 
 
+/* What it can have of what it may: a larger request would be refused, again and again, and it would never get what is possible. */
+static void
+readBounds(hvmemBalanced *guest)
+{
+    const hvmemDomain *dom = guest->dom;
+    guint64 maximum = hvmemAutoMaximum(&guest->settings, dom);
+    qemuHvBalloonRefusalType why;
+    guint64 most = hvmemPlanMost(dom, &why);
+
+    guest->limit = HVMEM_BALANCED_SET;
+    if (most < maximum && why != QEMU_HVBALLOON_REFUSAL_NONE)
+        guest->limit = why == QEMU_HVBALLOON_REFUSAL_NO_SLOT ? HVMEM_BALANCED_NO_SLOT : HVMEM_BALANCED_NO_SPACE;
+    guest->in.maximum = kib(MIN(maximum, most));
+    guest->in.minimum = MIN(kib(hvmemAutoMinimum(&guest->settings, dom)), guest->in.maximum);
+}
+
+
 static void
 readGuest(hvmemBalanced *guest,
           double now)
@@ -296,11 +317,11 @@ readGuest(hvmemBalanced *guest,
 
     hvmemUsageTake(&guest->usage, actual, requested, known(dom->usable), known(dom->committed), now);
     guest->in = (hvmemBalanceGuest) {
-        .minimum = kib(hvmemAutoMinimum(&guest->settings, dom)), .maximum = kib(hvmemAutoMaximum(&guest->settings, dom)),
         .buffer = guest->settings.buffer, .weight = guest->settings.weight, .state = stateOf(guest, now),
         .demand = guest->usage.demand, .rise = guest->usage.rise, .actual = actual, .requested = requested, .boot = bootOf(dom),
         .rate = hvmemPaceTake(&guest->pace, actual, requested, now),
     };
+    readBounds(guest);
     guest->foreign = told && guest->asked != 0 && MAX(requested, guest->asked) - MIN(requested, guest->asked) > NEAR;
     if (told && (guest->foreign || guest->asked == 0))
         guest->asked = requested;

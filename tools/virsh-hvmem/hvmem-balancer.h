@@ -14,6 +14,13 @@
 #include "pace.h"
 #include "usage.h"
 
+/* What does the maximum of a guest follow from? */
+typedef enum {
+    HVMEM_BALANCED_SET,         /* its settings, or <maxMemory> */
+    HVMEM_BALANCED_NO_SLOT,     /* there is none for one more stick */
+    HVMEM_BALANCED_NO_SPACE,    /* there are no addresses for one that is larger */
+} hvmemBalancedLimit;
+
 typedef struct _hvmemBalanced hvmemBalanced;
 struct _hvmemBalanced {
     hvmemDomain *dom;
@@ -25,6 +32,7 @@ struct _hvmemBalanced {
     /* the last decision's */
     hvmemBalanceGuest in;
     hvmemBalanceDecision out;
+    hvmemBalancedLimit limit;   /* of in.maximum */
 
     /* from the one before */
     hvmemPace pace;

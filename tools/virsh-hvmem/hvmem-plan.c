@@ -173,6 +173,24 @@ hvmemPlanNew(const hvmemDomain *dom,
 }
 
 
+guint64
+hvmemPlanMost(const hvmemDomain *dom,
+              qemuHvBalloonRefusalType *why)
+{
+    qemuHvBalloonPlanInput in = dom->plan;
+    qemuHvBalloonPlanStick all = { .state = QEMU_HVBALLOON_STICK_INUSE };
+
+    *why = QEMU_HVBALLOON_REFUSAL_NONE;
+    if (!dom->active || !dom->planned || dom->capacity == HVMEM_UNKNOWN)
+        return HVMEM_UNKNOWN;
+
+    all.size = dom->capacity / HVMEM_KIB - MIN(dom->capacity / HVMEM_KIB, in.boot);
+    in.sticks = &all;
+    in.nsticks = 1;
+    return hvmemFromKiB(qemuHvBalloonPlanMost(&in, why));
+}
+
+
 char *
 hvmemPlanReason(const hvmemPlan *plan,
                 const qemuHvBalloonStep *step)

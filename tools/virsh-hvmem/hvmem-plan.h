@@ -32,6 +32,12 @@ hvmemPlanNew(const hvmemDomain *dom,
              guint64 size,
              GError **error);
 
+/* The most that the running @dom can have with one request, by what libvirt told last of it (of sticks, only the sum counts), in bytes; @why as for
+ * qemuHvBalloonPlanMost(). HVMEM_UNKNOWN: not told, or its QEMU has no sticks. */
+guint64
+hvmemPlanMost(const hvmemDomain *dom,
+              qemuHvBalloonRefusalType *why);
+
 /* Why @step of @plan is taken, in words. */
 char *
 hvmemPlanReason(const hvmemPlan *plan,

@@ -451,6 +451,16 @@ testViewText(void)
     assertView(&view, dom, &guest, "From 512 MiB to 8 GiB, 20 % more than it uses, weight 100. It uses 1 GiB. It waits until others have given back, to "
                "grow to 2 GiB, its share by weight, since the budget does not suffice for what all guests use. A larger budget, a higher --weight, or "
                "others that use less would give it more. Process 7 balances it.");
+    guest.out.bound = HVMEM_BALANCE_AT_MAXIMUM;
+    guest.out.move = HVMEM_BALANCE_STAY;
+    guest.in.maximum = 2 * GIB / 1024;
+    guest.limit = HVMEM_BALANCED_NO_SLOT;
+    assertView(&view, dom, &guest, "From 512 MiB to 8 GiB, 20 % more than it uses, weight 100. It uses 1 GiB. It stays; its goal is 2 GiB, all that it can "
+               "have now, since no memory slot is free for one more stick; demand and buffer would be 3 GiB. Started with more boot memory, or with fewer "
+               "memory devices, it could get more. Process 7 balances it.");
+    guest.limit = HVMEM_BALANCED_SET;
+    assertView(&view, dom, &guest, "From 512 MiB to 8 GiB, 20 % more than it uses, weight 100. It uses 1 GiB. It stays; its goal is its maximum; demand and "
+               "buffer would be 3 GiB. Only with a higher --maximum would it get more. Process 7 balances it.");
     guest.out.bound = HVMEM_BALANCE_LEFT_ALONE;
     guest.in.state = HVMEM_BALANCE_PAUSED;
     assertView(&view, dom, &guest, "From 512 MiB to 8 GiB, 20 % more than it uses, weight 100. It uses 1 GiB. Left alone: it is paused. Process 7 "

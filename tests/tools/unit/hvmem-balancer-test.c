@@ -436,6 +436,85 @@ testTake(void)
 }
 
 
+/* A guest that has all of 4 GiB and uses it, with what libvirt plans with. */
+static void
+takeFull(hvmemBalanced *guest,
+         guint64 slots,
+         guint64 space)
+{
+    virTypedParameter params[20] = { 0 };
+    char state[] = "idle";
+    int n = 0;
+
+    addParam(params, &n, "balloon.current", 4 * GIB / 1024);
+    addParam(params, &n, "balloon.rss", 4 * GIB / 1024);
+    addParam(params, &n, "balloon.hyperv.requested", 4 * GIB / 1024);
+    addParam(params, &n, "balloon.hyperv.boot", 2 * GIB / 1024);
+    addParam(params, &n, "balloon.hyperv.capacity", 4 * GIB / 1024);
+    addParam(params, &n, "balloon.hyperv.available", 0);
+    addParam(params, &n, "balloon.hyperv.plan.boot", 2 * GIB / 1024);
+    addParam(params, &n, "balloon.hyperv.plan.max-memory", 8 * GIB / 1024);
+    addParam(params, &n, "balloon.hyperv.plan.granule", 2048);
+    addParam(params, &n, "balloon.hyperv.plan.alignment", 128 * 1024);
+    addParam(params, &n, "balloon.hyperv.plan.free-slots", slots);
+    addParam(params, &n, "balloon.hyperv.plan.free-space", space / 1024);
+    addParam(params, &n, "balloon.hyperv.plan.costly", 0);
+    addParam(params, &n, "balloon.hyperv.connected", 1);
+    g_strlcpy(params[n].field, "balloon.hyperv.state", sizeof(params[n].field));
+    params[n].type = VIR_TYPED_PARAM_STRING;
+    params[n++].value.s = state;
+    hvmemBalancedTake(guest, params, n);
+}
+
+
+static void
+assertReason(const hvmemBalanced *guest,
+             const char *expected)
+{
+    g_autofree char *reason = hvmemBalanceReason(guest);
+
+    g_assert_cmpstr(reason, ==, expected);
+}
+
+
+/* What libvirt would refuse for want of a slot, or of addresses, is not requested: what is possible is; and why it is no more is said. */
+static void
+testReach(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addGuest(balancer, "a", GIB);
+
+    takeFull(guest, 3, 4 * GIB);
+    decide(balancer, 100);
+    g_assert_cmpuint(guest->in.maximum, ==, 8 * GIB / 1024);
+    g_assert_cmpuint(guest->out.target, >, 6 * GIB / 1024);
+
+    takeFull(guest, 3, GIB + 100 * MIB);
+    decide(balancer, 101);
+    g_assert_cmpuint(guest->out.target, ==, 5 * GIB / 1024);
+    assertReason(guest, "grows to 5 GiB, all that it can have now, since no larger range of addresses is free for a stick; demand and buffer would be 6 GiB");
+
+    takeFull(guest, 0, 4 * GIB);
+    guest->settings.minimum = 6 * GIB;
+    decide(balancer, 102);
+    g_assert_false(hvmemBalancedMoves(guest));
+    assertReason(guest, "stays; its goal is 4 GiB, all that it can have now, since no memory slot is free for one more stick; demand and buffer would be 4.8 GiB");
+
+    /* nor is that anybody else's, who has set less */
+    guest->settings.minimum = 0;
+    guest->settings.maximum = 3 * GIB;
+    decide(balancer, 103);
+    g_assert_cmpuint(guest->in.maximum, ==, 3 * GIB / 1024);
+    g_assert_cmpint(guest->limit, ==, HVMEM_BALANCED_SET);
+
+    /* a QEMU without sticks does not tell */
+    guest->settings.maximum = 0;
+    guest->dom->capacity = HVMEM_UNKNOWN;
+    decide(balancer, 104);
+    g_assert_cmpuint(guest->in.maximum, ==, 8 * GIB / 1024);
+}
+
+
 /* Each state in which a guest is left alone. */
 static void
 testAlone(void)
@@ -833,6 +912,7 @@ main(int argc,
     g_test_add_func("/hvmem/balancer/decide", testDecide);
     g_test_add_func("/hvmem/balancer/read-again", testReadAgain);
     g_test_add_func("/hvmem/balancer/take", testTake);
+    g_test_add_func("/hvmem/balancer/reach", testReach);
     g_test_add_func("/hvmem/balancer/alone", testAlone);
     g_test_add_func("/hvmem/balancer/for-a-while", testForAWhile);
     g_test_add_func("/hvmem/balancer/follows", testFollows);

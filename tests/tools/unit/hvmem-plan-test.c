@@ -83,6 +83,27 @@ testPlanCountsSlots(void)
 }
 
 
+/* What can be had at all, without the size of each stick. */
+static void
+testPlanMost(void)
+{
+    g_autoptr(hvmemDomain) dom = told(HYPERV_DOMAIN, true);
+    qemuHvBalloonRefusalType why;
+
+    g_assert_cmpuint(hvmemPlanMost(dom, &why), ==, HVMEM_UNKNOWN);
+    dom->capacity = 3 * GIB;
+    g_assert_cmpuint(hvmemPlanMost(dom, &why), ==, 8 * GIB);
+    g_assert_cmpint(why, ==, QEMU_HVBALLOON_REFUSAL_NONE);
+    dom->plan.freeSlots = 0;
+    g_assert_cmpuint(hvmemPlanMost(dom, &why), ==, 3 * GIB);
+    g_assert_cmpint(why, ==, QEMU_HVBALLOON_REFUSAL_NO_SLOT);
+    dom->capacity = 0;
+    g_assert_cmpuint(hvmemPlanMost(dom, &why), ==, GIB);
+    dom->planned = false;
+    g_assert_cmpuint(hvmemPlanMost(dom, &why), ==, HVMEM_UNKNOWN);
+}
+
+
 /* What a stick costs the host when it is plugged is not more than what is missing. */
 static void
 testPlanWithHugepages(void)
@@ -550,6 +571,7 @@ main(int argc,
 
     g_test_add_func("/hvmem/plan/live", testPlanLive);
     g_test_add_func("/hvmem/plan/slots", testPlanCountsSlots);
+    g_test_add_func("/hvmem/plan/most", testPlanMost);
     g_test_add_func("/hvmem/plan/hugepages", testPlanWithHugepages);
     g_test_add_func("/hvmem/plan/unknown-sticks", testPlanKeepsUnknownSticks);
     g_test_add_func("/hvmem/plan/config", testPlanConfig);
