@@ -302,12 +302,11 @@ nameFailing(Loop *loop)
         hvmemBalanced *guest = loop->balancer->active->pdata[i];
         g_autofree char *reason = failureOf(guest);
 
-        if (!reason && now() - guest->failed >= AGAIN)
+        if (reason || hvmemBalancedGaveUp(guest))
+            guest->failed = now();
+        else if (now() - guest->failed >= AGAIN)
             hvmemBalancedWell(guest);
-        if (!reason)
-            continue;
-        guest->failed = now();
-        if (g_strcmp0(reason, guest->named) == 0)
+        if (!reason || g_strcmp0(reason, guest->named) == 0)
             continue;
         warn(loop, guest->dom->name, reason);
         g_free(guest->named);

@@ -58,6 +58,7 @@ maximumText(const hvmemBalanced *guest)
     static const char *const limits[] = {
         [HVMEM_BALANCED_NO_SLOT] = "no memory slot is free for one more stick",
         [HVMEM_BALANCED_NO_SPACE] = "no larger range of addresses is free for a stick",
+        [HVMEM_BALANCED_TAKES] = "it took no more when more was requested",
     };
     g_autofree char *size = hvmemFormatSize(hvmemFromKiB(guest->in.maximum));
 
@@ -123,6 +124,8 @@ hvmemBalanceReason(const hvmemBalanced *guest)
 
     if (guest->out.bound == HVMEM_BALANCE_LEFT_ALONE)
         return g_strdup(aloneText(guest->in.state));
+    if (guest->limit == HVMEM_BALANCED_TAKES && guest->in.requested > guest->in.maximum)
+        return g_strdup("has not taken what was requested: others may have the rest");
 
     bound = boundText(guest);
     return g_strdup_printf("%s %s", moveText(guest->out.move), bound);

@@ -103,6 +103,7 @@ changeText(const hvmemBalanced *guest)
         [HVMEM_BALANCED_SET] = " Only with a higher --maximum would it get more.",
         [HVMEM_BALANCED_NO_SLOT] = " Started with more boot memory, or with fewer memory devices, it could get more.",
         [HVMEM_BALANCED_NO_SPACE] = " Shut down and started, with no holes between its sticks, it could get more.",
+        [HVMEM_BALANCED_TAKES] = " It is asked for more again some minutes later.",
     };
 
     return guest->out.bound == HVMEM_BALANCE_AT_MAXIMUM ? limits[guest->limit] : texts[guest->out.bound];

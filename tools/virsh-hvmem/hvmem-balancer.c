@@ -71,6 +71,7 @@ forgetRun(hvmemBalanced *guest)
     guest->migrating = false;
     guest->pace = (hvmemPace) { 0 };
     guest->usage = (hvmemUsage) { 0 };
+    guest->growth = (hvmemGrowth) { 0 };
 }
 
 
@@ -237,6 +238,14 @@ kib(guint64 bytes)
 }
 
 
+static bool
+isRefused(const hvmemBalanced *guest,
+          double now)
+{
+    return guest->refused >= 0 && now - guest->refused < REFUSED;
+}
+
+
 /* Libvirt tells what a process holds of every domain that it is not busy with. A guest that is "waiting" is connected, and so for a moment after each
  * request. */
 static hvmemBalanceState
@@ -260,7 +269,7 @@ stateOf(const hvmemBalanced *guest,
         return HVMEM_BALANCE_HELD;
     if (dom->paused || dom->asleep)
         return HVMEM_BALANCE_PAUSED;
-    if (guest->refused >= 0 && now - guest->refused < REFUSED)
+    if (isRefused(guest, now))
         return guest->migrating ? HVMEM_BALANCE_MIGRATING : HVMEM_BALANCE_REFUSED;
     if (dom->rss == HVMEM_UNKNOWN)
         return HVMEM_BALANCE_BUSY;
@@ -289,6 +298,49 @@ bootOf(const hvmemDomain *dom)
 }
 
 
+/* Somebody else's requests are noticed once. */
+static void
+readRequest(hvmemBalanced *guest)
+{
+    bool told = guest->dom->requested != HVMEM_UNKNOWN;
+    guint64 requested = kib(guest->dom->requested);
+
+    guest->foreign = told && guest->asked != 0 && MAX(requested, guest->asked) - MIN(requested, guest->asked) > NEAR;
+    if (told && (guest->foreign || guest->asked == 0))
+        guest->asked = requested;
+}
+
+
+/* What libvirt refuses says nothing about the guest. */
+static hvmemGrowthSign
+signOf(const hvmemBalanced *guest,
+       hvmemBalanceState state,
+       double now)
+{
+    if (state == HVMEM_BALANCE_READY || (state == HVMEM_BALANCE_REFUSED && isRefused(guest, now)))
+        return HVMEM_GROWTH_MAY;
+    return state == HVMEM_BALANCE_REFUSED || state == HVMEM_BALANCE_NOT_ONLINED ? HVMEM_GROWTH_FAILS : HVMEM_GROWTH_NOT_NOW;
+}
+
+
+/* One that was rebooted, or that somebody else has requested a size of, may take more than before. One that takes no more can give back: up to what it has
+ * it is as any other. */
+static hvmemBalanceState
+readState(hvmemBalanced *guest,
+          guint64 actual,
+          guint64 requested,
+          double now)
+{
+    hvmemBalanceState state = stateOf(guest, now);
+    hvmemGrowthSign sign = signOf(guest, state, now);
+
+    if (guest->foreign || state == HVMEM_BALANCE_DISCONNECTED)
+        guest->growth = (hvmemGrowth) { 0 };
+    hvmemGrowthTake(&guest->growth, sign, actual, requested, now);
+    return hvmemBalancedGaveUp(guest) && sign == HVMEM_GROWTH_FAILS ? HVMEM_BALANCE_READY : state;
+}
+
+
 /* What it can have of what it may: a larger request would be refused, again and again, and it would never get what is possible. */
 static void
 readBounds(hvmemBalanced *guest)
@@ -302,6 +354,10 @@ readBounds(hvmemBalanced *guest)
     if (most < maximum && why != QEMU_HVBALLOON_REFUSAL_NONE)
         guest->limit = why == QEMU_HVBALLOON_REFUSAL_NO_SLOT ? HVMEM_BALANCED_NO_SLOT : HVMEM_BALANCED_NO_SPACE;
     guest->in.maximum = kib(MIN(maximum, most));
+    if (hvmemBalancedGaveUp(guest) && guest->growth.most < guest->in.maximum) {
+        guest->limit = HVMEM_BALANCED_TAKES;
+        guest->in.maximum = guest->growth.most;
+    }
     guest->in.minimum = MIN(kib(hvmemAutoMinimum(&guest->settings, dom)), guest->in.maximum);
 }
 
@@ -312,19 +368,16 @@ readGuest(hvmemBalanced *guest,
 {
     const hvmemDomain *dom = guest->dom;
     guint64 actual = kib(dom->current);
-    bool told = dom->requested != HVMEM_UNKNOWN;
-    guint64 requested = told ? kib(dom->requested) : actual;
+    guint64 requested = dom->requested == HVMEM_UNKNOWN ? actual : kib(dom->requested);
 
+    readRequest(guest);
     hvmemUsageTake(&guest->usage, actual, requested, known(dom->usable), known(dom->committed), now);
     guest->in = (hvmemBalanceGuest) {
-        .buffer = guest->settings.buffer, .weight = guest->settings.weight, .state = stateOf(guest, now),
+        .buffer = guest->settings.buffer, .weight = guest->settings.weight, .state = readState(guest, actual, requested, now),
         .demand = guest->usage.demand, .rise = guest->usage.rise, .actual = actual, .requested = requested, .boot = bootOf(dom),
         .rate = hvmemPaceTake(&guest->pace, actual, requested, now),
     };
     readBounds(guest);
-    guest->foreign = told && guest->asked != 0 && MAX(requested, guest->asked) - MIN(requested, guest->asked) > NEAR;
-    if (told && (guest->foreign || guest->asked == 0))
-        guest->asked = requested;
 }
 
 
@@ -683,6 +736,13 @@ hvmemBalancedWell(hvmemBalanced *guest)
 {
     g_clear_pointer(&guest->named, g_free);
     g_clear_pointer(&guest->refusal, g_free);
+}
+
+
+bool
+hvmemBalancedGaveUp(const hvmemBalanced *guest)
+{
+    return guest->growth.ended;
 }
 
 

@@ -11,6 +11,7 @@
 
 #include "hvmem-domain.h"
 #include "hvmem-pressure.h"
+#include "growth.h"
 #include "pace.h"
 #include "usage.h"
 
@@ -19,6 +20,7 @@ typedef enum {
     HVMEM_BALANCED_SET,         /* its settings, or <maxMemory> */
     HVMEM_BALANCED_NO_SLOT,     /* there is none for one more stick */
     HVMEM_BALANCED_NO_SPACE,    /* there are no addresses for one that is larger */
+    HVMEM_BALANCED_TAKES,       /* it does not take more */
 } hvmemBalancedLimit;
 
 typedef struct _hvmemBalanced hvmemBalanced;
@@ -37,6 +39,7 @@ struct _hvmemBalanced {
     /* from the one before */
     hvmemPace pace;
     hvmemUsage usage;
+    hvmemGrowth growth;
     guint64 asked;              /* KiB: what was last requested of it by us, or before us; 0: not seen yet */
     bool foreign;               /* somebody else has requested something since */
     double refused;             /* when libvirt refused a request; negative: it has not */
@@ -153,6 +156,10 @@ hvmemBalancedRefused(hvmemBalanced *guest,
 /* It is well, and what it fails with next is said again. */
 void
 hvmemBalancedWell(hvmemBalanced *guest);
+
+/* Has it not taken what was requested lately? It may be asked for more again, and fail again. */
+bool
+hvmemBalancedGaveUp(const hvmemBalanced *guest);
 
 /* Is a request to be sent? */
 bool

@@ -4,6 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
+#include "growth.h"
 #include "hvmem-test-hosts.h"
 #include "usage.h"
 
@@ -179,6 +180,38 @@ testPace(void)
 
     g_assert_cmpuint(hvmemPaceTake(&pace, actual, actual, 201), ==, HVMEM_BALANCE_UNKNOWN);
     g_assert_cmpuint(rateAfter(&pace, &actual, 0, 1, 201, 203), ==, HVMEM_BALANCE_UNKNOWN);
+}
+
+
+/* One that fails to grow for a minute is not asked for more for ten; unless it has grown since, and not while it could not grow or nothing was in the way. */
+static void
+testGrowth(void)
+{
+    static const struct {
+        double now;
+        hvmemGrowthSign sign;
+        guint64 actual;
+        guint64 requested;
+        bool ended;
+    } steps[] = {
+        { 0, HVMEM_GROWTH_FAILS, 4 * GIB, 4 * GIB + MIB, false }, { 100, HVMEM_GROWTH_FAILS, 4 * GIB, 6 * GIB, false },
+        { 159, HVMEM_GROWTH_FAILS, 4 * GIB, 6 * GIB, false }, { 159, HVMEM_GROWTH_FAILS, 4 * GIB + 16 * MIB, 6 * GIB, false },
+        { 218, HVMEM_GROWTH_FAILS, 4 * GIB + 31 * MIB, 6 * GIB, false }, { 219, HVMEM_GROWTH_MAY, 4 * GIB + 31 * MIB, 6 * GIB, false },
+        { 220, HVMEM_GROWTH_NOT_NOW, 4 * GIB, 6 * GIB, false }, { 221, HVMEM_GROWTH_FAILS, 4 * GIB, 6 * GIB, false },
+        { 281, HVMEM_GROWTH_FAILS, 4 * GIB, 6 * GIB, true }, { 282, HVMEM_GROWTH_MAY, 2 * GIB, 2 * GIB, true },
+        { 880, HVMEM_GROWTH_MAY, 4 * GIB, 4 * GIB, true }, { 881, HVMEM_GROWTH_MAY, 4 * GIB, 4 * GIB, false },
+        { 900, HVMEM_GROWTH_MAY, 5 * GIB, 6 * GIB, false }, { 940, HVMEM_GROWTH_FAILS, 4 * GIB, 6 * GIB, false },
+        { 960, HVMEM_GROWTH_FAILS, 4 * GIB, 6 * GIB, true }, { 970, HVMEM_GROWTH_MAY, 4 * GIB + 4 * MIB, 4 * GIB, false },
+    };
+    hvmemGrowth growth = { 0 };
+    size_t i;
+
+    for (i = 0; i < G_N_ELEMENTS(steps); i++) {
+        hvmemGrowthTake(&growth, steps[i].sign, steps[i].actual, steps[i].requested, steps[i].now);
+        g_test_message("%g", steps[i].now);
+        g_assert_true(growth.ended == steps[i].ended);
+        g_assert_cmpuint(growth.most, ==, steps[i].ended ? 4 * GIB : 0);
+    }
 }
 
 
@@ -376,6 +409,7 @@ main(int argc,
     g_test_add_func("/hvmem/balance-rules/stuck", testStuck);
     g_test_add_func("/hvmem/balance-rules/arriving", testArriving);
     g_test_add_func("/hvmem/balance-rules/pace", testPace);
+    g_test_add_func("/hvmem/balance-rules/growth", testGrowth);
     g_test_add_func("/hvmem/balance-rules/usage", testUsage);
     g_test_add_func("/hvmem/balance-rules/frozen-report", testFrozenReport);
     g_test_add_func("/hvmem/balance-rules/shrinking", testShrinking);

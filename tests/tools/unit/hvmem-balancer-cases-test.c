@@ -400,6 +400,115 @@ testRefusedAgain(void)
 }
 
 
+/*
+ * A guest that does not take what was requested
+ */
+
+static void
+setState(hvmemBalanced *guest,
+         const char *state)
+{
+    g_free(guest->dom->state);
+    guest->dom->state = g_strdup(state);
+}
+
+
+/* Was asked for 6 GiB and has 4, all of which it uses; so does another. There are 10. */
+static hvmemBalanced *
+addFailing(hvmemBalancer *balancer,
+           const char *state)
+{
+    hvmemBalanced *other = addGuest(balancer, "b", 0);
+    hvmemBalanced *guest = addGuest(balancer, "a", 0);
+
+    balancer->budget = 10 * GIB;
+    balancer->reserve = 0;
+    guest->dom->current = other->dom->current = other->dom->requested = 4 * GIB;
+    guest->dom->requested = 6 * GIB;
+    setState(guest, state);
+    return guest;
+}
+
+
+/* What a guest's driver refuses, or does not use, is not kept from others for more than a minute. It is as any other then, but has no more than it took; and
+ * after ten minutes it is asked again. */
+static void
+assertGivesUp(const char *state)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addFailing(balancer, state);
+    hvmemBalanced *other = hvmemBalancerGet(balancer, "b");
+    g_autofree char *reason = NULL;
+    int i;
+
+    for (i = 0; i < 60; i++) {
+        decide(balancer, 100 + i);
+        g_assert_cmpint(guest->out.bound, ==, HVMEM_BALANCE_LEFT_ALONE);
+        g_assert_false(hvmemBalancedMoves(guest) || hvmemBalancedMoves(other));
+    }
+    decide(balancer, 160);
+    g_assert_cmpuint(guest->out.target, ==, 4 * GIB / 1024);
+    reason = hvmemBalanceReason(guest);
+    g_assert_cmpstr(reason, ==, "has not taken what was requested: others may have the rest");
+    follow(guest);
+    setState(guest, "idle");
+
+    decide(balancer, 161);
+    g_assert_false(guest->foreign || hvmemBalancedMoves(guest));
+    g_assert_cmpuint(other->out.target, >, 5 * GIB / 1024);
+    g_assert_true(hvmemBalancedGaveUp(guest));
+    decide(balancer, 759);
+    g_assert_false(hvmemBalancedMoves(guest));
+    decide(balancer, 760);
+    g_assert_cmpuint(guest->out.target, >, 4 * GIB / 1024);
+    g_assert_false(hvmemBalancedGaveUp(guest));
+}
+
+
+static void
+testGivesUp(void)
+{
+    assertGivesUp("not-onlined");
+    assertGivesUp("refused");
+}
+
+
+/* At once if it was rebooted, or somebody has requested another size; and one that is only slow, or left alone for another reason, is waited for. */
+static void
+testAskedAgain(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *guest = addFailing(balancer, "not-onlined");
+
+    decide(balancer, 100);
+    decide(balancer, 160);
+    g_assert_true(hvmemBalancedGaveUp(guest));
+    setState(guest, "disconnected");
+    decide(balancer, 161);
+    g_assert_false(hvmemBalancedGaveUp(guest));
+
+    setState(guest, "refused");
+    decide(balancer, 200);
+    decide(balancer, 260);
+    g_assert_true(hvmemBalancedGaveUp(guest));
+    guest->dom->requested = 7 * GIB;
+    decide(balancer, 261);
+    g_assert_false(hvmemBalancedGaveUp(guest));
+    g_assert_cmpint(guest->in.state, ==, HVMEM_BALANCE_REFUSED);
+
+    setState(guest, "adding");
+    decide(balancer, 330);
+    decide(balancer, 400);
+    g_assert_false(hvmemBalancedGaveUp(guest));
+    setState(guest, "refused");
+    guest->settings.hold = G_MAXINT64;
+    decide(balancer, 500);
+    decide(balancer, 600);
+    g_assert_false(hvmemBalancedGaveUp(guest));
+    g_assert_false(hvmemBalancedMoves(guest));
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -418,5 +527,7 @@ main(int argc,
     g_test_add_func("/hvmem/balancer/restarted-by-xml", testRestartedByXML);
     g_test_add_func("/hvmem/balancer/long-pause", testLongPause);
     g_test_add_func("/hvmem/balancer/refused-again", testRefusedAgain);
+    g_test_add_func("/hvmem/balancer/gives-up", testGivesUp);
+    g_test_add_func("/hvmem/balancer/asked-again", testAskedAgain);
     return g_test_run();
 }
