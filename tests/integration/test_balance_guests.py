@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """virsh-hvmem balance with real guests: a load wanders between them, the balancer is killed, and all of them never have more than their budget.
 
-What one needs, others give: three guests of 512 MiB at first, up to 1.5 GiB, on 2 GiB. What other guests of this connection hold comes on top, as long
+What one needs, others give: three guests of 1 GiB at first, up to 3 GiB, on 4 GiB. What other guests of this connection hold comes on top, as long
 as it stays what it is: so these tests run when no others do.
 """
 
@@ -27,9 +27,9 @@ sys.path.insert(0, str(ROOT / "tests"))
 from terminal import environment  # noqa: E402
 
 TOOL = ROOT / "build/obj/tools/tools/virsh-hvmem/virsh-hvmem"
-BOOT, MINIMUM, MAXIMUM = 512 * MIB, 384 * MIB, 1536 * MIB
-BUDGET = 2 * GIB
-LOAD = 800 * MIB            # more than a guest has at first, and with the minimums of the others less than the budget
+BOOT, MINIMUM, MAXIMUM = GIB, 768 * MIB, 3 * GIB
+BUDGET = 4 * GIB
+LOAD = 1800 * MIB           # more than a guest has at first, and with the minimums of the others less than the budget
 CHUNK = 16 * MIB
 SPARE = 48 * MIB            # a load waits while the guest has less than this left: else its kernel would end it. Less than the buffer that is left when
                             # a guest of any of these sizes is given more, a seventh of it
@@ -261,11 +261,11 @@ def test_the_other_commands_tell(guests, balancer):
     first = guests[0]
     balancer.start()
     hvb.wait_until("it balances", 30, lambda: f"process {balancer.process.pid} balances" in " ".join(doctor().split()))
-    assert "0.4-1.5 GiB" in run("list", "--columns", "name,auto")
+    assert "0.8-3.0 GiB" in run("list", "--columns", "name,auto")
     time.sleep(patient(5))      # it looks once a second; what it found at its first look is nobody else's request
-    got = json.loads(run("--format=json", "set", first.name, mib(BOOT + 128 * MIB).replace(" ", "")))["domains"][0]
+    got = json.loads(run("--format=json", "set", first.name, mib(BOOT - 128 * MIB).replace(" ", "")))["domains"][0]
     assert f"process {balancer.process.pid}, which balances it, may change this again" in got["remark"]
-    balancer.wait_said(f"{first.name}: somebody else has requested 640 MiB")
+    balancer.wait_said(f"{first.name}: somebody else has requested 896 MiB")
     assert "somebody else requested a size for it" in " ".join(doctor(first.name).split())
 
 
