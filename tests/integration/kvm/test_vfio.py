@@ -58,6 +58,7 @@ def test_what_is_added_is_locked_and_what_it_releases_is_not(guest):
     go(guest, 2 * GIB + 512 * MIB)
     top, limit = locked(guest)
     assert 2 * GIB + 512 * MIB <= top + NEAR
+    # for whatever is plugged; libvirt never lowers it
     assert limit - before == sum(stick.size for stick in guest.domain().sticks) >= GIB + 512 * MIB
     guest.touch(GIB)
     rss = guest.rss()
@@ -72,8 +73,6 @@ def test_what_is_added_is_locked_and_what_it_releases_is_not(guest):
 
 
 def test_a_reset_with_the_stick_in_use(guest):
-    """Without sticks, libvirt's limit is that of boot memory again."""
-    plugged, limit = sum(stick.size for stick in guest.domain().sticks), locked(guest)[1]
     guest.reboot()
     guest.wait_at(2 * GIB, 120)
     assert read(guest) == MD5
@@ -84,7 +83,6 @@ def test_a_reset_with_the_stick_in_use(guest):
     no_sticks(guest)
     assert read(guest) == MD5
     assert locked(guest)[0] <= BOOT + NEAR, "the memory of a stick that is gone is still locked"
-    assert locked(guest)[1] == limit - plugged
 
 
 def test_unplugged_discards_go_on_and_plugged_they_stop(guest):
