@@ -106,6 +106,11 @@ SimResult sim_run(const SimTrace *trace, const SimRule *rule, guint n, double to
 /* A random number from 0 to 1. */
 double sim_random(guint32 *state);
 
+/* What a real machine used, each SIM_RECORDED_STEP seconds: recorded.c says which. */
+#define SIM_RECORDED_STEP 5.0
+extern const guint sim_recorded[][2];
+extern const guint sim_n_recorded;
+
 extern const SimTrace sim_traces[];
 extern const guint sim_n_traces;
 

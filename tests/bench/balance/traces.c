@@ -1,7 +1,7 @@
 /*
  * What guests use over time
  *
- * Each guest of every trace is random, and the same for each rule. On average all guests together use 60 to 80 % of the host, but for the boot storm,
+ * Each guest of every trace is random, and the same for each rule; of the recorded one, when it begins and its size. On average all guests together use 60 to 80 % of the host, but for the boot storm,
  * and at times more than all of it.
  *
  * SPDX-License-Identifier: LGPL-2.1-or-later
@@ -223,6 +223,52 @@ noisy(gpointer memory,
 }
 
 
+static double
+recordedAt(double at,
+           guint column)
+{
+    guint i = at / SIM_RECORDED_STEP;
+    double part = at / SIM_RECORDED_STEP - i;
+
+    return sim_recorded[i % sim_n_recorded][column] * (1 - part) + sim_recorded[(i + 1) % sim_n_recorded][column] * part;
+}
+
+
+static double
+recordedMost(void)
+{
+    double most = 1;
+    guint i;
+
+    for (i = 0; i < sim_n_recorded; i++)
+        most = MAX(most, sim_recorded[i][0]);
+    return most;
+}
+
+
+/* A real machine over and over, each guest at another moment of it, and so much of its size that it uses 2 to 6 GiB at most. */
+static bool
+recorded(gpointer memory,
+         guint index G_GNUC_UNUSED,
+         double now,
+         double *demand,
+         double *cache)
+{
+    Memory *m = memory;
+    double at;
+
+    if (!m->ready) {
+        begin(m, 2 * SIM_GIB, 6 * SIM_GIB);
+        m->base /= recordedMost();
+        m->next = between(m, 0, sim_n_recorded * SIM_RECORDED_STEP);
+    }
+    at = fmod(now + m->next, sim_n_recorded * SIM_RECORDED_STEP);
+    *demand = m->base * recordedAt(at, 0);
+    *cache = m->base * recordedAt(at, 1);
+    return true;
+}
+
+
 const SimTrace sim_traces[] = {
     { "steady", "0.8 to 3.2 GiB each, which hardly change", 3600, steady },
     { "daily", "0.6 GiB, and up to 5 GiB more once a day, in three time zones", 7200, daily },
@@ -231,5 +277,6 @@ const SimTrace sim_traces[] = {
     { "cache-heavy", "files in all that is left, and small bursts", 3600, caches },
     { "leak", "bursts; one in eight leaks to 7.5 GiB", 3600, leak },
     { "noisy", "nearly steady; one in eight up and down by 3 to 6 GiB every 20 s", 3600, noisy },
+    { "recorded", "a real machine that builds and tests software, 2 to 6 GiB at most, each guest at another moment of it", 3600, recorded },
 };
 const guint sim_n_traces = G_N_ELEMENTS(sim_traces);
