@@ -125,19 +125,24 @@ def test_what_is_removed_gives_its_slot_back(limited):
     assert int(in_use.read_text()) == before
 
 
+def with_slots(text, folder, more):
+    """A file with this XML, but for the limit, which is changed by MORE."""
+    path = folder / f"slots{more}.xml"
+    path.write_text(re.sub(r"(name='HVB_SLOTS' value=')(\d+)", lambda found: f"{found[1]}{int(found[2]) + more}", text))
+    assert path.read_text() != text
+    return path
+
+
 def test_a_host_with_fewer_slots_refuses_it_and_nothing_is_lost(limited, folder):
-    """As a destination would: it is saved, and restored where one slot is missing."""
+    """As a destination would: it is saved, and restored where one slot is missing; then where there are enough."""
     guest, _ = limited
     sticks = sorted(guest.domain().sticks)
-    image, edited = folder / "image", folder / "fewer.xml"
+    image = folder / "image"
     hvb.virsh("save", guest.name, image, "--paused")
     text = hvb.virsh("save-image-dumpxml", image)
-    fewer = re.sub(r"(name='HVB_SLOTS' value=')(\d+)", lambda found: f"{found[1]}{int(found[2]) - 1}", text)
-    assert fewer != text
-    edited.write_text(fewer)
     # by the stick, or, as there are fewer of them while QEMU starts, by KVM itself
     with pytest.raises(hvb.VirshError, match=r"needs a memory slot of KVM, and all \d+ are taken|kvm_alloc_slot: no free slot"):
-        hvb.virsh("restore", image, "--xml", edited)
+        hvb.virsh("restore", image, "--xml", with_slots(text, folder, -1))
     assert guest.state() == "shut off"
-    hvb.virsh("restore", image, "--paused")
+    hvb.virsh("restore", image, "--paused", "--xml", with_slots(text, folder, 20))
     assert sorted(guest.domain().sticks) == sticks
