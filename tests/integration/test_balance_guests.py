@@ -97,12 +97,13 @@ class Witness:
         self.thread.join()
         self.seconds = time.monotonic() - self.began
 
-    def check(self):
-        """And it has looked, once in five seconds or more often: the daemon may have been away for a while."""
+    def check(self, more=0):
+        """And it has looked, once in five seconds or more often: the daemon may have been away for a while. MORE than the budget is held for a
+        while where a guest starts."""
         if self.failure:
             raise AssertionError("the witness has ended early") from self.failure
         assert self.looks >= max(2, self.seconds / 5), f"only {self.looks} looks in {self.seconds:.0f} s"
-        assert 3 * MINIMUM <= self.most <= BUDGET, f"all guests: {mib(self.most)} of {mib(BUDGET)}"
+        assert 3 * MINIMUM <= self.most <= BUDGET + more, f"all guests: {mib(self.most)} of {mib(BUDGET)}"
         for name, least in self.least.items():
             assert least >= MINIMUM, f"{name}: {mib(least)} were requested"
 
@@ -278,7 +279,7 @@ def doctor(*args):
 
 @pytest.mark.long
 def test_a_load_that_wanders_through_accidents(guests, balancer):
-    """Round and round, while the daemon and a QEMU are killed and a guest is rebooted. Each of them has room when it starts again."""
+    """Round and round, while the daemon and a QEMU are killed and a guest is rebooted. That one has room when it starts again."""
     first, second, third = guests
     with Witness(guests) as witness:
         balancer.start()
@@ -298,6 +299,10 @@ def test_a_load_that_wanders_through_accidents(guests, balancer):
         prepare(third)
         check_rss(guests)
 
+    witness.check()
+
+    # What one takes that starts is kept as far as nobody uses it, and then taken from the others.
+    with Witness(guests) as witness:
         drop(first)
         third.kill()
         fill(second, LOAD)
@@ -308,4 +313,4 @@ def test_a_load_that_wanders_through_accidents(guests, balancer):
         hvb.wait_until(lambda: f"all have room; {hold(first)}, {hold(second)}, {hold(third)}", 90,
                        lambda: sum(hold(guest) for guest in guests) <= BUDGET)
         check_rss(guests)
-    witness.check()
+    witness.check(BOOT)
