@@ -10,9 +10,9 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 
 guint64
@@ -431,23 +431,6 @@ hvmemFindParam(const virTypedParameter *params,
 }
 
 
-static bool
-writeAll(int fd,
-         const char *text,
-         size_t length)
-{
-    while (length > 0) {
-        ssize_t n = write(fd, text, length);
-
-        if (n < 0 && errno != EINTR)
-            return false;
-        text += MAX(n, 0);
-        length -= MAX(n, 0);
-    }
-    return true;
-}
-
-
 /* To what is there and is not a file: to replace it would take /dev/stdout from everybody. */
 static bool
 writeInto(const char *path,
@@ -456,12 +439,13 @@ writeInto(const char *path,
           GError **error)
 {
     int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY);
-    bool ok = fd >= 0 && writeAll(fd, text, length);
+    FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+    bool ok = file && fwrite(text, 1, length, file) == length && fflush(file) == 0;
 
     if (!ok)
         hvmemFail(error, "cannot write '%s': %s", path, g_strerror(errno));
-    if (fd >= 0)
-        close(fd);
+    if (file)
+        fclose(file);
     return ok;
 }
 
