@@ -233,9 +233,9 @@ def test_boot_memory_that_a_device_keeps_is_not_taken(tmp_path):
     assert "It never has less than its boot memory, 2 GiB: that is kept for passed-through devices, and others could not have it.\n" in said
 
 
-def test_minimums_that_do_not_fit_are_said_once(tmp_path):
-    host = Host(tmp_path, **{f"g{i}": (900, 1024, 0, "ok") for i in range(9)})
-    with host.start() as balancer:
+def said_once(host, *args):
+    """What the balancer says at first; nothing follows for five decisions."""
+    with host.start(*args) as balancer:
         try:
             said = balancer.stderr.readline()
             host.forget()
@@ -244,6 +244,12 @@ def test_minimums_that_do_not_fit_are_said_once(tmp_path):
         finally:
             balancer.terminate()
         assert not balancer.stderr.read()
+    return said
+
+
+def test_minimums_that_do_not_fit_are_said_once(tmp_path):
+    host = Host(tmp_path, **{f"g{i}": (900, 1024, 0, "ok") for i in range(9)})
+    said = said_once(host)
     assert said.startswith("warning: the minimums of the automatic guests are more than there is for them (8 GiB)")
     assert not host.log()
 
@@ -315,15 +321,7 @@ def test_a_reserve_that_is_more_than_the_host_has_is_refused(host):
 
 def test_a_reserve_that_does_not_fit_beside_minimums_is_said_once(tmp_path):
     host = Host(tmp_path, **{f"g{i}": (900, 1024, 0, "ok") for i in range(7)})
-    with host.start("--reserve", "2GiB") as balancer:
-        try:
-            said = balancer.stderr.readline()
-            host.forget()
-            for _ in range(5):
-                host.decided()
-        finally:
-            balancer.terminate()
-        assert not balancer.stderr.read()
+    said = said_once(host, "--reserve", "2GiB")
     assert said.startswith("warning: only 1 GiB of the reserve of 2 GiB can be kept now: guests may have 8 GiB in all, and the rest")
 
 
