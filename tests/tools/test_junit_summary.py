@@ -50,6 +50,17 @@ def test_a_program_that_ended_badly_has_failed(folder, result, failed):
     assert ("p:q / one" in done.stdout) == bool(failed)
 
 
+@pytest.mark.parametrize("stdout, stderr, said", [
+    (r"ok 1 /a\nBail out! one.c:7: assertion failed\n# End of tests\n", r"a warning\n", "Bail out! one.c:7: assertion failed"),
+    (r"ok 1 /a\n", r"one.c:7: broken pipe\n", "one.c:7: broken pipe"),
+    ("", "", "ERROR"),
+])
+def test_why_a_program_has_ended_is_said(folder, stdout, stderr, said):
+    (folder / "s.xml").write_text('<testsuite><testcase name="good"/></testsuite>')
+    (folder / "s.programs.json").write_text('{"name": "p:q / one", "result": "ERROR", "stdout": "%s", "stderr": "%s"}\n' % (stdout, stderr))
+    assert total(folder, "s").stdout.splitlines()[0].endswith(f": {said}")
+
+
 def test_a_failure_is_counted_once(folder):
     (folder / "s.xml").write_text(XML)
     (folder / "s.programs.json").write_text('{"name": "x:y / broken", "result": "FAIL"}\n')
