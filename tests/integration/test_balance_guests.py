@@ -59,24 +59,34 @@ class Witness:
 
     def __init__(self, guests):
         self.names = [guest.name for guest in guests]
-        self.most, self.last, self.least = 0, 0, dict.fromkeys(self.names, MAXIMUM)
-        self.looks, self.began, self.seconds, self.failure = 0, 0, 0, None
+        self.most, self.last, self.least = 0, {}, dict.fromkeys(self.names, MAXIMUM)
+        self.looks, self.began, self.seconds, self.failure = [], 0, 0, None
         self.done = threading.Event()
         self.thread = threading.Thread(target=self.watch, daemon=True)
 
     def look(self):
         """Of one that is off, just starting, or busy there are no figures. One is read after the other, while memory goes from here to there: so
-        only what two looks have found counts."""
+        of each only what it has held in this look and in the last counts."""
         known = {}
+        began = time.monotonic()
         for part in hvb.virsh("domstats", "--nowait", "--balloon", *self.names).split("Domain: ")[1:]:
             name, *lines = part.split("\n")
             known[name.strip("'")] = dict(line.strip().split("=", 1) for line in lines if "=" in line)
-        stats = {name: stat for name, stat in known.items() if "balloon.hyperv.requested" in stat and "balloon.current" in stat}
-        held = sum(max(int(stat["balloon.current"]), int(stat["balloon.hyperv.requested"])) for stat in stats.values())
-        self.most, self.last = max(self.most, min(self.last, held)), held
-        for name, stat in stats.items():
-            self.least[name] = min(self.least[name], int(stat["balloon.hyperv.requested"]))
-        self.looks += 1
+        stats = {name: (int(stat["balloon.current"]), int(stat["balloon.hyperv.requested"]))
+                 for name, stat in known.items() if "balloon.hyperv.requested" in stat and "balloon.current" in stat}
+        held = {name: max(stat) for name, stat in stats.items()}
+        self.most, self.last = max(self.most, sum(min(held[name], self.last.get(name, 0)) for name in held)), held
+        for name, (_, requested_kib) in stats.items():
+            self.least[name] = min(self.least[name], requested_kib)
+        self.looks.append((began, time.monotonic(), stats))
+
+    def told(self):
+        """The looks that found most, and those beside them."""
+        sums = [sum(max(stat) for stat in stats.values()) for _, _, stats in self.looks]
+        at = sums.index(max(sums))
+        return "\n".join(f"{began - self.began:7.2f} to {ended - self.began:7.2f} s: " + ", ".join(
+            f"{name}: has {mib(has)}, requested {mib(wants)}" for name, (has, wants) in stats.items())
+            for began, ended, stats in self.looks[max(0, at - 6):at + 6])
 
     def watch(self):
         try:
@@ -102,8 +112,8 @@ class Witness:
         while where a guest starts."""
         if self.failure:
             raise AssertionError("the witness has ended early") from self.failure
-        assert self.looks >= max(2, self.seconds / 5), f"only {self.looks} looks in {self.seconds:.0f} s"
-        assert 3 * MINIMUM <= self.most <= BUDGET + more, f"all guests: {mib(self.most)} of {mib(BUDGET)}"
+        assert len(self.looks) >= max(2, self.seconds / 5), f"only {len(self.looks)} looks in {self.seconds:.0f} s"
+        assert 3 * MINIMUM <= self.most <= BUDGET + more, f"all guests: {mib(self.most)} of {mib(BUDGET)}\n{self.told()}"
         for name, least in self.least.items():
             assert least >= MINIMUM, f"{name}: {mib(least)} were requested"
 

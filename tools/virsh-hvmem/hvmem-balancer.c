@@ -195,7 +195,7 @@ isNeeded(const char *field)
     static const char *const fields[] = {
         "state.state", "state.reason", "balloon.current", "balloon.usable", "balloon.rss", "balloon.hyperv.requested", "balloon.hyperv.boot",
         "balloon.hyperv.connected", "balloon.hyperv.state", "balloon.hyperv.available", "balloon.hyperv.committed", "balloon.hyperv.released",
-        "balloon.hyperv.capacity",
+        "balloon.hyperv.capacity", "balloon.hyperv.alignment",
     };
     size_t i;
 
@@ -341,6 +341,21 @@ readState(hvmemBalanced *guest,
 }
 
 
+/* KiB that were added to it, released or not; 0: not known. */
+static guint64
+addedOf(const hvmemDomain *dom)
+{
+    return dom->released == HVMEM_UNKNOWN ? 0 : kib(hvmemShareAdd(dom->current, dom->released));
+}
+
+
+static guint64
+blockOf(const hvmemDomain *dom)
+{
+    return dom->alignment == HVMEM_UNKNOWN ? 0 : kib(dom->alignment);
+}
+
+
 /* What it can have of what it may: a larger request would be refused, again and again, and it would never get what is possible. */
 static void
 readBounds(hvmemBalanced *guest)
@@ -375,6 +390,7 @@ readGuest(hvmemBalanced *guest,
     guest->in = (hvmemBalanceGuest) {
         .buffer = guest->settings.buffer, .weight = guest->settings.weight, .state = readState(guest, actual, requested, now),
         .demand = guest->usage.demand, .rise = guest->usage.rise, .actual = actual, .requested = requested, .boot = bootOf(dom),
+        .added = addedOf(dom), .block = blockOf(dom),
         .rate = hvmemPaceTake(&guest->pace, actual, requested, now),
     };
     readBounds(guest);
@@ -444,7 +460,7 @@ residentOf(hvmemBalanced *guest)
 static guint64
 heldBy(const hvmemDomain *dom)
 {
-    return MAX(kib(dom->current), kib(dom->requested));
+    return MAX(kib(dom->current), hvmemBalanceReach(kib(dom->requested), addedOf(dom), blockOf(dom)));
 }
 
 

@@ -118,6 +118,33 @@ testBesideHuge(void)
 
 
 /*
+ * A guest to which memory is added
+ */
+
+/* Linux takes whole blocks of 128 MiB, and then releases what is beyond the request: it may hold so much, whether it is automatic or not. */
+static void
+testBlocks(void)
+{
+    g_autoptr(hvmemBalancer) balancer = hvmemBalancerNew();
+    hvmemBalanced *a = addGuest(balancer, "a", GIB);
+
+    a->dom->alignment = 128 * MIB;
+    a->dom->released = 64 * MIB;
+    a->dom->requested = a->dom->current + 65 * MIB;
+    decide(balancer, 100);
+    g_assert_cmpuint(balancer->summary.held * 1024, ==, a->dom->current + 192 * MIB);
+    a->dom->requested = a->dom->current + 64 * MIB;
+    decide(balancer, 200);
+    g_assert_cmpuint(balancer->summary.held * 1024, ==, a->dom->requested);
+
+    a->settings.on = false;
+    a->dom->requested = a->dom->current + 65 * MIB;
+    decide(balancer, 300);
+    g_assert_cmpuint(balancer->host.used * 1024, ==, a->dom->current + 192 * MIB);
+}
+
+
+/*
  * A guest that has not told what it holds
  */
 
@@ -518,6 +545,7 @@ main(int argc,
     g_test_add_func("/hvmem/balancer/huge", testHuge);
     g_test_add_func("/hvmem/balancer/locked", testLocked);
     g_test_add_func("/hvmem/balancer/beside-huge", testBesideHuge);
+    g_test_add_func("/hvmem/balancer/blocks", testBlocks);
     g_test_add_func("/hvmem/balancer/arriving", testArriving);
     g_test_add_func("/hvmem/balancer/arriving-budget", testArrivingBudget);
     g_test_add_func("/hvmem/balancer/start", testStart);

@@ -12,6 +12,7 @@
 
 #define MIB G_GUINT64_CONSTANT(1024)
 #define GIB (1024 * MIB)
+#define BLOCK (128 * MIB)
 #define GUESTS 12
 #define SUM_HOSTS 5000
 
@@ -95,6 +96,21 @@ usualScene(Scene *scene)
 }
 
 
+/* Linux takes whole blocks, Windows nearly any size. */
+static inline void
+addInBlocks(Scene *scene)
+{
+    size_t i;
+
+    for (i = 0; i < scene->n; i++) {
+        hvmemBalanceGuest *guest = scene->guests + i;
+
+        guest->added = guest->actual + (chance(2) ? rnd(GIB) : 0);
+        guest->block = chance(4) ? 2 * MIB : BLOCK;
+    }
+}
+
+
 static inline guint64
 sane(guint64 size)
 {
@@ -106,6 +122,18 @@ static inline bool
 isActive(const hvmemBalanceGuest *guest)
 {
     return guest->state == HVMEM_BALANCE_READY && guest->demand != HVMEM_BALANCE_UNKNOWN;
+}
+
+
+/* It takes the whole of a block, and what is beyond @requested it gives back later. */
+static inline void
+grow(hvmemBalanceGuest *guest,
+     guint64 pace)
+{
+    guest->actual += MIN(pace, guest->requested - guest->actual);
+    if (guest->actual > guest->added && guest->block > 0)
+        guest->actual = guest->added + (guest->actual - guest->added + guest->block - 1) / guest->block * guest->block;
+    guest->added = MAX(guest->added, guest->actual);
 }
 
 
@@ -124,7 +152,7 @@ follow(Scene *scene,
         if (guest->actual > guest->requested)
             guest->actual -= MIN(pace[i], guest->actual - guest->requested);
         else
-            guest->actual += MIN(pace[i], guest->requested - guest->actual);
+            grow(guest, pace[i]);
         guest->rate = guest->actual == guest->requested ? HVMEM_BALANCE_UNKNOWN : guest->actual == before ? 0 : pace[i];
     }
 }

@@ -4,7 +4,7 @@
  * SPDX-License-Identifier: LGPL-2.1-or-later
  */
 
-#include "balance.h"
+#include "work.h"
 
 #include <math.h>
 
@@ -39,13 +39,6 @@
 #define ARRIVING_SECONDS 3
 
 
-static guint64
-sane(guint64 size)
-{
-    return MIN(size, HVMEM_SHARE_MOST);
-}
-
-
 guint64
 hvmemBalanceDemand(guint64 actual,
                    guint64 usable,
@@ -63,6 +56,28 @@ hvmemBalanceDemand(guint64 actual,
 }
 
 
+/* What is beyond @size in its last block. */
+static guint64
+restOfBlock(guint64 size,
+            guint64 added,
+            guint64 block)
+{
+    guint64 part = block > 0 && added > 0 ? hvmemShareSub(size, added) % block : 0;
+
+    return part > 0 ? block - part : 0;
+}
+
+
+guint64
+hvmemBalanceReach(guint64 size,
+                  guint64 added,
+                  guint64 block)
+{
+    size = sane(size);
+    return sane(hvmemShareAdd(size, restOfBlock(size, sane(added), sane(block))));
+}
+
+
 guint64
 hvmemBalanceReserve(guint64 budget,
                     guint64 sum,
@@ -72,64 +87,11 @@ hvmemBalanceReserve(guint64 budget,
 }
 
 
-/*
- * Working data
- */
-
-typedef struct _Guest Guest;
-struct _Guest {
-    const hvmemBalanceGuest *in;
-    hvmemBalanceDecision *out;
-    guint64 minimum;
-    guint64 maximum;
-    guint64 demand;
-    guint64 actual;
-    guint64 requested;
-    guint64 boot;
-    guint64 fixed;              /* others cannot have this; 0: it is not fixed */
-    bool active;                /* not left alone */
-    bool stuck;                 /* shall shrink, and does not */
-};
-
-typedef struct _Work Work;
-struct _Work {
-    const hvmemBalanceHost *host;
-    Guest *guests;
-    hvmemShare *shares;
-    size_t n;
-    guint64 reserve;            /* what is kept of the host's */
-    guint64 budget;             /* for all guests of the list */
-};
-
-
 static guint64
 percent(guint64 size,
         guint part)
 {
     return size / 100 * part + size % 100 * part / 100;
-}
-
-
-/* What the guest has or may take. */
-static guint64
-held(const Guest *guest)
-{
-    return MAX(guest->actual, guest->requested);
-}
-
-
-/* The most that it can have once its target has been requested: that request may fail, and before it arrives the guest may take what it had. */
-static guint64
-heldThen(const Guest *guest)
-{
-    return MAX(held(guest), sane(guest->out->target));
-}
-
-
-static guint
-weight(const Guest *guest)
-{
-    return CLAMP(guest->in->weight, 1, HVMEM_SHARE_WEIGHT_MOST);
 }
 
 
@@ -158,6 +120,8 @@ readGuest(const Work *work,
     guest->maximum = MAX(sane(in->maximum), guest->minimum);
     guest->actual = sane(in->actual);
     guest->requested = sane(in->requested);
+    guest->added = in->added > 0 ? MAX(sane(in->added), guest->actual) : 0;
+    guest->block = sane(in->block);
     guest->boot = sane(in->boot);
     guest->active = in->state == HVMEM_BALANCE_READY && in->demand != HVMEM_BALANCE_UNKNOWN;
     guest->demand = guest->active ? MIN(in->demand, guest->maximum) : 0;
@@ -167,239 +131,6 @@ readGuest(const Work *work,
     out->target = out->goal = in->requested;
     out->bound = HVMEM_BALANCE_LEFT_ALONE;
     out->move = HVMEM_BALANCE_STAY;
-}
-
-
-/*
- * Starts and reboots
- */
-
-typedef guint64 (*Size)(const Guest *guest);
-
-/* What the guest has whatever is kept. */
-static guint64
-least(const Guest *guest)
-{
-    return guest->active ? guest->minimum : held(guest);
-}
-
-
-/* Where the guest is when all have their goals. */
-static guint64
-settled(const Guest *guest)
-{
-    if (!guest->active)
-        return held(guest);
-    return guest->fixed ? guest->fixed : guest->out->goal;
-}
-
-
-static guint64
-sumOf(const Work *work,
-      Size size)
-{
-    guint64 sum = 0;
-    size_t i;
-
-    for (i = 0; i < work->n; i++)
-        sum = hvmemShareAdd(sum, size(work->guests + i));
-    return sum;
-}
-
-
-/* What is to be kept, beyond the reserve, for one that may start, or for guests of that @size that are rebooted: they have their boot memory again. */
-static guint64
-reserveOf(const Work *work,
-          Size size)
-{
-    guint64 sum = 0;
-    guint64 largest = 0;
-    size_t i;
-
-    for (i = 0; work->host->reboots && i < work->n; i++) {
-        guint64 back = hvmemShareSub(work->guests[i].boot, size(work->guests + i));
-
-        sum = hvmemShareAdd(sum, back);
-        largest = MAX(largest, back);
-    }
-    return hvmemShareSub(MAX(sane(work->host->starts), hvmemBalanceReserve(work->host->budget, sum, largest)), work->reserve);
-}
-
-
-/* Nobody is below its minimum for the reserve: what it cannot have of the budget is not kept. */
-static void
-readBudget(Work *work)
-{
-    work->budget = hvmemShareSub(work->host->budget, work->host->used);
-    work->reserve = MIN(work->host->reserve, hvmemShareSub(work->budget, sumOf(work, least)));
-    work->budget -= work->reserve;
-}
-
-
-/* By how much guests of that @size and what is to be kept are more than the budget. */
-static guint64
-excessOf(const Work *work,
-         Size size)
-{
-    return hvmemShareSub(hvmemShareAdd(sumOf(work, size), reserveOf(work, size)), work->budget);
-}
-
-
-typedef void (*Divide)(Work *work, guint64 size);
-
-/* What is between @low, which is certain to fit, and @high, of which so much is too much, is halved. */
-static void
-halve(Work *work,
-      Divide divide,
-      Size size,
-      guint64 *low,
-      guint64 *high,
-      guint64 *excess)
-{
-    guint64 middle = *low + (*high - *low) / 2;
-    guint64 over;
-
-    divide(work, middle);
-    over = excessOf(work, size);
-    if (over == 0) {
-        *low = middle;
-    } else {
-        *high = middle;
-        *excess = over;
-    }
-}
-
-
-/*
- * The most that fits, of less than @high, of which @excess is too much; or a KiB for each guest less. A guest that gets more memory takes at most as
- * much less back. So what is held and what is kept together grow with what is divided, but no faster: as much less as there is too much is the least
- * step, and mostly the last one.
- */
-static guint64
-findFitting(Work *work,
-            Divide divide,
-            Size size,
-            guint64 high,
-            guint64 excess)
-{
-    guint64 low = 0;
-
-    while (high > low + 1) {
-        guint64 next = hvmemShareSub(high, hvmemShareAdd(excess, work->n));
-        guint64 before = excess;
-
-        if (next <= low)
-            return low;
-        divide(work, next);
-        if ((excess = excessOf(work, size)) == 0)
-            return next;
-        high = next;
-        if (excess > before / 2 && high > low + 1)
-            halve(work, divide, size, &low, &high, &excess);
-    }
-    return low;
-}
-
-
-/* Divides @most, or as much less as leaves what is to be kept for starts and reboots, but no less than @need. */
-static void
-divideKeeping(Work *work,
-              guint64 most,
-              guint64 need,
-              Divide divide,
-              Size size)
-{
-    guint64 excess;
-
-    divide(work, most);
-    if ((work->host->reboots || work->host->starts > 0) && (excess = excessOf(work, size)) > 0)
-        divide(work, MAX(findFitting(work, divide, size, most, excess), MIN(need, most)));
-}
-
-
-/*
- * Goals
- */
-
-static bool
-hasShare(const Guest *guest)
-{
-    return guest->active && !guest->fixed;
-}
-
-
-static void
-divideGoals(Work *work,
-            guint64 size)
-{
-    size_t i, k = 0;
-
-    for (i = 0; i < work->n; i++) {
-        const Guest *guest = work->guests + i;
-
-        if (hasShare(guest))
-            work->shares[k++] = (hvmemShare) { .least = guest->minimum, .need = guest->out->need, .weight = weight(guest),
-                                               .most = CLAMP(guest->out->wish, guest->minimum, guest->maximum) };
-    }
-    hvmemShareDivide(work->shares, k, size);
-
-    for (i = k = 0; i < work->n; i++) {
-        Guest *guest = work->guests + i;
-
-        if (hasShare(guest))
-            guest->out->goal = work->shares[k++].got;
-    }
-}
-
-
-static void
-shareGoals(Work *work)
-{
-    guint64 budget = work->budget;
-    guint64 need = 0;
-    size_t i;
-
-    for (i = 0; i < work->n; i++) {
-        const Guest *guest = work->guests + i;
-
-        if (hasShare(guest))
-            need = hvmemShareAdd(need, CLAMP(guest->out->need, guest->minimum, guest->maximum));
-        else
-            budget = hvmemShareSub(budget, settled(guest));
-    }
-    divideKeeping(work, budget, need, divideGoals, settled);
-}
-
-
-/* Has it been asked for less, or will it be now, and gives nothing back? */
-static bool
-isStuck(const Guest *guest)
-{
-    return guest->in->rate == 0 && guest->actual > guest->requested + HVMEM_BALANCE_NEAR &&
-        guest->actual > guest->out->goal + HVMEM_BALANCE_NEAR;
-}
-
-
-/* Others cannot have what a guest does not give back, so their goals are lower; its own stays, for when it does. */
-static void
-findGoals(Work *work)
-{
-    bool again = true;
-
-    while (again) {
-        size_t i;
-
-        again = false;
-        shareGoals(work);
-        for (i = 0; i < work->n; i++) {
-            Guest *guest = work->guests + i;
-
-            if (guest->active && !guest->fixed && isStuck(guest)) {
-                guest->fixed = guest->actual;
-                guest->stuck = again = true;
-            }
-        }
-    }
 }
 
 
@@ -491,7 +222,7 @@ lacking(const Work *work)
         const Guest *guest = work->guests + i;
 
         if (wantsMore(guest))
-            sum = hvmemShareAdd(sum, hvmemShareSub(guest->out->goal, held(guest)));
+            sum = hvmemShareAdd(sum, hvmemShareSub(reach(guest, guest->out->goal), held(guest)));
     }
     return sum;
 }
@@ -542,7 +273,7 @@ nothing(const Guest *guest G_GNUC_UNUSED)
 static guint64
 heading(const Guest *guest)
 {
-    return wantsMore(guest) ? guest->out->goal : MIN(held(guest), settled(guest));
+    return wantsMore(guest) ? guest->out->goal : MIN(held(guest), hvmemWorkSettled(guest));
 }
 
 
@@ -552,7 +283,7 @@ takeWanted(Work *work)
 {
     guint64 sum = sumOf(work, held);
     guint64 lack = lacking(work);
-    guint64 budget = hvmemShareSub(work->budget, reserveOf(work, lack > 0 ? heading : held));
+    guint64 budget = hvmemShareSub(work->budget, hvmemWorkReserve(work, lack > 0 ? heading : held));
     guint64 have = hvmemShareAdd(hvmemShareSub(budget, sum), arriving(work));
     guint64 want = hvmemShareAdd(lack, hvmemShareSub(sum, budget));
     guint64 headroom = hvmemShareAdd(want, work->budget / HEADROOM);
@@ -666,6 +397,14 @@ roundGiven(Guest *guest)
 }
 
 
+/* Of its goal. */
+static guint64
+needed(const Guest *guest)
+{
+    return MIN(MAX(guest->out->need, guest->minimum), guest->out->goal);
+}
+
+
 /* Those that lack what they use come before those that lack a buffer. @room: beyond what is free of charge. */
 static void
 divideRoom(Work *work,
@@ -693,6 +432,64 @@ divideRoom(Work *work,
 }
 
 
+/* Of what it was to be given, what it needs. */
+static guint64
+neededPart(const Guest *guest)
+{
+    return MIN(guest->wanted, needed(guest));
+}
+
+
+static guint64
+wantedPart(const Guest *guest)
+{
+    return guest->wanted;
+}
+
+
+/* The whole of the last block is to fit into what is left beyond @kept. */
+static void
+giveLastBlocks(Work *work,
+               guint64 kept,
+               Size part)
+{
+    guint64 sum = hvmemShareAdd(kept, sumOf(work, heldWhole));
+    size_t i;
+
+    for (i = 0; i < work->n; i++) {
+        Guest *guest = work->guests + i;
+        guint64 then;
+
+        if (!wantsMore(guest) || part(guest) <= guest->out->target)
+            continue;
+        then = hvmemShareAdd(sum, hvmemShareSub(reach(guest, part(guest)), heldWhole(guest)));
+        if (then <= work->budget) {
+            guest->out->target = part(guest);
+            sum = then;
+        }
+    }
+}
+
+
+/* As far as there is no room for it, guests are given no part of a block: first those have it that lack what they use. */
+static void
+fitBlocks(Work *work)
+{
+    size_t i;
+
+    for (i = 0; i < work->n; i++) {
+        Guest *guest = work->guests + i;
+        guint64 target = guest->out->target;
+
+        guest->wanted = target;
+        if (wantsMore(guest) && reach(guest, target) > MAX(held(guest), target))
+            guest->out->target = MAX(target - hvmemShareSub(target, guest->added) % guest->block, freeOfCharge(guest));
+    }
+    giveLastBlocks(work, 0, neededPart);
+    giveLastBlocks(work, hvmemWorkReserve(work, heldWhole), wantedPart);
+}
+
+
 static void
 give(Work *work)
 {
@@ -704,9 +501,10 @@ give(Work *work)
         const Guest *guest = work->guests + i;
 
         if (wantsMore(guest))
-            need = hvmemShareAdd(need, hvmemShareSub(MIN(MAX(guest->out->need, guest->minimum), guest->out->goal), freeOfCharge(guest)));
+            need = hvmemShareAdd(need, hvmemShareSub(needed(guest), freeOfCharge(guest)));
     }
-    divideKeeping(work, room, need, divideRoom, heldThen);
+    hvmemWorkDivideKeeping(work, room, need, divideRoom, heldThen);
+    fitBlocks(work);
 
     for (i = 0; i < work->n; i++) {
         if (wantsMore(work->guests + i))
@@ -726,7 +524,7 @@ sumUp(const Work *work,
     guint64 minimums = 0;
     size_t i;
 
-    *summary = (hvmemBalanceSummary) { .pool = work->budget, .reserve = work->reserve, .held = sumOf(work, held), .reboot = reserveOf(work, settled) };
+    *summary = (hvmemBalanceSummary) { .pool = work->budget, .reserve = work->reserve, .held = sumOf(work, held), .reboot = hvmemWorkReserve(work, hvmemWorkSettled) };
     for (i = 0; i < work->n; i++) {
         const Guest *guest = work->guests + i;
 
@@ -739,7 +537,7 @@ sumUp(const Work *work,
         minimums = hvmemShareAdd(minimums, guest->minimum);
     }
     summary->over = minimums > summary->pool;
-    summary->room = hvmemShareSub(hvmemShareSub(work->budget, summary->reboot), sumOf(work, heldThen));
+    summary->room = hvmemShareSub(hvmemShareSub(work->budget, summary->reboot), sumOf(work, heldWhole));
 }
 
 
@@ -761,8 +559,8 @@ hvmemBalanceDecide(const hvmemBalanceHost *host,
         readGuest(&all, work + i);
     }
 
-    readBudget(&all);
-    findGoals(&all);
+    hvmemWorkReadBudget(&all);
+    hvmemWorkFindGoals(&all);
     take(&all);
     give(&all);
     for (i = 0; i < n; i++) {
