@@ -341,18 +341,37 @@ readState(hvmemBalanced *guest,
 }
 
 
-/* KiB that were added to it, released or not; 0: not known. */
-static guint64
-addedOf(const hvmemDomain *dom)
+/* Linux's are no larger: a guest that says so keeps from others no more than this. */
+#define MOST_BLOCK (2 * 1024 * 1024)
+
+
+/* Until its driver has connected, libvirt knows what is usual. */
+static hvmemBalanceBlocks
+blocksOf(const hvmemDomain *dom,
+         guint64 maximum)
 {
-    return dom->released == HVMEM_UNKNOWN ? 0 : kib(hvmemShareAdd(dom->current, dom->released));
+    guint64 released = dom->released == HVMEM_UNKNOWN ? 0 : dom->released;
+    guint64 size = kib(dom->alignment);
+    hvmemBalanceBlocks blocks = { .added = kib(hvmemShareAdd(dom->current, released)), .most = maximum };
+
+    if (dom->current == HVMEM_UNKNOWN)
+        return (hvmemBalanceBlocks) { 0 };
+    blocks.origin = MIN(kib(dom->boot), blocks.added);
+    blocks.size = MIN(size == 0 && dom->planned ? dom->plan.alignment : size, MOST_BLOCK);
+    return blocks;
 }
 
 
+/* What was requested while it takes something: it takes all of that before it gives any of it back. */
 static guint64
-blockOf(const hvmemDomain *dom)
+takingOf(hvmemBalanced *guest,
+         guint64 requested)
 {
-    return dom->alignment == HVMEM_UNKNOWN ? 0 : kib(dom->alignment);
+    const char *state = guest->dom->state;
+    bool takes = g_strcmp0(state, "adding") == 0 || g_strcmp0(state, "returning") == 0;
+
+    guest->taking = takes ? MAX(guest->taking, requested) : 0;
+    return guest->taking;
 }
 
 
@@ -390,10 +409,11 @@ readGuest(hvmemBalanced *guest,
     guest->in = (hvmemBalanceGuest) {
         .buffer = guest->settings.buffer, .weight = guest->settings.weight, .state = readState(guest, actual, requested, now),
         .demand = guest->usage.demand, .rise = guest->usage.rise, .actual = actual, .requested = requested, .boot = bootOf(dom),
-        .added = addedOf(dom), .block = blockOf(dom),
+        .taking = takingOf(guest, requested),
         .rate = hvmemPaceTake(&guest->pace, actual, requested, now),
     };
     readBounds(guest);
+    guest->in.blocks = blocksOf(dom, guest->in.maximum);
 }
 
 
@@ -460,7 +480,9 @@ residentOf(hvmemBalanced *guest)
 static guint64
 heldBy(const hvmemDomain *dom)
 {
-    return MAX(kib(dom->current), hvmemBalanceReach(kib(dom->requested), addedOf(dom), blockOf(dom)));
+    hvmemBalanceBlocks blocks = blocksOf(dom, kib(dom->maxMemory));
+
+    return MAX(kib(dom->current), hvmemBalanceReach(&blocks, kib(dom->requested)));
 }
 
 

@@ -40,6 +40,7 @@ struct _hvmemBalanced {
     hvmemPace pace;
     hvmemUsage usage;
     hvmemGrowth growth;
+    guint64 taking;             /* KiB: see hvmemBalanceGuest */
     guint64 asked;              /* KiB: what was last requested of it by us, or before us; 0: not seen yet */
     bool foreign;               /* somebody else has requested something since */
     double refused;             /* when libvirt refused a request; negative: it has not */

@@ -396,6 +396,54 @@ testRise(void)
 }
 
 
+/* What a guest uses counts up to the end of the block that it has to be added, a buffer as far as the last block ends. */
+static void
+testBlocks(void)
+{
+    hvmemBalanceHost host = { .budget = 4 * GIB };
+    hvmemBalanceGuest guest = {
+        .minimum = 512 * MIB, .maximum = 8 * GIB, .buffer = 20, .weight = 100, .actual = GIB, .requested = GIB, .rate = HVMEM_BALANCE_UNKNOWN,
+        .blocks = { .added = GIB, .origin = GIB, .size = 128 * MIB, .most = 8 * GIB },
+    };
+    hvmemBalanceDecision out;
+    hvmemBalanceSummary summary;
+
+    /* demand and its margin end inside the first block, the buffer inside the third */
+    guest.demand = 1060 * MIB;
+    hvmemBalanceDecide(&host, &guest, &out, 1, &summary);
+    g_assert_cmpuint(out.need, ==, 1152 * MIB);
+    g_assert_cmpuint(out.target, ==, 1152 * MIB);
+    guest.demand = 1100 * MIB;
+    hvmemBalanceDecide(&host, &guest, &out, 1, &summary);
+    g_assert_cmpuint(out.need, ==, 1280 * MIB);
+    g_assert_cmpuint(out.target, ==, 1280 * MIB);
+
+    /* what was added before it gets to the page, or nearly */
+    guest.blocks.added = 2 * GIB;
+    hvmemBalanceDecide(&host, &guest, &out, 1, &summary);
+    g_assert_cmpuint(out.target, ==, 1320 * MIB);
+    guest.blocks.added = GIB;
+
+    /* nobody has a part of a block */
+    host.budget = 1200 * MIB;
+    hvmemBalanceDecide(&host, &guest, &out, 1, &summary);
+    g_assert_cmpuint(out.target, ==, 1152 * MIB);
+    host.budget = 1100 * MIB;
+    hvmemBalanceDecide(&host, &guest, &out, 1, &summary);
+    g_assert_cmpuint(out.target, ==, GIB);
+
+    /* somebody else has requested it: it may have the whole */
+    guest.requested = 1025 * MIB;
+    hvmemBalanceDecide(&host, &guest, &out, 1, &summary);
+    g_assert_cmpuint(summary.held, ==, 1152 * MIB);
+
+    /* a request that was lowered while it takes it */
+    guest.taking = 2 * GIB;
+    hvmemBalanceDecide(&host, &guest, &out, 1, &summary);
+    g_assert_cmpuint(summary.held, ==, 2 * GIB);
+}
+
+
 int
 main(int argc,
      char **argv)
@@ -417,5 +465,6 @@ main(int argc,
     g_test_add_func("/hvmem/balance-rules/headroom", testHeadroom);
     g_test_add_func("/hvmem/balance-rules/minimum-first", testMinimumFirst);
     g_test_add_func("/hvmem/balance-rules/rise", testRise);
+    g_test_add_func("/hvmem/balance-rules/blocks", testBlocks);
     return g_test_run();
 }

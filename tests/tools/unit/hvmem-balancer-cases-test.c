@@ -137,9 +137,26 @@ testBlocks(void)
     decide(balancer, 200);
     g_assert_cmpuint(balancer->summary.held * 1024, ==, a->dom->requested);
 
-    a->settings.on = false;
+
+    /* one that says it takes more at a time keeps no more than Linux's largest block from others, nor more than it may have */
+    a->dom->alignment = 32 * GIB;
     a->dom->requested = a->dom->current + 65 * MIB;
     decide(balancer, 300);
+    g_assert_cmpuint(balancer->summary.held * 1024, <=, a->dom->current + 64 * MIB + 2 * GIB);
+    a->dom->alignment = 128 * MIB;
+
+    /* a request that was lowered while it takes it */
+    a->dom->requested = a->dom->current + 3 * GIB;
+    g_free(a->dom->state);
+    a->dom->state = g_strdup("adding");
+    decide(balancer, 400);
+    a->dom->requested = a->dom->current;
+    decide(balancer, 500);
+    g_assert_cmpuint(balancer->summary.held * 1024, ==, a->dom->current + 3 * GIB);
+
+    a->settings.on = false;
+    a->dom->requested = a->dom->current + 65 * MIB;
+    decide(balancer, 600);
     g_assert_cmpuint(balancer->host.used * 1024, ==, a->dom->current + 192 * MIB);
 }
 

@@ -105,8 +105,8 @@ addInBlocks(Scene *scene)
     for (i = 0; i < scene->n; i++) {
         hvmemBalanceGuest *guest = scene->guests + i;
 
-        guest->added = guest->actual + (chance(2) ? rnd(GIB) : 0);
-        guest->block = chance(4) ? 2 * MIB : BLOCK;
+        guest->blocks = (hvmemBalanceBlocks) { .added = guest->actual + (chance(2) ? rnd(GIB) : 0), .size = chance(4) ? 2 * MIB : BLOCK };
+        guest->blocks.origin = guest->blocks.added - (chance(4) ? rnd(GIB) : 0);
     }
 }
 
@@ -130,10 +130,12 @@ static inline void
 grow(hvmemBalanceGuest *guest,
      guint64 pace)
 {
+    hvmemBalanceBlocks *blocks = &guest->blocks;
+
     guest->actual += MIN(pace, guest->requested - guest->actual);
-    if (guest->actual > guest->added && guest->block > 0)
-        guest->actual = guest->added + (guest->actual - guest->added + guest->block - 1) / guest->block * guest->block;
-    guest->added = MAX(guest->added, guest->actual);
+    if (guest->actual > blocks->added && blocks->size > 0)
+        guest->actual = MIN(blocks->origin + (guest->actual - blocks->origin + blocks->size - 1) / blocks->size * blocks->size, guest->maximum);
+    blocks->added = MAX(blocks->added, guest->actual);
 }
 
 

@@ -56,25 +56,18 @@ hvmemBalanceDemand(guint64 actual,
 }
 
 
-/* What is beyond @size in its last block. */
-static guint64
-restOfBlock(guint64 size,
-            guint64 added,
-            guint64 block)
-{
-    guint64 part = block > 0 && added > 0 ? hvmemShareSub(size, added) % block : 0;
-
-    return part > 0 ? block - part : 0;
-}
-
-
 guint64
-hvmemBalanceReach(guint64 size,
-                  guint64 added,
-                  guint64 block)
+hvmemBalanceReach(const hvmemBalanceBlocks *blocks,
+                  guint64 size)
 {
+    guint64 part, whole;
+
     size = sane(size);
-    return sane(hvmemShareAdd(size, restOfBlock(size, sane(added), sane(block))));
+    if (blocks->size == 0 || blocks->added == 0 || size <= blocks->added)
+        return size;
+    part = hvmemShareSub(size, blocks->origin) % blocks->size;
+    whole = part > 0 ? hvmemShareAdd(size, blocks->size - part) : size;
+    return MAX(size, MIN(sane(whole), blocks->most));
 }
 
 
@@ -110,24 +103,34 @@ extra(const Work *work,
 
 
 static void
+readBlocks(Guest *guest)
+{
+    const hvmemBalanceBlocks *in = &guest->in->blocks;
+
+    guest->blocks = (hvmemBalanceBlocks) { .added = in->added > 0 ? MAX(sane(in->added), guest->actual) : 0, .size = sane(in->size), .most = guest->maximum };
+    guest->blocks.origin = MIN(in->origin, guest->blocks.added);
+}
+
+
+static void
 readGuest(const Work *work,
           Guest *guest)
 {
     const hvmemBalanceGuest *in = guest->in;
     hvmemBalanceDecision *out = guest->out;
 
-    guest->minimum = sane(in->minimum);
-    guest->maximum = MAX(sane(in->maximum), guest->minimum);
+    guest->maximum = MAX(sane(in->maximum), sane(in->minimum));
     guest->actual = sane(in->actual);
     guest->requested = sane(in->requested);
-    guest->added = in->added > 0 ? MAX(sane(in->added), guest->actual) : 0;
-    guest->block = sane(in->block);
+    guest->taking = sane(in->taking);
     guest->boot = sane(in->boot);
+    readBlocks(guest);
+    guest->minimum = MIN(reach(guest, in->minimum), guest->maximum);
     guest->active = in->state == HVMEM_BALANCE_READY && in->demand != HVMEM_BALANCE_UNKNOWN;
     guest->demand = guest->active ? MIN(in->demand, guest->maximum) : 0;
 
-    out->need = guest->demand + guest->demand / MARGIN;
-    out->wish = MAX(guest->demand + extra(work, guest), out->need);
+    out->need = reach(guest, guest->demand + guest->demand / MARGIN);
+    out->wish = MAX(wholeBlocks(guest, guest->demand + extra(work, guest)), out->need);
     out->target = out->goal = in->requested;
     out->bound = HVMEM_BALANCE_LEFT_ALONE;
     out->move = HVMEM_BALANCE_STAY;
@@ -289,7 +292,7 @@ takeWanted(Work *work)
     guint64 headroom = hvmemShareAdd(want, work->budget / HEADROOM);
 
     if (want > have)
-        takeFrom(work, want - have, nothing);
+        takeFrom(work, hvmemShareAdd(want - have, hvmemWorkUntaken(work)), nothing);
     if (headroom > have)
         takeFrom(work, headroom - have, slack);
 }
@@ -432,46 +435,46 @@ divideRoom(Work *work,
 }
 
 
-/* Of what it was to be given, what it needs. */
-static guint64
-neededPart(const Guest *guest)
-{
-    return MIN(guest->wanted, needed(guest));
-}
-
-
-static guint64
-wantedPart(const Guest *guest)
-{
-    return guest->wanted;
-}
-
-
-/* The whole of the last block is to fit into what is left beyond @kept. */
+/* The whole of a block is to fit into what is left beyond @kept: first those have one that @may. */
 static void
-giveLastBlocks(Work *work,
-               guint64 kept,
-               Size part)
+giveBlocks(Work *work,
+           guint64 kept,
+           bool (*may)(const Guest *guest))
 {
     guint64 sum = hvmemShareAdd(kept, sumOf(work, heldWhole));
     size_t i;
 
     for (i = 0; i < work->n; i++) {
         Guest *guest = work->guests + i;
-        guint64 then;
+        guint64 next, then;
 
-        if (!wantsMore(guest) || part(guest) <= guest->out->target)
+        if (!wantsMore(guest) || !may(guest))
             continue;
-        then = hvmemShareAdd(sum, hvmemShareSub(reach(guest, part(guest)), heldWhole(guest)));
+        next = MIN(reach(guest, guest->out->target + 1), guest->out->goal);
+        then = hvmemShareAdd(sum, hvmemShareSub(reach(guest, next), heldWhole(guest)));
         if (then <= work->budget) {
-            guest->out->target = part(guest);
+            guest->out->target = next;
             sum = then;
         }
     }
 }
 
 
-/* As far as there is no room for it, guests are given no part of a block: first those have it that lack what they use. */
+static bool
+lacksNeed(const Guest *guest)
+{
+    return guest->cut && guest->out->target < needed(guest);
+}
+
+
+static bool
+wasCut(const Guest *guest)
+{
+    return guest->cut && guest->out->target < guest->out->goal;
+}
+
+
+/* No one is given a part of a block, as it would have the whole for a while. So that not all wait for theirs, one after the other has it. */
 static void
 fitBlocks(Work *work)
 {
@@ -481,12 +484,13 @@ fitBlocks(Work *work)
         Guest *guest = work->guests + i;
         guint64 target = guest->out->target;
 
-        guest->wanted = target;
-        if (wantsMore(guest) && reach(guest, target) > MAX(held(guest), target))
-            guest->out->target = MAX(target - hvmemShareSub(target, guest->added) % guest->block, freeOfCharge(guest));
+        if (wantsMore(guest) && reach(guest, target) > MAX(held(guest), target)) {
+            guest->out->target = wholeBlocks(guest, target);
+            guest->cut = true;
+        }
     }
-    giveLastBlocks(work, 0, neededPart);
-    giveLastBlocks(work, hvmemWorkReserve(work, heldWhole), wantedPart);
+    giveBlocks(work, 0, lacksNeed);
+    giveBlocks(work, hvmemWorkReserve(work, heldWhole), wasCut);
 }
 
 

@@ -10,8 +10,9 @@
  *
  * What may be relied on, whatever the input (tests/tools/unit/hvmem-balance-test.c):
  * - the sum of what guests hold, or may take because it was requested for them,
- *   is never raised above the budget: memory is given when it has been taken. A
- *   guest to which memory is added takes whole blocks of it, for a while;
+ *   is never raised above the budget: memory is given when it has been taken,
+ *   and added in whole blocks. So what a guest uses counts up to the end of its
+ *   block if it has to be added, a buffer only as far as the last block ends;
  * - the goal of a guest is neither below its minimum nor above its maximum;
  * - nor are those sums, with what a guest takes back that is rebooted or takes
  *   that may start, where the host has that kept
@@ -21,8 +22,8 @@
  * - more demand, or more weight, never makes a goal smaller, and the demand of
  *   others never brings a goal below the guest's own share by weight (the latter
  *   without what is kept for reboots, of which a guest that grows leaves less);
- * - the same demand has the same goals in the next round, but for what is kept
- *   for the rest of a block: targets only approach them, from one side, and stay;
+ * - the same demand has the same goals in the next round, until a block has been
+ *   added: targets only approach them, from one side, and stay;
  * - a guest that is left alone keeps its target, and counts as what it holds.
  *
  * All sizes are in KiB.
@@ -57,6 +58,15 @@ typedef enum {
     HVMEM_BALANCE_STATE_LAST
 } hvmemBalanceState;
 
+/* Memory is added in whole blocks: a guest has them all for a while, before it releases what is beyond the request. Zeros: any size can be added. */
+typedef struct _hvmemBalanceBlocks hvmemBalanceBlocks;
+struct _hvmemBalanceBlocks {
+    guint64 added;              /* boot memory, and what was added to it, released or not; 0: not known */
+    guint64 origin;             /* blocks are counted from here */
+    guint64 size;
+    guint64 most;               /* no more is added, whatever the block */
+};
+
 typedef struct _hvmemBalanceGuest hvmemBalanceGuest;
 struct _hvmemBalanceGuest {
     guint64 minimum;
@@ -69,8 +79,8 @@ struct _hvmemBalanceGuest {
     guint64 rise;               /* KiB a second by which that has grown just now; 0: it has not, or that is not known */
     guint64 actual;             /* what it has */
     guint64 requested;          /* what was requested last */
-    guint64 added;              /* boot memory, and what was added to it, released or not; 0: not known */
-    guint64 block;              /* only multiples of this are added; what is beyond @requested it releases again; 0: any size */
+    guint64 taking;             /* of an earlier request it may still take so much; 0: it does not */
+    hvmemBalanceBlocks blocks;
     guint64 boot;               /* what it has at once when it starts, and so when it is rebooted; 0: not known */
     guint64 rate;               /* KiB a second in which it approaches @requested; 0: it does not, or hardly, although it is not there;
                                    HVMEM_BALANCE_UNKNOWN: not known, or it is there; see hvmemPaceTake() */
@@ -147,11 +157,10 @@ hvmemBalanceDemand(guint64 actual,
                    guint64 usable,
                    guint64 committed);
 
-/* The most that a guest has for a while if @size is requested of it, see hvmemBalanceGuest. */
+/* The most that a guest has for a while if @size is requested of it. */
 guint64
-hvmemBalanceReach(guint64 size,
-                  guint64 added,
-                  guint64 block);
+hvmemBalanceReach(const hvmemBalanceBlocks *blocks,
+                  guint64 size);
 
 /* What to reserve for guests that may start: for all of them, @sum, but no more than the @largest, or this part of the budget if that is more. */
 #define HVMEM_BALANCE_RESERVE 32

@@ -48,23 +48,6 @@ hvmemWorkReserve(const Work *work,
 }
 
 
-/* What the rest of a block takes for a while that is added to one of those that grow. Less than a granule of each guest is not taken. */
-static guint64
-restOf(const Work *work)
-{
-    guint64 most = 0;
-    size_t i;
-
-    for (i = 0; i < work->n; i++) {
-        const Guest *guest = work->guests + i;
-
-        if (guest->active && !guest->fixed)
-            most = MAX(most, reach(guest, guest->out->goal) - sane(guest->out->goal));
-    }
-    return most > 0 ? hvmemShareAdd(most, work->n * HVMEM_BALANCE_GRANULE) : 0;
-}
-
-
 /* Nobody is below its minimum for the reserve: what it cannot have of the budget is not kept. */
 void
 hvmemWorkReadBudget(Work *work)
@@ -80,9 +63,7 @@ static guint64
 excessOf(const Work *work,
          Size size)
 {
-    guint64 kept = size == hvmemWorkSettled ? MAX(hvmemWorkReserve(work, size), restOf(work)) : hvmemWorkReserve(work, size);
-
-    return hvmemShareSub(hvmemShareAdd(sumOf(work, size), kept), work->budget);
+    return hvmemShareSub(hvmemShareAdd(sumOf(work, size), hvmemWorkReserve(work, size)), work->budget);
 }
 
 
@@ -151,7 +132,7 @@ hvmemWorkDivideKeeping(Work *work,
     guint64 excess;
 
     divide(work, most);
-    if ((excess = excessOf(work, size)) > 0)
+    if ((work->host->reboots || work->host->starts > 0) && (excess = excessOf(work, size)) > 0)
         divide(work, MAX(findFitting(work, divide, size, most, excess), MIN(need, most)));
 }
 
@@ -191,10 +172,53 @@ divideGoals(Work *work,
 }
 
 
+/* A goal within a block is of no use to who would have to be added the whole. What that leaves, others have that lack what they use. */
+static void
+wholeGoals(Work *work)
+{
+    guint64 spare = 0;
+    size_t i;
+
+    for (i = 0; i < work->n; i++) {
+        Guest *guest = work->guests + i;
+        guint64 goal = guest->out->goal;
+
+        if (hasShare(guest)) {
+            guest->out->goal = MAX(wholeBlocks(guest, goal), guest->minimum);
+            spare += goal - guest->out->goal;
+        }
+    }
+    for (i = 0; i < work->n; i++) {
+        Guest *guest = work->guests + i;
+        guint64 next = MIN(reach(guest, guest->out->goal + 1), guest->maximum);
+
+        if (hasShare(guest) && guest->out->goal < guest->out->need && next - guest->out->goal <= spare) {
+            spare -= next - guest->out->goal;
+            guest->out->goal = next;
+        }
+    }
+}
+
+
+guint64
+hvmemWorkUntaken(const Work *work)
+{
+    bool added = false;
+    size_t i;
+
+    for (i = 0; i < work->n; i++) {
+        const Guest *guest = work->guests + i;
+
+        added = added || (hasShare(guest) && guest->blocks.size > 0 && guest->out->wish > guest->blocks.added);
+    }
+    return added ? work->n * HVMEM_BALANCE_GRANULE : 0;
+}
+
+
 static void
 shareGoals(Work *work)
 {
-    guint64 budget = work->budget;
+    guint64 budget = hvmemShareSub(work->budget, hvmemWorkUntaken(work));
     guint64 need = 0;
     size_t i;
 
@@ -207,6 +231,7 @@ shareGoals(Work *work)
             budget = hvmemShareSub(budget, hvmemWorkSettled(guest));
     }
     hvmemWorkDivideKeeping(work, budget, need, divideGoals, hvmemWorkSettled);
+    wholeGoals(work);
 }
 
 

@@ -19,13 +19,13 @@ struct _Guest {
     guint64 demand;
     guint64 actual;
     guint64 requested;
-    guint64 added;
-    guint64 block;
+    guint64 taking;
+    hvmemBalanceBlocks blocks;
     guint64 boot;
-    guint64 wanted;             /* target before it is known whether its last block fits */
     guint64 fixed;              /* others cannot have this; 0: it is not fixed */
     bool active;                /* not left alone */
     bool stuck;                 /* shall shrink, and does not */
+    bool cut;                   /* what it was to be given ended inside a block */
 };
 
 typedef struct _Work Work;
@@ -64,6 +64,10 @@ hvmemWorkDivideKeeping(Work *work,
                        Divide divide,
                        Size size);
 
+/* Less than a granule is not taken of anyone, and a block does not fit if only so much is missing: so much more is to be taken in all. */
+guint64
+hvmemWorkUntaken(const Work *work);
+
 void
 hvmemWorkFindGoals(Work *work);
 
@@ -79,7 +83,20 @@ static inline guint64
 reach(const Guest *guest,
       guint64 size)
 {
-    return hvmemBalanceReach(size, guest->added, guest->block);
+    return hvmemBalanceReach(&guest->blocks, size);
+}
+
+
+/* The most that it never has more than if that is requested, of @size. */
+static inline guint64
+wholeBlocks(const Guest *guest,
+            guint64 size)
+{
+    const hvmemBalanceBlocks *blocks = &guest->blocks;
+
+    if (reach(guest, size) <= size)
+        return size;
+    return MAX(size - hvmemShareSub(size, blocks->origin) % blocks->size, blocks->added);
 }
 
 
@@ -87,7 +104,7 @@ reach(const Guest *guest,
 static inline guint64
 held(const Guest *guest)
 {
-    return MAX(guest->actual, reach(guest, guest->requested));
+    return MAX(MAX(guest->actual, guest->taking), reach(guest, guest->requested));
 }
 
 
