@@ -386,6 +386,45 @@ static void test_hold_over_reset(void)
     done_honest(sim);
 }
 
+/* ---- who is migrated is slow ---- */
+
+typedef struct Slow {
+    bool migrates;              /* before it replies */
+    bool excused;               /* or a migration from here runs */
+    DmState state;
+} Slow;
+
+static const Slow slow[] = {
+    { .state = DM_STATE_NOT_ONLINED },
+    { .migrates = true, .state = DM_STATE_IDLE },
+    { .excused = true, .state = DM_STATE_IDLE },
+};
+
+/* What is taken so late was not onlined, unless there is another reason. The
+ * next request has none. */
+static void test_slow(gconstpointer opaque)
+{
+    const Slow *s = opaque;
+    Sim *sim = one_stick();
+
+    sim->mute = true;
+    sim_target(sim, 2 * SIM_GIB);
+    if (s->excused) {
+        dm_engine_excuse(sim->engine);
+    }
+    sim_advance(sim, 6 * 1000);
+    if (s->migrates) {
+        sim_migrate(sim);
+    }
+    sim->mute = false;
+    sim_pump(sim);
+    assert_state(sim, s->state);
+    sim->onlines = false;
+    sim_target(sim, 3 * SIM_GIB);
+    assert_state(sim, DM_STATE_NOT_ONLINED);
+    sim_free(sim);
+}
+
 /* ---- the owner is told, or is not ---- */
 
 static void test_announce(void)
@@ -535,6 +574,9 @@ int main(int argc, char **argv)
     g_test_add_func("/migrate/hold-growth/retry", test_hold_over_a_retry);
     g_test_add_func("/migrate/hold-growth/save", test_hold_over_a_save);
     g_test_add_func("/migrate/hold-growth/reset", test_hold_over_reset);
+    g_test_add_data_func("/migrate/slow/at-rest", &slow[0], test_slow);
+    g_test_add_data_func("/migrate/slow/arrived", &slow[1], test_slow);
+    g_test_add_data_func("/migrate/slow/leaving", &slow[2], test_slow);
     g_test_add_func("/migrate/announce", test_announce);
     g_test_add_func("/migrate/announce/before-discard",
                     test_announce_before_discard);

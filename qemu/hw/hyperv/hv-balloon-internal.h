@@ -7,8 +7,8 @@
  *
  * They call each other downwards only: hv-balloon.c, which owns the device, at
  * the top; below it hv-balloon-qmp.c; then hv-balloon-migrate.c; then
- * hv-balloon-layout.c, hv-balloon-mem.c and hv-balloon-discard.c;
- * hv-balloon-text.c and hv-balloon-base.c at the bottom.
+ * hv-balloon-layout.c and hv-balloon-mem.c; then hv-balloon-leave-out.c; then
+ * hv-balloon-discard.c; hv-balloon-text.c and hv-balloon-base.c at the bottom.
  * Calls upwards go through tables of functions: DmEngineOps, HaprotProtocol,
  * MemoryDeviceClass.
  *
@@ -37,6 +37,8 @@ OBJECT_DECLARE_SIMPLE_TYPE(HvBalloonSystemReset, HV_BALLOON_SYSTEM_RESET)
 
 /* hv-balloon-migrate.c */
 typedef struct HvBalloonMigration HvBalloonMigration;
+/* hv-balloon-leave-out.c */
+typedef struct HvBalloonLeaveOut HvBalloonLeaveOut;
 
 /*
  * The kernel that last opened the channel, to distinguish a new kernel from a
@@ -73,6 +75,7 @@ struct HvBalloon {
     QEMUTimer *pause;           /* pending: the engine runs when it is over */
     uint64_t worked_ns;         /* by the engine, since the last pause */
     HvBalloonMigration *migration;
+    HvBalloonLeaveOut *leave_out;
     HvBalloonSystemReset *system_reset;
 
     /* the channel to the guest's driver, NULL while it is closed */
@@ -167,11 +170,24 @@ void hv_balloon_forget(HvBalloon *balloon);
 
 /* Before the guest runs, or is reset: true if a snapshot had been refused. */
 bool hv_balloon_settle(HvBalloon *balloon);
+
+/* hv-balloon-leave-out.c: what a migration does not send */
+
+void hv_balloon_leave_out_start(HvBalloon *balloon);
+void hv_balloon_leave_out_stop(HvBalloon *balloon);
+/* A migration begins, or a save, without @granules, in bytes, of sticks. */
+void hv_balloon_leave_out_begin(HvBalloon *balloon, uint64_t granules);
 /*
  * The guest has none of @range, which is about to be discarded: a migration
- * that runs does not read it, which would populate it again.
+ * that runs does not read it, which would populate it again. If it sends just
+ * then, it leaves @range out before it goes on, and what it has read by then is
+ * discarded once more.
  */
-void hv_balloon_leave_out(DmRange range);
+void hv_balloon_leave_out(HvBalloon *balloon, DmRange range);
+/* A stick was unplugged from @range. */
+void hv_balloon_leave_out_gone(HvBalloon *balloon, DmRange range);
+/* True if that is still to be done: call it again soon. */
+bool hv_balloon_leave_out_before_run(HvBalloon *balloon);
 /* Bytes that the last migration from here left out. */
 uint64_t hv_balloon_not_sent(const HvBalloon *balloon);
 

@@ -152,6 +152,8 @@ static void sticks_unplug(HaprotProtocol *proto, MemHaprot *stick)
     HvBalloon *balloon = container_of(proto, HvBalloon, haprot);
 
     dm_engine_unplug(balloon->engine, stick->handle);
+    hv_balloon_leave_out_gone(balloon,
+                              page_range(stick->addr, haprot_size(stick)));
     g_hash_table_remove(balloon->sticks, GUINT_TO_POINTER(stick->handle));
     hv_balloon_kick(balloon);
 }

@@ -11,39 +11,24 @@
  * - "hv-balloon" is the VMBus device with its channel, and what the guest has
  *   reported.
  *
- * What the guest lacks is not sent: sticks say so by their granules, and for the
- * rest each pass over the dirty bitmap leaves it out. The destination gives to
- * its host what was populated for it nevertheless.
+ * What the guest lacks is not sent, see hv-balloon-leave-out.c. The destination
+ * gives to its host what was populated for it nevertheless.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 
 #include "qemu/osdep.h"
-#include "exec/address-spaces.h"
-#include "exec/memory.h"
-#include "exec/ramblock.h"
 #include "hv-balloon-internal.h"
 #include "hv-balloon-layout.h"
 #include "hw/hyperv/dm/state.h"
 #include "migration/misc.h"
 #include "migration/vmstate.h"
 #include "qemu/error-report.h"
-#include "qemu/units.h"
 #include "system/balloon.h"
 #include "system/runstate.h"
 #include "trace.h"
 
-/* How long a turn over the dirty bitmap looks for released memory ... */
-#define LEAVE_OUT_NS (10 * SCALE_MS)
-/* ... and of a VM that was paused before, as to be saved: nobody waits for it */
-#define LEAVE_OUT_PAUSED_NS NANOSECONDS_PER_SECOND
-/* ... when the next one begins ... */
-#define LEAVE_OUT_PAUSE_MS 1
-/* ... and when, if the migration thread has the bitmap, and sends. */
-#define LEAVE_OUT_BUSY_MS 10
-/* The largest piece of it between two looks at the clock. */
-#define LEAVE_OUT_PAGES (1 * GiB >> DM_PAGE_SHIFT)
-/* How often it is looked whether the migration has ended that holds memory. */
+/* How often it is looked whether what waits for a migration may go on. */
 #define HELD_MS 100
 
 /* of guest time, so that no deadline overflows */
@@ -53,8 +38,7 @@ struct HvBalloonMigration {
     HvBalloon *balloon;
     VMChangeStateEntry *vm_state;
     NotifierWithReturn migration;
-    NotifierWithReturn precopy;
-    QEMUTimer *poll;            /* while memory is held or to be left out */
+    QEMUTimer *poll;            /* while something waits for a migration */
 
     HvBalloonLayout layout;
 
@@ -71,14 +55,6 @@ struct HvBalloonMigration {
     bool inhibited;             /* a device forbids that memory is discarded */
     bool discard_due;           /* what the guest lacks may be populated */
     bool populate_due;          /* a new kernel came while memory was held */
-
-    bool kernel_was_new;        /* when the migration began */
-    bool paused;                /* the VM, since before that */
-    unsigned turns;             /* over the dirty bitmap, since then */
-    uint64_t next;              /* page at which the next turn goes on */
-    uint64_t left_out;          /* populated bytes, in this pass */
-    uint64_t not_sent_pages;    /* bytes, by the last complete pass */
-    uint64_t not_sent_granules; /* bytes, when the migration began */
 };
 
 /* ---- The layout, before the memory ---- */
@@ -102,14 +78,10 @@ static int layout_pre_save(void *opaque)
     HvBalloonMigration *m = opaque;
 
     hv_balloon_layout_now(m->balloon, &m->layout);
-    m->kernel_was_new = hv_balloon_kernel_is_new(m->balloon);
-    m->paused = !hv_balloon_may_run();
     if (!hv_balloon_memory_is_held()) {
         populate_in_doubt(m);
     }
-    m->turns = 0;
-    m->next = m->left_out = m->not_sent_pages = 0;
-    m->not_sent_granules = hv_balloon_unpopulated(m->balloon);
+    hv_balloon_leave_out_begin(m->balloon, hv_balloon_unpopulated(m->balloon));
     return 0;
 }
 
@@ -350,198 +322,24 @@ const VMStateDescription vmstate_hv_balloon = {
     }
 };
 
-/* ---- What is not sent ---- */
-
-static int add_size(MemoryRegionSection *s, void *opaque)
-{
-    *(uint64_t *)opaque += int128_get64(s->size);
-    return 0;
-}
-
-/* Of a stick, granules that are not populated are counted already. */
-static uint64_t populated_bytes(MemoryRegion *mr, hwaddr offset, uint64_t size)
-{
-    RamDiscardManager *rdm = memory_region_get_ram_discard_manager(mr);
-    MemoryRegionSection run = {
-        .mr = mr,
-        .offset_within_region = offset,
-        .size = int128_make64(size),
-    };
-    uint64_t bytes = 0;
-
-    if (!rdm) {
-        return size;
-    }
-    ram_discard_manager_replay_populated(rdm, &run, add_size, &bytes);
-    return bytes;
-}
-
-/* False if the bitmap cannot be had: the migration thread keeps it while it
- * sends, and the big lock must not wait for who does not receive. */
-static bool leave_out_run(const MemoryRegionSection *s, DmRange run,
-                          uint64_t *bytes)
-{
-    hwaddr addr = run.first << DM_PAGE_SHIFT;
-    hwaddr offset = addr - s->offset_within_address_space +
-                    s->offset_within_region;
-    uint64_t size = run.count << DM_PAGE_SHIFT;
-
-    if (!s->mr->ram_block->bmap) {
-        *bytes += size;         /* a block that does not migrate */
-        return true;
-    }
-    if (!qemu_guest_free_page_try_hint(memory_region_get_ram_ptr(s->mr) +
-                                       offset, size)) {
-        return false;
-    }
-    *bytes += populated_bytes(s->mr, offset, size);
-    return true;
-}
-
-/* Is it guest memory, in whole pages? */
-static bool section_has_pages(const MemoryRegionSection *s)
-{
-    return hv_balloon_section_is_memory(s) &&
-           QEMU_IS_ALIGNED(s->offset_within_address_space |
-                           int128_get64(s->size) | s->offset_within_region,
-                           DM_PAGE_SIZE);
-}
-
-static bool leave_out_all(const MemoryRegionSection *s, void *opaque)
-{
-    DmRange run = {
-        s->offset_within_address_space >> DM_PAGE_SHIFT,
-        int128_get64(s->size) >> DM_PAGE_SHIFT
-    };
-    uint64_t bytes = 0;
-
-    return !section_has_pages(s) || leave_out_run(s, run, &bytes);
-}
-
-static bool may_leave_out(void)
-{
-    return migration_is_running() && !migrate_postcopy_ram() &&
-           !hv_balloon_memory_is_held();
-}
-
-/* What cannot be left out now is when the bitmap is collected again. */
-void hv_balloon_leave_out(DmRange range)
-{
-    if (may_leave_out()) {
-        hv_balloon_each_section(range, leave_out_all, NULL);
-    }
-}
-
-/* The pages of @s that the guest lacks: false if time has run out, or the
- * bitmap cannot be had. */
-static bool leave_out_section(HvBalloonMigration *m,
-                              const MemoryRegionSection *s, int64_t until)
-{
-    hwaddr start = s->offset_within_address_space;
-    hwaddr size = int128_get64(s->size);
-    uint64_t end = DIV_ROUND_UP(start + size, DM_PAGE_SIZE);
-    bool ram = section_has_pages(s);
-    DmRange run;
-
-    while (dm_engine_next_absent(m->balloon->engine, m->next, &run) &&
-           run.first < end) {
-        run.count = MIN(MIN(run.count, end - run.first), LEAVE_OUT_PAGES);
-        if (ram && !leave_out_run(s, run, &m->left_out)) {
-            return false;
-        }
-        m->next = run.first + run.count;
-        if (get_clock() > until) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /*
- * The first turn is made with the list of RAM blocks locked, when no vCPU may be
- * waited for; what a kernel that was started since then wrote is logged.
+ * It begins, before a background snapshot looks at what is populated, or ends.
+ * A guest that is migrated may be slowed, and reply after that.
  */
-static bool turn_is_for_new_kernel(HvBalloonMigration *m)
-{
-    return m->turns++ ? hv_balloon_kernel_is_new(m->balloon)
-                      : m->kernel_was_new;
-}
-
-/*
- * What the guest lacks it cannot write to before a request gives it, which
- * dirties it again. There is one pass for each time that the dirty bitmap
- * is collected. A turn takes a bounded time, as the VM may be stopped already: a
- * guest can have released any number of single pages. The next one goes on: in
- * the main loop, or when the bitmap is collected again. By then the rest may have
- * been read, which populates it: so the first turn is a long one if it may be.
- */
-static void leave_out_absent(HvBalloonMigration *m, int64_t ns)
-{
-    int64_t until = get_clock() + ns;
-    MemoryRegion *all = get_system_memory();
-    bool same_kernel = !turn_is_for_new_kernel(m);
-    bool in_time = same_kernel, busy;
-    DmRange run;
-
-    while (in_time &&
-           dm_engine_next_absent(m->balloon->engine, m->next, &run)) {
-        MemoryRegionSection s =
-            memory_region_find(all, run.first << DM_PAGE_SHIFT,
-                               (DM_MAX_PFN - run.first) << DM_PAGE_SHIFT);
-
-        if (!s.mr) {
-            break;
-        }
-        m->next = MAX(m->next, s.offset_within_address_space >> DM_PAGE_SHIFT);
-        in_time = leave_out_section(m, &s, until);
-        memory_region_unref(s.mr);
-    }
-    if (in_time) {
-        m->not_sent_pages = m->left_out;
-        m->next = m->left_out = 0;
-    }
-    if (m->next && same_kernel) {
-        busy = get_clock() <= until;
-        timer_mod(m->poll, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) +
-                  (busy ? LEAVE_OUT_BUSY_MS : LEAVE_OUT_PAUSE_MS));
-    }
-    trace_hv_balloon_left_out(m->not_sent_pages, m->next);
-}
-
-/* Before a background snapshot looks at what is populated. */
 static int migration_notified(NotifierWithReturn *notifier, MigrationEvent *e,
                               Error **errp)
 {
+    HvBalloonMigration *m = container_of(notifier, HvBalloonMigration,
+                                         migration);
+
+    dm_engine_excuse(m->balloon->engine);
     if (e->type == MIG_EVENT_PRECOPY_SETUP) {
-        populate_in_doubt(container_of(notifier, HvBalloonMigration,
-                                       migration));
+        populate_in_doubt(m);
     }
     return 0;
 }
 
-/* A postcopy destination would wait for each of these pages to the end. */
-static int precopy_notified(NotifierWithReturn *notifier, void *data,
-                            Error **errp)
-{
-    PrecopyNotifyData *precopy = data;
-
-    if (precopy->reason == PRECOPY_NOTIFY_AFTER_BITMAP_SYNC &&
-        !migrate_postcopy_ram()) {
-        HvBalloonMigration *m = container_of(notifier, HvBalloonMigration,
-                                             precopy);
-
-        leave_out_absent(m, m->paused ? LEAVE_OUT_PAUSED_NS : LEAVE_OUT_NS);
-    }
-    return 0;
-}
-
-uint64_t hv_balloon_not_sent(const HvBalloon *balloon)
-{
-    return balloon->migration->not_sent_pages +
-           balloon->migration->not_sent_granules;
-}
-
-/* ---- After it was loaded ---- */
+/* ---- Before it is sent, and after it was loaded ---- */
 
 static void after_hold(HvBalloonMigration *m)
 {
@@ -570,6 +368,7 @@ void hv_balloon_before_run(HvBalloon *balloon)
 {
     HvBalloonMigration *m = balloon->migration;
     bool held = hv_balloon_memory_is_held();
+    bool again = hv_balloon_leave_out_before_run(balloon);
 
     note_inhibited(m);
     if (held != m->held) {
@@ -578,12 +377,11 @@ void hv_balloon_before_run(HvBalloon *balloon)
     }
     if (held) {
         m->discard_due = true;
-        timer_mod(m->poll, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + HELD_MS);
     } else {
         after_hold(m);
     }
-    if (m->next && may_leave_out()) {
-        leave_out_absent(m, LEAVE_OUT_NS);
+    if (held || again) {
+        timer_mod(m->poll, qemu_clock_get_ms(QEMU_CLOCK_REALTIME) + HELD_MS);
     }
 }
 
@@ -635,7 +433,6 @@ static void vm_state_changed(void *opaque, bool running, RunState state)
         stopped(m);
         return;
     }
-    m->paused = false;
     hv_balloon_settle(m->balloon);
     if (m->loaded) {
         m->loaded = false;
@@ -644,16 +441,9 @@ static void vm_state_changed(void *opaque, bool running, RunState state)
     hv_balloon_kick(m->balloon);
 }
 
-/* A turn over the bitmap is no work of the VM's, which may be stopped. */
 static void poll_held(void *opaque)
 {
-    HvBalloon *balloon = opaque;
-    HvBalloonMigration *m = balloon->migration;
-
-    if (!hv_balloon_may_run() && m->next && may_leave_out()) {
-        leave_out_absent(m, LEAVE_OUT_NS);
-    }
-    hv_balloon_kick(balloon);
+    hv_balloon_kick(opaque);
 }
 
 void hv_balloon_forget(HvBalloon *balloon)
@@ -677,22 +467,21 @@ void hv_balloon_migrate_start(HvBalloon *balloon)
     m->balloon = balloon;
     m->poll = timer_new_ms(QEMU_CLOCK_REALTIME, poll_held, balloon);
     migration_add_notifier(&m->migration, migration_notified);
-    m->precopy.notify = precopy_notified;
-    precopy_add_notifier(&m->precopy);
     m->vm_state = qemu_add_vm_change_state_handler(vm_state_changed, m);
     vmstate_register_any(VMSTATE_IF(balloon), &vmstate_layout, m);
     vmstate_register_any(VMSTATE_IF(balloon), &vmstate_memory, m);
     balloon->migration = m;
+    hv_balloon_leave_out_start(balloon);
 }
 
 void hv_balloon_migrate_stop(HvBalloon *balloon)
 {
     HvBalloonMigration *m = balloon->migration;
 
+    hv_balloon_leave_out_stop(balloon);
     vmstate_unregister(VMSTATE_IF(balloon), &vmstate_memory, m);
     vmstate_unregister(VMSTATE_IF(balloon), &vmstate_layout, m);
     qemu_del_vm_change_state_handler(m->vm_state);
-    precopy_remove_notifier(&m->precopy);
     migration_remove_notifier(&m->migration);
     timer_free(m->poll);
     hv_balloon_layout_clear(&m->layout);

@@ -9,6 +9,7 @@
 #include "hw/mem/memory-device.h"
 #include "hw/qdev-properties.h"
 #include "hw/resettable.h"
+#include "migration/misc.h"
 #include "qapi/error.h"
 #include "qapi/qapi-events-machine.h"
 #include "qemu/error-report.h"
@@ -134,7 +135,7 @@ static void op_discard(void *opaque, uint64_t first, uint64_t count)
 {
     DmRange range = { first, count };
 
-    hv_balloon_leave_out(range);
+    hv_balloon_leave_out(opaque, range);
     hv_balloon_discard(opaque, range, true);
 }
 
@@ -263,6 +264,9 @@ static void take_packet(HvBalloon *balloon, const VMBusChanReq *req)
 {
     trace_hv_balloon_packet(req->pkt_type, req->msglen);
     if (req->pkt_type == VMBUS_PACKET_DATA_INBAND) {
+        if (migration_is_running()) {
+            dm_engine_excuse(balloon->engine);
+        }
         dm_engine_receive(balloon->engine, req->msg, req->msglen,
                           hv_balloon_now());
     }

@@ -273,20 +273,6 @@ static void test_destination_gone_last(void)
     goes_on(f);
 }
 
-/* The socket is full: nothing more is sent. */
-static void wait_stalled(QTestState *qts)
-{
-    int64_t end = g_get_monotonic_time() + WAIT_US;
-    uint64_t before, sent = 0;
-
-    do {
-        g_assert_cmpint(g_get_monotonic_time(), <, end);
-        before = sent;
-        g_usleep(200000);
-        sent = ram_number(qts, "transferred");
-    } while (!sent || sent != before);
-}
-
 /*
  * It is there and receives nothing, as one behind a network that has failed. The
  * migration thread waits for it, and nobody else does: the guest goes on, is

@@ -343,6 +343,19 @@ void wait_bytes_of_files(QTestState *qts, const char *name, uint64_t most)
     }
 }
 
+void wait_stalled(QTestState *qts)
+{
+    int64_t end = g_get_monotonic_time() + WAIT_US;
+    uint64_t before, sent = 0;
+
+    do {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        before = sent;
+        g_usleep(200000);
+        sent = ram_number(qts, "transferred");
+    } while (!sent || sent != before);
+}
+
 /* ---- Scenes ---- */
 
 Fixture *bare(void)

@@ -95,6 +95,8 @@ void wait_request(Fixture *f);
 uint64_t bytes_of_files(QTestState *qts, const char *name);
 /* Wait until they are no more than @most. */
 void wait_bytes_of_files(QTestState *qts, const char *name, uint64_t most);
+/* The migration's socket is full: nothing more is sent. */
+void wait_stalled(QTestState *qts);
 
 /* ---- Scenes ---- */
 

@@ -7,6 +7,30 @@
 #include "work.h"
 
 
+guint64
+hvmemBalanceReach(const hvmemBalanceBlocks *blocks,
+                  guint64 size)
+{
+    guint64 part, whole;
+
+    size = sane(size);
+    if (blocks->size == 0 || blocks->added == 0 || size <= blocks->added)
+        return size;
+    part = hvmemShareSub(size, blocks->origin) % blocks->size;
+    whole = part > 0 ? hvmemShareAdd(size, blocks->size - part) : size;
+    return MAX(size, MIN(sane(whole), blocks->most));
+}
+
+
+guint64
+hvmemBalanceReserve(guint64 budget,
+                    guint64 sum,
+                    guint64 largest)
+{
+    return MIN(sum, MAX(largest, budget / HVMEM_BALANCE_RESERVE));
+}
+
+
 /*
  * Starts and reboots
  */

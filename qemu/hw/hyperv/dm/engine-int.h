@@ -47,6 +47,7 @@ typedef struct Txn {
     DmRequest kind;
     bool sent;                  /* the guest may have seen it */
     bool late;
+    bool excused;               /* if it is slow. Not in the saved state. */
     uint64_t started;           /* ms */
     uint64_t deadline;          /* ms */
     uint64_t asked;             /* pages requested */

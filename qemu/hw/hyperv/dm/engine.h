@@ -105,8 +105,13 @@ bool dm_engine_released_in_doubt(const DmEngine *engine);
  * again before the next dm_engine_run().
  */
 bool dm_engine_discard_released(DmEngine *engine);
+/* May the owner discard what the guest lacks? Not while a request gives some of
+ * it, or is being prepared, or while it is in doubt what was released. */
+bool dm_engine_may_discard_again(const DmEngine *engine);
 /* Ditto of what it was never given of a stick. Right after that, or false. */
 bool dm_engine_discard_never_given(DmEngine *engine, DmRange within);
+/* The guest may reply slowly for another reason: it is being migrated. */
+void dm_engine_excuse(DmEngine *engine);
 /* As long as growing is held, no request gives memory. */
 void dm_engine_hold_growth(DmEngine *engine, bool hold);
 /* The owner is told the size, and of each stick that is not idle. */

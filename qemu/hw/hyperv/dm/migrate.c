@@ -160,6 +160,11 @@ static bool something_is_given(const DmEngine *e)
            e->preparing != DM_REQUEST_NONE || pageset_count(e->populated);
 }
 
+bool dm_engine_may_discard_again(const DmEngine *e)
+{
+    return !something_is_given(e) && !dm_engine_released_in_doubt(e);
+}
+
 bool dm_engine_discard_released(DmEngine *e)
 {
     DmRange run;
@@ -185,7 +190,7 @@ bool dm_engine_discard_never_given(DmEngine *e, DmRange within)
     uint64_t at = within.first;
     DmRange run;
 
-    if (something_is_given(e) || dm_engine_released_in_doubt(e)) {
+    if (!dm_engine_may_discard_again(e)) {
         return false;
     }
     while (dm_regions_next_never_given(&e->regions, at, &run) &&
@@ -195,6 +200,11 @@ bool dm_engine_discard_never_given(DmEngine *e, DmRange within)
         at = range_end(run);
     }
     return true;
+}
+
+void dm_engine_excuse(DmEngine *e)
+{
+    e->txn.excused = true;
 }
 
 void dm_engine_hold_growth(DmEngine *e, bool hold)

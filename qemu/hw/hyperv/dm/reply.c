@@ -142,6 +142,9 @@ static void judge_onlining(DmEngine *e, uint64_t pages, uint64_t now)
         e->probed = true;
         return;
     }
+    if (e->txn.excused) {
+        return;
+    }
     dm_regions_not_onlined(&e->regions,
                            (DmRange) { e->txn.add.range.first, pages });
     e->probed = false;

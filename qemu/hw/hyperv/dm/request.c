@@ -90,7 +90,7 @@ static void txn_begin(DmEngine *e, DmRequest kind, uint64_t now,
                       uint64_t deadline, uint64_t asked)
 {
     e->txn.kind = kind;
-    e->txn.sent = e->txn.late = false;
+    e->txn.sent = e->txn.late = e->txn.excused = false;
     e->txn.started = now;
     e->txn.deadline = now + deadline;
     e->txn.asked = asked;

@@ -396,6 +396,7 @@ bool dm_state_import(DmEngine *engine, const void *data, size_t len,
     read = sibling(engine);
     read_all(&s, read);
     if (!s.fault) {
+        dm_engine_excuse(read);
         swap(engine, read);
     }
     dm_engine_free(read);
