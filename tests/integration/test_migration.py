@@ -11,11 +11,13 @@ import tempfile
 
 import pytest
 from checks import Held, at_rest, consistent, go, no_sticks
+from speed import patient
 from travel import GROWN, SHRUNK, Traveller, agree, create_image, elapsed, keeps, quickly, slowly, travelled, travelling, with_disk
 
 import hvb
 from hvb import GIB, MIB
 
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 STICK = "<memory model='haprot'><target insert='on-demand'><size unit='MiB'>128</size></target><alias name='ua-mine'/></memory>"
 
 
@@ -569,3 +571,61 @@ def test_saved_and_restored(guest):
     travelled(guest, before)
     go(guest, GROWN)
     guest.held.check()
+
+
+def test_dumped_with_its_devices(guest, tmp_path):
+    """Without --memory-only it is a migration to a file, after which the guest goes on here."""
+    go(guest, GROWN)
+    guest.setmem(SHRUNK)
+    guest.wait_at(SHRUNK)
+    before = keeps(guest)
+    for flags in ((), ("--live",)):
+        dump = tmp_path / "dump"
+        hvb.virsh("dump", guest.name, dump, *flags, timeout=120)
+        assert dump.stat().st_blocks // 2 < SHRUNK, "what the guest has released is not in it"
+        travelled(guest, before)
+        dump.unlink()
+    go(guest, GROWN)
+    guest.held.check()
+
+
+def libvirt_guests(folder):
+    """libvirt's script with a configuration and a list in FOLDER, for the daemon in use, as a command."""
+    text = (ROOT / "build/obj/libvirt/tools/libvirt-guests.sh").read_text(encoding="utf-8")
+    for old, new in ((r"(sysconfdir|localstatedir|initconfdir)=.*", rf'\1="{folder}"'), (r"\. .*init-functions", ":"),
+                     (r"\. .*gettext\.sh", 'gettext() { printf %s "$1"; }; eval_gettext() { printf %s "$1"; }')):
+        text, n = re.subn(rf"(?m)^{old}$", new, text)
+        assert n, f"there is no {old} in it"
+    script = folder / "libvirt-guests.sh"
+    script.write_text(text)
+    (folder / "libvirt-guests").write_text("ON_SHUTDOWN=suspend\nON_BOOT=start\n")
+    for name in ("lib/libvirt", "lock", "bin"):
+        (folder / name).mkdir(parents=True)
+    (folder / "bin/virsh").symlink_to(os.environ["HVB_VIRSH"])
+
+    def run(what):
+        got = subprocess.run(["sh", script, what], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=patient(180),
+                             env={**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}"})
+        assert got.returncode == 0, got.stdout + got.stderr
+        return got.stdout
+
+    return run
+
+
+def test_its_host_is_shut_down(guest, tmp_path):
+    """libvirt-guests saves all persistent guests of a daemon, and starts them when the host is back. Nobody else has one at the second daemon."""
+    guest.go_home()
+    guest.migrate("--persistent", "--undefinesource")
+    go(guest, GROWN)
+    guest.setmem(SHRUNK)
+    guest.wait_at(SHRUNK)
+    before = keeps(guest)
+    run = libvirt_guests(tmp_path)
+    print(run("stop"))
+    assert guest.state() == "shut off"
+    assert "Managed save:   yes" in hvb.virsh("dominfo", guest.name)
+    print(run("start"))
+    travelled(guest, before)
+    go(guest, GROWN)
+    guest.held.check()
+    guest.go_home()
