@@ -69,6 +69,7 @@ forgetRun(hvmemBalanced *guest)
     guest->rss = 0;
     guest->refused = -1;
     guest->migrating = false;
+    guest->taking = 0;
     guest->pace = (hvmemPace) { 0 };
     guest->usage = (hvmemUsage) { 0 };
     guest->growth = (hvmemGrowth) { 0 };
@@ -341,37 +342,40 @@ readState(hvmemBalanced *guest,
 }
 
 
-/* Linux's are no larger: a guest that says so keeps from others no more than this. */
-#define MOST_BLOCK (2 * 1024 * 1024)
+/* Linux's blocks are no larger, and no request gives more at a time. */
+#define MOST_AT_ONCE (2 * 1024 * 1024)
 
 
 /* Until its driver has connected, libvirt knows what is usual. */
 static hvmemBalanceBlocks
-blocksOf(const hvmemDomain *dom,
-         guint64 maximum)
+blocksOf(const hvmemDomain *dom)
 {
     guint64 released = dom->released == HVMEM_UNKNOWN ? 0 : dom->released;
     guint64 size = kib(dom->alignment);
-    hvmemBalanceBlocks blocks = { .added = kib(hvmemShareAdd(dom->current, released)), .most = maximum };
+    hvmemBalanceBlocks blocks = { .added = kib(hvmemShareAdd(dom->current, released)), .most = kib(MAX(dom->maxMemory, dom->total)) };
 
     if (dom->current == HVMEM_UNKNOWN)
         return (hvmemBalanceBlocks) { 0 };
+    if (dom->maxMemory == HVMEM_UNKNOWN)
+        blocks.most = kib(dom->total);
     blocks.origin = MIN(kib(dom->boot), blocks.added);
-    blocks.size = MIN(size == 0 && dom->planned ? dom->plan.alignment : size, MOST_BLOCK);
+    blocks.size = MIN(size == 0 && dom->planned ? dom->plan.alignment : size, MOST_AT_ONCE);
     return blocks;
 }
 
 
-/* What was requested while it takes something: it takes all of that before it gives any of it back. */
-static guint64
-takingOf(hvmemBalanced *guest,
-         guint64 requested)
+/* A guest that takes what was requested goes on with that until it has replied, whatever is requested meanwhile. */
+static void
+readTaking(hvmemBalanced *guest)
 {
-    const char *state = guest->dom->state;
-    bool takes = g_strcmp0(state, "adding") == 0 || g_strcmp0(state, "returning") == 0;
+    const hvmemDomain *dom = guest->dom;
+    const char *state = dom->state;
 
-    guest->taking = takes ? MAX(guest->taking, requested) : 0;
-    return guest->taking;
+    if (g_strcmp0(state, "adding") == 0 || g_strcmp0(state, "returning") == 0)
+        guest->taking = MAX(guest->taking, kib(dom->requested));
+    else if (g_strcmp0(state, "late") != 0)
+        guest->taking = 0;
+    guest->taking = MIN(guest->taking, hvmemShareAdd(kib(dom->current), MOST_AT_ONCE));
 }
 
 
@@ -409,11 +413,11 @@ readGuest(hvmemBalanced *guest,
     guest->in = (hvmemBalanceGuest) {
         .buffer = guest->settings.buffer, .weight = guest->settings.weight, .state = readState(guest, actual, requested, now),
         .demand = guest->usage.demand, .rise = guest->usage.rise, .actual = actual, .requested = requested, .boot = bootOf(dom),
-        .taking = takingOf(guest, requested),
+        .taking = guest->taking,
         .rate = hvmemPaceTake(&guest->pace, actual, requested, now),
     };
     readBounds(guest);
-    guest->in.blocks = blocksOf(dom, guest->in.maximum);
+    guest->in.blocks = blocksOf(dom);
 }
 
 
@@ -480,9 +484,16 @@ residentOf(hvmemBalanced *guest)
 static guint64
 heldBy(const hvmemDomain *dom)
 {
-    hvmemBalanceBlocks blocks = blocksOf(dom, kib(dom->maxMemory));
+    hvmemBalanceBlocks blocks = blocksOf(dom);
 
     return MAX(kib(dom->current), hvmemBalanceReach(&blocks, kib(dom->requested)));
+}
+
+
+static guint64
+holds(const hvmemBalanced *guest)
+{
+    return MAX(heldBy(guest->dom), guest->taking);
 }
 
 
@@ -519,12 +530,12 @@ addStart(Sums *sums,
 /* One that is not automatic also has its boot memory again when it is rebooted. */
 static void
 addOther(Sums *sums,
-         const hvmemDomain *dom)
+         const hvmemBalanced *guest)
 {
-    guint64 has = heldBy(dom);
+    guint64 has = holds(guest);
 
     sums->others = hvmemShareAdd(sums->others, has);
-    addStart(sums, hvmemShareSub(bootOf(dom), has));
+    addStart(sums, hvmemShareSub(bootOf(guest->dom), has));
 }
 
 
@@ -533,7 +544,7 @@ addRunning(Sums *sums,
            hvmemBalanced *guest)
 {
     guint64 resident = residentOf(guest);
-    guint64 has = heldBy(guest->dom);
+    guint64 has = holds(guest);
 
     sums->resident = hvmemShareAdd(sums->resident, resident);
     sums->held = hvmemShareAdd(sums->held, has);
@@ -572,12 +583,13 @@ sortDomains(hvmemBalancer *balancer)
                 addStart(&sums, startOf(guest));
             continue;
         }
+        readTaking(guest);
         addRunning(&sums, guest);
         if (automatic) {
             addAutomatic(&sums, dom);
             g_ptr_array_add(balancer->active, guest);
         } else {
-            addOther(&sums, dom);
+            addOther(&sums, guest);
         }
     }
     g_ptr_array_sort(balancer->active, compareNames);

@@ -42,7 +42,7 @@ anyGuest(void)
         .minimum = anySize(), .maximum = anySize(), .buffer = rnd(2) ? rnd(200) : rnd(G_MAXUINT32), .weight = rnd(2) ? rnd(1000) : rnd(G_MAXUINT32),
         .state = rnd(3) ? HVMEM_BALANCE_READY : rnd(HVMEM_BALANCE_STATE_LAST), .demand = anySize(), .rise = anySize(), .actual = anySize(), .requested = anySize(),
         .boot = chance(2) ? 0 : anySize(), .taking = chance(2) ? 0 : anySize(),
-        .blocks = { .added = chance(2) ? 0 : anySize(), .origin = anySize(), .size = chance(2) ? 0 : anySize() }, .rate = chance(3) ? 0 : anySize(),
+        .blocks = { .added = chance(2) ? 0 : anySize(), .origin = anySize(), .size = chance(2) ? 0 : anySize(), .most = anySize() }, .rate = chance(3) ? 0 : anySize(),
     };
 }
 
@@ -94,7 +94,7 @@ reachOf(const hvmemBalanceGuest *guest,
     whole += (size - whole) / sane(blocks->size) * sane(blocks->size);
     if (whole < size)
         whole = MIN(whole + sane(blocks->size), HVMEM_SHARE_MOST);
-    return MAX(size, MIN(whole, maximumOf(guest)));
+    return MAX(size, MIN(whole, sane(blocks->most)));
 }
 
 
@@ -508,8 +508,11 @@ testConvergence(void)
                 checkOneWay(&scene, &last);
         }
         for (i = 0; i < scene.n; i++) {
-            /* what others keep because it is less than a granule may be missing, and the last block if there is no room for the whole of it */
-            guint64 missing = (scene.n + 1) * HVMEM_BALANCE_GRANULE + (scene.summary.need + BLOCK > scene.summary.pool ? scene.guests[i].blocks.size : 0);
+            /* what others keep because it is less than a granule may be missing, and the last block if there is no room for the whole of it: that
+             * was counted, but for one of which the maximum leaves a part */
+            const hvmemBalanceGuest *guest = scene.guests + i;
+            bool tight = scene.summary.need + BLOCK > scene.summary.pool || (scene.out[i].goal == guest->maximum && reachOf(guest, guest->maximum) > guest->maximum);
+            guint64 missing = (scene.n + 1) * HVMEM_BALANCE_GRANULE + (tight ? guest->blocks.size : 0);
 
             if (!scene.summary.over)
                 g_assert_cmpuint(scene.guests[i].actual + missing, >=, MIN(scene.out[i].need, scene.out[i].goal));
@@ -568,7 +571,7 @@ testNoise(void)
             moves += round >= 20 && somebodyMoves(&scene);
             follow(&scene, pace);
         }
-        g_assert_cmpuint(moves, <=, 10);
+        g_assert_cmpuint(moves, <, 17);
     }
 }
 

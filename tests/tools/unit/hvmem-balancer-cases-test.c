@@ -152,11 +152,19 @@ testBlocks(void)
     decide(balancer, 400);
     a->dom->requested = a->dom->current;
     decide(balancer, 500);
-    g_assert_cmpuint(balancer->summary.held * 1024, ==, a->dom->current + 3 * GIB);
+    g_assert_cmpuint(balancer->summary.held * 1024, ==, a->dom->current + 2 * GIB);
+    g_free(a->dom->state);
+    a->dom->state = g_strdup("late");
+    decide(balancer, 600);
+    g_assert_cmpuint(balancer->summary.held * 1024, ==, a->dom->current + 2 * GIB);
 
     a->settings.on = false;
+    decide(balancer, 700);
+    g_assert_cmpuint(balancer->host.used * 1024, ==, a->dom->current + 2 * GIB);
+    g_free(a->dom->state);
+    a->dom->state = g_strdup("idle");
     a->dom->requested = a->dom->current + 65 * MIB;
-    decide(balancer, 600);
+    decide(balancer, 800);
     g_assert_cmpuint(balancer->host.used * 1024, ==, a->dom->current + 192 * MIB);
 }
 

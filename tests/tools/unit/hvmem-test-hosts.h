@@ -105,7 +105,8 @@ addInBlocks(Scene *scene)
     for (i = 0; i < scene->n; i++) {
         hvmemBalanceGuest *guest = scene->guests + i;
 
-        guest->blocks = (hvmemBalanceBlocks) { .added = guest->actual + (chance(2) ? rnd(GIB) : 0), .size = chance(4) ? 2 * MIB : BLOCK };
+        guest->blocks = (hvmemBalanceBlocks) { .added = guest->actual + (chance(2) ? rnd(GIB) : 0), .size = chance(4) ? 2 * MIB : BLOCK,
+                                               .most = guest->maximum + rnd(GIB) };
         guest->blocks.origin = guest->blocks.added - (chance(4) ? rnd(GIB) : 0);
     }
 }
@@ -134,7 +135,7 @@ grow(hvmemBalanceGuest *guest,
 
     guest->actual += MIN(pace, guest->requested - guest->actual);
     if (guest->actual > blocks->added && blocks->size > 0)
-        guest->actual = MIN(blocks->origin + (guest->actual - blocks->origin + blocks->size - 1) / blocks->size * blocks->size, guest->maximum);
+        guest->actual = MIN(blocks->origin + (guest->actual - blocks->origin + blocks->size - 1) / blocks->size * blocks->size, MAX(guest->actual, blocks->most));
     blocks->added = MAX(blocks->added, guest->actual);
 }
 

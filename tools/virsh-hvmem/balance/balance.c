@@ -83,7 +83,7 @@ readBlocks(Guest *guest)
 {
     const hvmemBalanceBlocks *in = &guest->in->blocks;
 
-    guest->blocks = (hvmemBalanceBlocks) { .added = in->added > 0 ? MAX(sane(in->added), guest->actual) : 0, .size = sane(in->size), .most = guest->maximum };
+    guest->blocks = (hvmemBalanceBlocks) { .added = in->added > 0 ? MAX(sane(in->added), guest->actual) : 0, .size = sane(in->size), .most = sane(in->most) };
     guest->blocks.origin = MIN(in->origin, guest->blocks.added);
 }
 

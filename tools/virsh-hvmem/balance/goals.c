@@ -196,11 +196,45 @@ divideGoals(Work *work,
 }
 
 
-/* A goal within a block is of no use to who would have to be added the whole. What that leaves, others have that lack what they use. */
+/* A goal within a block is of no use to who would have to be added the whole; but the maximum is one. */
+static guint64
+usable(const Guest *guest,
+       guint64 goal)
+{
+    return goal == guest->maximum ? goal : wholeBlocks(guest, goal);
+}
+
+
+static guint64
+needOf(const Guest *guest)
+{
+    return MIN(guest->out->need, guest->maximum);
+}
+
+
+/* As far as @spare goes, more of what guests need. */
+static void
+giveSpare(Work *work,
+          guint64 spare)
+{
+    size_t i;
+
+    for (i = 0; i < work->n; i++) {
+        Guest *guest = work->guests + i;
+        guint64 goal = guest->out->goal;
+
+        if (!hasShare(guest) || needOf(guest) <= goal)
+            continue;
+        guest->out->goal = MAX(goal, usable(guest, MIN(needOf(guest), hvmemShareAdd(goal, spare))));
+        spare -= guest->out->goal - goal;
+    }
+}
+
+
 static void
 wholeGoals(Work *work)
 {
-    guint64 spare = 0;
+    guint64 spare = hvmemWorkUntaken(work);
     size_t i;
 
     for (i = 0; i < work->n; i++) {
@@ -208,19 +242,11 @@ wholeGoals(Work *work)
         guint64 goal = guest->out->goal;
 
         if (hasShare(guest)) {
-            guest->out->goal = MAX(wholeBlocks(guest, goal), guest->minimum);
+            guest->out->goal = MAX(usable(guest, goal), guest->minimum);
             spare += goal - guest->out->goal;
         }
     }
-    for (i = 0; i < work->n; i++) {
-        Guest *guest = work->guests + i;
-        guint64 next = MIN(reach(guest, guest->out->goal + 1), guest->maximum);
-
-        if (hasShare(guest) && guest->out->goal < guest->out->need && next - guest->out->goal <= spare) {
-            spare -= next - guest->out->goal;
-            guest->out->goal = next;
-        }
-    }
+    giveSpare(work, spare);
 }
 
 
