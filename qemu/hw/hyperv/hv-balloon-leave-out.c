@@ -12,11 +12,13 @@
 #include "exec/memory.h"
 #include "exec/ramblock.h"
 #include "hv-balloon-internal.h"
+#include "migration/colo.h"
 #include "migration/misc.h"
 #include "migration/register.h"
 #include "qemu/main-loop.h"
 #include "qemu/pageset.h"
 #include "qemu/units.h"
+#include "system/cpu-throttle.h"
 #include "trace.h"
 
 /* How long a turn over the bitmap looks for what the guest lacks ... */
@@ -134,8 +136,8 @@ static bool leave_out(DmRange range)
 
 static bool may_leave_out(void)
 {
-    return migration_is_running() && !migrate_postcopy_ram() &&
-           !hv_balloon_memory_is_held();
+    return migration_is_running() && !migration_in_colo_state() &&
+           !migrate_postcopy_ram() && !hv_balloon_memory_is_held();
 }
 
 /* ---- A pass over all that the guest lacks ---- */
@@ -282,18 +284,22 @@ static void discard_again(HvBalloonLeaveOut *l)
     }
 }
 
+/* Whether the engine may go on changes with a message, or a reset: then this is
+ * called again in any case. */
 bool hv_balloon_leave_out_before_run(HvBalloon *balloon)
 {
     HvBalloonLeaveOut *l = balloon->leave_out;
+    bool may = dm_engine_may_discard_again(balloon->engine) &&
+               !hv_balloon_memory_is_held();
 
     if (pageset_count(l->missed) && !may_leave_out()) {
         missed_is_for_later(l);
     }
-    if (pageset_count(l->again) && !hv_balloon_memory_is_held() &&
-        dm_engine_may_discard_again(balloon->engine)) {
+    /* It waits for a vCPU, which may be made to sleep most of the time. */
+    if (pageset_count(l->again) && may && !cpu_throttle_active()) {
         discard_again(l);
     }
-    return pageset_count(l->missed) || pageset_count(l->again);
+    return pageset_count(l->missed) || (pageset_count(l->again) && may);
 }
 
 void hv_balloon_leave_out_gone(HvBalloon *balloon, DmRange range)
@@ -317,31 +323,37 @@ void hv_balloon_leave_out(HvBalloon *balloon, DmRange range)
 
 /* ---- When ---- */
 
-/* Nothing is found while the guest is in doubt about what it has released. */
+static void no_turn(HvBalloonLeaveOut *l)
+{
+    end_pass(l);
+    missed_is_for_later(l);
+}
+
+/* Nothing is found while it is in doubt what was released. */
 static void one_turn(HvBalloonLeaveOut *l, int64_t ns)
 {
     int64_t until = get_clock() + ns;
 
+    if (dm_engine_released_in_doubt(l->balloon->engine)) {
+        no_turn(l);
+        return;
+    }
+    missed_turn(l, until);
     if (l->pass) {
         pass_turn(l, until);
     }
-    if (dm_engine_released_in_doubt(l->balloon->engine)) {
-        missed_is_for_later(l);
-    } else {
-        missed_turn(l, until);
-    }
 }
 
-/* True if there is more to do, soon. */
+/* True if there is more to do, soon. Others may run while the kernel is looked
+ * at. */
 static bool pending_turn(HvBalloonLeaveOut *l)
 {
     BQL_LOCK_GUARD();
 
-    if (may_leave_out()) {
+    if (!hv_balloon_kernel_is_new(l->balloon) && may_leave_out()) {
         one_turn(l, TURN_NS);
     } else {
-        end_pass(l);
-        missed_is_for_later(l);
+        no_turn(l);
     }
     return l->due;
 }
@@ -376,9 +388,9 @@ static const SaveVMHandlers pending_handlers = {
 };
 
 /*
- * A new kernel may use what the last one had released: it is sent. What one wrote
- * that is started later is logged. When the first pass begins, the list of RAM
- * blocks is locked, and no vCPU may be waited for.
+ * A new kernel may use what the last one had released: it is sent. When the first
+ * pass begins, the list of RAM blocks is locked, and no vCPU may be waited for;
+ * what one has written that was started since the migration began is logged.
  */
 static bool is_for_new_kernel(HvBalloonLeaveOut *l)
 {

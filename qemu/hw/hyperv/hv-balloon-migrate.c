@@ -333,8 +333,16 @@ static int migration_notified(NotifierWithReturn *notifier, MigrationEvent *e,
                                          migration);
 
     dm_engine_excuse(m->balloon->engine);
-    if (e->type == MIG_EVENT_PRECOPY_SETUP) {
+    switch (e->type) {
+    case MIG_EVENT_PRECOPY_SETUP:
         populate_in_doubt(m);
+        break;
+    case MIG_EVENT_PRECOPY_FAILED:
+        m->discard_due = true;      /* what it has read is populated */
+        hv_balloon_kick(m->balloon);
+        break;
+    default:
+        break;
     }
     return 0;
 }
