@@ -483,6 +483,28 @@ static void test_posts_while_opening(void)
     qtest_quit(qts);
 }
 
+/*
+ * Once a kernel has the answer to UNLOAD, it may start another one, which uses
+ * any memory: before that the channel is closed, and nothing more is discarded.
+ * Here the answer waits, as the kernel has not taken another one.
+ */
+static void test_unload(void)
+{
+    Fixture f;
+
+    fixture_start(&f, " " STICK);
+    post_gpadl(f.qts, 0x77, 1, 1, KEPT_BASE);
+    peek(f.qts, 0, VMBUS_MSG_GPADL_CREATED, NULL, 0);
+    post_simple(f.qts, VMBUS_MSG_UNLOAD);
+    wait_state(f.qts, "disconnected");
+    peek(f.qts, 0, VMBUS_MSG_GPADL_CREATED, NULL, 0);
+    consume(f.qts, 0);
+    receive(f.qts, 0, VMBUS_MSG_UNLOAD_RESPONSE, NULL, 0);
+    dm_connect(&f.guest, f.qts);
+    dm_open(&f.guest, CAPS);
+    qtest_quit(f.qts);
+}
+
 static void add_tests(void)
 {
     qtest_add_func("/dm-guest/ghosts", test_ghosts);
@@ -496,6 +518,7 @@ static void add_tests(void)
     qtest_add_func("/hostile/19-write-index", test_h19_write_index);
     qtest_add_func("/hostile/20-reconnects", test_h20_reconnects);
     qtest_add_func("/hostile/20-reconnects/posts", test_posts_while_opening);
+    qtest_add_func("/dm-guest/unload", test_unload);
 }
 
 int main(int argc, char **argv)
