@@ -352,12 +352,11 @@ blocksOf(const hvmemDomain *dom)
 {
     guint64 released = dom->released == HVMEM_UNKNOWN ? 0 : dom->released;
     guint64 size = kib(dom->alignment);
-    hvmemBalanceBlocks blocks = { .added = kib(hvmemShareAdd(dom->current, released)), .most = kib(MAX(dom->maxMemory, dom->total)) };
+    hvmemBalanceBlocks blocks = { .added = kib(hvmemShareAdd(dom->current, released)) };
 
     if (dom->current == HVMEM_UNKNOWN)
         return (hvmemBalanceBlocks) { 0 };
-    if (dom->maxMemory == HVMEM_UNKNOWN)
-        blocks.most = kib(dom->total);
+    blocks.most = kib(dom->maxMemory == HVMEM_UNKNOWN ? dom->total : MAX(dom->maxMemory, dom->total));
     blocks.origin = MIN(kib(dom->boot), blocks.added);
     blocks.size = MIN(size == 0 && dom->planned ? dom->plan.alignment : size, MOST_AT_ONCE);
     return blocks;

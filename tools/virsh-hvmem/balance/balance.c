@@ -512,7 +512,7 @@ sumUp(const Work *work,
             summary->pool = hvmemShareSub(summary->pool, held(guest));
             continue;
         }
-        summary->need = hvmemShareAdd(summary->need, CLAMP(guest->out->need, guest->minimum, guest->maximum));
+        summary->need = hvmemShareAdd(summary->need, needOf(guest));
         summary->wish = hvmemShareAdd(summary->wish, CLAMP(guest->out->wish, guest->minimum, guest->maximum));
         minimums = hvmemShareAdd(minimums, guest->minimum);
     }

@@ -205,13 +205,6 @@ usable(const Guest *guest,
 }
 
 
-static guint64
-needOf(const Guest *guest)
-{
-    return MIN(guest->out->need, guest->maximum);
-}
-
-
 /* As far as @spare goes, more of what guests need. */
 static void
 giveSpare(Work *work,
@@ -276,7 +269,7 @@ shareGoals(Work *work)
         const Guest *guest = work->guests + i;
 
         if (hasShare(guest))
-            need = hvmemShareAdd(need, CLAMP(guest->out->need, guest->minimum, guest->maximum));
+            need = hvmemShareAdd(need, needOf(guest));
         else
             budget = hvmemShareSub(budget, hvmemWorkSettled(guest));
     }

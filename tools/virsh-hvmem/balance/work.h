@@ -124,6 +124,14 @@ heldWhole(const Guest *guest)
 }
 
 
+/* Within its bounds. */
+static inline guint64
+needOf(const Guest *guest)
+{
+    return CLAMP(guest->out->need, guest->minimum, guest->maximum);
+}
+
+
 static inline guint
 weight(const Guest *guest)
 {
